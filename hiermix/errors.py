@@ -1,0 +1,77 @@
+"""The errors hiermix raises, and the helpers that phrase rows and near names.
+
+    HiermixError
+    ├── ArgumentError    an option outside its range (also a ValueError)
+    ├── FormulaError     text that is no formula, or one that may not be run
+    ├── DataError        a frame that can't be modelled as asked
+    ├── PriorError       a prior for nothing, or one that is no distribution
+    └── EngineError      the engine failed; carries the engine's own last lines
+
+A message says what is wrong, where, how often and the first three places, then the way out.
+"""
+
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+
+
+class HiermixError(Exception):
+    """Base of every error that hiermix raises on purpose."""
+
+
+class ArgumentError(HiermixError, ValueError):
+    """An option has a value outside its range."""
+
+
+class FormulaError(HiermixError):
+    """A formula can't be read, or asks for something a formula may not do."""
+
+
+class DataError(HiermixError):
+    """The data can't be modelled as asked."""
+
+
+class PriorError(HiermixError):
+    """A prior names nothing in the model, or is not a proper distribution."""
+
+
+class EngineError(HiermixError):
+    """The engine that samples could not be found, or failed."""
+
+
+class HiermixWarning(UserWarning):
+    """Something the user should know; the answer stands."""
+
+
+def count(number: int, noun: str) -> str:
+    """Return ``"1 row"``, ``"2 rows"``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def first_three(items: Iterable[object]) -> str:
+    """Return up to three items, quoted if text, with ``...`` where more follow."""
+    shown = list(items)
+    return ", ".join(repr(item) for item in shown[:3]) + (", ..." if len(shown) > 3 else "")
+
+
+def at_rows(positions: Sequence[int] | np.ndarray, index: pd.Index | None = None) -> str:
+    """Return ``"(row 3)"`` or ``"(rows 3, 5, 8, ...)"``.
+
+    Positions count from 0. Index labels follow where they differ from the positions.
+    """
+    some = [int(position) for position in positions[:3]]
+    more = ", ..." if len(positions) > 3 else ""
+    text = ", ".join(map(str, some)) + more
+    if index is not None:
+        labels = [index[position] for position in some]
+        if labels != some:
+            text += f"; index {', '.join(repr(label) for label in labels)}{more}"
+    return f"({'row' if len(positions) == 1 else 'rows'} {text})"
+
+
+def did_you_mean(name: str, known: Iterable[object]) -> str:
+    """Return ``" Did you mean 'x'?"``, or nothing where no known name is near."""
+    near = get_close_matches(name, [str(item) for item in known], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""
