@@ -1,0 +1,134 @@
+"""The embedded engine: stanli, Stan's compiler, math and NUTS in one wheel."""
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hiermix.engines import columns, progress
+from hiermix.engines.protocol import Samples, Settings, last_lines, named_stats, trouble
+from hiermix.errors import EngineError
+from hiermix.programs import Program
+from hiermix.typing import FloatArray, StanData
+
+if TYPE_CHECKING:
+    import stanli
+
+_REPORTS = 50
+"""Times that each chain moves the progress bar."""
+
+
+class Embedded:
+    """Samples in this process, without a C++ toolchain."""
+
+    name = "embedded"
+
+    @property
+    def version(self) -> str:
+        """Name and version of the engine."""
+        import stanli
+
+        return f"stanli {stanli.__version__}"
+
+    def sample(
+        self,
+        program: Program,
+        data: StanData,
+        settings: Settings,
+        *,
+        keep: Sequence[str],
+        inits: FloatArray | None = None,
+    ) -> Samples:
+        """Draw from the program's posterior and return the variables in ``keep``."""
+        start = time.perf_counter()
+        model = _model(program, data)
+        compiled = time.perf_counter()
+        fit = _run(model, program, settings, inits)
+        sampled = time.perf_counter()
+        stats = named_stats(_stat_columns(fit))
+        return Samples(
+            draws=columns.take(fit.draws(), fit.names, keep, program),
+            stats=stats,
+            engine=self.name,
+            version=self.version,
+            seconds={"compile": compiled - start, "sampling": sampled - compiled},
+            messages=trouble(stats, settings),
+        )
+
+    def log_density(
+        self, program: Program, data: StanData, points: FloatArray
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return log density and gradient at unconstrained points, one a row."""
+        model = _model(program, data)
+        values = np.full(len(points), -np.inf)
+        gradients = np.full(points.shape, np.nan)
+        for row, point in enumerate(points):
+            try:
+                values[row], gradients[row] = model.log_prob_grad(point)
+            except RuntimeError:
+                continue  # the program rejects this point
+        return values, gradients
+
+
+def _model(program: Program, data: StanData) -> "stanli.Model":
+    import stanli
+
+    with _engine_errors(program):
+        return stanli.Model(mir=_compile(program.code), data=to_json(data))
+
+
+@lru_cache(maxsize=32)
+def _compile(code: str) -> str:
+    import stanli
+
+    mir: str = stanli.stan_to_mir(code)
+    return mir
+
+
+def _run(
+    model: "stanli.Model", program: Program, settings: Settings, inits: FloatArray | None
+) -> "stanli.Fit":
+    iterations = settings.warmup + settings.draws
+    shown = progress.wanted(settings.progress)
+    bar = progress.from_printed_lines(settings.chains, iterations) if shown else nullcontext()
+    with _engine_errors(program), bar:
+        return model.sample(
+            chains=settings.chains,
+            seed=settings.seed,
+            warmup=settings.warmup,
+            samples=settings.draws,
+            delta=settings.adapt_delta,
+            max_depth=settings.max_treedepth,
+            inits=inits,
+            parallel_chains=settings.cores,
+            refresh=max(1, iterations // _REPORTS) if shown else 0,
+        )
+
+
+def _stat_columns(fit: "stanli.Fit") -> dict[str, FloatArray]:
+    import stanli
+
+    return {name: fit.sampler_stats[:, :, i] for i, name in enumerate(stanli.SAMPLER_COLUMNS)}
+
+
+def to_json(data: StanData) -> str:
+    """Return the data as JSON; Python writes the shortest text that reads back exactly."""
+
+    def plain(value: Any) -> Any:
+        return value.tolist()
+
+    return json.dumps(data, default=plain)
+
+
+@contextmanager
+def _engine_errors(program: Program) -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        raise EngineError(
+            f"the embedded engine failed on program {program.name!r}:\n{last_lines(str(error))}"
+        ) from error
