@@ -1,0 +1,288 @@
+"""Mode and curvature of the integrated-out density: the coordinates in which a program samples.
+
+The sampler's metric adaptation adds a floor of about 1e-5 to every variance, while the variance of
+log sigma is 1 / 2N. So programs sample ``raw`` with ``theta = center + scale raw``, where raw is
+near standard normal whatever the units and the number of rows. The density here need not be
+exact in its priors (non-normal priors of population coefficients count as normal ones of the same
+scale): whatever center and scale are, the program's posterior is the same.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from hiermix.gram import Gram
+from hiermix.priors import Prior
+from hiermix.typing import FloatArray
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """``theta = center + scale raw``: population, family, log sd, unconstrained correlations."""
+
+    center: FloatArray
+    """(D,)"""
+    scale: FloatArray
+    """(D, D)"""
+
+
+@dataclass(frozen=True)
+class Hyperpriors:
+    """Priors of one grouping factor and the population, in the order of theta."""
+
+    b: Sequence[Prior]
+    sigma: Prior | None
+    """None where the residual scale is known to be 1 (working models of other families)."""
+    sd: Sequence[Prior]
+    lkj: Sequence[float]
+    """Shape of each block."""
+    blocks: Sequence[int]
+
+
+def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:
+    """Find the coordinates for one grouping factor.
+
+    Parameters
+    ----------
+    gram : Gram
+        Sufficient statistics; those of no rows standardise the prior.
+    priors : Hyperpriors
+        Numbers of the priors.
+    """
+    target = _Restricted(gram, priors)
+    phi, curvature = _mode(target, _start(gram, priors), _guess(gram, priors))
+    b, precision = target.population(phi)
+    P, D = len(b), len(b) + len(phi)
+    scale = np.zeros((D, D))
+    scale[:P, :P] = _inverse_root(precision)
+    scale[P:, P:] = curvature
+    return Coordinates(np.concatenate([b, phi]), scale)
+
+
+def block_cholesky(raw: FloatArray, blocks: Sequence[int]) -> tuple[FloatArray, float]:
+    """Cholesky factor of correlations from unconstrained numbers, and the log Jacobian.
+
+    The transform is Stan's (canonical partial correlations; Lewandowski, Kurowicka and Joe,
+    2009): block by block along the diagonal.
+    """
+    L = np.eye(sum(blocks))
+    at, q, log_jacobian = 0, 0, 0.0
+    for size in blocks:
+        for i in range(1, size):
+            left = 1.0
+            for j in range(i):
+                z = np.tanh(raw[at])
+                L[q + i, q + j] = z * np.sqrt(left)
+                log_jacobian += np.log1p(-(z**2)) + 0.5 * np.log(left)
+                left *= 1 - z**2
+                at += 1
+            L[q + i, q + i] = np.sqrt(left)
+        q += size
+    return L, log_jacobian
+
+
+def pairs(blocks: Sequence[int]) -> int:
+    """Number of correlations in blocks of these sizes."""
+    return sum(size * (size - 1) // 2 for size in blocks)
+
+
+class _Restricted:
+    """Log density of phi = (log sigma, log sd, correlations), population integrated out."""
+
+    def __init__(self, gram: Gram, priors: Hyperpriors) -> None:
+        self.gram, self.priors = gram, priors
+        self.known_sigma = priors.sigma is None
+        self.precision = np.array([1 / prior.scale**2 for prior in priors.b])
+        self.location = np.array([prior.location for prior in priors.b]) - gram.b_hat
+        self.one_XtX = np.zeros((len(gram.b_hat) + 1,) * 2)
+        self.one_XtX[0, 0], self.one_XtX[1:, 1:] = gram.rss, gram.XtX
+        self.frozen = [prior.frozen() for prior in (*self._sigma_prior(), *priors.sd)]
+
+    def _sigma_prior(self) -> tuple[Prior, ...]:
+        return () if self.priors.sigma is None else (self.priors.sigma,)
+
+    def unpack(self, phi: FloatArray) -> tuple[float, FloatArray]:
+        """Sigma, and Lambda = diag(sd) L."""
+        sigma = 1.0 if self.known_sigma else float(np.exp(phi[0]))
+        rest = phi if self.known_sigma else phi[1:]
+        L, _ = block_cholesky(rest[self.gram.Q :], self.priors.blocks)
+        return sigma, np.exp(rest[: self.gram.Q])[:, None] * L
+
+    def prior(self, phi: FloatArray) -> tuple[float, FloatArray]:
+        """Log prior of phi with the Jacobians of its transforms, and its gradient."""
+        scales, h = len(self.frozen), 1e-5
+        lp, gradient = 0.0, np.zeros(len(phi))
+        for i, distribution in enumerate(self.frozen):
+            low, at, high = distribution.logpdf(np.exp(phi[i] + np.array([-h, 0.0, h])))
+            lp += float(at) + phi[i]
+            gradient[i] = (high - low) / (2 * h) + 1.0
+        raw = phi[scales:]
+        for i, step in enumerate(h * np.eye(len(raw))):
+            gradient[scales + i] = (self._cor(raw + step) - self._cor(raw - step)) / (2 * h)
+        return lp + self._cor(raw), gradient
+
+    def _cor(self, raw: FloatArray) -> float:
+        L, log_jacobian = block_cholesky(raw, self.priors.blocks)
+        return log_jacobian + _lkj(L, self.priors.blocks, self.priors.lkj)
+
+    def _solve(self, phi: FloatArray) -> "_Solved":
+        g = self.gram
+        sigma, Lambda = self.unpack(phi)
+        M = sigma**2 * np.eye(g.Q) + Lambda.T @ g.ZtZ @ Lambda
+        inverse = np.linalg.inv(M)
+        U = Lambda.T @ g.ZtR
+        V = inverse @ U
+        T = (self.one_XtX - _over_groups(U.swapaxes(1, 2), V)) / sigma**2
+        A = T[1:, 1:] + np.diag(self.precision)
+        d = np.linalg.solve(A, self.precision * self.location - T[1:, 0])
+        return _Solved(sigma, Lambda, M, inverse, T, A, d)
+
+    def population(self, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Conditional mode of the population coefficients and their precision."""
+        solved = self._solve(phi)
+        return self.gram.b_hat + solved.d, solved.A
+
+    def value_and_gradient(self, phi: FloatArray) -> tuple[float, FloatArray]:
+        """Log density and gradient; the group sums analytic, small matrices by differences."""
+        s = self._solve(phi)
+        g, Q = self.gram, self.gram.Q
+        one_d = np.concatenate([[1.0], s.d])
+        off = s.d - self.location
+        degrees = g.n - float(g.groups.sum()) * Q
+        log_det = float(g.groups @ np.linalg.slogdet(s.M)[1])
+        log_prior, gradient = self.prior(phi)
+        value = log_prior - 0.5 * (
+            2 * degrees * np.log(s.sigma) + log_det + one_d @ s.T @ one_d
+            + off @ (self.precision * off) + np.linalg.slogdet(s.A)[1]
+        )  # fmt: skip
+        # The gradient of an integral over b is the mean of the gradient over b: quadratic forms
+        # gain a column for each direction in which b is uncertain.
+        spread = np.zeros((len(one_d), len(one_d)))
+        spread[:, 0] = one_d
+        spread[1:, 1:] = _inverse_root(s.A)
+        W = g.ZtR @ spread
+        V = s.inverse @ (s.Lambda.T @ W)
+        GL = g.ZtZ @ s.Lambda
+        dLambda = _over_groups(W - GL @ V, V.swapaxes(1, 2)) / s.sigma**2
+        dLambda -= _over_groups(GL * g.groups[:, None, None], s.inverse)
+        residual = np.sum(spread * (self.one_XtX @ spread))
+        explained = np.sum((s.Lambda.T @ W) * V)
+        trace = float(g.groups @ np.trace(s.inverse, axis1=1, axis2=2))
+        d_log_sigma = -(degrees + s.sigma**2 * trace) + (
+            (residual - explained) / s.sigma**2 - np.sum(V**2)
+        )
+        return value, gradient + self._chain(phi, dLambda, d_log_sigma)
+
+    def _chain(self, phi: FloatArray, dLambda: FloatArray, d_log_sigma: float) -> FloatArray:
+        """From the gradient in Lambda and log sigma to the gradient in phi."""
+        gradient = np.zeros(len(phi))
+        for i in range(len(phi)):
+            step = np.zeros(len(phi))
+            step[i] = 1e-5
+            up, down = phi + step, phi - step
+            slope = (self.unpack(up)[1] - self.unpack(down)[1]) / 2e-5
+            gradient[i] = np.sum(dLambda * slope)
+        if not self.known_sigma:
+            gradient[0] += d_log_sigma
+        return gradient
+
+
+@dataclass(frozen=True)
+class _Solved:
+    sigma: float
+    Lambda: FloatArray
+    M: FloatArray
+    inverse: FloatArray
+    T: FloatArray
+    A: FloatArray
+    d: FloatArray
+
+
+def _lkj(L: FloatArray, blocks: Sequence[int], shapes: Sequence[float]) -> float:
+    diagonal, q, lp = np.log(np.diag(L)), 0, 0.0
+    for size, shape in zip(blocks, shapes, strict=True):
+        for i in range(1, size):
+            lp += (size - i - 1 + 2 * (shape - 1)) * diagonal[q + i]
+        q += size
+    return lp
+
+
+def _start(gram: Gram, priors: Hyperpriors) -> FloatArray:
+    """Where the search begins: half the residual variance between groups, half within."""
+    residual = np.sqrt(gram.rss / gram.n) if gram.n and gram.rss else _typical(priors.sigma)
+    log_sigma = [] if priors.sigma is None else [np.log(residual / np.sqrt(2))]
+    size = np.einsum("jqq->q", gram.ZtZ) / max(gram.n, 1.0)
+    sd = [
+        residual / np.sqrt(2 * s) if s > 0 else _typical(prior)
+        for s, prior in zip(size, priors.sd, strict=True)
+    ]
+    return np.concatenate([log_sigma, np.log(sd), np.zeros(pairs(priors.blocks))])
+
+
+def _typical(prior: Prior | None) -> float:
+    """Median of a scale under its prior."""
+    if prior is None:
+        return 1.0
+    frozen = prior.frozen()
+    return float(frozen.isf(frozen.sf(0.0) / 2))
+
+
+def _guess(gram: Gram, priors: Hyperpriors) -> FloatArray:
+    """Rough posterior sd of each element of phi."""
+    J = float(gram.groups.sum())
+    sigma = [] if priors.sigma is None else [1 / np.sqrt(2 * gram.n + 1)]
+    sd = np.full(gram.Q, 1 / np.sqrt(2 * J + 1))
+    cor = np.full(pairs(priors.blocks), 1 / np.sqrt(J + 1))
+    return np.concatenate([sigma, sd, cor])
+
+
+def _mode(
+    target: _Restricted, start: FloatArray, guess: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Mode of phi and a root of its inverse curvature there, by damped Newton steps."""
+    phi, root = start, np.diag(guess)
+    value, gradient = target.value_and_gradient(phi)
+    for _ in range(60):
+        curvature = _curvature(target.value_and_gradient, phi, root)
+        eigenvalues, vectors = np.linalg.eigh(curvature)
+        # Flat or convex directions get a step of their present scale, at most tenfold wider.
+        root = root @ vectors / np.sqrt(np.maximum(np.abs(eigenvalues), 1e-2))
+        whitened = root.T @ gradient
+        settled = np.linalg.norm(whitened) < 1e-2 and 0.5 < eigenvalues.min()
+        step = root @ whitened
+        step /= max(1.0, np.abs(step).max())
+        for _ in range(30):
+            new_value, new_gradient = target.value_and_gradient(phi + step)
+            if new_value > value - 1e-9 * abs(value):
+                break
+            step = step / 3
+        phi, value, gradient = phi + step, new_value, new_gradient
+        if settled:
+            break
+    return phi, root
+
+
+def _curvature(
+    function: Callable[[FloatArray], tuple[float, FloatArray]], at: FloatArray, root: FloatArray
+) -> FloatArray:
+    """Minus the Hessian in whitened coordinates, by central differences of the gradient."""
+    h = 0.03
+    columns = [
+        root.T @ (function(at - h * column)[1] - function(at + h * column)[1]) / (2 * h)
+        for column in root.T
+    ]
+    H = np.array(columns)
+    return (H + H.T) / 2
+
+
+def _over_groups(A: FloatArray, B: FloatArray) -> FloatArray:
+    """Sum over groups of A_j B_j, as one product of matrices."""
+    return A.swapaxes(0, 1).reshape(A.shape[1], -1) @ B.reshape(-1, B.shape[2])
+
+
+def _inverse_root(A: FloatArray) -> FloatArray:
+    """S with S S' = A^-1, whatever the units of the rows of A."""
+    size = np.sqrt(np.diag(A))
+    chol = np.linalg.cholesky(A / np.outer(size, size))
+    return np.linalg.inv(chol).T / size[:, None]

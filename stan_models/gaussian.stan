@@ -1,0 +1,32 @@
+// Gaussian response, any number of grouping factors, nested or crossed; the
+// group effects are sampled.
+functions {
+#include parts/functions.stan
+#include parts/group_functions.stan
+}
+data {
+#include parts/coordinates_data.stan
+#include parts/gaussian_data.stan
+#include parts/rows_data.stan
+  vector[N] y;
+  vector<lower=0>[N] weight; // of each row's log density
+}
+transformed data {
+  int A = 1; // sigma
+  real weights = sum(weight);
+}
+parameters {
+#include parts/effect_parameters.stan
+}
+transformed parameters {
+#include parts/hyperparameters.stan
+  real<lower=0> sigma = exp(theta[P + 1]);
+#include parts/effects.stan
+}
+model {
+#include parts/linear_predictor.stan
+  target += -0.5 * (weights * (log(2 * pi()) + 2 * log(sigma))
+                    + dot_product(weight, square((y - eta) / sigma)));
+  target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
+#include parts/priors.stan
+}

@@ -1,0 +1,17 @@
+  // The sampler moves in standardised coordinates: theta = center + scale raw
+  // holds the population coefficients, then the family's own parameters, log
+  // sd, and the unconstrained correlations of the group effects.
+  int<lower=1> D;
+  vector[D] center;
+  matrix[D, D] scale;
+  int<lower=0> P; // population coefficients, the intercept first
+  int<lower=0> E; // varying coefficients, of all grouping factors
+  int<lower=0> B; // blocks of correlated coefficients
+  array[B] int<lower=1> block; // sizes of the blocks, E in all
+
+  // Priors, coded as in coded_lpdf.
+  array[P] int<lower=1, upper=10> b_prior;
+  matrix[P, 4] b_par;
+  array[E] int<lower=1, upper=10> sd_prior;
+  matrix[E, 4] sd_par;
+  vector<lower=0>[B] lkj; // LKJ shape of each block

@@ -1,0 +1,2 @@
+  vector[D] raw;
+  vector[K] z;

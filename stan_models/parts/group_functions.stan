@@ -1,0 +1,88 @@
+  // Small matrices of all groups at once, entry by entry: vectors over groups
+  // instead of a loop over matrices.
+
+  /**
+   * Cholesky factors C_j of s I + Lambda' G_j Lambda, for all groups j.
+   *
+   * @param G lower triangles of G_j, row by row: one row a group
+   * @return C[a, c], the entry in row a >= c, as a vector over groups
+   */
+  array[,] vector group_cholesky(matrix G, matrix Lambda, real s) {
+    int Q = rows(Lambda);
+    array[Q, Q] vector[rows(G)] C;
+    for (a in 1:Q) {
+      for (c in a:Q) {
+        vector[cols(G)] weight;
+        int i = 0;
+        for (k in 1:Q) {
+          for (l in 1:k) {
+            i += 1;
+            weight[i] = Lambda[k, a] * Lambda[l, c];
+            if (l < k) weight[i] += Lambda[l, a] * Lambda[k, c];
+          }
+        }
+        vector[rows(G)] m = G * weight;
+        if (c == a) m += s;
+        for (k in 1:(a - 1)) m -= C[c, k] .* C[a, k];
+        C[c, a] = c == a ? sqrt(m) : m ./ C[a, a];
+      }
+    }
+    return C;
+  }
+
+  /**
+   * h_j = C_j^-1 Lambda' (u_j - V_j b), for all groups j.
+   *
+   * @param UV for each effect: its entry of u_j, then its row of -V_j; one
+   *   row a group
+   * @return h[a], a vector over groups
+   */
+  array[] vector group_solve(array[,] vector C, matrix UV, matrix Lambda,
+                             vector b) {
+    int Q = rows(Lambda);
+    vector[1 + size(b)] one_b = append_row(1, b);
+    array[Q] vector[rows(UV)] h;
+    for (a in 1:Q) {
+      vector[rows(UV)] m = UV * to_vector(one_b * Lambda[, a]');
+      for (k in 1:(a - 1)) m -= C[a, k] .* h[k];
+      h[a] = m ./ C[a, a];
+    }
+    return h;
+  }
+
+  /**
+   * Group effects of one factor from standard coordinates, and the log prior
+   * density of the effects in those coordinates.
+   *
+   * v_j = A_j^-1 Lambda' s_j + chol(A_j)'^-1 z_j, A_j = I + Lambda' W_j Lambda,
+   * and r_j = Lambda v_j, where W_j = Z_j' w Z_j and s_j = Z_j' w (working
+   * response - X b) come from a penalised fit. Exact whatever the weights:
+   * W = 0 is the non-centred form, W -> infinity the centred one.
+   *
+   * @param z coordinates, effect after effect, level by level
+   * @param ZtWZ lower triangles of W_j, row by row: one row a level
+   * @param ZtWR for each effect: Z_j'w e_hat, then -Z_j'w X_j: one row a level
+   * @return r in the order of z
+   */
+  vector tuned_effects_jacobian(vector z, matrix ZtWZ, matrix ZtWR,
+                                matrix Lambda, vector d) {
+    int Q = rows(Lambda);
+    int J = rows(ZtWZ);
+    array[Q, Q] vector[J] C = group_cholesky(ZtWZ, Lambda, 1);
+    array[Q] vector[J] h = group_solve(C, ZtWR, Lambda, d);
+    array[Q] vector[J] v;
+    for (i in 1:Q) {
+      int a = Q + 1 - i;
+      vector[J] m = h[a] + segment(z, (a - 1) * J + 1, J);
+      for (k in (a + 1):Q) m -= C[k, a] .* v[k];
+      v[a] = m ./ C[a, a];
+      jacobian += std_normal_lpdf(v[a]) - sum(log(C[a, a]));
+    }
+    vector[Q * J] r;
+    for (a in 1:Q) {
+      vector[J] m = Lambda[a, 1] * v[1];
+      for (k in 2:a) m += Lambda[a, k] * v[k];
+      r[((a - 1) * J + 1):(a * J)] = m;
+    }
+    return r;
+  }
