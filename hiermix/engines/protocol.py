@@ -46,7 +46,7 @@ class Settings:
         """Check every value, so that no engine has to."""
         _check_count("seed", self.seed, 0, _LARGEST_SEED)
         _check_count("chains", self.chains, 1)
-        _check_count("warmup", self.warmup, 0)
+        _check_count("warmup", self.warmup, 1)
         _check_count("draws", self.draws, 1)
         _check_count("max_treedepth", self.max_treedepth, 1)
         if self.cores is not None:

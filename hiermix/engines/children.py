@@ -1,0 +1,76 @@
+"""Ends the processes that a cmdstanpy call leaves behind when it is interrupted."""
+
+import os
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+_PATIENCE = 10.0
+"""Seconds after which we stop waiting for processes to end."""
+
+
+@contextmanager
+def ended_on_interrupt(folder: Path) -> Iterator[None]:
+    """End whatever works in ``folder`` when Ctrl-C comes.
+
+    cmdstanpy runs chains from threads of its own, which an interrupt of the main thread does not
+    reach; a terminal interrupts the chains itself, a notebook does not. Every process it starts
+    names our temporary folder on its command line, and that is how we know them.
+    """
+    before = set(threading.enumerate())
+    try:
+        yield
+    except KeyboardInterrupt:
+        _end(folder, [thread for thread in threading.enumerate() if thread not in before])
+        raise
+
+
+def _end(folder: Path, threads: list[threading.Thread]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)  # a chain still in the queue can't start without it
+    deadline = time.monotonic() + _PATIENCE
+    while time.monotonic() < deadline:
+        left = running(folder)
+        for process in left:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGTERM)
+        for thread in threads:
+            thread.join(0.05)
+        if not left and not any(thread.is_alive() for thread in threads):
+            return
+
+
+def running(folder: Path) -> list[int]:
+    """Return the processes whose command line names the folder."""
+    return [
+        process
+        for process, command in _commands()
+        if str(folder) in command and process != os.getpid()
+    ]
+
+
+def _commands() -> Iterator[tuple[int, str]]:
+    if Path("/proc/self/cmdline").exists():
+        yield from _commands_from_proc()
+    elif os.name == "posix":
+        yield from _commands_from_ps()
+    # Windows interrupts every process of a console itself.
+
+
+def _commands_from_proc() -> Iterator[tuple[int, str]]:
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):  # the process has ended meanwhile
+            yield int(path.parent.name), path.read_bytes().decode(errors="replace")
+
+
+def _commands_from_ps() -> Iterator[tuple[int, str]]:
+    listed = subprocess.run(
+        ["ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=False
+    )
+    for line in listed.stdout.splitlines():
+        process, _, command = line.strip().partition(" ")
+        yield int(process), command
