@@ -1,0 +1,202 @@
+"""Imports go one way and heavy ones wait; the public surface is a list kept here."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import hiermix
+
+PACKAGE = Path(hiermix.__file__).parent
+
+# A room imports only from rooms to its left.
+ORDER = (
+    "typing",
+    "errors",
+    "formula",
+    "checks",
+    "design",
+    "priors",
+    "families",
+    "gram",
+    "standardise",
+    "effects",
+    "penalised",
+    "stan_data",
+    "programs",
+    "engines",
+    "draws",
+    "summary",
+    "predict",
+    "forecast",
+    "plots",
+    "model",
+    "datasets",
+    "__init__",
+    "__main__",
+)
+HEAVY = (
+    "arviz",
+    "arviz_base",
+    "arviz_plots",
+    "arviz_stats",
+    "cmdstanpy",
+    "dask",
+    "formulaic",
+    "matplotlib",
+    "netCDF4",
+    "scipy",
+    "stanli",
+    "tqdm",
+    "xarray",
+)
+PUBLIC = {
+    "ArgumentError",
+    "DataError",
+    "EngineError",
+    "Fit",
+    "FormulaError",
+    "Group",
+    "HiermixError",
+    "HiermixWarning",
+    "Model",
+    "PriorError",
+    "__version__",
+    "load",
+    "load_dataset",
+}
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    """Return the name under which a file stands in the order: its folder's, or its own."""
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield every module imported, with its line."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node.lineno) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            assert node.module is not None
+            if node.module == "hiermix":
+                yield from ((f"hiermix.{alias.name}", node.lineno) for alias in node.names)
+            else:
+                yield node.module, node.lineno
+
+
+def outer(tree: ast.Module) -> ast.Module:
+    """Return the module without what runs later or only for the type checker."""
+
+    class Outer(ast.NodeTransformer):
+        def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
+            return None
+
+        def visit_If(self, node: ast.If) -> ast.If | None:
+            return None if ast.unparse(node.test).endswith("TYPE_CHECKING") else node
+
+    return Outer().visit(tree)
+
+
+def parse(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def wrong_imports(path: Path, tree: ast.Module) -> list[str]:
+    here = ORDER.index(room(path))
+    found = []
+    for module, line in imported(tree):
+        if module.split(".")[0] != "hiermix":
+            continue
+        target = module.split(".")[1] if "." in module else "__init__"
+        if target in ORDER and ORDER.index(target) > here:
+            found.append(f"{path.name}:{line} imports {module}")
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_file_has_a_room_and_says_its_job_in_one_line(path: Path) -> None:
+    assert room(path) in ORDER
+    job = ast.get_docstring(parse(path))
+    assert job, "no docstring"
+    first = job.splitlines()[0]
+    assert first.endswith("."), first
+    assert len(first) <= 95, first
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_only_to_the_left(path: Path) -> None:
+    assert wrong_imports(path, parse(path)) == []
+
+
+def test_an_import_to_the_right_would_be_seen() -> None:
+    tree = ast.parse("from hiermix.model import Model\nfrom hiermix import typing, design\n")
+    assert wrong_imports(PACKAGE / "checks.py", tree) == [
+        "checks.py:1 imports hiermix.model",
+        "checks.py:2 imports hiermix.design",
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_heavy_imports_wait_for_the_function_that_needs_them(path: Path) -> None:
+    at_top = {module.split(".")[0] for module, _ in imported(outer(parse(path)))}
+    assert at_top & set(HEAVY) == set()
+
+
+def test_a_heavy_import_at_the_top_would_be_seen() -> None:
+    tree = ast.parse("import scipy.stats\ndef f():\n    import xarray\n")
+    assert [module for module, _ in imported(outer(tree))] == ["scipy.stats"]
+
+
+def test_only_the_engines_import_an_engine() -> None:
+    users = {
+        room(path)
+        for path in FILES
+        for module, _ in imported(parse(path))
+        if module.split(".")[0] in {"stanli", "cmdstanpy"}
+    }
+    assert users == {"engines"}
+
+
+def test_only_design_imports_formulaic() -> None:
+    users = {
+        room(path)
+        for path in FILES
+        for module, _ in imported(parse(path))
+        if module.split(".")[0] == "formulaic"
+    }
+    assert users == {"design"}
+
+
+def test_importing_hiermix_loads_nothing_heavy() -> None:
+    code = f"import sys, hiermix; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (answer.stdout.strip(), answer.stderr) == ("[]", "")
+
+
+def test_the_public_names_are_these() -> None:
+    assert set(hiermix.__all__) == PUBLIC
+    assert all(hasattr(hiermix, name) for name in PUBLIC)
+
+
+def test_functions_stay_short() -> None:
+    lengths = {
+        f"{path.name}:{node.name}": body_length(node)
+        for path in FILES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert {name: lines for name, lines in lengths.items() if lines > 60} == {}
+    assert sorted(lengths.values())[len(lengths) // 2] <= 8
+
+
+def body_length(function: ast.FunctionDef) -> int:
+    """Return the lines of a function's body, its docstring left out."""
+    body = function.body[1:] if ast.get_docstring(function) else function.body
+    return (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
