@@ -75,3 +75,9 @@ def did_you_mean(name: str, known: Iterable[object]) -> str:
     """Return ``" Did you mean 'x'?"``, or nothing where no known name is near."""
     near = get_close_matches(name, [str(item) for item in known], n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def caret(text: str, position: int) -> str:
+    """Return the formula on a line of its own, and a caret under the place."""
+    line = "".join(" " if character.isspace() else character for character in text)
+    return f"\n    {line}\n    {' ' * position}^"

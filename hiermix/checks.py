@@ -1,0 +1,557 @@
+"""The rules that data must keep: one small function per rule. They raise or warn, never change data.
+
+A message says what is wrong, in which column or argument, how often, the first three places, then
+the way out. Rows are positions counted from 0.
+"""
+
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hiermix.errors import (
+    ArgumentError,
+    DataError,
+    HiermixWarning,
+    at_rows,
+    count,
+    did_you_mean,
+    first_three,
+)
+from hiermix.typing import FloatArray
+
+_PACKAGE = str(Path(__file__).parent)
+
+FEW_LEVELS = 5
+RESERVED = {
+    "chain": "ArviZ",
+    "draw": "ArviZ",
+    "sample": "ArviZ",
+    "term": "hiermix",
+    "row": "hiermix",
+}
+"""Names of dimensions that a grouping factor can't take, and who takes them."""
+
+
+# The frame -------------------------------------------------------------------------------------
+
+
+def is_frame(data: object) -> None:
+    """The data are a pandas frame with one level of column names."""
+    if not isinstance(data, pd.DataFrame):
+        kind = "None" if data is None else f"a {type(data).__name__}"
+        way = "" if data is None else ", for example pd.DataFrame(data)"
+        raise DataError(f"data is {kind}: pass a pandas DataFrame{way}")
+    if isinstance(data.columns, pd.MultiIndex):
+        raise DataError(
+            f"data is a DataFrame whose columns are a MultiIndex of {data.columns.nlevels} levels: "
+            "pass a DataFrame with one level of column names"
+        )
+
+
+def enough_rows(data: pd.DataFrame) -> None:
+    """A model needs two rows or more."""
+    if len(data) == 0:
+        raise DataError("data has no rows")
+    if len(data) == 1:
+        raise DataError("data has 1 row; 2 or more are needed")
+
+
+def unique_columns(data: pd.DataFrame, used: Iterable[str] | None = None) -> None:
+    """No column name appears twice (in new data: none of those used)."""
+    twice = data.columns[data.columns.duplicated()].unique()
+    for name in twice if used is None else twice.intersection(pd.Index(list(used), dtype=object)):
+        times = int((data.columns == name).sum())
+        raise DataError(
+            f"column {name!r} appears {times} times: drop or rename all but one, "
+            "for example data.loc[:, ~data.columns.duplicated()]"
+        )
+
+
+def known_columns(names: Iterable[str], data: pd.DataFrame, who: str = "formula") -> None:
+    """Every name is a column, and a text."""
+    for name in names:
+        if name in data.columns:
+            continue
+        texts = {str(column): column for column in data.columns if not isinstance(column, str)}
+        if name in texts:
+            raise DataError(
+                f"{who} names {name!r}, but that column's name is "
+                f"{type(texts[name]).__name__} {texts[name]!r}, not text: "
+                "use data.rename(columns=str)"
+            )
+        listed = ", ".join(map(str, data.columns[:20])) + (", ..." if data.shape[1] > 20 else "")
+        raise DataError(
+            f"{who} names {name!r}, not a column.{did_you_mean(name, data.columns)} "
+            f"Columns: {listed}"
+        )
+
+
+# Missing and infinite values ---------------------------------------------------------------------
+
+
+def missing_values(
+    missing: Mapping[str, NDArray[np.bool_]], index: pd.Index, *, drop: bool
+) -> None:
+    """No value is missing, unless rows may be dropped and some are left.
+
+    `missing` maps each column with missing values to its mask.
+    """
+    if not missing:
+        return
+    incomplete = np.logical_or.reduce(list(missing.values()))
+    left = int((~incomplete).sum())
+    if left == 0:
+        worst = max(missing, key=lambda name: int(missing[name].sum()))
+        raise DataError(
+            f"every row has a missing value: {_missing(worst, missing[worst], index)} "
+            f"of {count(len(incomplete), 'row')}. Leave that column out or fill it."
+        )
+    if not drop:
+        found = "; ".join(_missing(name, mask, index) for name, mask in missing.items())
+        raise DataError(
+            f"{found}. Rows are never dropped unasked: pass missing='drop' to fit the other {left}."
+        )
+
+
+def _missing(name: str, mask: NDArray[np.bool_], index: pd.Index) -> str:
+    rows = np.flatnonzero(mask)
+    return f"column {name!r} has {count(len(rows), 'missing value')} {at_rows(rows, index)}"
+
+
+def no_missing(name: str, values: pd.Series) -> None:
+    """A predictor of new data has no missing value."""
+    mask = values.isna().to_numpy()
+    if mask.any():
+        raise DataError(
+            f"{_missing(name, mask, values.index)}: no prediction can be made there. "
+            "Fill them, or leave those rows out."
+        )
+
+
+def finite(name: str, values: pd.Series, what: str = "column") -> None:
+    """No number is infinite."""
+    numbers = values.to_numpy()
+    if numbers.dtype.kind != "f":
+        return
+    # A sum is cheap and not finite if any value isn't; only then look for the place.
+    with np.errstate(all="ignore"):
+        if np.isfinite(numbers.sum()):
+            return
+    rows = np.flatnonzero(np.isinf(numbers))
+    if len(rows):
+        raise DataError(
+            f"{what} {name!r} has {count(len(rows), 'infinite value')} "
+            f"{at_rows(rows, values.index)}"
+        )
+
+
+def finite_terms(labels: Sequence[str], matrix: FloatArray, start: int, index: pd.Index) -> None:
+    """No transform gives a value that is no number, as the log of a negative one does."""
+    if np.isfinite(matrix.sum()):
+        return
+    for label, column in zip(labels, matrix.T, strict=True):
+        rows = start + np.flatnonzero(~np.isfinite(column))
+        if len(rows):
+            raise DataError(
+                f"term {label!r} is not a finite number in {count(len(rows), 'row')} "
+                f"{at_rows(rows, index)}"
+            )
+
+
+def groups_left(name: str, before: Iterable[object], after: Iterable[object]) -> None:
+    """Dropping rows leaves every group some row."""
+    kept = set(after)
+    lost = [label for label in before if label not in kept]
+    if len(lost) == 1:
+        _warn(f"group {lost[0]!r} has no rows left in {name!r} without the incomplete rows")
+    elif lost:
+        _warn(
+            f"{len(lost):,} groups have no rows left in {name!r} without the incomplete rows: "
+            f"{first_three(lost)}"
+        )
+
+
+# Predictors --------------------------------------------------------------------------------------
+
+
+def not_complex(name: str, values: pd.Series) -> None:
+    """Numbers are real."""
+    dtype = values.dtype
+    boxed = dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "complex"
+    if boxed or (isinstance(dtype, np.dtype) and dtype.kind == "c"):
+        raise DataError(
+            f"column {name!r} holds complex numbers: model data[{name!r}].abs(), or the real and "
+            "the imaginary part"
+        )
+
+
+def not_numbers_in_disguise(name: str, dtype: object, uniques: Sequence[object]) -> None:
+    """Numbers stored as object or as text would become one dummy each."""
+    if len(uniques) and all(_reads_as_number(value) for value in uniques):
+        raise DataError(
+            f"column {name!r} has dtype {dtype} but holds numbers: "
+            f"use data[{name!r}].astype(float), or C({name}) for categories"
+        )
+
+
+def _reads_as_number(value: object) -> bool:
+    try:
+        float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def one_kind(name: str, uniques: Sequence[object]) -> None:
+    """A predictor holds numbers or text, not both."""
+    texts = [value for value in uniques if isinstance(value, str)]
+    others = [value for value in uniques if not isinstance(value, str)]
+    if texts and others:
+        raise DataError(
+            f"column {name!r} mixes text ({first_three(texts)}) and other values "
+            f"({first_three(others)}): make it one or the other"
+        )
+
+
+def not_text(name: str, function: str) -> None:
+    """A function of numbers gets numbers."""
+    raise DataError(f"column {name!r} holds text, and {function}() needs numbers")
+
+
+def not_dates(name: str) -> None:
+    """Dates are no numbers of their own accord."""
+    raise DataError(
+        f"column {name!r} holds dates: make it a number, for example days since the first "
+        f"with (data[{name!r}] - data[{name!r}].min()).dt.days, or write C({name})"
+    )
+
+
+def constant_term(label: str, value: float, *, intercept: bool) -> None:
+    """No predictor is constant beside an intercept."""
+    if intercept and value != 0:
+        raise DataError(
+            f"column {label!r} is constant ({value}) and the model has an intercept: "
+            "drop one of them"
+        )
+    raise DataError(f"column {label!r} is constant ({value}): it says nothing. Drop it.")
+
+
+def one_level(name: str, level: object) -> None:
+    """A factor of the population part has two levels or more."""
+    raise DataError(
+        f"column {name!r} has one level ({level!r}) and the model has an intercept: drop it"
+    )
+
+
+def dependent_term(label: str, others: Sequence[str]) -> None:
+    """No column of the population design is a linear combination of others."""
+    *most, last = others
+    named = f"{', '.join(most)} and {last}" if most else last
+    raise DataError(f"{label} is a linear combination of {named}: drop one")
+
+
+def levels_seen(name: str, values: pd.Series, unseen: NDArray[np.bool_], levels: object) -> None:
+    """A level that the fit never saw has no coefficient."""
+    rows = np.flatnonzero(unseen)
+    if not len(rows):
+        return
+    found = list(dict.fromkeys(values.iloc[rows].tolist()))
+    allowed = list(levels)  # type: ignore[call-overload]
+    raise DataError(
+        f"column {name!r} has {count(len(found), 'level')} that the fit never saw: "
+        f"{first_three(found)} {at_rows(rows, values.index)}. Allowed: "
+        + ", ".join(repr(level) for level in allowed)
+    )
+
+
+def still_numeric(name: str, values: pd.Series) -> None:
+    """What was a number in the fit is a number in new data."""
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
+        return
+    found = [value for value in values.unique() if isinstance(value, str)]
+    what = f"holds text now ({first_three(found)})" if found else f"has dtype {values.dtype} now"
+    raise DataError(
+        f"column {name!r} was numeric in the fit and {what}: use data[{name!r}].astype(float)"
+    )
+
+
+# The response and what stands beside it ------------------------------------------------------------
+
+
+def numeric_response(values: pd.Series, name: str) -> None:
+    """A continuous response is numeric."""
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
+        return
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        raise DataError(f"column {name!r} holds categories: the response must be numbers")
+    uniques = pd.unique(values.dropna())
+    not_numbers_in_disguise(name, values.dtype, list(uniques))
+    what = "text" if any(isinstance(value, str) for value in uniques) else f"{values.dtype} values"
+    raise DataError(f"column {name!r} holds {what}: the response must be numbers")
+
+
+def constant_response(name: str, response: FloatArray) -> None:
+    """A constant response leaves nothing to model."""
+    if len(response) and (response == response[0]).all():
+        raise DataError(f"response {name!r} is constant ({float(response[0])})")
+
+
+def rows_that_break(
+    broken: NDArray[np.bool_], values: Sequence[object] | NDArray[np.generic], index: pd.Index
+) -> str:
+    """Return ``"-1, -2 (rows 2, 5)"`` for a rule about values, ``""`` if no row breaks it."""
+    rows = np.flatnonzero(broken)
+    if not len(rows):
+        return ""
+    some = [_shown(values[int(row)]) for row in rows[:3]]
+    return ", ".join(some) + (", ..." if len(rows) > 3 else "") + " " + at_rows(rows, index)
+
+
+def _shown(value: object) -> str:
+    plain = value.item() if isinstance(value, np.generic) else value
+    if isinstance(plain, float) and plain.is_integer():
+        return str(int(plain))
+    return repr(plain)
+
+
+def usable_weights(name: str, weights: FloatArray, index: pd.Index) -> None:
+    """Weights are numbers from 0 up, and not all 0."""
+    found = rows_that_break(~(weights >= 0) | np.isinf(weights), weights, index)
+    if found:
+        raise DataError(f"weights must be finite and not negative: {name} has {found}")
+    if len(weights) and not weights.any():
+        raise DataError(f"weights must not all be zero: {name} has no other value")
+
+
+def usable_offset(name: str, offset: FloatArray, index: pd.Index) -> None:
+    """An offset is finite."""
+    found = rows_that_break(~np.isfinite(offset), offset, index)
+    if found:
+        raise DataError(f"an offset must be finite: {name} has {found}")
+
+
+def right_length(what: str, length: int, rows: int) -> None:
+    """One value per row."""
+    if length != rows:
+        raise DataError(f"{what} has {count(length, 'value')}, the data {count(rows, 'row')}")
+
+
+def numeric_column(name: str, values: pd.Series, what: str) -> None:
+    """Weights, offsets and trials are numbers."""
+    if not (isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf"):
+        raise DataError(f"{what}: column {name!r} has dtype {values.dtype}, not numbers")
+
+
+def numeric_array(what: str, values: NDArray[np.generic]) -> None:
+    """Weights and offsets that are no columns are arrays of numbers."""
+    if values.ndim != 1 or values.dtype.kind not in "biuf":
+        raise DataError(
+            f"{what} must be the name of a column or one number per row, not an array of "
+            f"{values.dtype} with shape {values.shape}"
+        )
+
+
+def known_censoring(name: str, values: pd.Series, broken: NDArray[np.bool_]) -> None:
+    """Censoring is coded as brms does."""
+    found = rows_that_break(broken, values.to_numpy(), values.index)
+    if found:
+        raise DataError(
+            f"censoring column {name!r} has {found}: write 'none' or 0, 'right' or 1, 'left' or "
+            "-1, 'interval' or 2"
+        )
+
+
+def one_column(text: str, found: int) -> None:
+    """A response and an offset are one column of numbers."""
+    if found != 1:
+        raise DataError(f"{text} gives {count(found, 'column')}, not one column of numbers")
+
+
+# Grouping factors ----------------------------------------------------------------------------------
+
+
+def plain_label(name: str, label: object) -> None:
+    """A label is text, a whole number, a number, a truth value or a date."""
+    kind = type(label).__name__
+    raise DataError(
+        f"labels of {name!r} are {kind}s, such as {label!r}: make them text with "
+        f"data[{name!r}].astype(str)"
+    )
+
+
+def labels_read_apart(name: str, labels: Iterable[object]) -> None:
+    """No two labels are written the same way, as 1 and '1' are."""
+    seen: dict[str, object] = {}
+    for label in labels:
+        other = seen.setdefault(str(label), label)
+        if other is not label:
+            raise DataError(
+                f"labels {_typed(other)} and {_typed(label)} of {name!r} read the same: "
+                "make all of them one type"
+            )
+
+
+def no_mixed_truth(name: str, labels: Iterable[object]) -> None:
+    """True is 1 and False is 0 to Python: they can't be labels of one column together."""
+    kinds = {type(label): label for label in labels if isinstance(label, bool | int | float)}
+    if bool in kinds and len(kinds) > 1:
+        other = next(label for kind, label in kinds.items() if kind is not bool)
+        raise DataError(
+            f"labels {_typed(kinds[bool])} and {_typed(other)} of {name!r} may read the same: "
+            "make all of them one type"
+        )
+
+
+def _typed(label: object) -> str:
+    kind = "text" if isinstance(label, str) else type(label).__name__
+    return f"{label!r} ({kind})"
+
+
+def hashable_labels(name: str, values: Iterable[object]) -> None:
+    """A label can be looked up."""
+    for label in values:
+        if isinstance(label, list | dict | set | np.ndarray):
+            plain_label(name, label)
+
+
+def several_levels(name: str, levels: Sequence[object], term: str) -> None:
+    """The spread between groups needs two groups or more."""
+    if len(levels) == 1:
+        raise DataError(
+            f"grouping column {name!r} has one level ({levels[0]!r}): the spread between groups "
+            f"can't be learned. Drop {term}."
+        )
+
+
+def is_grouping(name: str, values: pd.Series, levels: int) -> bool:
+    """A continuous column is seldom a group. Tell whether it passed."""
+    rows = len(values)
+    continuous = isinstance(values.dtype, np.dtype) and values.dtype.kind == "f"
+    if not continuous or 2 * levels <= rows or (values == values.round()).all():
+        return True
+    _warn(
+        f"column {name!r} has {levels:,} different values in {count(rows, 'row')}: is it a group?"
+    )
+    return False
+
+
+def fewer_levels_than_rows(name: str, levels: int, rows: int) -> None:
+    """With one row per group, the spread between groups and sigma are one."""
+    if levels == rows:
+        _warn(
+            f"{name!r} has as many levels as rows ({rows:,}): its sd can't be told from sigma, "
+            "only the priors tell them apart"
+        )
+
+
+def not_in_both_parts(name: str) -> None:
+    """A grouping factor that is a population factor too is in the model twice."""
+    _warn(
+        f"{name!r} is a grouping factor and a population factor: it is in the model twice, "
+        "and only the priors tell the two apart. Keep one."
+    )
+
+
+def few_levels(name: str, levels: int) -> str:
+    """Return a remark for the summary where a spread is learned from few groups, or ``""``."""
+    if levels >= FEW_LEVELS:
+        return ""
+    return (
+        f"{name!r} has {count(levels, 'level')}: with fewer than {FEW_LEVELS} the spread between "
+        f"groups is learned mostly from the prior of sd_{name}"
+    )
+
+
+def free_names(names: Sequence[str]) -> None:
+    """Names of grouping factors can be names of dimensions."""
+    for name in names:
+        if "/" in name:
+            raise DataError(
+                f"grouping column {name!r}: '/' is reserved by ArviZ for paths. Rename the column."
+            )
+        if name in RESERVED:
+            raise DataError(
+                f"grouping column {name!r}: the name is reserved by {RESERVED[name]}. "
+                f"Rename the column, for example to {name + '_id'!r}."
+            )
+    for name in names:
+        for taken in (f"{name}_effect", f"sd_{name}", f"cor_{name}", f"r_{name}"):
+            if taken in names:
+                raise DataError(
+                    f"grouping columns {name!r} and {taken!r}: {taken!r} is reserved for the "
+                    f"effects of {name!r}. Rename one of them."
+                )
+
+
+def distinct_effects(name: str, labels: Sequence[str]) -> None:
+    """No effect varies over a factor twice."""
+    seen: set[str] = set()
+    for label in labels:
+        if label in seen:
+            raise DataError(f"group terms repeat {label!r} for {name!r}: keep it in one term")
+        seen.add(label)
+
+
+def distinct_terms(labels: Sequence[str]) -> None:
+    """No two columns of the population design have one name."""
+    twice = next((label for label in labels if list(labels).count(label) > 1), None)
+    if twice is not None:
+        raise DataError(f"two terms are called {twice!r}: rename a column")
+
+
+# New groups ------------------------------------------------------------------------------------------
+
+
+def unseen_levels(
+    name: str, new_levels: Sequence[object], new_groups: str, known: Sequence[object] = ()
+) -> None:
+    """Under the policy ``"error"`` every label of new data was in the fit."""
+    if new_groups != "error" or not len(new_levels):
+        return
+    were = "label" if len(new_levels) == 1 else "labels"
+    raise DataError(
+        f"{len(new_levels):,} {were} of {name!r} {'was' if len(new_levels) == 1 else 'were'} not "
+        f"in the fit: {first_three(new_levels)}."
+        f"{_other_type(new_levels, known)} "
+        "new_groups='population' sets their effect to zero, 'sample' draws it from the fitted "
+        "spread."
+    )
+
+
+def _other_type(new_levels: Sequence[object], known: Sequence[object]) -> str:
+    texts = {str(label) for label in known}
+    if len(known) and all(str(label) in texts for label in new_levels):
+        return f" They read like labels of the fit, which are {type(known[0]).__name__}."
+    return ""
+
+
+def missing_labels(
+    name: str, missing: NDArray[np.bool_], new_groups: str, index: pd.Index | None = None
+) -> None:
+    """A missing label is an error unless the policy says what a group without data does."""
+    rows = np.flatnonzero(missing)
+    if len(rows) and new_groups not in ("population", "sample"):
+        raise DataError(
+            f"column {name!r} has {count(len(rows), 'missing label')} {at_rows(rows, index)}. "
+            "new_groups='population' sets their effect to zero, 'sample' draws it from the fitted "
+            "spread."
+        )
+
+
+def missing_policy(missing: str) -> Literal["error", "drop"]:
+    """The option `missing` has two values."""
+    if missing == "drop":
+        return "drop"
+    if missing == "error":
+        return "error"
+    raise ArgumentError(f"missing is {missing!r}: write missing='error' or missing='drop'")
+
+
+def _warn(message: str) -> None:
+    """Warn, pointing at the first caller outside the package."""
+    warnings.warn(message, HiermixWarning, skip_file_prefixes=(_PACKAGE,))

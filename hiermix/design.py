@@ -1,0 +1,910 @@
+"""Formula + frame -> Design: response, population columns, group effects and level indices.
+
+The only user of formulaic. A design stores how each column was encoded, so that new rows go through
+the same door (`Design.on`); groups are aligned by label, never by position. Nothing of the size
+rows x columns is held: X and Z are made for the rows asked for.
+"""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, time
+from functools import cache
+from importlib import import_module
+from itertools import chain
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from hiermix import checks
+from hiermix.errors import ArgumentError, DataError, HiermixError
+from hiermix.formula import (
+    TRANSFORMS,
+    Formula,
+    GroupTerm,
+    Use,
+    alias,
+    aliased,
+    check_expression,
+    columns,
+    quoted,
+    unaliased,
+    uses,
+)
+from hiermix.typing import FloatArray
+
+type Codes = NDArray[np.int32]
+type Labels = NDArray[np.object_]
+type ResponseRule = Callable[[pd.Series, str, FloatArray | None], FloatArray]
+"""A family's rule: (values, column name, trials or None) -> numbers, or DataError."""
+
+SLICE = 131_072
+"""Rows of a pass over a design: few enough to stay in cache, many enough to hide the overhead."""
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """One grouping factor with all coefficients that vary over it."""
+
+    name: str
+    columns: tuple[str, ...]
+    effects: tuple[str, ...]
+    """Labels of the varying coefficients."""
+    blocks: tuple[int, ...]
+    """Sizes of consecutive blocks of correlated effects."""
+    levels: Labels
+    """The user's own labels; dates as ISO text; ``"a:b"`` for an interaction."""
+    codes: Codes
+    """Position in `levels` per row; from ``len(levels)`` on in `new_levels`; -1: label missing."""
+    new_levels: Labels = field(default_factory=lambda: np.empty(0, dtype=object))
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """What a formula makes of a frame."""
+
+    formula: Formula
+    frame: pd.DataFrame
+    """The columns that the formula uses, as the user gave them."""
+    rows: int
+    terms: tuple[str, ...]
+    """Labels of the columns of X, ``"Intercept"`` first if the model has one."""
+    groupings: tuple[Grouping, ...]
+    response_name: str
+    response: FloatArray | None
+    """None where new data have no response; NaN where new data have it missing."""
+    trials: FloatArray | None
+    weights: FloatArray | None
+    offset: FloatArray | None
+    """The sum of all offsets."""
+    censored: FloatArray | None
+    unused_levels: Mapping[str, int]
+    """Categorical columns and how many of their levels no row has."""
+    _encoded: pd.DataFrame = field(repr=False)
+    _plan: _Plan = field(repr=False)
+
+    def X(self, rows: slice = slice(None)) -> FloatArray:
+        """Return the population design (n, P) of some rows, in raw units."""
+        return self._plan.population.matrix(self._encoded.iloc[rows])
+
+    def Z(self, name: str, rows: slice = slice(None)) -> FloatArray:
+        """Return the design (n, Q) of the coefficients that vary over a grouping factor."""
+        part = self._encoded.iloc[rows]
+        blocks = [spec.matrix(part) for spec in self._plan.effects[name]]
+        return blocks[0] if len(blocks) == 1 else np.hstack(blocks)
+
+    def grouping(self, name: str) -> Grouping:
+        """Return a grouping factor by name."""
+        return next(each for each in self.groupings if each.name == name)
+
+    def on(
+        self,
+        new_data: pd.DataFrame,
+        *,
+        groups: Collection[str] | None = None,
+        new_groups: str | None = None,
+        weights: ArrayLike | None = None,
+        offset: ArrayLike | None = None,
+    ) -> Design:
+        """Put new rows through the encoding of this design.
+
+        Parameters
+        ----------
+        new_data
+            A frame with the columns of the formula. The response, trials, weights and the censoring
+            column may be left out; extra columns don't matter.
+        groups
+            Names of the grouping factors wanted; columns of the others may be left out, and their
+            codes are -1. None means all.
+        new_groups
+            The policy for unseen and missing labels; ``"error"`` raises. None leaves them to the
+            caller, in `Grouping.new_levels` and as codes of -1.
+        weights, offset
+            Values per row, where the fit had arrays instead of columns.
+        """
+        return _on(self, new_data, groups, new_groups, weights, offset)
+
+
+def build(
+    formula: Formula,
+    data: pd.DataFrame,
+    *,
+    missing: str = "error",
+    weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
+    trials: str | int | None = None,
+    censored: str | None = None,
+    response_rule: ResponseRule | None = None,
+    continuous: bool = True,
+) -> Design:
+    """Build the design of a formula on a frame.
+
+    Parameters
+    ----------
+    formula
+        What `hiermix.formula.parse` made.
+    data
+        The frame. It is never changed.
+    missing
+        ``"error"``, or ``"drop"`` to leave out rows with a missing value in a used column.
+    weights, offset
+        A column's name, or a value per row.
+    trials, censored
+        What ``trials()`` and ``cens()`` say in a formula.
+    response_rule
+        The family's rule for the response; without one the response is any numeric column.
+    continuous
+        Whether the response is continuous: then it must vary, and one row per group is remarked.
+    """
+    # 1. The frame, the columns that are used, and the rows that are complete.
+    checks.is_frame(data)
+    checks.unique_columns(data)
+    checks.enough_rows(data)
+    formula = _with_keywords(formula, offset, trials, censored)
+    roles = _Roles(formula, weights if isinstance(weights, str) else None)
+    checks.free_names(list(roles.factors))
+    checks.known_columns(roles.columns, data)
+    frame, kept = _complete_rows(_select(data, roles.columns), roles, missing)
+
+    # 2. How each column is encoded, and the specs of X, of each Z, of offsets and response.
+    encodings = {name: _encoding(name, frame[name], found) for name, found in roles.uses().items()}
+    encoded = _encode(encodings, frame)
+    plan = _plan(roles, encodings, encoded, response_rule)
+
+    # 3. Levels and codes, the response and what stands beside it.
+    groupings = tuple(_grouping(name, frame, plan, continuous) for name in roles.factors)
+    _in_one_part(roles, encodings)
+    beside = _beside(plan, frame, encoded, _of_rows(weights, kept), _of_rows(offset, kept))
+    response = _response(plan, frame, encoded, beside["trials"])
+    if continuous:
+        checks.constant_response(roles.response_name, response)
+
+    # 4. Population columns that can be told apart.
+    _check_population(plan, encoded, frame.index)
+    _check_effects(plan, encoded, frame.index, roles.factors)
+    return Design(
+        formula=formula,
+        frame=frame,
+        rows=len(frame),
+        terms=plan.population.labels,
+        groupings=groupings,
+        response_name=roles.response_name,
+        response=response,
+        unused_levels=_unused_levels(frame),
+        _encoded=encoded,
+        _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
+        **beside,
+    )
+
+
+def _on(
+    fitted: Design,
+    new_data: pd.DataFrame,
+    groups: Collection[str] | None,
+    new_groups: str | None,
+    weights: ArrayLike | None,
+    offset: ArrayLike | None,
+) -> Design:
+    plan = fitted._plan
+    roles = plan.roles
+    wanted = [name for name in roles.factors if groups is None or name in groups]
+
+    # 1. The columns that must be there, and those that are used if they are.
+    checks.is_frame(new_data)
+    checks.unique_columns(new_data, roles.columns)
+    predictors = roles.predictors(wanted)
+    checks.known_columns([*predictors, *roles.factor_columns(wanted)], new_data)
+    frame = _select(new_data, [name for name in roles.columns if name in new_data.columns])
+    has_response = all(name in frame for name in roles.response_columns)
+
+    # 2. The same encoding; missing values may stand in the response alone.
+    for name in predictors:
+        checks.no_missing(name, frame[name])
+    shown = {*predictors, *(roles.response_columns if has_response else ())}
+    encodings = {name: each for name, each in plan.encodings.items() if name in shown}
+    encoded = _encode(encodings, frame)
+    _check_rows([plan.population], encoded, frame.index)
+    _check_effects(plan, encoded, frame.index, wanted)
+
+    # 3. Codes by label, the response and what stands beside it.
+    groupings = tuple(
+        _grouping_on(each, frame, new_groups, encode=each.name in wanted)
+        for each in fitted.groupings
+    )
+    if plan.array_offset and offset is None:
+        raise DataError("the fit had an offset that is no column: pass offset= for the new rows")
+    beside = _beside(plan, frame, encoded, weights, offset)
+    response = _response(plan, frame, encoded, beside["trials"]) if has_response else None
+    return replace(
+        fitted,
+        frame=frame,
+        rows=len(frame),
+        groupings=groupings,
+        response=response,
+        _encoded=encoded,
+        **beside,
+    )
+
+
+# Roles -----------------------------------------------------------------------------------------
+
+
+class _Roles:
+    """Which columns a formula uses, and for what."""
+
+    def __init__(self, formula: Formula, weights: str | None) -> None:
+        self.formula = formula
+        self.weights = weights
+        self.response_columns = columns(formula.response)
+        self.response_name = _response_name(formula.response)
+        self.factors: dict[str, tuple[GroupTerm, ...]] = {}
+        for term in formula.groups:
+            self.factors[term.name] = (*self.factors.get(term.name, ()), term)
+
+    @property
+    def plain_response(self) -> str | None:
+        """The response's column, where it is one column as it stands."""
+        return self.response_name if self.response_columns == (self.response_name,) else None
+
+    @property
+    def trials(self) -> str | None:
+        trials = self.formula.trials
+        return None if trials is None or trials.isdecimal() else trials
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column used, in the order of first mention."""
+        beside = (self.trials, self.formula.censored, self.weights)
+        return _unique(
+            self.response_columns,
+            self.predictors(self.factors),
+            self.factor_columns(self.factors),
+            [name for name in beside if name is not None],
+        )
+
+    def predictors(self, factors: Collection[str]) -> tuple[str, ...]:
+        """The columns that the linear predictor needs, with the effects of those factors."""
+        formula = self.formula
+        texts = [formula.population, *formula.offsets]
+        texts += [term.effects for name in factors for term in self.factors[name]]
+        return _unique(*map(columns, texts))
+
+    def factor_columns(self, factors: Collection[str]) -> tuple[str, ...]:
+        """The columns whose values are labels of those factors."""
+        return _unique(*(self.factors[name][0].factor for name in factors))
+
+    def uses(self) -> dict[str, list[Use]]:
+        """How formulaic will use each column that goes through it."""
+        formula = self.formula
+        texts = [formula.population, *formula.offsets, *(term.effects for term in formula.groups)]
+        if self.plain_response is None:
+            texts.append(formula.response)
+        found: dict[str, list[Use]] = {}
+        for use in (use for text in texts for use in uses(text)):
+            found.setdefault(use.column, []).append(use)
+        return found
+
+
+def _unique(*names: Iterable[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(chain.from_iterable(names)))
+
+
+def _response_name(response: str) -> str:
+    return unaliased(aliased(response))
+
+
+def _with_keywords(
+    formula: Formula, offset: str | ArrayLike | None, trials: str | int | None, censored: str | None
+) -> Formula:
+    """Write what was said by keyword into the formula: equal things are equal."""
+    if isinstance(offset, str):
+        formula = replace(formula, offsets=(*formula.offsets, quoted(offset)))
+    if trials is not None:
+        formula = replace(formula, trials=_once("trials", formula.trials, str(trials)))
+    if censored is not None:
+        formula = replace(formula, censored=_once("censored", formula.censored, censored))
+    return formula
+
+
+def _once(what: str, written: str | None, keyword: str) -> str:
+    if written not in (None, keyword):
+        raise ArgumentError(f"{what} is {keyword!r}, but the formula says {written!r}: say it once")
+    return keyword
+
+
+# Frames ----------------------------------------------------------------------------------------
+
+
+def _select(data: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return some columns without copying their values."""
+    frame = pd.DataFrame({name: data[name].array for name in names}, copy=False)
+    return frame.set_axis(data.index) if names else pd.DataFrame(index=data.index)
+
+
+def _complete_rows(
+    frame: pd.DataFrame, roles: _Roles, missing: str
+) -> tuple[pd.DataFrame, NDArray[np.intp] | None]:
+    """Return the rows without missing values, and their positions unless all rows are."""
+    drop = checks.missing_policy(missing) == "drop"
+    masks = {name: frame[name].isna().to_numpy() for name in frame if frame[name].hasnans}
+    checks.missing_values(masks, frame.index, drop=drop)
+    if not masks:
+        return frame, None
+    complete = ~np.logical_or.reduce(list(masks.values()))
+    kept = np.flatnonzero(complete)
+    for name in roles.factor_columns(roles.factors):
+        before, after = frame[name].dropna(), frame[name].iloc[kept]
+        checks.groups_left(name, before.unique(), after.unique())
+    return frame.iloc[kept], kept
+
+
+def _of_rows(values: str | ArrayLike | None, kept: NDArray[np.intp] | None) -> NDArray[Any] | None:
+    """Return an array for the rows that were kept; columns were cut with the frame."""
+    if values is None or isinstance(values, str):
+        return None
+    array = np.asarray(values)
+    return array if kept is None or len(array) <= kept[-1] else array[kept]
+
+
+def _unused_levels(frame: pd.DataFrame) -> dict[str, int]:
+    unused = {
+        name: len(frame[name].cat.categories) - frame[name].nunique()
+        for name in frame
+        if isinstance(frame[name].dtype, pd.CategoricalDtype)
+    }
+    return {str(name): number for name, number in unused.items() if number}
+
+
+def _slices(rows: int) -> Iterator[slice]:
+    for start in range(0, rows, SLICE):
+        yield slice(start, min(start + SLICE, rows))
+
+
+# Columns as formulaic gets them ----------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """How a column goes to formulaic: as numbers, or as categories with these levels."""
+
+    name: str
+    levels: tuple[object, ...] | None
+
+    def encode(self, values: pd.Series) -> pd.Series:
+        if self.levels is None:
+            return _numbers(self.name, values)
+        plain = values if not _is_dates(values) else values.map(_plain, na_action="ignore")
+        encoded = pd.Categorical(plain, categories=pd.Index(self.levels))
+        unseen = (encoded.codes == -1) & ~values.isna().to_numpy()
+        checks.levels_seen(self.name, values, unseen, self.levels)
+        return pd.Series(encoded)
+
+
+def _encoding(name: str, values: pd.Series, found: Sequence[Use]) -> _Encoding:
+    """Decide how a column of the fit is encoded; raise if it can't be what the formula makes it."""
+    checks.not_complex(name, values)
+    how = {use.how for use in found}
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        used = values.cat.remove_unused_categories().cat.categories
+        return _Encoding(name, tuple(_plain(level) for level in used))
+    if how == {"category"}:
+        return _Encoding(name, tuple(_in_order([_plain(level) for level in values.unique()])))
+    if _is_dates(values) and "bare" in how:
+        checks.not_dates(name)
+    if pd.api.types.is_numeric_dtype(values.dtype) or _is_dates(values):
+        checks.finite(name, values)
+        return _Encoding(name, None)
+    return _boxed_encoding(name, values, found)
+
+
+def _boxed_encoding(name: str, values: pd.Series, found: Sequence[Use]) -> _Encoding:
+    """Decide for columns of text and of Python objects."""
+    uniques = values.unique().tolist()
+    if all(isinstance(value, bool) for value in uniques):
+        return _Encoding(name, None)
+    checks.not_numbers_in_disguise(name, values.dtype, uniques)
+    checks.one_kind(name, uniques)
+    for use in found:
+        if use.how == "number":
+            checks.not_text(name, use.function)
+    return _Encoding(name, tuple(_in_order([_plain(value) for value in uniques])))
+
+
+def _encode(encodings: Mapping[str, _Encoding], frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame that formulaic gets: plain types, identifiers for names, no index."""
+    encoded = {alias(name): each.encode(frame[name]).array for name, each in encodings.items()}
+    return pd.DataFrame(encoded, index=pd.RangeIndex(len(frame)), copy=False)
+
+
+def _numbers(name: str, values: pd.Series) -> pd.Series:
+    if _is_dates(values):
+        return values
+    if values.dtype == object and all(isinstance(value, bool) for value in values):
+        return values.astype(bool)
+    if pd.api.types.is_extension_array_dtype(values.dtype) and (
+        pd.api.types.is_numeric_dtype(values.dtype)
+    ):
+        values = pd.Series(values.to_numpy(dtype=float, na_value=np.nan), index=values.index)
+    checks.still_numeric(name, values)
+    checks.finite(name, values)
+    return values
+
+
+def _is_dates(values: pd.Series) -> bool:
+    return pd.api.types.is_datetime64_any_dtype(values.dtype)
+
+
+def _plain(label: object) -> object:
+    """Return a label as a Python object; dates as ISO text."""
+    if isinstance(label, np.generic):
+        return _plain(label.item())
+    if isinstance(label, datetime):  # pd.Timestamp is one
+        midnight = label.time() == time() and label.tzinfo is None
+        return label.date().isoformat() if midnight else label.isoformat()
+    if isinstance(label, date):
+        return label.isoformat()
+    return str(label) if isinstance(label, pd.Period) else label
+
+
+def _in_order(labels: Iterable[Any]) -> list[Any]:
+    """Sort labels; labels of several types by type first."""
+    labels = list(labels)
+    try:
+        return sorted(labels)
+    except TypeError:
+        return sorted(labels, key=lambda label: (type(label).__name__, str(label)))
+
+
+# Specs: what formulaic knows of one sum of terms -----------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Spec:
+    """A sum of terms with everything that encodes new rows the same way."""
+
+    text: str
+    labels: tuple[str, ...]
+    spec: Any
+
+    @property
+    def computes(self) -> bool:
+        """Whether the columns are more than the frame's own."""
+        return "(" in self.text
+
+    def matrix(self, part: pd.DataFrame) -> FloatArray:
+        """Return the columns for rows of an encoded frame."""
+        if not self.labels:
+            return np.empty((len(part), 0))
+        if self.labels == ("Intercept",):
+            return np.ones((len(part), 1))
+        return np.asarray(_materialise(self.spec, part), dtype=np.float64)
+
+
+def _fit_spec(text: str, encoded: pd.DataFrame) -> _Spec:
+    """Fit a spec on as few rows as carry its state."""
+    from formulaic import Formula as Terms
+    from formulaic import ModelSpec
+
+    with _phrased(text):
+        terms = Terms(aliased(text))
+        transform_state: dict[str, Any] = {}
+        encoder_state: dict[str, Any] = {}
+        for expression in _stateful(terms):
+            spec = ModelSpec.from_spec(f"0 + {expression}", output="numpy", na_action="ignore")
+            fitted = _materialise(spec, _rows_with_state(expression, encoded)).model_spec
+            transform_state |= fitted.transform_state
+            encoder_state |= fitted.encoder_state
+    spec = ModelSpec.from_spec(
+        terms,
+        output="numpy",
+        na_action="ignore",
+        transform_state=transform_state,
+        encoder_state=encoder_state,
+    )
+    fitted = _materialise(spec, encoded.iloc[:2]).model_spec
+    return _Spec(text, tuple(unaliased(label) for label in fitted.column_names), fitted)
+
+
+def _stateful(terms: Any) -> list[str]:
+    """Return the calls whose result for one row depends on the others; check every call again."""
+    found = []
+    for expression in dict.fromkeys(
+        factor.expr
+        for term in terms
+        for factor in term.factors
+        if factor.eval_method.value == "python"
+    ):
+        called = {
+            ast.unparse(node.func)
+            for node in ast.walk(check_expression(expression))
+            if isinstance(node, ast.Call)
+        }
+        if any(name != "I" and not TRANSFORMS[name].startswith("numpy:") for name in called):
+            found.append(expression)
+    return found
+
+
+def _rows_with_state(expression: str, encoded: pd.DataFrame) -> pd.DataFrame:
+    """Return every row, or one of each level where only the levels are the state."""
+    found = uses(expression)
+    if found and all(use.how == "category" for use in found):
+        return encoded[~encoded.duplicated([use.column for use in found])]
+    return encoded
+
+
+def _materialise(spec: Any, part: pd.DataFrame) -> Any:
+    from formulaic.errors import DataMismatchWarning
+
+    with _phrased(str(spec.formula)), warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("error", DataMismatchWarning)
+        return spec.get_model_matrix(part, context=_context())
+
+
+@contextmanager
+def _phrased(text: str) -> Iterator[None]:
+    """Turn whatever formulaic and the transforms raise into a DataError that names the terms."""
+    try:
+        yield
+    except HiermixError:
+        raise
+    except Exception as error:
+        raise DataError(f"can't make the columns of {unaliased(text)!r}: {error}") from error
+
+
+@cache
+def _context() -> dict[str, Any]:
+    """Return the functions a formula may call, and nothing else."""
+    context: dict[str, Any] = {}
+    spaces: dict[str, dict[str, Any]] = {}
+    for name, place in TRANSFORMS.items():
+        module, _, attribute = place.partition(":")
+        function = getattr(import_module(module), attribute)
+        space, _, member = name.rpartition(".")
+        (spaces.setdefault(space, {}) if space else context)[member] = function
+    return context | {space: SimpleNamespace(**members) for space, members in spaces.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class _Plan:
+    """Everything a design needs to encode rows, and nothing of the rows themselves."""
+
+    roles: _Roles
+    encodings: Mapping[str, _Encoding]
+    population: _Spec
+    effects: Mapping[str, tuple[_Spec, ...]]
+    offsets: tuple[_Spec, ...]
+    response: _Spec | None
+    response_rule: ResponseRule | None
+    array_offset: bool = False
+
+
+def _plan(
+    roles: _Roles,
+    encodings: Mapping[str, _Encoding],
+    encoded: pd.DataFrame,
+    response_rule: ResponseRule | None,
+) -> _Plan:
+    formula = roles.formula
+    return _Plan(
+        roles=roles,
+        encodings=encodings,
+        population=_fit_spec(formula.population, encoded),
+        effects={
+            name: tuple(_fit_spec(term.effects, encoded) for term in terms)
+            for name, terms in roles.factors.items()
+        },
+        offsets=tuple(_fit_spec(f"0 + {text}", encoded) for text in formula.offsets),
+        response=(None if roles.plain_response else _fit_spec(f"0 + {formula.response}", encoded)),
+        response_rule=response_rule,
+    )
+
+
+# Grouping factors ------------------------------------------------------------------------------
+
+
+def _grouping(name: str, frame: pd.DataFrame, plan: _Plan, continuous: bool) -> Grouping:
+    terms = plan.roles.factors[name]
+    codes, levels = _codes(name, terms[0].factor, frame)
+    specs = plan.effects[name]
+    effects = [label for spec in specs for label in spec.labels]
+    checks.distinct_effects(name, effects)
+    checks.several_levels(name, levels, " + ".join(map(str, terms)))
+    plausible = len(terms[0].factor) > 1 or checks.is_grouping(name, frame[name], len(levels))
+    if plausible and continuous and "Intercept" in effects:
+        checks.fewer_levels_than_rows(name, len(levels), len(frame))
+    blocks = [
+        size
+        for term, spec in zip(terms, specs, strict=True)
+        for size in ([len(spec.labels)] if term.correlated else [1] * len(spec.labels))
+    ]
+    return Grouping(
+        name=name,
+        columns=terms[0].factor,
+        effects=tuple(effects),
+        blocks=tuple(blocks),
+        levels=_objects(levels),
+        codes=codes,
+    )
+
+
+def _grouping_on(
+    fitted: Grouping, frame: pd.DataFrame, new_groups: str | None, *, encode: bool
+) -> Grouping:
+    """Return a fitted grouping with codes for other rows: by label, never by position."""
+    if not encode:
+        return replace(fitted, codes=np.full(len(frame), -1, dtype=np.int32))
+    codes, labels = _codes(fitted.name, fitted.columns, frame)
+    position = {label: place for place, label in enumerate(fitted.levels)}
+    unseen = [label for label in labels if label not in position]
+    if new_groups is not None:
+        checks.unseen_levels(fitted.name, unseen, new_groups, fitted.levels)
+        checks.missing_labels(fitted.name, codes == -1, new_groups, frame.index)
+    if unseen:
+        checks.labels_read_apart(fitted.name, [*fitted.levels, *unseen])
+    position |= {label: len(fitted.levels) + place for place, label in enumerate(unseen)}
+    table = np.array([*(position[label] for label in labels), -1], dtype=np.int32)
+    return replace(fitted, codes=table[codes], new_levels=_objects(unseen))
+
+
+def _codes(name: str, factor: Sequence[str], frame: pd.DataFrame) -> tuple[Codes, list[object]]:
+    """Return a code per row and the labels in order; -1 where a label is missing."""
+    codes, labels = _column_codes(factor[0], frame[factor[0]])
+    for column in factor[1:]:
+        inner, inner_labels = _column_codes(column, frame[column])
+        codes, labels = _crossed(codes, labels, inner, inner_labels)
+        checks.labels_read_apart(name, labels)
+    return codes.astype(np.int32), labels
+
+
+def _crossed(
+    outer: NDArray[np.int64],
+    outer_labels: Sequence[object],
+    inner: NDArray[np.int64],
+    inner_labels: Sequence[object],
+) -> tuple[NDArray[np.int64], list[object]]:
+    """Return codes and labels of the pairs that some row has, in the order of the two."""
+    size = len(inner_labels)
+    pairs = np.where((outer < 0) | (inner < 0), -1, outer * size + inner)
+    codes, found = pd.factorize(pairs, sort=True)
+    missing = int((found < 0).sum())
+    labels = [
+        f"{outer_labels[pair // size]}:{inner_labels[pair % size]}" for pair in found[missing:]
+    ]
+    return codes - missing, list(labels)
+
+
+def _column_codes(name: str, values: pd.Series) -> tuple[NDArray[np.int64], list[object]]:
+    """Return codes and labels of one column; categories keep their order, others are sorted."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        values = values.cat.remove_unused_categories()
+        codes, labels = values.cat.codes.to_numpy(), _plain_labels(name, values.cat.categories)
+        return codes.astype(np.int64), labels
+    if values.dtype == object and pd.api.types.infer_dtype(values).startswith("mixed"):
+        checks.hashable_labels(name, values)
+        checks.no_mixed_truth(name, values)
+    codes, uniques = pd.factorize(values)
+    labels = _plain_labels(name, uniques)
+    ordered = _in_order(labels)
+    place = {label: position for position, label in enumerate(ordered)}
+    return np.array([*(place[label] for label in labels), -1])[codes], ordered
+
+
+def _plain_labels(name: str, uniques: pd.Index) -> list[object]:
+    labels = [_plain(label) for label in uniques]
+    for label in labels:
+        if not isinstance(label, str | int | float):
+            checks.plain_label(name, label)
+    checks.labels_read_apart(name, labels)
+    return labels
+
+
+def _objects(labels: Sequence[object]) -> Labels:
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array
+
+
+def _in_one_part(roles: _Roles, encodings: Mapping[str, _Encoding]) -> None:
+    for column in columns(roles.formula.population):
+        if column in roles.factors and encodings[column].levels is not None:
+            checks.not_in_both_parts(column)
+
+
+# The response and what stands beside it --------------------------------------------------------
+
+
+def _response(
+    plan: _Plan, frame: pd.DataFrame, encoded: pd.DataFrame, trials: FloatArray | None
+) -> FloatArray:
+    """Return the response in numbers, by the family's rule if there is one."""
+    name = plan.roles.response_name
+    if plan.response is None:
+        values = frame[name]
+        checks.not_complex(name, values)
+    else:
+        values = pd.Series(_one_column(plan.response, encoded), index=frame.index)
+        checks.finite_terms([name], values[values.notna()].to_numpy()[:, None], 0, frame.index)
+    if plan.response_rule is not None:
+        return plan.response_rule(values, name, trials)
+    checks.numeric_response(values, name)
+    checks.finite(name, values)
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _beside(
+    plan: _Plan,
+    frame: pd.DataFrame,
+    encoded: pd.DataFrame,
+    weights: ArrayLike | None,
+    offset: ArrayLike | None,
+) -> dict[str, FloatArray | None]:
+    """Return trials, weights, offset and censored, each None where there is none."""
+    return {
+        "trials": _trials(plan.roles, frame),
+        "weights": _weights(plan.roles.weights, frame, weights),
+        "offset": _offset(plan, frame, encoded, offset),
+        "censored": _censored(plan.roles.formula.censored, frame),
+    }
+
+
+def _trials(roles: _Roles, frame: pd.DataFrame) -> FloatArray | None:
+    trials = roles.formula.trials
+    if trials is None or (roles.trials is not None and roles.trials not in frame):
+        return None
+    if roles.trials is None:
+        return np.full(len(frame), float(trials))
+    return _numeric(roles.trials, frame, "trials")
+
+
+def _weights(column: str | None, frame: pd.DataFrame, given: ArrayLike | None) -> FloatArray | None:
+    if given is not None:
+        weights = _array("weights", given, len(frame))
+        checks.usable_weights("the array", weights, frame.index)
+        return weights
+    if column is None or column not in frame:
+        return None
+    weights = _numeric(column, frame, "weights")
+    checks.usable_weights(f"column {column!r}", weights, frame.index)
+    return weights
+
+
+def _offset(
+    plan: _Plan, frame: pd.DataFrame, encoded: pd.DataFrame, given: ArrayLike | None
+) -> FloatArray | None:
+    if not plan.offsets and given is None:
+        return None
+    total = np.zeros(len(frame)) if given is None else _array("offset", given, len(frame))
+    checks.usable_offset("the array", total, frame.index)
+    for spec in plan.offsets:
+        values = _one_column(spec, encoded)
+        checks.usable_offset(f"offset({spec.labels[0]})", values, frame.index)
+        total = total + values
+    return total
+
+
+_CENSORED = {"left": -1.0, "none": 0.0, "right": 1.0, "interval": 2.0}
+
+
+def _censored(column: str | None, frame: pd.DataFrame) -> FloatArray | None:
+    """Return -1 left, 0 not, 1 right, 2 interval censored, as brms codes them."""
+    if column is None or column not in frame:
+        return None
+    values = frame[column]
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        codes = values.astype(object).map(_CENSORED)
+        checks.known_censoring(column, values, codes.isna().to_numpy())
+        return codes.to_numpy(dtype=np.float64)
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    checks.known_censoring(column, values, ~np.isin(numbers, list(_CENSORED.values())))
+    return numbers
+
+
+def _numeric(column: str, frame: pd.DataFrame, what: str) -> FloatArray:
+    checks.numeric_column(column, frame[column], what)
+    return frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _array(what: str, given: ArrayLike, rows: int) -> FloatArray:
+    array = np.asarray(given)
+    checks.numeric_array(what, array)
+    checks.right_length(what, len(array), rows)
+    return array.astype(np.float64)
+
+
+def _one_column(spec: _Spec, encoded: pd.DataFrame) -> FloatArray:
+    matrix = spec.matrix(encoded)
+    checks.one_column(spec.text.removeprefix("0 + "), matrix.shape[1])
+    return matrix[:, 0]
+
+
+# Columns that can be told apart, and are finite --------------------------------------------------
+
+
+_DEPENDENT = 1e-11
+"""A column is dependent if this is the sine of its angle to the span of those before it."""
+
+
+def _check_population(plan: _Plan, encoded: pd.DataFrame, index: pd.Index) -> None:
+    """Raise if a population column is no number somewhere, or a combination of those before it."""
+    labels = plan.population.labels
+    checks.distinct_terms(labels)
+    for column in columns(plan.roles.formula.population):
+        levels = plan.encodings[column].levels
+        if levels is not None and len(levels) == 1 and "Intercept" in labels:
+            checks.one_level(column, levels[0])
+    if labels in ((), ("Intercept",)):
+        return
+    triangle = np.empty((0, len(labels)))
+    for rows, X in _finite_slices(plan.population, encoded, index):
+        # One QR decomposition, slice by slice: unlike X'X it doesn't square the condition number.
+        triangle = np.linalg.qr(np.vstack([triangle, X]), mode="r")
+    first = plan.population.matrix(encoded.iloc[:1])[0]
+    for place, label in enumerate(labels):
+        others = _combined(triangle, place)
+        if others is None:
+            continue
+        named = [labels[other] for other in others]
+        if named in ([], ["Intercept"]):
+            checks.constant_term(label, float(first[place]), intercept=bool(named))
+        checks.dependent_term(label, [name for name in named if name != "Intercept"])
+
+
+def _combined(triangle: FloatArray, place: int) -> list[int] | None:
+    """Return which columns before it a column is a combination of, or None if it is none."""
+    column, before = triangle[:, place], triangle[:, :place]
+    length = np.linalg.norm(column)
+    if place < len(column) and abs(column[place]) > _DEPENDENT * length:
+        return None
+    scales = np.linalg.norm(before, axis=0)
+    shares = np.linalg.lstsq(before / scales, column, rcond=None)[0] if place else np.empty(0)
+    return list(np.flatnonzero(np.abs(shares) > 1e-8 * length))
+
+
+def _check_effects(
+    plan: _Plan, encoded: pd.DataFrame, index: pd.Index, factors: Collection[str]
+) -> None:
+    """Raise if a varying column is no number somewhere."""
+    _check_rows([spec for name in factors for spec in plan.effects[name]], encoded, index)
+
+
+def _check_rows(specs: Sequence[_Spec], encoded: pd.DataFrame, index: pd.Index) -> None:
+    for spec in specs:
+        if spec.computes:  # the frame's own columns were found finite before
+            for _ in _finite_slices(spec, encoded, index):
+                pass
+
+
+def _finite_slices(
+    spec: _Spec, encoded: pd.DataFrame, index: pd.Index
+) -> Iterator[tuple[slice, FloatArray]]:
+    for rows in _slices(len(encoded)):
+        matrix = spec.matrix(encoded.iloc[rows])
+        checks.finite_terms(spec.labels, matrix, rows.start, index)
+        yield rows, matrix
