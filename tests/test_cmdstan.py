@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hiermix import engines
+from hiermix import engines, programs
+from hiermix.__main__ import main
 from hiermix.engines import executables
 from hiermix.engines.children import running
 from hiermix.engines.cmdstan import CmdStan, is_usable, parameters, read_csv
@@ -479,3 +480,20 @@ class interrupt_once_running:  # noqa: N801
             time.sleep(0.05)
         time.sleep(0.3)
         os.kill(os.getpid(), signal.SIGINT)
+
+
+# python -m hiermix compile.
+
+
+def test_compile_builds_every_program(installed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile"]) == 0
+    assert builds(installed) == len(programs.names())
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "CmdStan 2.39.0"
+    assert [line.split()[0] for line in lines[1:]] == list(programs.names())
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_compile_without_cmdstan_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compile"]) == 1
+    assert "error: cmdstanpy finds no CmdStan" in capsys.readouterr().err

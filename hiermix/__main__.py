@@ -1,0 +1,58 @@
+"""The commands ``python -m hiermix demo`` and ``python -m hiermix compile``."""
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from hiermix.errors import HiermixError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command named on the command line; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m hiermix", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="command")
+    commands.add_parser("demo", help="fit radon levels in Minnesota").set_defaults(run=demo)
+    commands.add_parser("compile", help="build all programs with CmdStan").set_defaults(run=build)
+    try:
+        parser.parse_args(arguments).run()
+    except HiermixError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def demo() -> None:
+    """Fit radon, print model and summary, and draw ``figures/shrinkage.png``."""
+    import matplotlib as mpl
+
+    mpl.use("agg")
+    import hiermix as hm
+
+    radon = hm.load_dataset("radon")
+    model = hm.Model("log_radon ~ floor + log_uranium + (1 + floor | county)", radon)
+    print(model, end="\n\n")
+    fit = model.fit(seed=1)
+    print(fit.summary(), end="\n\n")
+    path = Path("figures") / "shrinkage.png"
+    path.parent.mkdir(exist_ok=True)
+    fit.plot_shrinkage("county").savefig(path, dpi=150)
+    print(f"wrote {path}")
+
+
+def build() -> None:
+    """Build every program ahead, so that no fit has to wait for a compiler."""
+    from hiermix import programs
+    from hiermix.engines import executables
+
+    print(f"CmdStan {executables.required_installation().version}")
+    for name in programs.names():
+        start = time.perf_counter()
+        print(f"{name} ...", end=" ", flush=True)
+        path = executables.build(programs.find(name))
+        print(f"{time.perf_counter() - start:.0f} s, {path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
