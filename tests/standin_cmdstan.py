@@ -1,12 +1,14 @@
 """Stands in for an executable that CmdStan built: takes its arguments, writes its CSV.
 
 Draws come from a plain normal generator seeded by seed and chain; nothing is sampled. With
-STANDIN=fail it fails as Stan does, with STANDIN=wait it runs until it is ended.
+STANDIN=fail it fails as Stan does, with STANDIN=die it is killed, with STANDIN=wait it runs until
+it is ended.
 """
 
 import json
 import os
 import random
+import signal
 import sys
 import time
 
@@ -92,6 +94,8 @@ def main() -> None:
     elif mode == "fail":
         print("Initialization between (-2, 2) failed after 100 attempts.")
         sys.exit(70)
+    elif mode == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
     elif mode == "wait":
         time.sleep(600)
     elif words[0] == "log_prob":

@@ -5,6 +5,7 @@ Most tests need no CmdStan: an installation that stands in for one has a makefil
 ``cmdstan`` sample in earnest.
 """
 
+import errno
 import gc
 import os
 import shutil
@@ -189,6 +190,16 @@ def test_a_program_is_built_once(installed: Path, cache: Path, program: Program)
     assert left <= {f"{first.name}.lock"}
 
 
+def test_a_build_is_announced_where_someone_watches(
+    installed: Path, program: Program, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    executables.build(program)
+    executables.build(program)
+    said = capsys.readouterr().err
+    assert said.count("building program 'normal' with CmdStan, once on this machine") == 1
+
+
 def test_whatever_changes_the_executable_changes_its_path(
     installed: Path, cache: Path, program: Program, tmp_path: Path
 ) -> None:
@@ -339,6 +350,38 @@ def test_the_engines_own_last_lines_are_in_the_error(
     with pytest.raises(EngineError, match=r"(?s)program 'normal':\nInit.* failed after 100 attem"):
         CmdStan().sample(program, DATA, quick(), keep=["raw"])
     assert [path for path in temporary.iterdir() if path.name.startswith("hiermix-")] == []
+
+
+@pytest.mark.usefixtures("installed")
+def test_f2_a_killed_engine_is_an_engine_error(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STANDIN", "die")
+    with pytest.raises(EngineError, match=r"(?s)CmdStan failed on program 'normal'.*-9"):
+        CmdStan().sample(program, DATA, quick(), keep=["raw"])
+
+
+@pytest.mark.usefixtures("installed")
+def test_f2_a_full_disk_is_an_engine_error(
+    program: Program, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("cmdstanpy.write_stan_json", full)
+        with pytest.raises(EngineError, match="No space left on device"):
+            CmdStan().sample(program, DATA, quick(), keep=["raw"])
+    assert [path for path in temporary.iterdir() if path.name.startswith("hiermix-")] == []
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary / "gone"))
+    with pytest.raises(EngineError, match="needs a temporary folder"):
+        CmdStan().sample(program, DATA, quick(), keep=["raw"])
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_bar_can_be_asked_for(program: Program, capfd: pytest.CaptureFixture[str]) -> None:
+    CmdStan().sample(program, DATA, quick(progress=True), keep=["raw"])
+    assert "chain 4" in capfd.readouterr().err
 
 
 @left_to_the_collector

@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 import time
+import tracemalloc
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -187,11 +188,15 @@ def test_interrupt_stops_and_the_next_call_works(normal: Program) -> None:
     assert Embedded().sample(normal, DATA, quick(), keep=["raw"]).draws["raw"].shape == (4, 500, 2)
 
 
-def test_no_message_from_the_engine_reaches_the_user(
-    normal: Program, capfd: pytest.CaptureFixture[str]
+def test_rejections_and_divergences_print_nothing_but_are_kept(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    Embedded().sample(normal, DATA, quick(), keep=["raw"])
+    code = """data { int D; } parameters { vector[D] raw; }
+    model { if (raw[1] > 2) reject("too far"); raw ~ normal(0, raw[1]); }"""
+    steep = write(tmp_path, "steep", code)
+    said = Embedded().sample(steep, {"D": 1}, quick(draws=50), keep=["raw"]).messages
     assert capfd.readouterr() == ("", "")
+    assert said[0].endswith("of 50 draws diverged.")
 
 
 def test_json_reads_back_exactly() -> None:
@@ -230,6 +235,18 @@ def test_arrays_of_matrices_keep_their_axes(normal: Program) -> None:
     taken = columns.take(flat, names, ["m"], normal)["m"]
     assert taken.shape == (1, 3, 2, 3, 4)
     np.testing.assert_array_equal(taken[0, 1], values)
+
+
+def test_variables_are_copied_once_and_no_more(normal: Program) -> None:
+    names = [f"r[{i},{j}]" for j in range(1, 3) for i in range(1, 1001)]
+    flat = np.zeros((4, 100, len(names) + 2))
+    tracemalloc.start()
+    taken = columns.take(flat, ["a", *names, "z"], ["r"], normal)["r"]
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert taken.shape == (4, 100, 1000, 2)
+    assert taken.base is None
+    assert peak < 1.2 * taken.nbytes
 
 
 # Progress.

@@ -129,8 +129,12 @@ def _scratch(program: Program) -> Iterator[Path]:
     """Lend a folder for the run; on the way out nothing is left of it, and nothing runs in it."""
     import cmdstanpy
 
+    try:
+        scratch = tempfile.TemporaryDirectory(prefix="hiermix-", ignore_cleanup_errors=True)
+    except OSError as error:
+        raise EngineError(f"CmdStan needs a temporary folder to write to: {error}") from error
     with (
-        tempfile.TemporaryDirectory(prefix="hiermix-", ignore_cleanup_errors=True) as name,
+        scratch as name,
         cmdstanpy.disable_logging(),
         ended_on_interrupt(Path(name)),
     ):

@@ -1,6 +1,7 @@
 """Finds CmdStan, and builds each program once: hash, lock, atomic rename."""
 
 import hashlib
+import logging
 import os
 import re
 import sys
@@ -8,6 +9,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from hiermix.engines import progress
 from hiermix.engines.children import ended_on_interrupt
 from hiermix.engines.protocol import last_lines
 from hiermix.errors import EngineError
@@ -99,6 +101,7 @@ def _compile(program: Program, target: Path) -> None:
     """Build in a folder beside the target, so that the rename is atomic."""
     import cmdstanpy
 
+    _announce(program)
     with tempfile.TemporaryDirectory(dir=target.parent, ignore_cleanup_errors=True) as scratch:
         source = Path(scratch) / f"{program.name}.stan"
         source.write_text(program.code, encoding="utf-8")
@@ -110,6 +113,14 @@ def _compile(program: Program, target: Path) -> None:
                     f"CmdStan can't build program {program.name!r}:\n{last_lines(str(error))}"
                 ) from error
         os.replace(built, target)
+
+
+def _announce(program: Program) -> None:
+    """Say why nothing moves for a minute, to the log and to whoever watches."""
+    text = f"building program {program.name!r} with CmdStan, once on this machine"
+    logging.getLogger("hiermix").info(text)
+    if progress.wanted(None):
+        print(f"{text} ...", file=sys.stderr, flush=True)
 
 
 def _version(path: Path) -> str:
