@@ -5,10 +5,12 @@ N(Lambda M_j^-1 Lambda' Z_j'e, sigma^2 Lambda M_j^-1 Lambda')`` with ``M_j = sig
 Z_j'Z_j Lambda`` (Lindley and Smith, 1972), entry by entry over draws and groups.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from hiermix.design import Grouping
 from hiermix.gram import Gram
 from hiermix.typing import FloatArray
 
@@ -90,3 +92,39 @@ def _congruence(gram: Gram, Lambda: FloatArray, a: int, c: int) -> FloatArray:
         for col in range(c, Q):
             m += (Lambda[:, k, a] * Lambda[:, col, c])[:, None] * gram.ZtZ[:, k, col]
     return m
+
+
+def all_factors(
+    gram: Gram | None,
+    draws: Mapping[str, FloatArray],
+    groupings: Sequence[Grouping],
+    seed: int,
+) -> dict[str, FloatArray]:
+    """Effects of every grouping factor, (chain, draw, level, effect).
+
+    Sampled effects are taken from Stan's ``r``; integrated-out ones are drawn from their exact
+    conditional, with a stream of random numbers that belongs to the seed.
+    """
+    if gram is None:
+        return _split(draws["r"], groupings)
+    if not groupings:
+        return {}
+    chains, length = draws["sigma"].shape
+    flat = Hyperdraws(
+        draws["b"].reshape(chains * length, -1),
+        draws["sigma"].ravel(),
+        (draws["sd"][..., None] * draws["L"]).reshape(chains * length, gram.Q, gram.Q),
+    )
+    r = draw_effects(gram, flat, np.random.default_rng([seed, 2]))
+    return {groupings[0].name: r.reshape(chains, length, *r.shape[1:])}
+
+
+def _split(r: FloatArray, groupings: Sequence[Grouping]) -> dict[str, FloatArray]:
+    """Stan's flat order is factor after factor, effect after effect, level by level."""
+    found, at = {}, 0
+    for each in groupings:
+        shape = (len(each.effects), len(each.levels))
+        part = r[..., at : at + shape[0] * shape[1]]
+        found[each.name] = part.reshape(*r.shape[:2], *shape).swapaxes(-1, -2)
+        at += shape[0] * shape[1]
+    return found

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from hiermix.design import Design
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.priors import Prior
 from hiermix.typing import FloatArray
@@ -41,6 +42,8 @@ class Family:
     """A random response for every element of the linear predictor."""
     log_density: Callable[[FloatArray, FloatArray, Own], FloatArray]
     """Response, linear predictor and own parameters to the pointwise log density."""
+    scale: Callable[[Design], tuple[float, float]]
+    """Location and spread of the linear predictor to expect, from the data: default priors."""
     integrates: bool = field(default=False)
     """Can its group effects be integrated out?"""
 
@@ -48,6 +51,13 @@ class Family:
 def _normal_log_density(y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     sigma = own["sigma"]
     return -0.5 * (np.log(2 * np.pi) + ((y - eta) / sigma) ** 2) - np.log(sigma)
+
+
+def _response_scale(design: Design) -> tuple[float, float]:
+    """Mean and sd of the response, less its offset."""
+    assert design.response is not None
+    y = design.response if design.offset is None else design.response - design.offset
+    return float(np.mean(y)), float(np.std(y))
 
 
 FAMILIES: Mapping[str, Family] = {
@@ -59,6 +69,7 @@ FAMILIES: Mapping[str, Family] = {
         mean=lambda eta, own: eta,
         draw=lambda rng, eta, own: rng.normal(eta, own["sigma"]),
         log_density=_normal_log_density,
+        scale=_response_scale,
         integrates=True,
     ),
 }

@@ -47,7 +47,7 @@ class Gram:
 
 
 def statistics(
-    design: Design, name: str, response: FloatArray, weights: FloatArray | None = None
+    design: Design, name: str | None, response: FloatArray, weights: FloatArray | None = None
 ) -> Gram:
     """Build the statistics of `response` (rows,) for the grouping factor `name`.
 
@@ -55,8 +55,8 @@ def statistics(
     ----------
     design : Design
         The model's design; read in slices, never as a whole.
-    name : str
-        Grouping factor.
+    name : str or None
+        Grouping factor; None for a model without one.
     response : array, shape (rows,)
         Response, less any offset and the effects of other factors.
     weights : array, shape (rows,), optional
@@ -93,14 +93,15 @@ class _Sums:
 
 def _accumulate(
     design: Design,
-    name: str,
+    name: str | None,
     response: FloatArray,
     weights: FloatArray | None,
     center: FloatArray,
     pilot: FloatArray,
 ) -> _Sums:
-    grouping = next(each for each in design.groupings if each.name == name)
-    J, Q, P = len(grouping.levels), len(grouping.effects), len(design.terms)
+    grouping = next((each for each in design.groupings if each.name == name), None)
+    P = len(design.terms)
+    J, Q = (len(grouping.levels), len(grouping.effects)) if grouping else (0, 0)
     sums = _Sums(
         0.0, np.zeros((P, P)), np.zeros(P), 0.0,
         np.zeros((J, Q, Q)), np.zeros((J, Q, P)), np.zeros((J, Q)),
@@ -110,11 +111,21 @@ def _accumulate(
         X = design.X(rows) - center
         e = response[rows] - X @ pilot
         w = None if weights is None else weights[rows]
-        _add(sums, X, design.Z(name, rows), e, w, grouping.codes[rows])
+        _add_rows(sums, X, e, w)
+        if grouping:
+            _add_groups(sums, X, design.Z(grouping.name, rows), e, w, grouping.codes[rows])
     return sums
 
 
-def _add(
+def _add_rows(sums: _Sums, X: FloatArray, e: FloatArray, w: FloatArray | None) -> None:
+    WX = X if w is None else X * w[:, None]
+    sums.n += len(e) if w is None else float(w.sum())
+    sums.XtX += WX.T @ X
+    sums.Xte += WX.T @ e
+    sums.ete += float(e @ e if w is None else e @ (w * e))
+
+
+def _add_groups(
     sums: _Sums,
     X: FloatArray,
     Z: FloatArray,
@@ -123,21 +134,15 @@ def _add(
     codes: np.ndarray,
 ) -> None:
     J, Q, P = sums.ZtX.shape
-    WX = X if w is None else X * w[:, None]
-    We = e if w is None else e * w
-    sums.n += len(e) if w is None else float(w.sum())
-    sums.XtX += WX.T @ X
-    sums.Xte += WX.T @ e
-    sums.ete += float(We @ e)
+    WZ = Z if w is None else Z * w[:, None]
     for k in range(Q):
-        Zk = np.ascontiguousarray(Z[:, k])
-        sums.Zte[:, k] += np.bincount(codes, Zk * We, J)
-        WZk = Zk if w is None else Zk * w
+        WZk = np.ascontiguousarray(WZ[:, k])
+        sums.Zte[:, k] += np.bincount(codes, WZk * e, J)
+        for p in range(P):
+            sums.ZtX[:, k, p] += np.bincount(codes, WZk * X[:, p], J)
         for col in range(k + 1):
             sums.ZtZ[:, k, col] += np.bincount(codes, WZk * Z[:, col], J)
             sums.ZtZ[:, col, k] = sums.ZtZ[:, k, col]
-        for p in range(P):
-            sums.ZtX[:, k, p] += np.bincount(codes, Zk * WX[:, p], J)
 
 
 def _around_least_squares(
@@ -167,10 +172,10 @@ def solve_symmetric(A: FloatArray, y: FloatArray) -> FloatArray:
     return np.linalg.solve(A / np.outer(size, size), y / size) / size
 
 
-def empty(P: int, Q: int) -> Gram:
+def empty(P: int, Q: int, J: int = 0) -> Gram:
     """Return the statistics of no rows, with which a program samples its prior."""
     return Gram(0.0, np.zeros(P), np.zeros(P), np.zeros((P, P)), 0.0,
-                np.zeros(0), np.zeros((0, Q, Q)), np.zeros((0, Q, 1 + P)))  # fmt: skip
+                np.zeros(J), np.zeros((J, Q, Q)), np.zeros((J, Q, 1 + P)))  # fmt: skip
 
 
 def rotate(gram: Gram) -> Gram:
@@ -181,6 +186,8 @@ def rotate(gram: Gram) -> Gram:
     rows stand for any number of such groups.
     """
     J, Q, columns = gram.ZtR.shape
+    if J == 0:
+        return gram
     _, first, member, size = np.unique(
         gram.ZtZ.reshape(J, -1), axis=0, return_index=True, return_inverse=True, return_counts=True
     )
@@ -190,10 +197,11 @@ def rotate(gram: Gram) -> Gram:
         return gram
     rows, counts, designs = [], [], []
     for kind in large:
-        flat = gram.ZtR[member.ravel() == kind].reshape(-1, most)
+        members = member.ravel() == kind
+        flat = gram.ZtR[members].reshape(-1, most)
         R = np.linalg.qr(flat, mode="r").reshape(-1, Q, columns)
         rows.append(R)
-        counts.append(np.eye(len(R))[0] * size[kind])
+        counts.append(np.eye(len(R))[0] * gram.groups[members].sum())
         designs.append(np.broadcast_to(gram.ZtZ[first[kind]], (len(R), Q, Q)))
     rest = ~np.isin(member.ravel(), large)
     return Gram(

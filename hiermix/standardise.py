@@ -55,7 +55,7 @@ def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:
     b, precision = target.population(phi)
     P, D = len(b), len(b) + len(phi)
     scale = np.zeros((D, D))
-    scale[:P, :P] = _inverse_root(precision)
+    scale[:P, :P] = inverse_root(precision)
     scale[P:, P:] = curvature
     return Coordinates(np.concatenate([b, phi]), scale)
 
@@ -160,7 +160,7 @@ class _Restricted:
         # gain a column for each direction in which b is uncertain.
         spread = np.zeros((len(one_d), len(one_d)))
         spread[:, 0] = one_d
-        spread[1:, 1:] = _inverse_root(s.A)
+        spread[1:, 1:] = inverse_root(s.A)
         W = g.ZtR @ spread
         V = s.inverse @ (s.Lambda.T @ W)
         GL = g.ZtZ @ s.Lambda
@@ -281,7 +281,7 @@ def _over_groups(A: FloatArray, B: FloatArray) -> FloatArray:
     return A.swapaxes(0, 1).reshape(A.shape[1], -1) @ B.reshape(-1, B.shape[2])
 
 
-def _inverse_root(A: FloatArray) -> FloatArray:
+def inverse_root(A: FloatArray) -> FloatArray:
     """S with S S' = A^-1, whatever the units of the rows of A."""
     size = np.sqrt(np.diag(A))
     chol = np.linalg.cholesky(A / np.outer(size, size))

@@ -1,0 +1,31 @@
+"""Bayesian hierarchical (mixed-effects) models with Stan, from Python."""
+
+from hiermix.datasets import load_dataset
+from hiermix.errors import (
+    ArgumentError,
+    DataError,
+    EngineError,
+    FormulaError,
+    HiermixError,
+    HiermixWarning,
+    PriorError,
+)
+from hiermix.formula import Group
+from hiermix.model import Fit, Model, load
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ArgumentError",
+    "DataError",
+    "EngineError",
+    "Fit",
+    "FormulaError",
+    "Group",
+    "HiermixError",
+    "HiermixWarning",
+    "Model",
+    "PriorError",
+    "load",
+    "load_dataset",
+]

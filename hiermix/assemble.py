@@ -1,0 +1,151 @@
+"""Design + family + priors -> the program that samples them and the dict it is handed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hiermix import programs, stan_data
+from hiermix.design import Design
+from hiermix.families import Family
+from hiermix.gram import SLICE, Gram, empty, rotate, statistics
+from hiermix.penalised import FactorFit, backfit, tune
+from hiermix.priors import PriorTable, Slot, fill, group_slots, population_slots
+from hiermix.programs import Program
+from hiermix.standardise import Coordinates, Hyperpriors, standardise
+from hiermix.typing import FloatArray, StanData
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Everything that an engine needs, and what recovers results from its draws."""
+
+    program: Program
+    data: StanData
+    x_mean: FloatArray
+    """(P,) what was subtracted from the columns of X."""
+    gram: Gram | None
+    """Statistics that recover integrated-out effects; None where the effects are sampled."""
+    keep: tuple[str, ...]
+    """Stan variables to keep."""
+
+
+def choose_program(family: Family, design: Design, effects: str) -> str:
+    """Name of the program; `effects` is ``"auto"``, ``"integrated"`` or ``"sampled"``."""
+    if effects == "sampled" or not family.integrates or len(design.groupings) > 1:
+        return family.program
+    one = design.groupings and design.groupings[0].effects == ("Intercept",)
+    return "random_intercept" if one else "random_slope"
+
+
+def prior_table(family: Family, design: Design, overrides: Mapping[str, str] | None) -> PriorTable:
+    """Defaults scaled to the data, and the user's overrides."""
+    location, scale = family.scale(design)
+    x_sd, z_size = _spreads(design)
+    slots = list(population_slots(design.terms, location=location, scale=scale, x_sd=x_sd))
+    for each in design.groupings:
+        sizes = z_size[each.name]
+        slots += group_slots(each.name, each.effects, each.blocks, scale=scale, z_size=sizes)
+    slots += [Slot((own.name,), own.default(scale), positive=own.positive) for own in family.own]
+    return fill(slots, overrides)
+
+
+def _spreads(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Sd of the columns of X and Z (their size, where constant), in one pass."""
+    names = [None, *(each.name for each in design.groupings)]
+    first: dict[str | None, FloatArray] = dict.fromkeys(names, np.zeros(1))
+    second = dict(first)
+    shift = {name: _columns(design, name, slice(0, 1)) for name in names}
+    for start in range(0, design.rows, SLICE):
+        for name in names:
+            columns = _columns(design, name, slice(start, start + SLICE)) - shift[name]
+            first[name] = first[name] + columns.sum(axis=0)
+            second[name] = second[name] + np.sum(columns**2, axis=0)
+    sizes = {}
+    for name in names:
+        mean = first[name] / design.rows
+        sd = np.sqrt(np.maximum(second[name] / design.rows - mean**2, 0.0))
+        level = np.abs(mean + shift[name][0])
+        sizes[name] = np.where(sd > 1e-9 * level, sd, np.where(level > 0, level, 1.0))
+    return sizes.pop(None), {name: size for name, size in sizes.items() if name is not None}
+
+
+def _columns(design: Design, name: str | None, rows: slice) -> FloatArray:
+    return design.X(rows) if name is None else design.Z(name, rows)
+
+
+def integrated(design: Design, table: PriorTable, name: str, *, prior_only: bool) -> Assembled:
+    """Assemble a program that integrates the effects of one grouping factor (or none) out."""
+    grouping = design.groupings[0] if design.groupings else None
+    P, Q = len(design.terms), len(grouping.effects) if grouping else 0
+    gram = statistics(design, grouping.name if grouping else None, _response(design), design.weights)
+    x_mean = gram.x_mean
+    if prior_only:
+        gram = empty(P, Q, len(gram.ZtZ))
+    rotated = rotate(gram)
+    at = standardise(rotated, _hyperpriors(design, table, grouping.name if grouping else None))
+    data = stan_data.coordinates(design, table, at)
+    data |= stan_data.own_priors({"sigma": True}, table) | stan_data.statistics(rotated)
+    keep = ("b", "sd", "L", "sigma")
+    return Assembled(programs.find(name), data, x_mean, gram, keep)
+
+
+def _response(design: Design) -> FloatArray:
+    assert design.response is not None
+    return design.response if design.offset is None else design.response - design.offset
+
+
+def _hyperpriors(
+    design: Design, table: PriorTable, name: str | None, *, sigma: bool = True
+) -> Hyperpriors:
+    """Priors of the population and of one grouping factor."""
+    groupings = [each for each in design.groupings if each.name == name]
+    blocks = [size for each in groupings for size in each.blocks]
+    return Hyperpriors(
+        b=[table[key] for key in stan_data.b_names(design)],
+        sigma=table["sigma"] if sigma else None,
+        sd=[table[f"sd[{each.name}, {effect}]"] for each in groupings for effect in each.effects],
+        lkj=[table[f"cor[{name}]"].arguments[0] if size > 1 else 1.0 for size in blocks],
+        blocks=blocks,
+    )
+
+
+def sampled(design: Design, family: Family, table: PriorTable, *, prior_only: bool) -> Assembled:
+    """Assemble the family's program, which samples the effects of any number of factors."""
+    priors = {each.name: _hyperpriors(design, table, each.name) for each in design.groupings}
+    X, x_mean = _centred(design)
+    fits = _penalised(design, priors, prior_only=prior_only)
+    first = next(iter(fits.values()))
+    P = len(design.terms)
+    own = Coordinates(first.coordinates.center[P : P + 1], first.coordinates.scale[P : P + 1, P : P + 1])
+    tuning = tune(list(fits.values()), list(priors.values()), own)
+    observed = slice(0, 0) if prior_only else slice(None)
+    data = stan_data.coordinates(design, table, tuning.coordinates)
+    data |= stan_data.own_priors({own.name: own.positive for own in family.own}, table)
+    data |= stan_data.rows(design, X, tuning, observed)
+    data |= stan_data.response(design, observed)
+    keep = ("b", "sd", "L", "r", *(each.name for each in family.own))
+    return Assembled(programs.find(family.program), data, x_mean, None, keep)
+
+
+def _penalised(
+    design: Design, priors: Mapping[str, Hyperpriors], *, prior_only: bool
+) -> dict[str, FactorFit]:
+    if not prior_only:
+        return backfit(design, _response(design), design.weights, priors)
+    P = len(design.terms)
+    fits = {}
+    for each in design.groupings:
+        gram = empty(P, len(each.effects), len(each.levels))
+        effects = np.zeros((len(each.levels), len(each.effects)))
+        fits[each.name] = FactorFit(gram, standardise(gram, priors[each.name]), effects)
+    return fits
+
+
+def _centred(design: Design) -> tuple[FloatArray, FloatArray]:
+    """Population design with centred columns if there is an intercept, and what was subtracted."""
+    X = design.X()
+    x_mean = np.zeros(X.shape[1])
+    if "Intercept" in design.terms:
+        x_mean[1:] = X[:, 1:].mean(axis=0)
+    return X - x_mean, x_mean

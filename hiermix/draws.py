@@ -1,0 +1,155 @@
+"""From an engine's arrays to a labelled ArviZ DataTree. The only builder of trees.
+
+Names and dims: ``Intercept``; ``b`` (term); ``sd_<group>`` (<group>_effect); ``cor_<group>``
+(<group>_pair), the correlations of the pairs of effects that vary together; ``r_<group>``
+(<group>, <group>_effect); and the family's own parameters. Labels are the user's.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hiermix.design import Design, Grouping
+from hiermix.engines import Samples
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+type Variables = dict[str, tuple[tuple[str, ...], np.ndarray]]
+
+
+def tree(
+    posterior: "xr.Dataset", samples: Samples, design: Design, attrs: Mapping[str, Any]
+) -> "xr.DataTree":
+    """Gather posterior, sampler statistics, response and the columns used.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        From `posterior`.
+    samples : Samples
+        What the engine returned.
+    design : Design
+        The fitted rows.
+    attrs : mapping
+        Formula, family, priors, versions, seed, timings: stored with the tree.
+    """
+    import xarray as xr
+
+    stats = {name: (("chain", "draw"), array) for name, array in samples.stats.items()}
+    coords = {"chain": posterior.chain, "draw": posterior.draw}
+    observed: Variables = {}
+    if design.response is not None:
+        observed[design.response_name] = (("row",), design.response)
+    groups = {
+        "posterior": posterior,
+        "sample_stats": xr.Dataset(stats, coords=coords),
+        "observed_data": xr.Dataset(observed),
+        "constant_data": _columns(design),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs.update(attrs)
+    return tree
+
+
+def posterior(
+    draws: Mapping[str, FloatArray],
+    effects: Mapping[str, FloatArray],
+    design: Design,
+    x_mean: FloatArray,
+    own: tuple[str, ...],
+) -> "xr.Dataset":
+    """Label the draws.
+
+    Parameters
+    ----------
+    draws : mapping
+        Stan's variables ``b``, ``sd``, ``L`` and the family's own, each (chain, draw, ...).
+    effects : mapping
+        Grouping factor to its effects (chain, draw, level, effect).
+    design : Design
+        The fitted rows, for their labels.
+    x_mean : array, shape (P,)
+        What was subtracted from the columns of X; moves the intercept back to X = 0.
+    own : tuple of str
+        Names of the family's own parameters.
+    """
+    import xarray as xr
+
+    chains, length = draws["b"].shape[:2]
+    variables = _population(draws["b"], design, x_mean)
+    variables |= {name: (_dims(draws[name], name), draws[name]) for name in own}
+    coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(length)}
+    terms = [term for term in design.terms if term != "Intercept"]
+    if terms:
+        coords["term"] = terms
+    at = 0
+    for grouping in design.groupings:
+        these = slice(at, at + len(grouping.effects))
+        variables |= _spread(grouping, draws["sd"][..., these], draws["L"][..., these, these])
+        variables[f"r_{grouping.name}"] = (_effect_dims(grouping), effects[grouping.name])
+        coords |= _labels(grouping)
+        at = these.stop
+    return xr.Dataset({name: (("chain", "draw", *dims), values) for name, (dims, values) in
+                       variables.items()}, coords=coords)  # fmt: skip
+
+
+def _dims(values: FloatArray, name: str) -> tuple[str, ...]:
+    return tuple(f"{name}_dim" for _ in values.shape[2:])
+
+
+def _population(b: FloatArray, design: Design, x_mean: FloatArray) -> Variables:
+    if "Intercept" not in design.terms:
+        return {"b": (("term",), b)} if design.terms else {}
+    slopes = b[..., 1:]
+    variables: Variables = {"Intercept": ((), b[..., 0] - slopes @ x_mean[1:])}
+    if slopes.shape[-1]:
+        variables["b"] = (("term",), slopes)
+    return variables
+
+
+def _spread(grouping: Grouping, sd: FloatArray, L: FloatArray) -> Variables:
+    name = grouping.name
+    variables: Variables = {f"sd_{name}": ((f"{name}_effect",), sd)}
+    together = pairs(grouping)
+    if together:
+        cor = np.stack([np.sum(L[..., i, :] * L[..., j, :], axis=-1) for i, j in together], axis=-1)
+        variables[f"cor_{name}"] = ((f"{name}_pair",), cor)
+    return variables
+
+
+def pairs(grouping: Grouping) -> list[tuple[int, int]]:
+    """Pairs of effects that vary together, by position."""
+    found, start = [], 0
+    for size in grouping.blocks:
+        found += [(start + j, start + i) for i in range(size) for j in range(i)]
+        start += size
+    return found
+
+
+def _effect_dims(grouping: Grouping) -> tuple[str, ...]:
+    return (grouping.name, f"{grouping.name}_effect")
+
+
+def _labels(grouping: Grouping) -> dict[str, Any]:
+    level, effect = _effect_dims(grouping)
+    labels: dict[str, Any] = {level: plain(grouping.levels), effect: list(grouping.effects)}
+    if pairs(grouping):
+        names = grouping.effects
+        labels[f"{grouping.name}_pair"] = [f"{names[i]}, {names[j]}" for i, j in pairs(grouping)]
+    return labels
+
+
+def plain(labels: np.ndarray) -> np.ndarray:
+    """Labels of one type as an array of that type, so that netCDF can hold them."""
+    return np.array(labels.tolist())
+
+
+def _columns(design: Design) -> "xr.Dataset":
+    """Columns that the formula uses, so that a saved fit can rebuild its design."""
+    import xarray as xr
+
+    return xr.Dataset({str(name): (("row",), design.frame[name].to_numpy())
+                       for name in design.frame})  # fmt: skip

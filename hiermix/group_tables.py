@@ -1,0 +1,61 @@
+"""Tables of the groups: effects, and coefficients, per level with intervals."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design import Design
+from hiermix.errors import ArgumentError, did_you_mean
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def group_effects(tree: "xr.DataTree", design: Design, group: str, prob: float) -> pd.DataFrame:
+    """Mean, sd and interval of the effects, one row a level and effect."""
+    return _table(effect_draws(tree, design, group), group, prob)
+
+
+def coefficients(tree: "xr.DataTree", design: Design, group: str, prob: float) -> pd.DataFrame:
+    """Mean, sd and interval of population coefficient plus effect."""
+    return _table(coefficient_draws(tree, design, group), group, prob)
+
+
+def effect_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.DataArray":
+    """Draws of the effects (chain, draw, level, effect)."""
+    names = [each.name for each in design.groupings]
+    if group not in names:
+        near = did_you_mean(str(group), names)
+        known = ", ".join(map(repr, names)) or "none"
+        raise ArgumentError(f"{group!r} is no grouping factor of this fit.{near} Known: {known}")
+    return tree.posterior[f"r_{group}"]
+
+
+def coefficient_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.DataArray":
+    """Draws of population coefficient plus effect; effects of no population term stand alone."""
+    effects = effect_draws(tree, design, group).copy()
+    posterior = tree.posterior
+    for effect in design.grouping(group).effects:
+        where = {f"{group}_effect": effect}
+        if effect == "Intercept" and "Intercept" in posterior:
+            effects.loc[where] = effects.loc[where] + posterior["Intercept"]
+        elif effect in design.terms:
+            population = posterior["b"].sel(term=effect, drop=True)
+            effects.loc[where] = effects.loc[where] + population
+    return effects
+
+
+def _table(draws: "xr.DataArray", group: str, prob: float) -> pd.DataFrame:
+    if not 0 < prob < 1:
+        raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
+    _, _, level, effect = draws.dims
+    values = draws.to_numpy().reshape(-1, draws.sizes[level] * draws.sizes[effect])
+    tails = [(1 - prob) / 2, (1 + prob) / 2]
+    low, high = np.quantile(values, tails, axis=0)
+    index = pd.MultiIndex.from_product(
+        [draws[level].to_numpy(), draws[effect].to_numpy()], names=[group, "effect"]
+    )
+    columns = {"mean": values.mean(axis=0), "sd": values.std(axis=0, ddof=1)}
+    names = [f"q{100 * tail:g}" for tail in tails]
+    return pd.DataFrame({**columns, names[0]: low, names[1]: high}, index=index)

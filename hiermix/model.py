@@ -1,0 +1,307 @@
+"""Model and Fit: what a user holds. Reads as the pipeline; the arithmetic is elsewhere."""
+
+import json
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix import assemble, describe, effects, families, group_tables, storage, summary
+from hiermix import draws as trees
+from hiermix.assemble import Assembled
+from hiermix.design import Design, build
+from hiermix.engines import Engine, Samples, Settings, choose
+from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.formula import Group, parse
+from hiermix.priors import PriorTable
+from hiermix.typing import FloatArray, StanData
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+WARMUP = 1000
+EFFECTS = ("auto", "integrated", "sampled")
+
+
+class Model:
+    """A hierarchical model: a formula, a frame, a family and priors, checked and ready to fit.
+
+    Parameters
+    ----------
+    formula : str
+        Wilkinson formula with lme4's bars, ``"log_radon ~ floor + (1 + floor | county)"``.
+    data : DataFrame
+        One row an observation. It is never changed; rows are never dropped unasked.
+    family : str, default "gaussian"
+        Distribution of the response.
+    link : str, optional
+        Link of the family; its first by default.
+    groups : sequence of Group
+        Grouping specs, instead of bars in the formula.
+    priors : mapping of str to str, optional
+        Overrides in Stan's notation: ``{"b[floor]": "normal(0, 1)", "sd": "exponential(1)"}``.
+    weights, offset : str or array, optional
+        A column, or a value a row. A weight multiplies the row's log density.
+    trials, censored : str, optional
+        Columns; the same as ``y | trials(size)`` and ``time | cens(censored)``.
+    missing : {"error", "drop"}
+        What to do with rows that lack a value in a column of the formula.
+    effects : {"auto", "integrated", "sampled"}
+        Whether group effects are integrated out, which "auto" does where it can be done exactly.
+
+    Raises
+    ------
+    FormulaError, DataError, PriorError, ArgumentError
+        Before any engine starts.
+    """
+
+    def __init__(
+        self,
+        formula: str,
+        data: pd.DataFrame,
+        *,
+        family: str = "gaussian",
+        link: str | None = None,
+        groups: Sequence[Group] = (),
+        priors: Mapping[str, str] | None = None,
+        weights: str | FloatArray | None = None,
+        offset: str | FloatArray | None = None,
+        trials: str | int | None = None,
+        censored: str | None = None,
+        missing: str = "error",
+        effects: str = "auto",
+    ) -> None:
+        self.family = families.find(family)
+        self.link = families.check_link(self.family, link)
+        if effects not in EFFECTS:
+            near = did_you_mean(str(effects), EFFECTS)
+            raise ArgumentError(f"effects must be one of {', '.join(EFFECTS)}, not {effects!r}.{near}")
+        self.design: Design = build(
+            parse(formula, groups), data, missing=missing, weights=weights, offset=offset,
+            trials=trials, censored=censored,
+        )  # fmt: skip
+        self.priors: PriorTable = assemble.prior_table(self.family, self.design, priors)
+        self.program_name = assemble.choose_program(self.family, self.design, effects)
+        self._options = {"family": family, "link": link, "effects": effects}
+
+    def __repr__(self) -> str:
+        """Describe formula, family, program, groups and every prior with its numbers."""
+        return describe.model(self.design, self.family.name, self.link, self.program_name, self.priors)
+
+    @cached_property
+    def _posterior(self) -> Assembled:
+        return self._assemble(prior_only=False)
+
+    def _assemble(self, *, prior_only: bool) -> Assembled:
+        if self.program_name != self.family.program:
+            return assemble.integrated(
+                self.design, self.priors, self.program_name, prior_only=prior_only
+            )
+        return assemble.sampled(self.design, self.family, self.priors, prior_only=prior_only)
+
+    def stan_code(self) -> str:
+        """Return the text of the Stan program chosen, with its includes resolved."""
+        return self._posterior.program.code
+
+    def stan_data(self) -> StanData:
+        """Return the dict that Stan is handed."""
+        return dict(self._posterior.data)
+
+    def fit(
+        self,
+        *,
+        seed: int | None = None,
+        chains: int = 4,
+        warmup: int = WARMUP,
+        draws: int = 1000,
+        engine: str | Engine = "auto",
+        adapt_delta: float = 0.8,
+        max_treedepth: int = 10,
+        cores: int | None = None,
+        progress: bool | None = None,
+        prior_only: bool = False,
+    ) -> "Fit":
+        """Sample the posterior.
+
+        Parameters
+        ----------
+        seed : int, optional
+            Same seed and engine, same draws, whatever the number of cores. A fresh one is drawn,
+            and stored with the fit, if none is given.
+        chains, warmup, draws : int
+            Number of chains; of warmup iterations and of draws in each.
+        engine : str or Engine
+            ``"auto"``, ``"cmdstan"``, ``"embedded"``, or an object with the engine protocol.
+        adapt_delta : float
+            Target acceptance rate, between 0 and 1.
+        max_treedepth : int
+            Greatest depth of a trajectory.
+        cores : int, optional
+            Chains that run at once; as many as the machine has by default.
+        progress : bool, optional
+            Show a bar; by default only in a terminal or a notebook.
+        prior_only : bool
+            Sample the prior, without the data.
+
+        Raises
+        ------
+        ArgumentError
+            An option is out of range.
+        EngineError
+            The engine failed; with its last lines.
+        """
+        settings = Settings(
+            seed=secrets.randbelow(2**31) if seed is None else seed, chains=chains, warmup=warmup,
+            draws=draws, adapt_delta=adapt_delta, max_treedepth=max_treedepth, cores=cores,
+            progress=progress,
+        )  # fmt: skip
+        start = time.perf_counter()
+        ready = self._assemble(prior_only=True) if prior_only else self._posterior
+        runner = choose(engine) if isinstance(engine, str) else engine
+        prepared = time.perf_counter()
+        samples = runner.sample(
+            ready.program, ready.data, settings, keep=ready.keep, inits=_inits(ready.data, settings)
+        )
+        sampled = time.perf_counter()
+        posterior = self._label(ready, samples, settings.seed)
+        seconds = {"prepare": prepared - start, **samples.seconds,
+                   "effects": time.perf_counter() - sampled}  # fmt: skip
+        attrs = self._attrs(samples, settings, seconds, prior_only=prior_only)
+        return Fit(self, trees.tree(posterior, samples, self.design, attrs))
+
+    def _label(self, ready: Assembled, samples: Samples, seed: int) -> "xr.Dataset":
+        """Name the draws and draw the effects that were integrated out."""
+        own = tuple(each.name for each in self.family.own)
+        r = effects.all_factors(ready.gram, samples.draws, self.design.groupings, seed)
+        return trees.posterior(samples.draws, r, self.design, ready.x_mean, own)
+
+    def _attrs(
+        self, samples: Samples, settings: Settings, seconds: Mapping[str, float], *, prior_only: bool
+    ) -> dict[str, Any]:
+        from hiermix import __version__
+
+        return {
+            "formula": self.design.formula.text,
+            "family": self.family.name,
+            "link": self.link,
+            "program": self.program_name,
+            "priors": json.dumps({name: str(prior) for name, prior in self.priors.items()}),
+            "options": json.dumps(self._options),
+            "engine": samples.engine,
+            "engine_version": samples.version,
+            "hiermix_version": __version__,
+            "prior_only": int(prior_only),
+            "seconds": json.dumps(dict(seconds)),
+            "messages": json.dumps(list(samples.messages)),
+            **{name: getattr(settings, name) for name in
+               ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth")},
+        }  # fmt: skip
+
+
+def _inits(data: StanData, settings: Settings) -> FloatArray:
+    """Starting values: a standard normal point of the standardised coordinates for each chain."""
+    size = int(np.asarray(data["D"]) + np.asarray(data.get("K", 0)))
+    rng = np.random.default_rng([settings.seed, 1])
+    return rng.standard_normal((settings.chains, size))
+
+
+class Fit:
+    """A fitted model: labelled draws and everything asked of them.
+
+    Attributes
+    ----------
+    model : Model
+        The model that was fitted.
+    data : DataTree
+        Groups ``posterior``, ``sample_stats``, ``observed_data``, ``constant_data``; any ArviZ
+        function works on it.
+    """
+
+    def __init__(self, model: Model, data: "xr.DataTree") -> None:
+        self.model = model
+        self.data = data
+
+    @property
+    def design(self) -> Design:
+        """The fitted rows."""
+        return self.model.design
+
+    def __repr__(self) -> str:
+        """Describe the model, the sampler's settings and the summary."""
+        return describe.fit(self.model.design, self.data)
+
+    def summary(
+        self, variables: Sequence[str] | None = None, *, prob: float = 0.95
+    ) -> pd.DataFrame:
+        """Summarise the draws, and warn in plain words where something is doubtful.
+
+        Parameters
+        ----------
+        variables : sequence of str, optional
+            Names in ``fit.data.posterior``; everything but the group effects by default.
+        prob : float
+            Probability of the equal-tailed interval.
+
+        Returns
+        -------
+        DataFrame
+            Mean, sd, interval, Monte-Carlo errors, bulk and tail effective sizes, R-hat.
+        """
+        chosen = summary.names(self.data) if variables is None else variables
+        frame = summary.table(self.data, chosen, prob)
+        summary.warn(self.data, self.model.design, frame)
+        return frame
+
+    def group_effects(self, group: str, *, prob: float = 0.95) -> pd.DataFrame:
+        """Deviations of each level from the population, with intervals.
+
+        Parameters
+        ----------
+        group : str
+            Grouping factor.
+        prob : float
+            Probability of the equal-tailed interval.
+
+        Returns
+        -------
+        DataFrame
+            One row a level and effect: mean, sd, interval.
+        """
+        return group_tables.group_effects(self.data, self.model.design, group, prob)
+
+    def coefficients(self, group: str, *, prob: float = 0.95) -> pd.DataFrame:
+        """Coefficients of each level, population plus group effect, with intervals.
+
+        Parameters and returns are those of `group_effects`.
+        """
+        return group_tables.coefficients(self.data, self.model.design, group, prob)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit as netCDF, to a temporary name first.
+
+        Raises
+        ------
+        DataError
+            The file can't be written; nothing half-written is left.
+        """
+        storage.save(self.data, self.model.design.frame, path)
+
+
+def load(path: str | Path) -> Fit:
+    """Load a saved fit, which predicts without the original frame.
+
+    Raises
+    ------
+    DataError
+        The file is missing, truncated, foreign or from a newer version.
+    """
+    tree, frame = storage.load(path)
+    options = json.loads(tree.attrs["options"])
+    priors = json.loads(tree.attrs["priors"])
+    model = Model(tree.attrs["formula"], frame, priors=priors, **options)
+    return Fit(model, tree)

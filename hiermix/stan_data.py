@@ -1,0 +1,145 @@
+"""The dict that an engine hands to a program. The only file that knows Stan's data names."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from hiermix.design import Design
+from hiermix.gram import Gram
+from hiermix.penalised import Tuning
+from hiermix.priors import PriorTable, coded
+from hiermix.standardise import Coordinates
+from hiermix.typing import FloatArray, IntArray, StanData
+
+
+def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
+    """Build what every program reads: coordinates, sizes and the numbers of the priors."""
+    blocks = [size for grouping in design.groupings for size in grouping.blocks]
+    b = [table[name] for name in b_names(design)]
+    sd = [table[name] for name in sd_names(design)]
+    b_prior, b_par = coded(b, positive=False)
+    sd_prior, sd_par = coded(sd, positive=True)
+    return {
+        "D": len(at.center),
+        "center": at.center,
+        "scale": at.scale,
+        "P": len(b),
+        "E": len(sd),
+        "B": len(blocks),
+        "block": np.array(blocks, dtype=np.int64),
+        "b_prior": b_prior,
+        "b_par": b_par,
+        "sd_prior": sd_prior,
+        "sd_par": sd_par,
+        "lkj": np.array(lkj_shapes(design, table)),
+    }
+
+
+def b_names(design: Design) -> list[str]:
+    """Prior names of the population coefficients, in the programs' order."""
+    return [term if term == "Intercept" else f"b[{term}]" for term in design.terms]
+
+
+def sd_names(design: Design) -> list[str]:
+    """Prior names of the sds, factor after factor."""
+    return [f"sd[{each.name}, {effect}]" for each in design.groupings for effect in each.effects]
+
+
+def lkj_shapes(design: Design, table: PriorTable) -> list[float]:
+    """LKJ shape of every block; blocks of one effect have no correlation and any shape."""
+    return [
+        table[f"cor[{each.name}]"].arguments[0] if size > 1 else 1.0
+        for each in design.groupings
+        for size in each.blocks
+    ]
+
+
+def own_priors(names: Mapping[str, bool], table: PriorTable) -> StanData:
+    """Build the priors of the family's own parameters; `names` says which are positive."""
+    data: StanData = {}
+    for name, positive in names.items():
+        code, row = coded([table[name]], positive=positive)
+        data[f"{name}_prior"] = int(code[0])
+        data[f"{name}_par"] = row[0]
+    return data
+
+
+def statistics(gram: Gram) -> StanData:
+    """Build the sufficient statistics for the programs that integrate the effects out."""
+    J = len(gram.ZtZ)
+    return {
+        "N": float(gram.n),
+        "b_hat": gram.b_hat,
+        "XtX": gram.XtX,
+        "rss": gram.rss,
+        "J": J,
+        "groups": gram.groups,
+        "ZtZ": _lower(gram.ZtZ),
+        "ZtR": gram.ZtR.reshape(J, gram.Q * gram.ZtR.shape[2]),
+    }
+
+
+def _lower(ZtZ: FloatArray) -> FloatArray:
+    """Lower triangles (J, Q, Q) row by row, one row a group."""
+    rows, columns = np.tril_indices(ZtZ.shape[1])
+    return np.ascontiguousarray(ZtZ[:, rows, columns])
+
+
+def rows(design: Design, X: FloatArray, tuning: Tuning, which: slice) -> StanData:
+    """Build rows, levels and tuning for the programs that sample the effects.
+
+    Parameters
+    ----------
+    design : Design
+        The fitted rows.
+    X : array, shape (rows, P)
+        Population design, centred if there is an intercept.
+    tuning : Tuning
+        From the penalised fit.
+    which : slice
+        All rows, or none of them to sample the prior.
+    """
+    X = X[which]
+    groupings = design.groupings
+    Z = np.concatenate([design.Z(each.name, which) for each in groupings] + [np.empty((len(X), 0))], axis=1)
+    effects = [effect for each in groupings for effect in each.effects]
+    codes = [each.codes[which].astype(np.int64) + 1 for each in groupings]
+    J = [len(each.levels) for each in groupings]
+    Q = [len(each.effects) for each in groupings]
+    ZtWZ = _stack([_lower(part) for part in tuning.ZtWZ])
+    ZtWR = _stack([part.reshape(len(part), -1) for part in tuning.ZtWR])
+    return {
+        "N": len(X),
+        "X": X,
+        "known": np.zeros(len(X)) if design.offset is None else design.offset[which],
+        "M": len(groupings),
+        "Q": _ints(Q),
+        "J": _ints(J),
+        "level": np.array(codes, dtype=np.int64).reshape(len(groupings), len(X)),
+        "Z": Z,
+        "constant": _ints([effect == "Intercept" for effect in effects]),
+        "K": int(np.dot(J, Q)),
+        "b_hat": tuning.b_hat,
+        "cells": ZtWZ.shape[1],
+        "ZtWZ": ZtWZ,
+        "columns": ZtWR.shape[1],
+        "ZtWR": ZtWR,
+    }
+
+
+def response(design: Design, which: slice) -> StanData:
+    """Build the response and the weights of its rows."""
+    assert design.response is not None
+    y = design.response[which]
+    return {"y": y, "weight": np.ones(len(y)) if design.weights is None else design.weights[which]}
+
+
+def _ints(values: Sequence[int] | Sequence[bool]) -> IntArray:
+    return np.array(values, dtype=np.int64)
+
+
+def _stack(parts: Sequence[FloatArray]) -> FloatArray:
+    """Stack matrices of different widths, zeros to the right of the narrow ones."""
+    width = max((part.shape[1] for part in parts), default=0)
+    padded = [np.pad(part, ((0, 0), (0, width - part.shape[1]))) for part in parts]
+    return np.concatenate(padded) if padded else np.empty((0, width))

@@ -1,0 +1,94 @@
+"""The summary table and its warnings, in plain words tied to a term."""
+
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hiermix import checks
+from hiermix.design import Design
+from hiermix.errors import HiermixWarning, count
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def names(tree: "xr.DataTree") -> list[str]:
+    """Variables of the summary: everything but the group effects."""
+    return [str(name) for name in tree.posterior.data_vars if not str(name).startswith("r_")]
+
+
+def table(tree: "xr.DataTree", variables: Sequence[str], prob: float) -> pd.DataFrame:
+    """Mean, sd, equal-tailed interval, Monte-Carlo errors, effective sizes, R-hat."""
+    from arviz_stats import summary
+
+    frame: pd.DataFrame = summary(
+        tree, var_names=list(variables), ci_prob=prob, ci_kind="eti", round_to="none"
+    )
+    return frame
+
+
+def warn(tree: "xr.DataTree", design: Design, frame: pd.DataFrame) -> None:
+    """Issue a `HiermixWarning` for every doubt about the fit."""
+    few = [checks.few_levels(each.name, len(each.levels)) for each in design.groupings]
+    for text in (*_sampler(tree), *_convergence(frame), *_spreads(tree, design), *filter(None, few)):
+        warnings.warn(text, HiermixWarning, stacklevel=3)
+
+
+def _sampler(tree: "xr.DataTree") -> list[str]:
+    found = []
+    diverging = int(tree.sample_stats["diverging"].sum())
+    if diverging:
+        found.append(
+            f"{count(diverging, 'draw')} diverged: the sampler missed a part of the posterior. "
+            "Raise adapt_delta towards 1, or give the sds a tighter prior."
+        )
+    if "tree_depth" in tree.sample_stats:
+        deep = int((tree.sample_stats["tree_depth"] >= tree.attrs["max_treedepth"]).sum())
+        if deep:
+            found.append(
+                f"{count(deep, 'draw')} reached max_treedepth={tree.attrs['max_treedepth']}: "
+                "sampling is slow, not wrong. Raise max_treedepth."
+            )
+    return found
+
+
+def _convergence(frame: pd.DataFrame) -> list[str]:
+    found = []
+    if "r_hat" in frame:
+        bad = frame.index[frame["r_hat"] > 1.01].tolist()
+        if bad:
+            found.append(
+                f"the chains disagree about {', '.join(bad[:3])} (R-hat above 1.01): "
+                "fit with more warmup and draws."
+            )
+    few = frame.index[frame["ess_bulk"] < 400].tolist()
+    if few:
+        found.append(
+            f"fewer than 400 effective draws of {', '.join(few[:3])}: fit with more draws."
+        )
+    return found
+
+
+def _spreads(tree: "xr.DataTree", design: Design) -> list[str]:
+    """Sds that sit at zero: the data do not need the term."""
+    found = []
+    for grouping in design.groupings:
+        sd = tree.posterior[f"sd_{grouping.name}"]
+        for effect in grouping.effects:
+            draws = sd.sel({f"{grouping.name}_effect": effect}).to_numpy().ravel()
+            if _at_zero(draws):
+                kind = "intercept" if effect == "Intercept" else "slope"
+                found.append(
+                    f"sd of {effect} by {grouping.name} sits at zero: "
+                    f"the data do not need this {kind}."
+                )
+    return found
+
+
+def _at_zero(draws: np.ndarray) -> bool:
+    """Does the density rise towards zero? Compares two slices of equal width near it."""
+    width = np.quantile(draws, 0.5) / 2
+    return bool(np.mean(draws < width) > np.mean((draws >= width) & (draws < 2 * width)))
