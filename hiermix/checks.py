@@ -1,5 +1,6 @@
-"""The rules that data must keep: one small function per rule. They raise or warn, never change data.
+"""The rules that data must keep: one small function each, that raises or warns.
 
+None changes data.
 A message says what is wrong, in which column or argument, how often, the first three places, then
 the way out. Rows are positions counted from 0.
 """
@@ -26,6 +27,8 @@ from hiermix.typing import FloatArray
 
 _PACKAGE = str(Path(__file__).parent)
 
+type Labels = NDArray[np.object_]
+
 FEW_LEVELS = 5
 RESERVED = {
     "chain": "ArviZ",
@@ -37,11 +40,11 @@ RESERVED = {
 """Names of dimensions that a grouping factor can't take, and who takes them."""
 
 
-# The frame -------------------------------------------------------------------------------------
+# The frame ---------------------------------------------------------------------------------------
 
 
 def is_frame(data: object) -> None:
-    """The data are a pandas frame with one level of column names."""
+    """Raise unless the data are a pandas frame with one level of column names."""
     if not isinstance(data, pd.DataFrame):
         kind = "None" if data is None else f"a {type(data).__name__}"
         way = "" if data is None else ", for example pd.DataFrame(data)"
@@ -54,7 +57,7 @@ def is_frame(data: object) -> None:
 
 
 def enough_rows(data: pd.DataFrame) -> None:
-    """A model needs two rows or more."""
+    """Raise if there are fewer than two rows."""
     if len(data) == 0:
         raise DataError("data has no rows")
     if len(data) == 1:
@@ -62,7 +65,7 @@ def enough_rows(data: pd.DataFrame) -> None:
 
 
 def unique_columns(data: pd.DataFrame, used: Iterable[str] | None = None) -> None:
-    """No column name appears twice (in new data: none of those used)."""
+    """Raise if a column name appears twice (in new data: one of those used)."""
     twice = data.columns[data.columns.duplicated()].unique()
     for name in twice if used is None else twice.intersection(pd.Index(list(used), dtype=object)):
         times = int((data.columns == name).sum())
@@ -73,7 +76,7 @@ def unique_columns(data: pd.DataFrame, used: Iterable[str] | None = None) -> Non
 
 
 def known_columns(names: Iterable[str], data: pd.DataFrame, who: str = "formula") -> None:
-    """Every name is a column, and a text."""
+    """Raise if a name is no column, or is one whose name is not text."""
     for name in names:
         if name in data.columns:
             continue
@@ -97,7 +100,7 @@ def known_columns(names: Iterable[str], data: pd.DataFrame, who: str = "formula"
 def missing_values(
     missing: Mapping[str, NDArray[np.bool_]], index: pd.Index, *, drop: bool
 ) -> None:
-    """No value is missing, unless rows may be dropped and some are left.
+    """Raise if a value is missing, unless rows may be dropped and some are left.
 
     `missing` maps each column with missing values to its mask.
     """
@@ -124,7 +127,7 @@ def _missing(name: str, mask: NDArray[np.bool_], index: pd.Index) -> str:
 
 
 def no_missing(name: str, values: pd.Series) -> None:
-    """A predictor of new data has no missing value."""
+    """Raise if a predictor of new data has a missing value."""
     mask = values.isna().to_numpy()
     if mask.any():
         raise DataError(
@@ -134,7 +137,7 @@ def no_missing(name: str, values: pd.Series) -> None:
 
 
 def finite(name: str, values: pd.Series, what: str = "column") -> None:
-    """No number is infinite."""
+    """Raise if a number is infinite."""
     numbers = values.to_numpy()
     if numbers.dtype.kind != "f":
         return
@@ -150,8 +153,10 @@ def finite(name: str, values: pd.Series, what: str = "column") -> None:
         )
 
 
-def finite_terms(labels: Sequence[str], matrix: FloatArray, start: int, index: pd.Index) -> None:
-    """No transform gives a value that is no number, as the log of a negative one does."""
+def finite_terms(
+    labels: Sequence[str], matrix: NDArray[np.floating], start: int, index: pd.Index
+) -> None:
+    """Raise where a transform gives no number, as the log of a negative one does."""
     if np.isfinite(matrix.sum()):
         return
     for label, column in zip(labels, matrix.T, strict=True):
@@ -164,7 +169,7 @@ def finite_terms(labels: Sequence[str], matrix: FloatArray, start: int, index: p
 
 
 def groups_left(name: str, before: Iterable[object], after: Iterable[object]) -> None:
-    """Dropping rows leaves every group some row."""
+    """Warn of groups that have no row left after rows were dropped."""
     kept = set(after)
     lost = [label for label in before if label not in kept]
     if len(lost) == 1:
@@ -180,9 +185,12 @@ def groups_left(name: str, before: Iterable[object], after: Iterable[object]) ->
 
 
 def not_complex(name: str, values: pd.Series) -> None:
-    """Numbers are real."""
+    """Raise for complex numbers."""
     dtype = values.dtype
-    boxed = dtype == object and pd.api.types.infer_dtype(values, skipna=True) == "complex"
+    boxed = (
+        pd.api.types.is_object_dtype(dtype)
+        and pd.api.types.infer_dtype(values, skipna=True) == "complex"
+    )
     if boxed or (isinstance(dtype, np.dtype) and dtype.kind == "c"):
         raise DataError(
             f"column {name!r} holds complex numbers: model data[{name!r}].abs(), or the real and "
@@ -191,7 +199,7 @@ def not_complex(name: str, values: pd.Series) -> None:
 
 
 def not_numbers_in_disguise(name: str, dtype: object, uniques: Sequence[object]) -> None:
-    """Numbers stored as object or as text would become one dummy each."""
+    """Raise for numbers stored as object or text: each would become a dummy."""
     if len(uniques) and all(_reads_as_number(value) for value in uniques):
         raise DataError(
             f"column {name!r} has dtype {dtype} but holds numbers: "
@@ -208,7 +216,7 @@ def _reads_as_number(value: object) -> bool:
 
 
 def one_kind(name: str, uniques: Sequence[object]) -> None:
-    """A predictor holds numbers or text, not both."""
+    """Raise where a predictor holds both text and something else."""
     texts = [value for value in uniques if isinstance(value, str)]
     others = [value for value in uniques if not isinstance(value, str)]
     if texts and others:
@@ -219,12 +227,12 @@ def one_kind(name: str, uniques: Sequence[object]) -> None:
 
 
 def not_text(name: str, function: str) -> None:
-    """A function of numbers gets numbers."""
+    """Raise because a function of numbers gets text."""
     raise DataError(f"column {name!r} holds text, and {function}() needs numbers")
 
 
 def not_dates(name: str) -> None:
-    """Dates are no numbers of their own accord."""
+    """Raise because dates are no numbers of their own accord."""
     raise DataError(
         f"column {name!r} holds dates: make it a number, for example days since the first "
         f"with (data[{name!r}] - data[{name!r}].min()).dt.days, or write C({name})"
@@ -232,7 +240,7 @@ def not_dates(name: str) -> None:
 
 
 def constant_term(label: str, value: float, *, intercept: bool) -> None:
-    """No predictor is constant beside an intercept."""
+    """Raise because a predictor is constant beside an intercept, or zero."""
     if intercept and value != 0:
         raise DataError(
             f"column {label!r} is constant ({value}) and the model has an intercept: "
@@ -242,21 +250,21 @@ def constant_term(label: str, value: float, *, intercept: bool) -> None:
 
 
 def one_level(name: str, level: object) -> None:
-    """A factor of the population part has two levels or more."""
+    """Raise because a factor of the population part has one level."""
     raise DataError(
         f"column {name!r} has one level ({level!r}) and the model has an intercept: drop it"
     )
 
 
 def dependent_term(label: str, others: Sequence[str]) -> None:
-    """No column of the population design is a linear combination of others."""
+    """Raise because a population column is a linear combination of others."""
     *most, last = others
     named = f"{', '.join(most)} and {last}" if most else last
     raise DataError(f"{label} is a linear combination of {named}: drop one")
 
 
 def levels_seen(name: str, values: pd.Series, unseen: NDArray[np.bool_], levels: object) -> None:
-    """A level that the fit never saw has no coefficient."""
+    """Raise for a level that the fit never saw: it has no coefficient."""
     rows = np.flatnonzero(unseen)
     if not len(rows):
         return
@@ -270,7 +278,7 @@ def levels_seen(name: str, values: pd.Series, unseen: NDArray[np.bool_], levels:
 
 
 def still_numeric(name: str, values: pd.Series) -> None:
-    """What was a number in the fit is a number in new data."""
+    """Raise where a number of the fit is none in new data."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
         return
     found = [value for value in values.unique() if isinstance(value, str)]
@@ -280,11 +288,11 @@ def still_numeric(name: str, values: pd.Series) -> None:
     )
 
 
-# The response and what stands beside it ------------------------------------------------------------
+# The response and what stands beside it ----------------------------------------------------------
 
 
 def numeric_response(values: pd.Series, name: str) -> None:
-    """A continuous response is numeric."""
+    """Raise unless the response is numeric."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
         return
     if isinstance(values.dtype, pd.CategoricalDtype):
@@ -296,7 +304,7 @@ def numeric_response(values: pd.Series, name: str) -> None:
 
 
 def constant_response(name: str, response: FloatArray) -> None:
-    """A constant response leaves nothing to model."""
+    """Raise for a constant response: it leaves nothing to model."""
     if len(response) and (response == response[0]).all():
         raise DataError(f"response {name!r} is constant ({float(response[0])})")
 
@@ -320,7 +328,7 @@ def _shown(value: object) -> str:
 
 
 def usable_weights(name: str, weights: FloatArray, index: pd.Index) -> None:
-    """Weights are numbers from 0 up, and not all 0."""
+    """Raise unless weights are numbers from 0 up, and not all 0."""
     found = rows_that_break(~(weights >= 0) | np.isinf(weights), weights, index)
     if found:
         raise DataError(f"weights must be finite and not negative: {name} has {found}")
@@ -329,26 +337,26 @@ def usable_weights(name: str, weights: FloatArray, index: pd.Index) -> None:
 
 
 def usable_offset(name: str, offset: FloatArray, index: pd.Index) -> None:
-    """An offset is finite."""
+    """Raise unless an offset is finite."""
     found = rows_that_break(~np.isfinite(offset), offset, index)
     if found:
         raise DataError(f"an offset must be finite: {name} has {found}")
 
 
 def right_length(what: str, length: int, rows: int) -> None:
-    """One value per row."""
+    """Raise unless there is one value per row."""
     if length != rows:
         raise DataError(f"{what} has {count(length, 'value')}, the data {count(rows, 'row')}")
 
 
 def numeric_column(name: str, values: pd.Series, what: str) -> None:
-    """Weights, offsets and trials are numbers."""
+    """Raise unless weights, offsets and trials are numbers."""
     if not (isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf"):
         raise DataError(f"{what}: column {name!r} has dtype {values.dtype}, not numbers")
 
 
 def numeric_array(what: str, values: NDArray[np.generic]) -> None:
-    """Weights and offsets that are no columns are arrays of numbers."""
+    """Raise unless weights and offsets that are no columns are arrays of numbers."""
     if values.ndim != 1 or values.dtype.kind not in "biuf":
         raise DataError(
             f"{what} must be the name of a column or one number per row, not an array of "
@@ -357,7 +365,7 @@ def numeric_array(what: str, values: NDArray[np.generic]) -> None:
 
 
 def known_censoring(name: str, values: pd.Series, broken: NDArray[np.bool_]) -> None:
-    """Censoring is coded as brms does."""
+    """Raise unless censoring is coded as brms does."""
     found = rows_that_break(broken, values.to_numpy(), values.index)
     if found:
         raise DataError(
@@ -367,16 +375,16 @@ def known_censoring(name: str, values: pd.Series, broken: NDArray[np.bool_]) -> 
 
 
 def one_column(text: str, found: int) -> None:
-    """A response and an offset are one column of numbers."""
+    """Raise unless a response or an offset is one column of numbers."""
     if found != 1:
         raise DataError(f"{text} gives {count(found, 'column')}, not one column of numbers")
 
 
-# Grouping factors ----------------------------------------------------------------------------------
+# Grouping factors --------------------------------------------------------------------------------
 
 
 def plain_label(name: str, label: object) -> None:
-    """A label is text, a whole number, a number, a truth value or a date."""
+    """Raise because a label is no text, number, truth value or date."""
     kind = type(label).__name__
     raise DataError(
         f"labels of {name!r} are {kind}s, such as {label!r}: make them text with "
@@ -385,7 +393,7 @@ def plain_label(name: str, label: object) -> None:
 
 
 def labels_read_apart(name: str, labels: Iterable[object]) -> None:
-    """No two labels are written the same way, as 1 and '1' are."""
+    """Raise if two labels are written the same way, as 1 and '1' are."""
     seen: dict[str, object] = {}
     for label in labels:
         other = seen.setdefault(str(label), label)
@@ -397,7 +405,7 @@ def labels_read_apart(name: str, labels: Iterable[object]) -> None:
 
 
 def no_mixed_truth(name: str, labels: Iterable[object]) -> None:
-    """True is 1 and False is 0 to Python: they can't be labels of one column together."""
+    """Raise where True stands beside 1, or False beside 0: to Python they are one label."""
     kinds = {type(label): label for label in labels if isinstance(label, bool | int | float)}
     if bool in kinds and len(kinds) > 1:
         other = next(label for kind, label in kinds.items() if kind is not bool)
@@ -413,14 +421,14 @@ def _typed(label: object) -> str:
 
 
 def hashable_labels(name: str, values: Iterable[object]) -> None:
-    """A label can be looked up."""
+    """Raise for labels that can't be looked up."""
     for label in values:
         if isinstance(label, list | dict | set | np.ndarray):
             plain_label(name, label)
 
 
 def several_levels(name: str, levels: Sequence[object], term: str) -> None:
-    """The spread between groups needs two groups or more."""
+    """Raise for one level: the spread between groups needs two or more."""
     if len(levels) == 1:
         raise DataError(
             f"grouping column {name!r} has one level ({levels[0]!r}): the spread between groups "
@@ -429,7 +437,7 @@ def several_levels(name: str, levels: Sequence[object], term: str) -> None:
 
 
 def is_grouping(name: str, values: pd.Series, levels: int) -> bool:
-    """A continuous column is seldom a group. Tell whether it passed."""
+    """Warn of a continuous column, seldom a group; return whether it passed."""
     rows = len(values)
     continuous = isinstance(values.dtype, np.dtype) and values.dtype.kind == "f"
     if not continuous or 2 * levels <= rows or (values == values.round()).all():
@@ -441,7 +449,7 @@ def is_grouping(name: str, values: pd.Series, levels: int) -> bool:
 
 
 def fewer_levels_than_rows(name: str, levels: int, rows: int) -> None:
-    """With one row per group, the spread between groups and sigma are one."""
+    """Warn of one row per group: the spread between groups and sigma are one."""
     if levels == rows:
         _warn(
             f"{name!r} has as many levels as rows ({rows:,}): its sd can't be told from sigma, "
@@ -450,7 +458,7 @@ def fewer_levels_than_rows(name: str, levels: int, rows: int) -> None:
 
 
 def not_in_both_parts(name: str) -> None:
-    """A grouping factor that is a population factor too is in the model twice."""
+    """Warn of a grouping factor that is a population factor too."""
     _warn(
         f"{name!r} is a grouping factor and a population factor: it is in the model twice, "
         "and only the priors tell the two apart. Keep one."
@@ -468,7 +476,7 @@ def few_levels(name: str, levels: int) -> str:
 
 
 def free_names(names: Sequence[str]) -> None:
-    """Names of grouping factors can be names of dimensions."""
+    """Raise for names of grouping factors that can't be names of dimensions."""
     for name in names:
         if "/" in name:
             raise DataError(
@@ -489,7 +497,7 @@ def free_names(names: Sequence[str]) -> None:
 
 
 def distinct_effects(name: str, labels: Sequence[str]) -> None:
-    """No effect varies over a factor twice."""
+    """Raise if an effect varies over a factor twice."""
     seen: set[str] = set()
     for label in labels:
         if label in seen:
@@ -498,19 +506,22 @@ def distinct_effects(name: str, labels: Sequence[str]) -> None:
 
 
 def distinct_terms(labels: Sequence[str]) -> None:
-    """No two columns of the population design have one name."""
+    """Raise if two columns of the population design have one name."""
     twice = next((label for label in labels if list(labels).count(label) > 1), None)
     if twice is not None:
         raise DataError(f"two terms are called {twice!r}: rename a column")
 
 
-# New groups ------------------------------------------------------------------------------------------
+# New groups --------------------------------------------------------------------------------------
 
 
 def unseen_levels(
-    name: str, new_levels: Sequence[object], new_groups: str, known: Sequence[object] = ()
+    name: str,
+    new_levels: Sequence[object] | Labels,
+    new_groups: str,
+    known: Sequence[object] | Labels = (),
 ) -> None:
-    """Under the policy ``"error"`` every label of new data was in the fit."""
+    """Raise, under the policy ``"error"``, for labels that were not in the fit."""
     if new_groups != "error" or not len(new_levels):
         return
     were = "label" if len(new_levels) == 1 else "labels"
@@ -523,7 +534,7 @@ def unseen_levels(
     )
 
 
-def _other_type(new_levels: Sequence[object], known: Sequence[object]) -> str:
+def _other_type(new_levels: Sequence[object] | Labels, known: Sequence[object] | Labels) -> str:
     texts = {str(label) for label in known}
     if len(known) and all(str(label) in texts for label in new_levels):
         return f" They read like labels of the fit, which are {type(known[0]).__name__}."
@@ -533,7 +544,7 @@ def _other_type(new_levels: Sequence[object], known: Sequence[object]) -> str:
 def missing_labels(
     name: str, missing: NDArray[np.bool_], new_groups: str, index: pd.Index | None = None
 ) -> None:
-    """A missing label is an error unless the policy says what a group without data does."""
+    """Raise for missing labels unless the policy says what a group without data does."""
     rows = np.flatnonzero(missing)
     if len(rows) and new_groups not in ("population", "sample"):
         raise DataError(
@@ -544,7 +555,7 @@ def missing_labels(
 
 
 def missing_policy(missing: str) -> Literal["error", "drop"]:
-    """The option `missing` has two values."""
+    """Return the option `missing`, which has two values."""
     if missing == "drop":
         return "drop"
     if missing == "error":

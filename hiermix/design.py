@@ -1,4 +1,4 @@
-"""Formula + frame -> Design: response, population columns, group effects and level indices.
+"""Formula + frame -> Design: response, population columns, group effects, level indices.
 
 The only user of formulaic. A design stores how each column was encoded, so that new rows go through
 the same door (`Design.on`); groups are aligned by label, never by position. Nothing of the size
@@ -17,7 +17,7 @@ from functools import cache
 from importlib import import_module
 from itertools import chain
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -90,11 +90,11 @@ class Design:
     _encoded: pd.DataFrame = field(repr=False)
     _plan: _Plan = field(repr=False)
 
-    def X(self, rows: slice = slice(None)) -> FloatArray:
+    def X(self, rows: slice = slice(None)) -> FloatArray:  # noqa: N802
         """Return the population design (n, P) of some rows, in raw units."""
         return self._plan.population.matrix(self._encoded.iloc[rows])
 
-    def Z(self, name: str, rows: slice = slice(None)) -> FloatArray:
+    def Z(self, name: str, rows: slice = slice(None)) -> FloatArray:  # noqa: N802
         """Return the design (n, Q) of the coefficients that vary over a grouping factor."""
         part = self._encoded.iloc[rows]
         blocks = [spec.matrix(part) for spec in self._plan.effects[name]]
@@ -182,7 +182,7 @@ def build(
     groupings = tuple(_grouping(name, frame, plan, continuous) for name in roles.factors)
     _in_one_part(roles, encodings)
     beside = _beside(plan, frame, encoded, _of_rows(weights, kept), _of_rows(offset, kept))
-    response = _response(plan, frame, encoded, beside["trials"])
+    response = _response(plan, frame, encoded, beside.trials)
     if continuous:
         checks.constant_response(roles.response_name, response)
 
@@ -200,7 +200,7 @@ def build(
         unused_levels=_unused_levels(frame),
         _encoded=encoded,
         _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
-        **beside,
+        **beside._asdict(),
     )
 
 
@@ -241,7 +241,7 @@ def _on(
     if plan.array_offset and offset is None:
         raise DataError("the fit had an offset that is no column: pass offset= for the new rows")
     beside = _beside(plan, frame, encoded, weights, offset)
-    response = _response(plan, frame, encoded, beside["trials"]) if has_response else None
+    response = _response(plan, frame, encoded, beside.trials) if has_response else None
     return replace(
         fitted,
         frame=frame,
@@ -249,7 +249,7 @@ def _on(
         groupings=groupings,
         response=response,
         _encoded=encoded,
-        **beside,
+        **beside._asdict(),
     )
 
 
@@ -290,14 +290,14 @@ class _Roles:
         )
 
     def predictors(self, factors: Collection[str]) -> tuple[str, ...]:
-        """The columns that the linear predictor needs, with the effects of those factors."""
+        """Return the columns that the linear predictor needs, with the effects of those factors."""
         formula = self.formula
         texts = [formula.population, *formula.offsets]
         texts += [term.effects for name in factors for term in self.factors[name]]
         return _unique(*map(columns, texts))
 
     def factor_columns(self, factors: Collection[str]) -> tuple[str, ...]:
-        """The columns whose values are labels of those factors."""
+        """Return the columns whose values are labels of those factors."""
         return _unique(*(self.factors[name][0].factor for name in factors))
 
     def uses(self) -> dict[str, list[Use]]:
@@ -353,7 +353,7 @@ def _complete_rows(
 ) -> tuple[pd.DataFrame, NDArray[np.intp] | None]:
     """Return the rows without missing values, and their positions unless all rows are."""
     drop = checks.missing_policy(missing) == "drop"
-    masks = {name: frame[name].isna().to_numpy() for name in frame if frame[name].hasnans}
+    masks = {str(name): frame[name].isna().to_numpy() for name in frame if frame[name].hasnans}
     checks.missing_values(masks, frame.index, drop=drop)
     if not masks:
         return frame, None
@@ -758,20 +758,28 @@ def _response(
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
+class _Beside(NamedTuple):
+    """What stands beside the response, each None where there is none."""
+
+    trials: FloatArray | None
+    weights: FloatArray | None
+    offset: FloatArray | None
+    censored: FloatArray | None
+
+
 def _beside(
     plan: _Plan,
     frame: pd.DataFrame,
     encoded: pd.DataFrame,
     weights: ArrayLike | None,
     offset: ArrayLike | None,
-) -> dict[str, FloatArray | None]:
-    """Return trials, weights, offset and censored, each None where there is none."""
-    return {
-        "trials": _trials(plan.roles, frame),
-        "weights": _weights(plan.roles.weights, frame, weights),
-        "offset": _offset(plan, frame, encoded, offset),
-        "censored": _censored(plan.roles.formula.censored, frame),
-    }
+) -> _Beside:
+    return _Beside(
+        trials=_trials(plan.roles, frame),
+        weights=_weights(plan.roles.weights, frame, weights),
+        offset=_offset(plan, frame, encoded, offset),
+        censored=_censored(plan.roles.formula.censored, frame),
+    )
 
 
 def _trials(roles: _Roles, frame: pd.DataFrame) -> FloatArray | None:
@@ -800,7 +808,9 @@ def _offset(
 ) -> FloatArray | None:
     if not plan.offsets and given is None:
         return None
-    total = np.zeros(len(frame)) if given is None else _array("offset", given, len(frame))
+    total: FloatArray = (
+        np.zeros(len(frame)) if given is None else _array("offset", given, len(frame))
+    )
     checks.usable_offset("the array", total, frame.index)
     for spec in plan.offsets:
         values = _one_column(spec, encoded)
@@ -862,7 +872,7 @@ def _check_population(plan: _Plan, encoded: pd.DataFrame, index: pd.Index) -> No
     if labels in ((), ("Intercept",)):
         return
     triangle = np.empty((0, len(labels)))
-    for rows, X in _finite_slices(plan.population, encoded, index):
+    for X in _finite_slices(plan.population, encoded, index):
         # One QR decomposition, slice by slice: unlike X'X it doesn't square the condition number.
         triangle = np.linalg.qr(np.vstack([triangle, X]), mode="r")
     first = plan.population.matrix(encoded.iloc[:1])[0]
@@ -901,10 +911,8 @@ def _check_rows(specs: Sequence[_Spec], encoded: pd.DataFrame, index: pd.Index) 
                 pass
 
 
-def _finite_slices(
-    spec: _Spec, encoded: pd.DataFrame, index: pd.Index
-) -> Iterator[tuple[slice, FloatArray]]:
+def _finite_slices(spec: _Spec, encoded: pd.DataFrame, index: pd.Index) -> Iterator[FloatArray]:
     for rows in _slices(len(encoded)):
         matrix = spec.matrix(encoded.iloc[rows])
         checks.finite_terms(spec.labels, matrix, rows.start, index)
-        yield rows, matrix
+        yield matrix

@@ -1,4 +1,4 @@
-"""Text or Group specs -> Formula: response, population terms, group terms. Knows no data.
+"""Text or Group specs -> Formula: response, population terms, group terms; knows no data.
 
 The population part is Wilkinson's notation as formulaic reads it; group terms are lme4's bars.
 Formulas may come from strangers, so nothing reaches formulaic that was not read here first, token
@@ -15,10 +15,11 @@ from typing import Literal, NamedTuple, NoReturn
 
 from hiermix.errors import FormulaError, caret, did_you_mean
 
-_ELEMENTWISE = """
-    abs cbrt ceil cos exp exp2 expm1 floor fmax fmin log log10 log1p log2 maximum minimum reciprocal
-    round sign sin sqrt square tan tanh where
-""".split()
+_ELEMENTWISE = (
+    *("log", "log1p", "log2", "log10", "exp", "expm1", "exp2", "sqrt", "cbrt", "square"),
+    *("reciprocal", "abs", "sign", "floor", "ceil", "round", "maximum", "minimum", "where"),
+    *("sin", "cos", "tan", "tanh", "arctan"),
+)
 
 CONTRASTS: dict[str, str] = {
     "contr.treatment": "formulaic.transforms.contrasts:TreatmentContrasts",
@@ -579,7 +580,7 @@ def _spec(spec: object) -> list[GroupTerm]:
 
 
 def _no_repeats(formula: Formula) -> None:
-    """Two intercepts for one factor can't be told apart; repeated slopes show when columns exist."""
+    """Raise for two intercepts of one factor; repeated slopes show only when there are columns."""
     seen: set[frozenset[str]] = set()
     for term in formula.groups:
         if term.effects.startswith("0"):
@@ -689,12 +690,6 @@ def _allow(node: ast.AST) -> None:
     match node:
         case ast.Call():
             _allow_call(node)
-        case ast.Name(name):
-            if name.startswith("__") and not _QUOTED_ALIAS.fullmatch(name):
-                _refuse(node)
-        case ast.Constant(value):
-            if not (value is None or type(value) in (bool, int, float, str)):
-                _refuse(node)
         case ast.BinOp(left, operator, right):
             _allow_arithmetic(node, operator, left, right)
         case ast.UnaryOp(ast.UAdd() | ast.USub() | ast.Invert(), operand):
@@ -702,13 +697,21 @@ def _allow(node: ast.AST) -> None:
         case ast.Compare(left, [operator], [right]) if isinstance(operator, _COMPARISONS):
             _allow(left)
             _allow(right)
-        case ast.Attribute() if ast.unparse(node) in CONTRASTS:
-            pass
         case ast.List(elements) | ast.Tuple(elements):
             for element in elements:
                 _allow(element)
-        case _:
+        case _ if not _is_plain(node):
             _refuse(node)
+
+
+def _is_plain(node: ast.AST) -> bool:
+    """Tell whether a leaf of the tree is a column, a contrast, a number, text or None."""
+    match node:
+        case ast.Name(name):
+            return not name.startswith("__") or _QUOTED_ALIAS.fullmatch(name) is not None
+        case ast.Constant(value):
+            return value is None or type(value) in (bool, int, float, str)
+    return isinstance(node, ast.Attribute) and ast.unparse(node) in CONTRASTS
 
 
 def _allow_arithmetic(node: ast.AST, operator: ast.operator, *operands: ast.expr) -> None:
