@@ -34,7 +34,7 @@ def demo() -> None:
     model = hm.Model("log_radon ~ floor + log_uranium + (1 + floor | county)", radon)
     print(model, end="\n\n")
     fit = model.fit(seed=1)
-    print(fit.summary(), end="\n\n")
+    print(fit.summary().round(3).to_string(), end="\n\n")
     path = Path("figures") / "shrinkage.png"
     path.parent.mkdir(exist_ok=True)
     fit.plot_shrinkage("county").savefig(path, dpi=150)
