@@ -4,6 +4,7 @@ import io
 import re
 import sys
 import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from typing import TextIO
@@ -31,7 +32,9 @@ def from_printed_lines(chains: int, iterations: int) -> Iterator[None]:
     Reading what is printed keeps us to the engine's public face. Other lines pass through,
     but for timings and counts of trouble, which `Samples` carries anyway.
     """
-    from tqdm.auto import tqdm
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a notebook without ipywidgets gets the bar of a terminal
+        from tqdm.auto import tqdm
 
     with tqdm(
         total=chains * iterations, desc=f"sampling {count(chains, 'chain')}", leave=False
