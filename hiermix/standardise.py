@@ -278,7 +278,8 @@ def _curvature(
 
 def _over_groups(A: FloatArray, B: FloatArray) -> FloatArray:
     """Sum over groups of A_j B_j, as one product of matrices."""
-    return A.swapaxes(0, 1).reshape(A.shape[1], -1) @ B.reshape(-1, B.shape[2])
+    J, a, b = A.shape
+    return A.swapaxes(0, 1).reshape(a, J * b) @ B.reshape(J * b, B.shape[2])
 
 
 def inverse_root(A: FloatArray) -> FloatArray:

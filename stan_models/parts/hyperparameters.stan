@@ -2,5 +2,5 @@
   // that only this family has.
   vector[D] theta = center + scale * raw;
   vector[P] b = theta[1:P];
-  vector<lower=0>[E] sd = exp(segment(theta, P + A + 1, E));
-  matrix[E, E] L = block_cholesky_jacobian(tail(theta, D - P - A - E), block);
+  vector<lower=0>[E] sd = exp(theta[(P + A + 1):(P + A + E)]);
+  matrix[E, E] L = block_cholesky_jacobian(theta[(P + A + E + 1):D], block);
