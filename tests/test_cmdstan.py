@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import hiermix as hm
 from hiermix import engines, programs
 from hiermix.__main__ import main
 from hiermix.engines import executables
@@ -30,6 +31,7 @@ from hiermix.engines.embedded import Embedded
 from hiermix.engines.protocol import Settings
 from hiermix.errors import EngineError
 from hiermix.programs import Program
+from hiermix.typing import FloatArray, StanData
 
 STANDIN = Path(__file__).with_name("standin_cmdstan.py")
 CODE = """
@@ -493,6 +495,42 @@ def test_both_engines_have_the_same_log_density(program: Program) -> None:
     theirs, expected = Embedded().log_density(program, DATA, points)
     np.testing.assert_allclose(ours, theirs, rtol=1e-8)
     np.testing.assert_allclose(gradients, expected, rtol=1e-8)
+
+
+def our_programs() -> dict[str, tuple[Program, StanData]]:
+    """Return the Gaussian programs with real data."""
+    radon = hm.load_dataset("radon")
+    models = [
+        hm.Model("log_radon ~ floor + (1 | county)", radon),
+        hm.Model("log_radon ~ floor + (1 + floor | county)", radon),
+        hm.Model("log_radon ~ floor + (1 + floor | county)", radon, effects="sampled"),
+    ]
+    found = {model.program_name: model.stan_data() for model in models}
+    return {name: (programs.find(name), data) for name, data in found.items()}
+
+
+def points_for(data: StanData) -> FloatArray:
+    size = int(np.asarray(data["D"]) + np.asarray(data.get("K", 0)))
+    return 0.5 * np.random.default_rng(1).normal(size=(10, size))
+
+
+def test_our_programs_are_three_and_have_a_density_at_their_points() -> None:
+    assert set(our_programs()) == {"random_intercept", "random_slope", "gaussian"}
+    for program, data in our_programs().values():
+        values, gradients = Embedded().log_density(program, data, points_for(data))
+        assert np.isfinite(values).all()
+        assert np.isfinite(gradients).all()
+
+
+@pytest.mark.cmdstan
+@needs_cmdstan
+@pytest.mark.parametrize("name", ["random_intercept", "random_slope", "gaussian"])
+def test_both_engines_agree_on_our_programs(name: str) -> None:
+    program, data = our_programs()[name]
+    ours = CmdStan().log_density(program, data, points_for(data))
+    theirs = Embedded().log_density(program, data, points_for(data))
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-8)
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-6, atol=1e-8)
 
 
 @pytest.mark.cmdstan
