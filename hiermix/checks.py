@@ -33,7 +33,6 @@ FEW_LEVELS = 5
 RESERVED = {
     "chain": "ArviZ",
     "draw": "ArviZ",
-    "sample": "ArviZ",
     "term": "hiermix",
     "row": "hiermix",
 }
@@ -56,12 +55,12 @@ def is_frame(data: object) -> None:
         )
 
 
-def enough_rows(data: pd.DataFrame) -> None:
+def enough_rows(data: pd.DataFrame, when: str = "") -> None:
     """Raise if there are fewer than two rows."""
     if len(data) == 0:
-        raise DataError("data has no rows")
+        raise DataError(f"data has no rows{when}")
     if len(data) == 1:
-        raise DataError("data has 1 row; 2 or more are needed")
+        raise DataError(f"data has 1 row{when}; 2 or more are needed")
 
 
 def unique_columns(data: pd.DataFrame, used: Iterable[str] | None = None) -> None:
@@ -157,8 +156,9 @@ def finite_terms(
     labels: Sequence[str], matrix: NDArray[np.floating], start: int, index: pd.Index
 ) -> None:
     """Raise where a transform gives no number, as the log of a negative one does."""
-    if np.isfinite(matrix.sum()):
-        return
+    with np.errstate(all="ignore"):
+        if np.isfinite(matrix.sum()):
+            return
     for label, column in zip(labels, matrix.T, strict=True):
         rows = start + np.flatnonzero(~np.isfinite(column))
         if len(rows):
@@ -198,6 +198,16 @@ def not_complex(name: str, values: pd.Series) -> None:
         )
 
 
+def hashable(name: str, values: pd.Series) -> None:
+    """Raise for values, such as lists, that can't be looked up."""
+    for value in values if _is_mixed(values) else ():
+        if getattr(value, "__hash__", None) is None:
+            raise DataError(
+                f"column {name!r} holds {type(value).__name__}s, such as {value!r}: give each of "
+                "their elements a column, or a row"
+            )
+
+
 def not_numbers_in_disguise(name: str, dtype: object, uniques: Sequence[object]) -> None:
     """Raise for numbers stored as object or text: each would become a dummy."""
     if len(uniques) and all(_reads_as_number(value) for value in uniques):
@@ -216,13 +226,18 @@ def _reads_as_number(value: object) -> bool:
 
 
 def one_kind(name: str, uniques: Sequence[object]) -> None:
-    """Raise where a predictor holds both text and something else."""
+    """Raise where a predictor holds something else than text, beside text or alone."""
     texts = [value for value in uniques if isinstance(value, str)]
     others = [value for value in uniques if not isinstance(value, str)]
     if texts and others:
         raise DataError(
             f"column {name!r} mixes text ({first_three(texts)}) and other values "
             f"({first_three(others)}): make it one or the other"
+        )
+    if others:
+        raise DataError(
+            f"column {name!r} holds {type(others[0]).__name__}s, such as {others[0]!r}: make them "
+            f"numbers, or write C({name}) for categories"
         )
 
 
@@ -404,27 +419,30 @@ def labels_read_apart(name: str, labels: Iterable[object]) -> None:
             )
 
 
-def no_mixed_truth(name: str, labels: Iterable[object]) -> None:
+def no_mixed_truth(name: str, values: pd.Series) -> None:
     """Raise where True stands beside 1, or False beside 0: to Python they are one label."""
-    kinds = {type(label): label for label in labels if isinstance(label, bool | int | float)}
-    if bool in kinds and len(kinds) > 1:
-        other = next(label for kind, label in kinds.items() if kind is not bool)
-        raise DataError(
-            f"labels {_typed(kinds[bool])} and {_typed(other)} of {name!r} may read the same: "
-            "make all of them one type"
-        )
+    if not _is_mixed(values):
+        return
+    first: dict[int, object] = {}
+    for label in values:
+        if isinstance(label, bool | int | float) and label in (0, 1):
+            other = first.setdefault(int(label), label)
+            if isinstance(other, bool) != isinstance(label, bool):
+                raise DataError(
+                    f"labels {_typed(other)} and {_typed(label)} of {name!r} read the same: "
+                    "make all of them one type"
+                )
+
+
+def _is_mixed(values: pd.Series) -> bool:
+    """Tell, in C and so quickly, whether a column holds Python objects of several types."""
+    boxed = pd.api.types.is_object_dtype(values.dtype)
+    return boxed and pd.api.types.infer_dtype(values, skipna=True).startswith("mixed")
 
 
 def _typed(label: object) -> str:
     kind = "text" if isinstance(label, str) else type(label).__name__
     return f"{label!r} ({kind})"
-
-
-def hashable_labels(name: str, values: Iterable[object]) -> None:
-    """Raise for labels that can't be looked up."""
-    for label in values:
-        if isinstance(label, list | dict | set | np.ndarray):
-            plain_label(name, label)
 
 
 def several_levels(name: str, levels: Sequence[object], term: str) -> None:

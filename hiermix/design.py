@@ -34,6 +34,7 @@ from hiermix.formula import (
     aliased,
     check_expression,
     columns,
+    expression_uses,
     quoted,
     unaliased,
     uses,
@@ -170,8 +171,13 @@ def build(
     formula = _with_keywords(formula, offset, trials, censored)
     roles = _Roles(formula, weights if isinstance(weights, str) else None)
     checks.free_names(list(roles.factors))
+    named = {"weights": weights, "offset": offset, "trials": trials, "censored": censored}
+    for argument, column in named.items():
+        if isinstance(column, str) and not column.isdecimal():
+            checks.known_columns([column], data, argument)
     checks.known_columns(roles.columns, data)
     frame, kept = _complete_rows(_select(data, roles.columns), roles, missing)
+    checks.enough_rows(frame, " that is complete")
 
     # 2. How each column is encoded, and the specs of X, of each Z, of offsets and response.
     encodings = {name: _encoding(name, frame[name], found) for name, found in roles.uses().items()}
@@ -344,6 +350,8 @@ def _once(what: str, written: str | None, keyword: str) -> str:
 
 def _select(data: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return some columns without copying their values."""
+    for name in names:
+        checks.hashable(name, data[name])
     frame = pd.DataFrame({name: data[name].array for name in names}, copy=False)
     return frame.set_axis(data.index) if names else pd.DataFrame(index=data.index)
 
@@ -396,15 +404,26 @@ class _Encoding:
 
     name: str
     levels: tuple[object, ...] | None
+    """None: numbers."""
+    seen: tuple[object, ...] | None = None
+    """The levels of numbers that stand in C() as well."""
 
     def encode(self, values: pd.Series) -> pd.Series:
         if self.levels is None:
-            return _numbers(self.name, values)
-        plain = values if not _is_dates(values) else values.map(_plain, na_action="ignore")
-        encoded = pd.Categorical(plain, categories=pd.Index(self.levels))
-        unseen = (encoded.codes == -1) & ~values.isna().to_numpy()
-        checks.levels_seen(self.name, values, unseen, self.levels)
-        return pd.Series(encoded)
+            numbers = _numbers(self.name, values, whole=self.seen is not None)
+            if self.seen is not None:
+                self._codes(numbers, self.seen)
+            return numbers
+        codes = self._codes(values, self.levels)
+        return pd.Series(pd.Categorical.from_codes(codes, categories=pd.Index(self.levels)))
+
+    def _codes(self, values: pd.Series, levels: Sequence[object]) -> NDArray[np.int64]:
+        """Return the position of each row's level, found by value."""
+        codes, uniques = pd.factorize(values)
+        place = {level: position for position, level in enumerate(levels)}
+        table = np.array([*(place.get(_plain(unique), -1) for unique in uniques), -1])
+        checks.levels_seen(self.name, values, (table[codes] == -1) & (codes != -1), levels)
+        return table[codes]
 
 
 def _encoding(name: str, values: pd.Series, found: Sequence[Use]) -> _Encoding:
@@ -415,26 +434,31 @@ def _encoding(name: str, values: pd.Series, found: Sequence[Use]) -> _Encoding:
         used = values.cat.remove_unused_categories().cat.categories
         return _Encoding(name, tuple(_plain(level) for level in used))
     if how == {"category"}:
-        return _Encoding(name, tuple(_in_order([_plain(level) for level in values.unique()])))
+        return _Encoding(name, _levels(values))
     if _is_dates(values) and "bare" in how:
         checks.not_dates(name)
     if pd.api.types.is_numeric_dtype(values.dtype) or _is_dates(values):
-        checks.finite(name, values)
-        return _Encoding(name, None)
+        return _Encoding(name, None, _levels(values) if "category" in how else None)
     return _boxed_encoding(name, values, found)
+
+
+def _levels(values: pd.Series) -> tuple[object, ...]:
+    return tuple(_in_order([_plain(level) for level in values.unique()]))
 
 
 def _boxed_encoding(name: str, values: pd.Series, found: Sequence[Use]) -> _Encoding:
     """Decide for columns of text and of Python objects."""
-    uniques = values.unique().tolist()
+    uniques = [_plain(value) for value in values.unique()]
     if all(isinstance(value, bool) for value in uniques):
         return _Encoding(name, None)
     checks.not_numbers_in_disguise(name, values.dtype, uniques)
+    if any(isinstance(value, date | pd.Period) for value in values.unique()):
+        checks.not_dates(name)
     checks.one_kind(name, uniques)
     for use in found:
         if use.how == "number":
             checks.not_text(name, use.function)
-    return _Encoding(name, tuple(_in_order([_plain(value) for value in uniques])))
+    return _Encoding(name, _levels(values))
 
 
 def _encode(encodings: Mapping[str, _Encoding], frame: pd.DataFrame) -> pd.DataFrame:
@@ -443,15 +467,22 @@ def _encode(encodings: Mapping[str, _Encoding], frame: pd.DataFrame) -> pd.DataF
     return pd.DataFrame(encoded, index=pd.RangeIndex(len(frame)), copy=False)
 
 
-def _numbers(name: str, values: pd.Series) -> pd.Series:
+def _numbers(name: str, values: pd.Series, *, whole: bool) -> pd.Series:
+    """Return numbers as float64, truth values as bool, dates as they are.
+
+    Whole numbers would overflow in products and powers, and in silence; they stay whole where they
+    are categories too, so that their labels do.
+    """
     if _is_dates(values):
         return values
-    if values.dtype == object and all(isinstance(value, bool) for value in values):
+    if values.dtype == object and all(isinstance(value, bool | np.bool_) for value in values):
         return values.astype(bool)
-    if pd.api.types.is_extension_array_dtype(values.dtype) and (
-        pd.api.types.is_numeric_dtype(values.dtype)
-    ):
-        values = pd.Series(values.to_numpy(dtype=float, na_value=np.nan), index=values.index)
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind == "b":
+        return values
+    if pd.api.types.is_numeric_dtype(values.dtype) and not (whole and values.dtype.kind in "iu"):
+        dtype = np.dtype(np.float64)
+        numbers = values.to_numpy(dtype=dtype, na_value=np.nan)
+        values = pd.Series(numbers, index=values.index, copy=False)
     checks.still_numeric(name, values)
     checks.finite(name, values)
     return values
@@ -553,18 +584,24 @@ def _stateful(terms: Any) -> list[str]:
 
 def _rows_with_state(expression: str, encoded: pd.DataFrame) -> pd.DataFrame:
     """Return every row, or one of each level where only the levels are the state."""
-    found = uses(expression)
+    found = expression_uses(expression)
     if found and all(use.how == "category" for use in found):
-        return encoded[~encoded.duplicated([use.column for use in found])]
+        return encoded[~encoded.duplicated([alias(use.column) for use in found])]
     return encoded
 
 
 def _materialise(spec: Any, part: pd.DataFrame) -> Any:
     from formulaic.errors import DataMismatchWarning
 
-    with _phrased(str(spec.formula)), warnings.catch_warnings(), np.errstate(all="ignore"):
+    text = str(spec.formula)
+    with _phrased(text), warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("error", DataMismatchWarning)
-        return spec.get_model_matrix(part, context=_context())
+        try:
+            return spec.get_model_matrix(part, context=_context())
+        except DataMismatchWarning as found:
+            raise DataError(
+                f"{unaliased(text)!r} has a level that the fit never saw: {found}"
+            ) from None
 
 
 @contextmanager
@@ -706,9 +743,7 @@ def _column_codes(name: str, values: pd.Series) -> tuple[NDArray[np.int64], list
         values = values.cat.remove_unused_categories()
         codes, labels = values.cat.codes.to_numpy(), _plain_labels(name, values.cat.categories)
         return codes.astype(np.int64), labels
-    if values.dtype == object and pd.api.types.infer_dtype(values).startswith("mixed"):
-        checks.hashable_labels(name, values)
-        checks.no_mixed_truth(name, values)
+    checks.no_mixed_truth(name, values)
     codes, uniques = pd.factorize(values)
     labels = _plain_labels(name, uniques)
     ordered = _in_order(labels)
@@ -751,6 +786,8 @@ def _response(
     else:
         values = pd.Series(_one_column(plan.response, encoded), index=frame.index)
         checks.finite_terms([name], values[values.notna()].to_numpy()[:, None], 0, frame.index)
+    if values.isna().all():  # new data with a column kept free for the response
+        return np.full(len(values), np.nan)
     if plan.response_rule is not None:
         return plan.response_rule(values, name, trials)
     checks.numeric_response(values, name)
@@ -808,15 +845,14 @@ def _offset(
 ) -> FloatArray | None:
     if not plan.offsets and given is None:
         return None
-    total: FloatArray = (
-        np.zeros(len(frame)) if given is None else _array("offset", given, len(frame))
-    )
-    checks.usable_offset("the array", total, frame.index)
+    parts: list[FloatArray] = []
+    if given is not None:
+        parts.append(_array("offset", given, len(frame)))
+        checks.usable_offset("the array", parts[0], frame.index)
     for spec in plan.offsets:
-        values = _one_column(spec, encoded)
-        checks.usable_offset(f"offset({spec.labels[0]})", values, frame.index)
-        total = total + values
-    return total
+        parts.append(_one_column(spec, encoded))
+        checks.usable_offset(f"offset({spec.labels[0]})", parts[-1], frame.index)
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
 
 _CENSORED = {"left": -1.0, "none": 0.0, "right": 1.0, "interval": 2.0}
@@ -830,7 +866,7 @@ def _censored(column: str | None, frame: pd.DataFrame) -> FloatArray | None:
     if not pd.api.types.is_numeric_dtype(values.dtype):
         codes = values.astype(object).map(_CENSORED)
         checks.known_censoring(column, values, codes.isna().to_numpy())
-        return codes.to_numpy(dtype=np.float64)
+        return np.asarray(codes, dtype=np.float64)
     numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
     checks.known_censoring(column, values, ~np.isin(numbers, list(_CENSORED.values())))
     return numbers
@@ -859,6 +895,8 @@ def _one_column(spec: _Spec, encoded: pd.DataFrame) -> FloatArray:
 
 _DEPENDENT = 1e-11
 """A column is dependent if this is the sine of its angle to the span of those before it."""
+_SHARE = 1e-8
+"""The smallest share of another column that counts as part of a combination."""
 
 
 def _check_population(plan: _Plan, encoded: pd.DataFrame, index: pd.Index) -> None:
@@ -875,6 +913,8 @@ def _check_population(plan: _Plan, encoded: pd.DataFrame, index: pd.Index) -> No
     for X in _finite_slices(plan.population, encoded, index):
         # One QR decomposition, slice by slice: unlike X'X it doesn't square the condition number.
         triangle = np.linalg.qr(np.vstack([triangle, X]), mode="r")
+    lengths = np.abs(triangle).max(axis=0)
+    triangle /= np.where(lengths > 0, lengths, 1.0)  # units don't matter
     first = plan.population.matrix(encoded.iloc[:1])[0]
     for place, label in enumerate(labels):
         others = _combined(triangle, place)
@@ -892,9 +932,8 @@ def _combined(triangle: FloatArray, place: int) -> list[int] | None:
     length = np.linalg.norm(column)
     if place < len(column) and abs(column[place]) > _DEPENDENT * length:
         return None
-    scales = np.linalg.norm(before, axis=0)
-    shares = np.linalg.lstsq(before / scales, column, rcond=None)[0] if place else np.empty(0)
-    return list(np.flatnonzero(np.abs(shares) > 1e-8 * length))
+    shares = np.linalg.lstsq(before, column, rcond=None)[0] if place else np.empty(0)
+    return list(np.flatnonzero(np.abs(shares) > _SHARE * length))
 
 
 def _check_effects(

@@ -56,6 +56,7 @@ TRANSFORMS: dict[str, str] = {
 A function must either work element by element or be one of formulaic's stateful transforms.
 """
 
+_FUNCTION_WORDS = frozenset(name.partition(".")[0] for name in TRANSFORMS)
 _QUOTED_ALIAS = re.compile(r"__q([0-9a-f]+)")
 _LONGEST = 10_000
 _DEEPEST = 40
@@ -170,6 +171,11 @@ def uses(text: str) -> tuple[Use, ...]:
     return tuple(dict.fromkeys(reader.uses))
 
 
+def expression_uses(text: str) -> tuple[Use, ...]:
+    """Return how a Python expression, with identifiers in place of backticks, uses columns."""
+    return tuple(dict.fromkeys(_uses(check_expression(text))))
+
+
 def columns(text: str) -> tuple[str, ...]:
     """Return the columns that a piece of a parsed formula names."""
     return tuple(dict.fromkeys(use.column for use in uses(text)))
@@ -203,7 +209,8 @@ def check_expression(text: str) -> ast.expr:
         tree = ast.parse(text.strip(), mode="eval").body
         _allow(tree)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise FormulaError(f"can't read {unaliased(text)!r}") from None
+        shown = unaliased(text.strip())
+        raise FormulaError(f"{shown!r} can't be read: it is not allowed in a formula") from None
     return tree
 
 
@@ -237,8 +244,9 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _is_word(column: str) -> bool:
-    dunder = column.startswith("__")
-    return column.isidentifier() and not keyword.iskeyword(column) and not dunder
+    """Tell whether a column's name can stand in an expression and means nothing else there."""
+    special = column.startswith("__") or column in _FUNCTION_WORDS or keyword.iskeyword(column)
+    return column.isidentifier() and not special
 
 
 def _text(text: object, what: str) -> str:
@@ -651,7 +659,9 @@ def _expression(reader: _Reader, start: int, end: int) -> str:
     """Read the tokens from start to end as Python, check them and write them canonically."""
     tokens = reader.tokens[start:end]
     try:
-        text = _quote_calls(" ".join(_identifier(token) for token in tokens))
+        after = [*tokens[1:], _Token("end", "", 0)]
+        words = [_identifier(token, next_.text) for token, next_ in zip(tokens, after, strict=True)]
+        text = _quote_calls(" ".join(words))
         tree = check_expression(text)
     except FormulaError as error:
         reader.fail(str(error), tokens[0])
@@ -662,10 +672,14 @@ def _expression(reader: _Reader, start: int, end: int) -> str:
     return canonical if isinstance(tree, ast.Call) else f"I({canonical})"
 
 
-def _identifier(token: _Token) -> str:
+def _identifier(token: _Token, after: str) -> str:
+    """Return a token with an identifier for a column whose name means something else."""
     if token.kind == "name" and re.search(r"(^|\.)__", token.text):
         raise FormulaError(f"{token.text!r} is not allowed in a formula")
-    return alias(token.text[1:-1]) if token.kind == "quoted" else token.text
+    if token.kind == "quoted":
+        return alias(token.text[1:-1])
+    shadows = token.kind == "name" and token.text in _FUNCTION_WORDS - set(CONTRASTS)
+    return alias(token.text) if shadows and after not in ("(", "=") else token.text
 
 
 def _quote_calls(text: str) -> str:
@@ -769,6 +783,6 @@ def _uses(
 
 def _call_uses(node: ast.Call) -> Iterator[Use]:
     function = ast.unparse(node.func)
-    how: Literal["category", "number"] = "category" if function == "C" else "number"
     for argument in (*node.args, *(keyword_.value for keyword_ in node.keywords)):
-        yield from _uses(argument, how, function)
+        marked = function == "C" and isinstance(argument, ast.Name)
+        yield from _uses(argument, "category" if marked else "number", function)
