@@ -37,7 +37,7 @@ def demo() -> None:
     print(fit.summary().round(3).to_string(), end="\n\n")
     path = Path("figures") / "shrinkage.png"
     path.parent.mkdir(exist_ok=True)
-    fit.plot_shrinkage("county").savefig(path, dpi=150)
+    fit.plot_shrinkage("county", effects="Intercept").save(path)
     print(f"wrote {path}")
 
 

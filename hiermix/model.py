@@ -18,11 +18,14 @@ from hiermix.design import Design, build
 from hiermix.engines import Engine, Samples, Settings, choose
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.formula import Group, parse
+from hiermix.plots import shrinkage
+from hiermix.plots.layout import Plot
 from hiermix.priors import PriorTable
 from hiermix.typing import FloatArray, StanData
 
 if TYPE_CHECKING:
     import xarray as xr
+    from matplotlib.axes import Axes
 
 WARMUP = 1000
 EFFECTS = ("auto", "integrated", "sampled")
@@ -280,6 +283,44 @@ class Fit:
         Parameters and returns are those of `group_effects`.
         """
         return group_tables.coefficients(self.data, self.model.design, group, prob)
+
+    def plot_shrinkage(
+        self,
+        group: str,
+        *,
+        effects: str | Sequence[str] | None = None,
+        prob: float = 0.9,
+        ax: "Axes | None" = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Draw how partial pooling moves each group from its own estimate.
+
+        One effect: for each group, ordered by its rows, an arrow from the estimate from its rows
+        alone (least squares; absent where they can't tell) to the posterior mean with its interval,
+        beside the population mean and the complete-pooling estimate. Two effects: one against the
+        other, with ellipses that hold 50 % and 90 % of groups as fitted. More: one below the other.
+
+        Parameters
+        ----------
+        group : str
+            Grouping factor.
+        effects : str or sequence of str, optional
+            Coefficients to draw; all that vary over the factor by default.
+        prob : float
+            Probability of the equal-tailed intervals.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw a figure of one panel; a new figure by default.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the numbers drawn.
+        """
+        return shrinkage.plot(
+            self.data, self.design, group, effects=effects, prob=prob, ax=ax, figsize=figsize
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the fit as netCDF, to a temporary name first.

@@ -34,6 +34,7 @@ ORDER = (
     "describe",
     "group_tables",
     "storage",
+    "no_pooling",
     "predict",
     "forecast",
     "plots",

@@ -1,0 +1,1 @@
+"""Plots: one file a plot; each returns its figure and the numbers it drew."""

@@ -1,0 +1,171 @@
+"""What all plots share: the object they return, colours, axes, labels that fit."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe and Ito's colours, told apart with any colour vision and in grey print.
+BLUE, ORANGE, GREEN, INK, PALE = "#0072B2", "#D55E00", "#009E73", "#333333", "#B8B8B8"
+WIDTH = 8.0
+SMALL, TEXT, TITLE = 7.5, 9.0, 10.5
+_POINTS = 72
+
+
+@dataclass(frozen=True)
+class Plot:
+    """A figure and the numbers it shows; a notebook draws it.
+
+    Attributes
+    ----------
+    figure : matplotlib.figure.Figure
+        Belongs to no global state: nothing to close, never drawn twice.
+    data : DataFrame
+        The numbers drawn.
+    """
+
+    figure: "Figure"
+    data: pd.DataFrame
+
+    def save(self, path: str | Path, *, dpi: float = 200) -> None:
+        """Write the figure to a file; its suffix is the format."""
+        self.figure.savefig(path, dpi=dpi)
+
+    def __repr__(self) -> str:
+        """Name what is inside, instead of every number."""
+        return f"Plot({len(self.data):,} x {len(self.data.columns)} numbers drawn)"
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """Return the picture at twice its size in a notebook: sharp on dense screens."""
+        memory = BytesIO()
+        self.figure.savefig(memory, format="png", dpi=2 * _POINTS)
+        width, height = self.figure.get_size_inches() * _POINTS
+        return memory.getvalue(), {"width": round(width), "height": round(height)}
+
+
+def axes(ax: "Axes | None", figsize: tuple[float, float]) -> "Axes":
+    """Return the axes given, or those of a new figure outside of pyplot."""
+    return panels(1, 1, figsize)[0] if ax is None else dress(ax)
+
+
+def panels(rows: int, columns: int, figsize: tuple[float, float], **share: Any) -> list["Axes"]:
+    """Return the axes of a new figure, row by row."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=figsize, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False, **share)
+    return [dress(ax) for ax in grid.ravel()]
+
+
+def dress(ax: "Axes") -> "Axes":
+    """Leave only the ink that carries numbers."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(PALE)
+    ax.tick_params(labelsize=SMALL, color=PALE, labelcolor=INK)
+    ax.grid(axis="y", color=PALE, linewidth=0.4, alpha=0.5)
+    ax.set_axisbelow(True)
+    return ax
+
+
+def figure_of(ax: "Axes") -> "Figure":
+    """Return the figure that axes stand in."""
+    figure = ax.get_figure(root=True)
+    assert figure is not None
+    return figure
+
+
+def title(ax: "Axes", text: str, note: str = "") -> None:
+    """Say what is seen, and below it, smaller, what to know when reading it."""
+    ax.set_title(text, loc="left", fontsize=TITLE, color=INK, pad=20 if note else 8)
+    if note:
+        ax.annotate(note, (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points",
+                    fontsize=SMALL, color="#666666", annotation_clip=False)  # fmt: skip
+
+
+def legend_below(ax: "Axes", columns: int = 4) -> None:
+    """Put the legend under the axes, where it hides nothing."""
+    figure_of(ax).legend(*ax.get_legend_handles_labels(), loc="outside lower center",
+                         ncols=columns, frameon=False, fontsize=SMALL)  # fmt: skip
+
+
+def label_levels(ax: "Axes", labels: Sequence[str], *, longest: int = 16) -> None:
+    """Name the groups along x: upright if they fit, else turned; every k-th if they are many."""
+    inches = figure_of(ax).get_size_inches()[0] * ax.get_position().width
+    room = inches * _POINTS / max(len(labels), 1)
+    texts = [shorten(label, longest) for label in labels]
+    widest = max(map(len, texts), default=0) * SMALL * 0.62
+    step = int(np.ceil((SMALL + 1.5) / room))
+    shown = range(0, len(labels), step)
+    ax.set_xticks(list(shown), [texts[place] for place in shown],
+                  rotation=0 if widest < room else 90)  # fmt: skip
+    ax.set_xlim(-0.7, len(labels) - 0.3)
+
+
+def shorten(label: object, longest: int) -> str:
+    """Return a label of bounded length."""
+    text = str(label)
+    return text if len(text) <= longest else text[: longest - 1] + "…"
+
+
+def limits(near: FloatArray, far: FloatArray) -> tuple[float, float]:
+    """Limits that hold all of `near`, and of `far` what is no outlier, with a margin."""
+    far = far[np.isfinite(far)]
+    if len(far):
+        low, high = np.quantile(far, [0.25, 0.75])
+        reach = 3 * (high - low)
+        far = far[(far >= low - reach) & (far <= high + reach)]
+    shown = np.concatenate([near[np.isfinite(near)], far])
+    low, high = float(shown.min()), float(shown.max())
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
+
+
+def dot_size(number: int) -> float:
+    """Diameter of a dot in points, so that neighbours among `number` stay apart."""
+    return float(np.clip(WIDTH * _POINTS / max(number, 1) * 0.7, 1.8, 6.0))
+
+
+def percent(prob: float) -> str:
+    """Return ``"90 %"``.
+
+    Raises
+    ------
+    ArgumentError
+        A probability outside (0, 1).
+    """
+    if not 0 < prob < 1:
+        raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
+    return f"{100 * prob:g} %"
+
+
+def choose_effects(
+    effects: str | Sequence[str] | None, known: Sequence[str], group: str
+) -> tuple[str, ...]:
+    """Return the effects to draw; all by default.
+
+    Raises
+    ------
+    ArgumentError
+        An effect that does not vary over the grouping factor.
+    """
+    if effects is None:
+        return tuple(known)
+    chosen = (effects,) if isinstance(effects, str) else tuple(effects)
+    for name in chosen:
+        if name not in known:
+            raise ArgumentError(
+                f"{name!r} does not vary by {group}.{did_you_mean(str(name), known)} "
+                f"Known: {', '.join(known)}"
+            )
+    return chosen

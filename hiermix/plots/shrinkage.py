@@ -1,0 +1,238 @@
+"""How partial pooling moves each group from its own estimate towards the population."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hiermix import no_pooling
+from hiermix.design import Design
+from hiermix.errors import count
+from hiermix.group_tables import coefficient_draws
+from hiermix.plots import layout
+from hiermix.plots.layout import BLUE, INK, ORANGE, PALE, Plot
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+_ELLIPSES = (0.5, 0.9)
+_NAMED = 25
+"""Groups of a plane that can be named without a crowd."""
+
+
+def plot(
+    tree: "xr.DataTree",
+    design: Design,
+    group: str,
+    *,
+    effects: str | Sequence[str] | None,
+    prob: float,
+    ax: "Axes | None",
+    figsize: tuple[float, float] | None,
+) -> Plot:
+    """Draw one coefficient over the groups, two against each other, or more one below the other."""
+    draws = coefficient_draws(tree, design, group)
+    chosen = layout.choose_effects(effects, design.grouping(group).effects, group)
+    data = numbers(tree, design, group, prob)
+    data = data[data["effect"].isin(chosen)].reset_index(drop=True)
+    if len(chosen) == 2:
+        ax = layout.axes(ax, figsize or (6.5, 5.6))
+        _plane(ax, data, chosen, group, _center_and_covariance(draws, tree, group, chosen))
+        return Plot(layout.figure_of(ax), data)
+    height = 3.6 if len(chosen) == 1 else 2.6 * len(chosen)
+    if ax is None or len(chosen) > 1:
+        panels = layout.panels(len(chosen), 1, figsize or (layout.WIDTH, height))
+    else:
+        panels = [layout.dress(ax)]
+    for panel, effect in zip(panels, chosen, strict=True):
+        _line_up(panel, data[data["effect"] == effect], group, effect, prob)
+    layout.legend_below(panels[-1], 5)
+    return Plot(layout.figure_of(panels[0]), data)
+
+
+def numbers(tree: "xr.DataTree", design: Design, group: str, prob: float) -> pd.DataFrame:
+    """One row a level and effect, ordered by the number of rows of the level.
+
+    Columns: level, effect, rows, no_pooling (NaN where the level's rows can't tell), mean, low,
+    high of the posterior, population (its posterior mean) and complete_pooling.
+    """
+    layout.percent(prob)
+    grouping = design.grouping(group)
+    draws = coefficient_draws(tree, design, group).to_numpy()
+    draws = draws.reshape(-1, *draws.shape[2:])
+    low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    rows = np.bincount(grouping.codes, minlength=len(grouping.levels))
+    center = no_pooling.population_means(tree, grouping.effects)
+    pooled = no_pooling.complete(design)
+    order = np.argsort(rows, kind="stable")
+    repeat = len(grouping.effects)
+    frame = {
+        "level": np.repeat(grouping.levels[order], repeat),
+        "effect": list(grouping.effects) * len(order),
+        "rows": np.repeat(rows[order], repeat),
+        "no_pooling": no_pooling.per_group(tree, design, group)[order].ravel(),
+        "mean": draws.mean(axis=0)[order].ravel(),
+        "low": low[order].ravel(),
+        "high": high[order].ravel(),
+        "population": np.tile(center, len(order)),
+        "complete_pooling": [pooled.get(each, 0.0) for each in grouping.effects] * len(order),
+    }
+    return pd.DataFrame(frame)
+
+
+def _line_up(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: float) -> None:
+    """One coefficient: groups along x from few rows to many."""
+    x, size = np.arange(len(data)), layout.dot_size(len(data))
+    ax.axhline(data["complete_pooling"].iloc[0], color=INK, linestyle=(0, (5, 3)), linewidth=1.1,
+               zorder=1, label="complete pooling")  # fmt: skip
+    ax.axhline(data["population"].iloc[0], color=BLUE, linewidth=0.9, zorder=1,
+               label="population mean")  # fmt: skip
+    ax.vlines(x, data["low"], data["high"], color=BLUE, alpha=0.35, linewidth=size * 0.45,
+              label=f"{layout.percent(prob)} interval")  # fmt: skip
+    _arrows(ax, np.column_stack([x, data["no_pooling"]]), np.column_stack([x, data["mean"]]))
+    ax.plot(x, data["no_pooling"], "o", markersize=size, markerfacecolor="white",
+            markeredgecolor=ORANGE, markeredgewidth=size / 5, label="no pooling")  # fmt: skip
+    ax.plot(x, data["mean"], "o", markersize=size, color=BLUE, label="partial pooling")
+    near = data[["low", "high", "population", "complete_pooling"]].to_numpy().ravel()
+    ax.set_ylim(layout.limits(near, data["no_pooling"].to_numpy()))
+    layout.label_levels(ax, [f"{level} ({rows})" for level, rows in
+                             zip(data["level"], data["rows"], strict=True)])  # fmt: skip
+    ax.set_xlabel(f"{group} (rows), from few rows to many", fontsize=layout.TEXT, color=INK)
+    ax.set_ylabel(effect, fontsize=layout.TEXT, color=INK)
+    layout.title(ax, _headline(data, group, effect), _unseen(ax, data))
+
+
+def _headline(data: pd.DataFrame, group: str, effect: str) -> str:
+    both = data.dropna(subset="no_pooling")
+    before, after = both["no_pooling"].std(), both["mean"].std()
+    if not before > 0:
+        return f"{effect} by {group}: partial pooling"
+    verb = "narrows" if after < before else "widens"
+    spread = f"the spread (sd) of groups from {before:.2g} to {after:.2g}"
+    return f"{effect} by {group}: partial pooling {verb} {spread}"
+
+
+def _unseen(ax: "Axes", data: pd.DataFrame) -> str:
+    """Say what the figure can't show: estimates that don't exist, or lie beyond its edges."""
+    low, high = ax.get_ylim()
+    missing = int(data["no_pooling"].isna().sum())
+    outside = int(((data["no_pooling"] < low) | (data["no_pooling"] > high)).sum())
+    notes = []
+    if missing:
+        notes.append(f"{count(missing, 'group')} whose own rows can't tell: no circle")
+    if outside:
+        notes.append(f"{count(outside, 'circle')} beyond the edges")
+    return "; ".join(notes)
+
+
+def _arrows(ax: "Axes", start: FloatArray, end: FloatArray) -> None:
+    """Draw arrows from no pooling to partial pooling where both exist."""
+    known = np.isfinite(start).all(axis=1)
+    if not known.any():
+        return
+    start, step = start[known], (end - start)[known]
+    width = layout.dot_size(len(known)) / 6
+    ax.quiver(*start.T, *step.T, angles="xy", scale_units="xy", scale=1, color=ORANGE, alpha=0.75,
+              units="inches", width=width / 72, headwidth=5, headlength=6, headaxislength=5,
+              minlength=0, zorder=1.9)  # fmt: skip
+
+
+def _plane(
+    ax: "Axes",
+    data: pd.DataFrame,
+    effects: tuple[str, ...],
+    group: str,
+    normal: tuple[FloatArray, FloatArray],
+) -> None:
+    """Two coefficients against each other."""
+    first, second = (data[data["effect"] == effect].reset_index() for effect in effects)
+    size = layout.dot_size(2 * len(first))
+    center, covariance = normal
+    for prob in _ELLIPSES:
+        ax.plot(*ellipse(center, covariance, prob).T, color=BLUE, linewidth=0.9,
+                alpha=1.2 - prob, label=f"{layout.percent(prob)} of groups, as fitted")  # fmt: skip
+    start, end = (np.column_stack([first[each], second[each]]) for each in ("no_pooling", "mean"))
+    _arrows(ax, start, end)
+    ax.plot(first["no_pooling"].where(second["no_pooling"].notna()), second["no_pooling"], "o",
+            markersize=size, markerfacecolor="white", markeredgecolor=ORANGE,
+            markeredgewidth=size / 5, label="no pooling")  # fmt: skip
+    ax.plot(
+        first["mean"], second["mean"], "o", markersize=size, color=BLUE, label="partial pooling"
+    )
+    ax.plot(first["complete_pooling"][0], second["complete_pooling"][0], "P", color=INK,
+            markeredgecolor="white", markersize=9, label="complete pooling")  # fmt: skip
+    if len(first) <= _NAMED:
+        _name(ax, first, second)
+    ax.grid(axis="x", color=PALE, linewidth=0.4, alpha=0.5)
+    outline = ellipse(center, covariance, _ELLIPSES[-1])
+    for axis, each, edge in (
+        (ax.set_xlim, first, outline[:, 0]),
+        (ax.set_ylim, second, outline[:, 1]),
+    ):
+        near = np.concatenate([each["mean"], edge, each["complete_pooling"][:1]])
+        axis(layout.limits(near, each["no_pooling"].to_numpy()))
+    ax.set_xlabel(effects[0], fontsize=layout.TEXT, color=INK)
+    ax.set_ylabel(effects[1], fontsize=layout.TEXT, color=INK)
+    layout.title(ax, f"{effects[0]} and {effects[1]} by {group}: no pooling to partial pooling",
+                 _unseen_plane(ax, first, second))  # fmt: skip
+    layout.legend_below(ax, 3)
+
+
+def _name(ax: "Axes", first: pd.DataFrame, second: pd.DataFrame) -> None:
+    """Write each level beside its circle, on the side that its arrow leaves free."""
+    dx = (first["no_pooling"] - first["mean"]).fillna(1.0)
+    x, y = (each["no_pooling"].fillna(each["mean"]) for each in (first, second))
+    for level, here, there, right in zip(first["level"], x, y, dx > 0, strict=True):
+        ax.annotate(layout.shorten(level, 16), (here, there), (6 if right else -6, 0),
+                    textcoords="offset points", ha="left" if right else "right", va="center",
+                    fontsize=layout.SMALL, color=INK, annotation_clip=True)  # fmt: skip
+
+
+def _unseen_plane(ax: "Axes", first: pd.DataFrame, second: pd.DataFrame) -> str:
+    x, y = first["no_pooling"].to_numpy(), second["no_pooling"].to_numpy()
+    known = np.isfinite(x) & np.isfinite(y)
+    (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
+    outside = known & ~((x >= left) & (x <= right) & (y >= low) & (y <= high))
+    notes = []
+    if not known.all():
+        notes.append(
+            f"{count(int((~known).sum()), 'group')} whose own rows can't tell both: no arrow"
+        )
+    if outside.any():
+        notes.append(f"{count(int(outside.sum()), 'arrow')} from beyond the edges")
+    return "; ".join(notes)
+
+
+def _center_and_covariance(
+    draws: "xr.DataArray", tree: "xr.DataTree", group: str, effects: Sequence[str]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the population coefficients and the covariance of two effects."""
+    dim = f"{group}_effect"
+    sd = [tree.posterior[f"sd_{group}"].sel({dim: effect}).to_numpy() for effect in effects]
+    # Medians: with few groups the mean of a variance lies far out in its tail.
+    middle = [float(np.median(each)) for each in sd]
+    covariance = np.diag(np.square(middle))
+    pair = f"cor_{group}"
+    if pair in tree.posterior:
+        labels = tree.posterior[f"{group}_pair"].to_numpy().tolist()
+        for label in (", ".join(effects), ", ".join(reversed(effects))):
+            if label in labels:
+                cor = float(tree.posterior[pair].sel({f"{group}_pair": label}).median())
+                covariance[0, 1] = covariance[1, 0] = cor * middle[0] * middle[1]
+    return no_pooling.population_means(tree, tuple(effects)), covariance
+
+
+def ellipse(
+    center: FloatArray, covariance: FloatArray, prob: float, points: int = 200
+) -> FloatArray:
+    """Outline (points, 2) of the smallest region that holds `prob` of a bivariate normal."""
+    from scipy.stats import chi2
+
+    angle = np.linspace(0, 2 * np.pi, points)
+    values, vectors = np.linalg.eigh(covariance)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    circle = np.column_stack([np.cos(angle), np.sin(angle)])
+    return np.asarray(center + np.sqrt(chi2.ppf(prob, 2)) * circle @ root.T)
