@@ -25,9 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def demo() -> None:
     """Fit radon, print model and summary, and draw ``figures/shrinkage.png``."""
-    import matplotlib as mpl
-
-    mpl.use("agg")
     import hiermix as hm
 
     radon = hm.load_dataset("radon")

@@ -2,7 +2,6 @@
 
 import os
 
-import pytest
 from hypothesis import settings
 
 # Tests of the CmdStan engine name it themselves; the others must not compile where it is there.
@@ -12,9 +11,3 @@ os.environ.setdefault("HIERMIX_ENGINE", "embedded")
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
-
-
-@pytest.fixture(autouse=True)
-def _no_windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw figures into memory."""
-    monkeypatch.setenv("MPLBACKEND", "agg")
