@@ -3,7 +3,7 @@
 import json
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import assemble, describe, effects, families, group_tables, storage, summary
+from hiermix import assemble, describe, effects, families, group_tables, predict, storage, summary
 from hiermix import draws as trees
 from hiermix.assemble import Assembled
 from hiermix.design import Design, build
@@ -20,6 +20,7 @@ from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.formula import Group, parse
 from hiermix.plots import shrinkage
 from hiermix.plots.layout import Plot
+from hiermix.predict import Predictor
 from hiermix.priors import PriorTable
 from hiermix.typing import FloatArray, StanData
 
@@ -83,7 +84,9 @@ class Model:
         self.link = families.check_link(self.family, link)
         if effects not in EFFECTS:
             near = did_you_mean(str(effects), EFFECTS)
-            raise ArgumentError(f"effects must be one of {', '.join(EFFECTS)}, not {effects!r}.{near}")
+            raise ArgumentError(
+                f"effects must be one of {', '.join(EFFECTS)}, not {effects!r}.{near}"
+            )
         self.design: Design = build(
             parse(formula, groups), data, missing=missing, weights=weights, offset=offset,
             trials=trials, censored=censored,
@@ -94,7 +97,9 @@ class Model:
 
     def __repr__(self) -> str:
         """Describe formula, family, program, groups and every prior with its numbers."""
-        return describe.model(self.design, self.family.name, self.link, self.program_name, self.priors)
+        return describe.model(
+            self.design, self.family.name, self.link, self.program_name, self.priors
+        )
 
     @cached_property
     def _posterior(self) -> Assembled:
@@ -184,7 +189,12 @@ class Model:
         return trees.posterior(samples.draws, r, self.design, ready.x_mean, own)
 
     def _attrs(
-        self, samples: Samples, settings: Settings, seconds: Mapping[str, float], *, prior_only: bool
+        self,
+        samples: Samples,
+        settings: Settings,
+        seconds: Mapping[str, float],
+        *,
+        prior_only: bool,
     ) -> dict[str, Any]:
         from hiermix import __version__
 
@@ -321,6 +331,95 @@ class Fit:
         return shrinkage.plot(
             self.data, self.design, group, effects=effects, prob=prob, ax=ax, figsize=figsize
         )
+
+    def predict(
+        self,
+        new_data: pd.DataFrame | None = None,
+        *,
+        kind: str = "mean",
+        new_groups: str = "error",
+        group_effects: str | Sequence[str] = "all",
+        quantiles: Sequence[float] | None = None,
+        offset: FloatArray | None = None,
+        seed: int | None = None,
+        into: str | Path | None = None,
+    ) -> "xr.DataArray":
+        """Predict old or new rows, of old or new groups.
+
+        Parameters
+        ----------
+        new_data : DataFrame, optional
+            Rows with the columns of the formula, the response left out or not; the fitted rows by
+            default. Neither the order of rows nor the index nor other columns matter.
+        kind : {"linear", "mean", "response"}
+            The linear predictor, the mean of the response, or draws of the response itself.
+        new_groups : {"error", "population", "sample", "update"}
+            What a level gets that the fit never saw: an error; an effect of zero; a fresh draw
+            from the fitted spread for each draw, the same for all rows of the level, independent
+            between levels; or a draw given its own rows in `new_data` whose response is there.
+        group_effects : str or sequence of str
+            Which grouping factors enter: ``"all"``, ``"none"`` or their names.
+        quantiles : sequence of float, optional
+            Return these quantiles over the draws instead of the draws, which are then never held
+            all at once.
+        offset : array, optional
+            Offset of the new rows, where that of the fit was no column.
+        seed : int, optional
+            Seed of new effects and of response draws; that of the fit by default, so that the same
+            call gives the same numbers, and one new group the same effects in several calls.
+        into : path, optional
+            Write the draws to this file, piece by piece, and return them opened, not loaded:
+            ``.nc`` for netCDF, ``.zarr`` for zarr.
+
+        Returns
+        -------
+        DataArray
+            (chain, draw, row), or (quantile, row) where quantiles were asked for.
+
+        Raises
+        ------
+        DataError
+            Labels, levels, columns or values that the fit can't predict for.
+        ArgumentError
+            An option is out of range.
+        """
+        source = self._predictor(new_data, kind, new_groups, group_effects, offset, seed)
+        return predict.result(self.data, source, kind, quantiles=quantiles, into=into)
+
+    def predict_pieces(
+        self,
+        new_data: pd.DataFrame | None = None,
+        *,
+        kind: str = "mean",
+        new_groups: str = "error",
+        group_effects: str | Sequence[str] = "all",
+        offset: FloatArray | None = None,
+        seed: int | None = None,
+    ) -> Iterator["xr.DataArray"]:
+        """Predict in pieces of rows, for results larger than memory.
+
+        Parameters are those of `predict`. The pieces, joined along ``row``, are its result.
+        """
+        source = self._predictor(new_data, kind, new_groups, group_effects, offset, seed)
+        return predict.in_pieces(self.data, source, kind)
+
+    def _predictor(
+        self,
+        new_data: pd.DataFrame | None,
+        kind: str,
+        new_groups: str,
+        group_effects: str | Sequence[str],
+        offset: FloatArray | None,
+        seed: int | None,
+    ) -> Predictor:
+        predict.check_kind(kind)
+        design = predict.rows_on(
+            self.design, new_data, group_effects=group_effects, new_groups=new_groups, offset=offset
+        )
+        return predict.predictor(
+            self.data, design, self.model.family,
+            group_effects=group_effects, new_groups=new_groups, seed=seed,
+        )  # fmt: skip
 
     def save(self, path: str | Path) -> None:
         """Write the fit as netCDF, to a temporary name first.

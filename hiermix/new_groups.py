@@ -1,0 +1,79 @@
+"""Effects of levels that the fit never saw: zero, or drawn from the fitted spread."""
+
+from functools import lru_cache
+
+import numpy as np
+
+from hiermix.design import Grouping
+from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.layout import Layout
+from hiermix.streams import RowStreams, generator
+from hiermix.typing import FloatArray
+
+POLICIES = ("error", "population", "sample", "update")
+_CACHED = 16_000_000
+
+
+def check_policy(new_groups: str) -> str:
+    """Return the option `new_groups`, which names a policy."""
+    if new_groups not in POLICIES:
+        near = did_you_mean(str(new_groups), POLICIES)
+        raise ArgumentError(
+            f"new_groups must be one of {', '.join(POLICIES)}, not {new_groups!r}.{near}"
+        )
+    return new_groups
+
+
+class NewEffects:
+    """Effects (Q, S) of new levels, and of rows without a label.
+
+    Parameters
+    ----------
+    layout : Layout
+        Draws of the spread of each factor.
+    new_groups : str
+        The policy. Under "error" there are no new levels.
+    seed : int
+        Seed of the streams, one for each factor and label.
+    known : mapping, optional
+        Effects (Q, S) by factor and label that are known already: those updated by data.
+    """
+
+    def __init__(
+        self,
+        layout: Layout,
+        new_groups: str,
+        seed: int,
+        known: dict[tuple[str, str], FloatArray] | None = None,
+    ) -> None:
+        self._layout = layout
+        self._sample = new_groups in ("sample", "update")
+        self._seed = seed
+        self._known = known or {}
+        largest = max((len(r) for r in layout.r.values()), default=1) * layout.draws
+        self._drawn = lru_cache(max(1, _CACHED // max(1, largest)))(self._draw)
+
+    def of_level(self, grouping: Grouping, label: object) -> FloatArray:
+        """Return the effects of a new level: the same for all of its rows."""
+        name = str(label)
+        if (grouping.name, name) in self._known:
+            return self._known[grouping.name, name]
+        return self._drawn(grouping.name, name) if self._sample else self._zero(grouping)
+
+    def of_row(self, grouping: Grouping, row: tuple[int, int]) -> FloatArray:
+        """Return the effects of a row without a label: it is taken for a group of its own."""
+        if not self._sample:
+            return self._zero(grouping)
+        return self._scaled(grouping.name, RowStreams(self._seed, "row", grouping.name).at(row))
+
+    def _zero(self, grouping: Grouping) -> FloatArray:
+        return np.zeros((len(grouping.effects), self._layout.draws))
+
+    def _draw(self, factor: str, label: str) -> FloatArray:
+        return self._scaled(factor, generator(self._seed, "effect", factor, label))
+
+    def _scaled(self, factor: str, rng: np.random.Generator) -> FloatArray:
+        """Draw from N(0, Sigma), a fresh one for every draw of Sigma."""
+        Lambda = self._layout.Lambda[factor]
+        S, Q, _ = Lambda.shape
+        return np.asarray(np.einsum("sij,sj->is", Lambda, rng.standard_normal((S, Q))))

@@ -1,0 +1,83 @@
+"""Random numbers that belong to what they are for: a seed, a purpose, a label or a row.
+
+A new group gets the same draws whatever stands beside it, and a row the same noise wherever it
+stands: streams are counter-based (Philox; Salmon et al., 2011) and keyed by a hash.
+"""
+
+from hashlib import blake2b
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hiermix.design import Design
+from hiermix.formula import Formula, columns
+
+type Hashes = NDArray[np.uint64]
+
+
+def _key(seed: int, *purpose: object) -> np.ndarray:
+    # Labels that print alike are one label everywhere in hiermix, so text is enough.
+    text = "\x1f".join([str(int(seed)), *map(str, purpose)])
+    return np.frombuffer(blake2b(text.encode(), digest_size=16).digest(), dtype=np.uint64)
+
+
+def generator(seed: int, *purpose: object) -> np.random.Generator:
+    """Return the generator of a purpose, such as ``("effect", "county", "AITKIN")``."""
+    return np.random.Generator(np.random.Philox(key=_key(seed, *purpose)))
+
+
+class RowStreams:
+    """One generator that is set to the stream of a row; not to be shared by threads."""
+
+    def __init__(self, seed: int, *purpose: object) -> None:
+        self._bits = np.random.Philox(key=_key(seed, *purpose))
+        self._rng = np.random.Generator(self._bits)
+        self._state = self._bits.state
+
+    def at(self, row: tuple[int, int]) -> np.random.Generator:
+        """Return the generator at the start of the stream of a row of `row_hashes`."""
+        self._state["state"]["counter"][:] = (0, 0, *row)
+        self._bits.state = self._state
+        return self._rng
+
+
+def row_hashes(design: Design) -> Hashes:
+    """Return, per row, a hash of its predictors and labels, and which of its equals it is: (n, 2).
+
+    Neither the place of a row, nor the index, nor the other columns matter. Rows that are alike
+    are told apart by their order.
+    """
+    hashes = np.zeros(design.rows, dtype=np.uint64)
+    for name in _columns(design.formula):
+        if name in design.frame:
+            hashes = _mix(hashes) ^ _hash(design.frame[name])
+    if design.offset is not None:
+        hashes = _mix(hashes) ^ pd.util.hash_array(design.offset + 0.0)
+    same = pd.Series(hashes).groupby(hashes, sort=False).cumcount()
+    return np.column_stack([hashes, same.to_numpy(dtype=np.uint64)])
+
+
+def _columns(formula: Formula) -> list[str]:
+    texts = [formula.population, *formula.offsets, *(term.effects for term in formula.groups)]
+    found = [name for text in texts for name in columns(text)]
+    found += [name for term in formula.groups for name in term.factor]
+    return sorted(set(found))
+
+
+def _mix(hashes: Hashes) -> Hashes:
+    """Spread the bits, so that equal values in two columns don't cancel."""
+    return (hashes ^ (hashes >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(1)
+
+
+def _hash(values: pd.Series) -> Hashes:
+    """Hash by value: neither the width of numbers nor the order of categories matters."""
+    if pd.api.types.is_datetime64_any_dtype(values.dtype):
+        numbers = values.to_numpy().astype("datetime64[ns]").astype(np.int64)
+        return pd.util.hash_array(numbers.astype(np.float64))
+    if pd.api.types.is_numeric_dtype(values.dtype):
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return pd.util.hash_array(numbers + 0.0)
+    codes, labels = pd.factorize(values)
+    texts = np.array([*(str(label) for label in labels), ""], dtype=object)
+    return pd.util.hash_array(texts)[codes]
