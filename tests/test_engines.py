@@ -18,7 +18,7 @@ from hiermix import engines
 from hiermix.engines import columns, progress
 from hiermix.engines.embedded import Embedded, to_json
 from hiermix.engines.fake import Fake
-from hiermix.engines.protocol import Settings, trouble
+from hiermix.engines.protocol import Settings, last_lines, trouble
 from hiermix.errors import ArgumentError, EngineError
 from hiermix.programs import Program
 
@@ -350,6 +350,13 @@ def test_trouble_is_told_chain_by_chain() -> None:
         "chain 2: 2 of 5 draws diverged.",
         "chain 3: 1 of 5 draws reached max_treedepth=6.",
     )
+
+
+def test_last_lines_are_the_end_without_gaps_and_dumps() -> None:
+    text = "\n".join(["first", "", *map(str, range(9)), "  ", "x" * 1000, ""])
+    lines = last_lines(text).splitlines()
+    assert lines[:9] == list("012345678")
+    assert lines[9] == "x" * 300 + " ..."
 
 
 # The fake engine.

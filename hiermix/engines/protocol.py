@@ -134,10 +134,12 @@ def trouble(stats: dict[str, NDArray[Any]], settings: Settings) -> tuple[str, ..
     )
 
 
-def last_lines(text: str, most: int = 10) -> str:
-    """Return the end of an engine's output, without its empty lines."""
+def last_lines(text: str, most: int = 10, width: int = 300) -> str:
+    """Return the end of an engine's output, without empty lines and without dumps in one line."""
     lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    return "\n".join(lines[-most:])
+    return "\n".join(
+        line if len(line) <= width else f"{line[:width]} ..." for line in lines[-most:]
+    )
 
 
 def _check_count(name: str, value: object, least: int, most: int = _LARGEST_COUNT) -> None:
