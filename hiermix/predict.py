@@ -21,6 +21,7 @@ from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families import Family
 from hiermix.layout import Layout, Which, lay_out
 from hiermix.new_groups import NewEffects, check_policy
+from hiermix.streamed import write
 from hiermix.streams import RowStreams, row_hashes
 from hiermix.typing import FloatArray
 
@@ -292,8 +293,12 @@ def _each(put: Callable[[Callable[[], Part]], None], source: Predictor, kind: st
     if kind == "response":
         _ = source.hashes  # made once, before threads ask for it
     with ThreadPoolExecutor(_cores()) as pool:
-        for _ in pool.map(put, parts(source, kind)):
-            pass
+        try:
+            for _ in pool.map(put, parts(source, kind)):
+                pass
+        except BaseException:  # so that Ctrl-C doesn't wait for the parts still to come
+            pool.shutdown(cancel_futures=True)
+            raise
 
 
 def _cores() -> int:
@@ -317,7 +322,8 @@ def result(
     if quantiles is not None:
         return quantile_array(source, kind, quantiles)
     if into is not None:
-        return streamed(in_pieces(tree, source, kind), source.design.rows, Path(into))
+        empty = labelled(tree, kind, np.empty((0, source.layout.draws)), np.arange(0))
+        return write(in_pieces(tree, source, kind), empty, source.design.rows, Path(into))
     return labelled(tree, kind, draw_matrix(source, kind), np.arange(source.design.rows))
 
 
@@ -353,8 +359,3 @@ def quantile_array(source: Predictor, kind: str, probs: Sequence[float]) -> "xr.
         coords={"quantile": check_probs(probs), "row": np.arange(source.design.rows)},
         name=kind,
     )
-
-
-def streamed(pieces: Iterator["xr.DataArray"], rows: int, path: Path) -> "xr.DataArray":
-    """Write pieces to a file as they come; return the result opened, not loaded."""
-    raise NotImplementedError

@@ -31,12 +31,12 @@ def save(tree: "xr.DataTree", frame: pd.DataFrame, path: str | Path) -> None:
     columns, kinds = _encode(frame)
     out["constant_data"] = _tree_of(columns)
     out.attrs |= {"hiermix_format": FORMAT, "columns": json.dumps(kinds)}
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         out.to_netcdf(temporary, engine="h5netcdf")
 
 
 @contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary name in the same folder; rename it on success, remove it on failure."""
     try:
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
