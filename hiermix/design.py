@@ -105,6 +105,25 @@ class Design:
         """Return a grouping factor by name."""
         return next(each for each in self.groupings if each.name == name)
 
+    def take(self, rows: NDArray[np.intp]) -> Design:
+        """Return the design of some of its own rows, by position."""
+
+        def some(values: FloatArray | None) -> FloatArray | None:
+            return None if values is None else values[rows]
+
+        return replace(
+            self,
+            frame=self.frame.iloc[rows],
+            rows=len(rows),
+            groupings=tuple(replace(each, codes=each.codes[rows]) for each in self.groupings),
+            response=some(self.response),
+            trials=some(self.trials),
+            weights=some(self.weights),
+            offset=some(self.offset),
+            censored=some(self.censored),
+            _encoded=self._encoded.iloc[rows],
+        )
+
     def on(
         self,
         new_data: pd.DataFrame,
@@ -785,7 +804,9 @@ def _response(
         checks.not_complex(name, values)
     else:
         values = pd.Series(_one_column(plan.response, encoded), index=frame.index)
-        checks.finite_terms([name], values[values.notna()].to_numpy()[:, None], 0, frame.index)
+        given = frame[list(plan.roles.response_columns)].notna().all(axis=1)
+        matrix = np.where(given, values, 0.0)[:, None]
+        checks.finite_terms([name], matrix, 0, frame.index)
     if values.isna().all():  # new data with a column kept free for the response
         return np.full(len(values), np.nan)
     if plan.response_rule is not None:
