@@ -18,7 +18,8 @@ from hiermix.design import Design, build
 from hiermix.engines import Engine, Samples, Settings, choose
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.formula import Group, parse
-from hiermix.plots import shrinkage
+from hiermix.plots import check, groups, residuals, shrinkage
+from hiermix.plots import fit as fitted_lines
 from hiermix.plots.layout import Plot
 from hiermix.predict import Predictor
 from hiermix.priors import PriorTable
@@ -330,6 +331,149 @@ class Fit:
         """
         return shrinkage.plot(
             self.data, self.design, group, effects=effects, prob=prob, ax=ax, figsize=figsize
+        )
+
+    def plot_groups(
+        self,
+        group: str,
+        *,
+        effects: str | Sequence[str] | None = None,
+        kind: str = "effects",
+        prob: float = 0.9,
+        ax: "Axes | None" = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Draw the levels of a grouping factor from low to high, one panel an effect.
+
+        Parameters
+        ----------
+        group : str
+            Grouping factor.
+        effects : str or sequence of str, optional
+            Coefficients to draw; all that vary over the factor by default.
+        kind : {"effects", "coefficients"}
+            Deviations from the population, coloured where the interval leaves out zero; or
+            population plus deviation.
+        prob : float
+            Probability of the equal-tailed intervals.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw a figure of one panel; a new figure by default.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the numbers drawn.
+        """
+        return groups.plot(
+            self.data, self.design, group, effects=effects, kind=kind, prob=prob, ax=ax,
+            figsize=figsize,
+        )  # fmt: skip
+
+    def plot_fit(
+        self,
+        x: str,
+        *,
+        by: str,
+        levels: Sequence[object] | None = None,
+        prob: float = 0.9,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Draw the fitted mean against a column with its band over the data, a panel a group.
+
+        Other columns are held at the mean (labels and whole numbers: the most frequent) of the
+        group's own rows; the effects of other grouping factors at zero.
+
+        Parameters
+        ----------
+        x : str
+            Column of the formula.
+        by : str
+            Grouping factor.
+        levels : sequence, optional
+            Levels to draw; by default up to 20, spread from those of few rows to those of many.
+        prob : float
+            Probability of the equal-tailed band.
+        figsize : tuple of float, optional
+            Width and height in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the lines drawn.
+        """
+        return fitted_lines.plot(
+            self.data, self.design, self.model.family, x, by, levels=levels, prob=prob,
+            figsize=figsize,
+        )  # fmt: skip
+
+    def plot_check(
+        self,
+        group: str | None = None,
+        *,
+        statistic: str = "mean",
+        prob: float = 0.9,
+        ax: "Axes | None" = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Check the model: compare the responses with those that it draws itself.
+
+        Parameters
+        ----------
+        group : str, optional
+            Grouping factor whose levels to compare; by default the distribution of all responses.
+        statistic : {"mean", "sd", "min", "max"}
+            What to compare of each level.
+        prob : float
+            Probability of the equal-tailed intervals.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure by default.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the numbers drawn.
+
+        Notes
+        -----
+        Up to 300 draws and 20,000 rows, chosen at random, are used.
+        """
+        return check.plot(
+            self.data, self.design, self.model.family, group, statistic=statistic, prob=prob, ax=ax,
+            figsize=figsize,
+        )  # fmt: skip
+
+    def plot_residuals(
+        self,
+        *,
+        against: str | None = None,
+        prob: float = 0.9,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Draw standardised residuals along the fit, and their quantiles in the model's own band.
+
+        Residuals are those of a posterior draw: around the posterior mean they would be too small,
+        and tilted by shrinkage, even if the model were right.
+
+        Parameters
+        ----------
+        against : str, optional
+            Column of the formula for the first panel; the fitted mean by default.
+        prob : float
+            Probability of the band.
+        figsize : tuple of float, optional
+            Width and height in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the numbers drawn.
+        """
+        return residuals.plot(
+            self.data, self.design, self.model.family, against=against, prob=prob, figsize=figsize
         )
 
     def predict(

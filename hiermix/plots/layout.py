@@ -1,6 +1,6 @@
 """What all plots share: the object they return, colours, axes, labels that fit."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Okabe and Ito's colours, told apart with any colour vision and in grey print.
-BLUE, ORANGE, GREEN, INK, PALE = "#0072B2", "#D55E00", "#009E73", "#333333", "#B8B8B8"
+BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+INK, GREY, PALE = "#333333", "#808080", "#B8B8B8"
 WIDTH = 8.0
 SMALL, TEXT, TITLE = 7.5, 9.0, 10.5
 _POINTS = 72
@@ -68,6 +69,17 @@ def panels(rows: int, columns: int, figsize: tuple[float, float], **share: Any) 
     return [dress(ax) for ax in grid.ravel()]
 
 
+def stack(
+    ax: "Axes | None", number: int, figsize: tuple[float, float] | None, height: float = 2.7
+) -> list["Axes"]:
+    """Return panels one below the other; one may be drawn into axes that are given."""
+    if ax is not None and number == 1:
+        return [dress(ax)]
+    if ax is not None:
+        raise ArgumentError(f"{number} panels don't fit into one ax: leave ax out, or ask for one")
+    return panels(number, 1, figsize or (WIDTH, 4.0 if number == 1 else height * number))
+
+
 def dress(ax: "Axes") -> "Axes":
     """Leave only the ink that carries numbers."""
     ax.spines[["top", "right"]].set_visible(False)
@@ -93,9 +105,18 @@ def title(ax: "Axes", text: str, note: str = "") -> None:
                     fontsize=SMALL, color="#666666", annotation_clip=False)  # fmt: skip
 
 
+def name_axes(ax: "Axes", x: str, y: str) -> None:
+    """Write what the axes show."""
+    ax.set_xlabel(x, fontsize=TEXT, color=INK)
+    ax.set_ylabel(y, fontsize=TEXT, color=INK)
+
+
 def legend_below(ax: "Axes", columns: int = 4) -> None:
     """Put the legend under the axes, where it hides nothing."""
-    figure_of(ax).legend(*ax.get_legend_handles_labels(), loc="outside lower center",
+    found: dict[str, Any] = {}
+    for each in figure_of(ax).axes:
+        found |= dict(zip(*reversed(each.get_legend_handles_labels()), strict=True))
+    figure_of(ax).legend(list(found.values()), list(found), loc="outside lower center",
                          ncols=columns, frameon=False, fontsize=SMALL)  # fmt: skip
 
 
@@ -110,6 +131,11 @@ def label_levels(ax: "Axes", labels: Sequence[str], *, longest: int = 16) -> Non
     ax.set_xticks(list(shown), [texts[place] for place in shown],
                   rotation=0 if widest < room else 90)  # fmt: skip
     ax.set_xlim(-0.7, len(labels) - 0.3)
+
+
+def with_rows(levels: Iterable[object], rows: Iterable[int]) -> list[str]:
+    """Return labels that also tell how many rows a level has."""
+    return [f"{shorten(level, 12)} ({number})" for level, number in zip(levels, rows, strict=True)]
 
 
 def shorten(label: object, longest: int) -> str:

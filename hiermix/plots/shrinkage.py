@@ -42,11 +42,7 @@ def plot(
         ax = layout.axes(ax, figsize or (6.5, 5.6))
         _plane(ax, data, chosen, group, _center_and_covariance(draws, tree, group, chosen))
         return Plot(layout.figure_of(ax), data)
-    height = 3.6 if len(chosen) == 1 else 2.6 * len(chosen)
-    if ax is None or len(chosen) > 1:
-        panels = layout.panels(len(chosen), 1, figsize or (layout.WIDTH, height))
-    else:
-        panels = [layout.dress(ax)]
+    panels = layout.stack(ax, len(chosen), figsize)
     for panel, effect in zip(panels, chosen, strict=True):
         _line_up(panel, data[data["effect"] == effect], group, effect, prob)
     layout.legend_below(panels[-1], 5)
@@ -98,10 +94,8 @@ def _line_up(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: floa
     ax.plot(x, data["mean"], "o", markersize=size, color=BLUE, label="partial pooling")
     near = data[["low", "high", "population", "complete_pooling"]].to_numpy().ravel()
     ax.set_ylim(layout.limits(near, data["no_pooling"].to_numpy()))
-    layout.label_levels(ax, [f"{level} ({rows})" for level, rows in
-                             zip(data["level"], data["rows"], strict=True)])  # fmt: skip
-    ax.set_xlabel(f"{group} (rows), from few rows to many", fontsize=layout.TEXT, color=INK)
-    ax.set_ylabel(effect, fontsize=layout.TEXT, color=INK)
+    layout.label_levels(ax, layout.with_rows(data["level"], data["rows"]))
+    layout.name_axes(ax, f"{group} (rows), from few rows to many", effect)
     layout.title(ax, _headline(data, group, effect), _unseen(ax, data))
 
 
@@ -174,8 +168,7 @@ def _plane(
     ):
         near = np.concatenate([each["mean"], edge, each["complete_pooling"][:1]])
         axis(layout.limits(near, each["no_pooling"].to_numpy()))
-    ax.set_xlabel(effects[0], fontsize=layout.TEXT, color=INK)
-    ax.set_ylabel(effects[1], fontsize=layout.TEXT, color=INK)
+    layout.name_axes(ax, *effects)
     layout.title(ax, f"{effects[0]} and {effects[1]} by {group}: no pooling to partial pooling",
                  _unseen_plane(ax, first, second))  # fmt: skip
     layout.legend_below(ax, 3)

@@ -1,0 +1,192 @@
+"""Fitted lines with their bands over the data, one panel a group."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix import predict
+from hiermix.design import Design, Grouping
+from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.families import Family
+from hiermix.plots import layout
+from hiermix.plots.layout import BLUE, INK, Plot
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+PANELS = 20
+"""Groups that are drawn if none are named: more can't be read."""
+_GRID = 40
+_FEW = 8
+"""A numeric column of at most so many values is drawn at these alone."""
+
+
+def plot(
+    tree: "xr.DataTree",
+    design: Design,
+    family: Family,
+    x: str,
+    by: str,
+    *,
+    levels: Sequence[object] | None,
+    prob: float,
+    figsize: tuple[float, float] | None,
+) -> Plot:
+    """Draw small multiples of the mean response against `x`."""
+    check_column(design, x)
+    grouping = _grouping(design, by)
+    shown = _levels(grouping, levels)
+    data = numbers(tree, design, family, x, by, shown, prob)
+    columns = min(len(shown), 4 if len(shown) <= 16 else 5)
+    rows = -(-len(shown) // columns)
+    size = figsize or (layout.WIDTH, max(3.2, 1.2 + 1.7 * rows))
+    axes = layout.panels(rows, columns, size, sharex=True, sharey=True)
+    for panel, level in zip(axes, shown, strict=False):
+        _panel(panel, data[data["level"] == level], _own_rows(design, grouping, level, x), x, prob)
+    for panel in axes[len(shown) :]:
+        panel.set_visible(False)
+    _write(axes, columns, x, design, by, len(shown), len(grouping.levels))
+    layout.legend_below(axes[0])
+    return Plot(layout.figure_of(axes[0]), data)
+
+
+def numbers(
+    tree: "xr.DataTree",
+    design: Design,
+    family: Family,
+    x: str,
+    by: str,
+    levels: Sequence[object],
+    prob: float,
+) -> pd.DataFrame:
+    """One row a level and value of x: mean, low, high of the group's mean response, population.
+
+    Other columns are held at the group's mean, or its most frequent value; effects of other
+    grouping factors at zero.
+    """
+    layout.percent(prob)
+    grouping = design.grouping(by)
+    grid = _grid(design.frame[x])
+    frame = pd.concat([_held(design, grouping, level, x, grid) for level in levels])
+    rows = design.on(frame, groups=[by], offset=np.zeros(len(frame)))
+    probs = [(1 - prob) / 2, (1 + prob) / 2]
+    source = predict.predictor(tree, rows, family, group_effects=[by])
+    draws = predict.draw_matrix(source, "mean")
+    low, high = np.quantile(draws, probs, axis=1)
+    none = predict.predictor(tree, rows, family, group_effects="none")
+    return pd.DataFrame({
+        "level": np.repeat(np.array(levels, dtype=object), len(grid)),
+        x: list(grid) * len(levels),
+        "mean": draws.mean(axis=1), "low": low, "high": high,
+        "population": predict.draw_matrix(none, "mean").mean(axis=1),
+    })  # fmt: skip
+
+
+def check_column(design: Design, x: str) -> None:
+    """Raise an ArgumentError unless `x` is a column that the formula uses."""
+    if x not in design.frame:
+        near = did_you_mean(str(x), design.frame.columns)
+        known = ", ".join(map(repr, design.frame.columns))
+        raise ArgumentError(f"{x!r} is no column of the formula.{near} Known: {known}")
+
+
+def _grouping(design: Design, by: str) -> Grouping:
+    names = [each.name for each in design.groupings]
+    if by not in names:
+        near = did_you_mean(str(by), names)
+        known = ", ".join(map(repr, names)) or "none"
+        raise ArgumentError(f"{by!r} is no grouping factor of this fit.{near} Known: {known}")
+    return design.grouping(by)
+
+
+def _levels(grouping: Grouping, levels: Sequence[object] | None) -> list[object]:
+    """Return the levels named, or some that span the range from few rows to many."""
+    if levels is not None:
+        known = set(grouping.levels)
+        for level in levels:
+            if level not in known:
+                near = did_you_mean(str(level), grouping.levels)
+                raise ArgumentError(f"{level!r} is no level of {grouping.name}.{near}")
+        return list(levels)
+    rows = np.bincount(grouping.codes, minlength=len(grouping.levels))
+    order = np.argsort(rows, kind="stable")
+    number = min(len(order), PANELS)
+    return list(grouping.levels[order[np.linspace(0, len(order) - 1, number).round().astype(int)]])
+
+
+def _grid(column: pd.Series) -> list[Any]:
+    values = column.unique()
+    if not pd.api.types.is_numeric_dtype(column.dtype) or len(values) <= _FEW:
+        return sorted(values.tolist())
+    return np.linspace(float(column.min()), float(column.max()), _GRID).tolist()
+
+
+def _held(
+    design: Design, grouping: Grouping, level: object, x: str, grid: Sequence[Any]
+) -> pd.DataFrame:
+    """Return rows of one level that differ in x alone."""
+    place = int(np.flatnonzero(grouping.levels == level)[0])
+    own = design.frame[grouping.codes == place].drop(columns=design.response_name, errors="ignore")
+    held: pd.DataFrame = own.iloc[[0] * len(grid)].reset_index(drop=True)
+    for name in own.columns.difference(grouping.columns):
+        held[name] = _typical(own[name])
+    held[x] = pd.Series(grid).astype(own[x].dtype if own[x].dtype.kind not in "iu" else float)
+    return held
+
+
+def _typical(column: pd.Series) -> Any:
+    """Return the mean of real numbers, and the most frequent of whole numbers and labels."""
+    if pd.api.types.is_float_dtype(column.dtype):
+        return float(column.mean())
+    return column.mode().iloc[0]
+
+
+def _own_rows(design: Design, grouping: Grouping, level: object, x: str) -> pd.DataFrame:
+    place = int(np.flatnonzero(grouping.levels == level)[0])
+    own = grouping.codes == place
+    assert design.response is not None
+    return pd.DataFrame(
+        {"x": design.frame[x][own].reset_index(drop=True), "y": design.response[own]}
+    )
+
+
+def _apart(at: pd.Series, grid: Sequence[Any]) -> Any:
+    """Return x, moved a little where few values would hide points under each other."""
+    if len(grid) > _FEW or not pd.api.types.is_numeric_dtype(at.dtype) or len(grid) < 2:
+        return at
+    reach = 0.06 * float(np.diff(grid).min())
+    # The golden ratio spreads any number of points evenly, and the same way each time.
+    return at + reach * (2 * (np.arange(len(at)) * 0.618034 % 1) - 1)
+
+
+def _panel(ax: "Axes", data: pd.DataFrame, own: pd.DataFrame, x: str, prob: float) -> None:
+    at = data[x].tolist()
+    size = float(np.clip(60 / max(len(own), 1), 2.0, 3.5))
+    ax.plot(_apart(own["x"], at), own["y"], "o", color=INK, alpha=0.55, markersize=size,
+            markeredgewidth=0, label="observed")  # fmt: skip
+    ax.plot(at, data["population"], color=INK, linestyle=(0, (5, 3)), linewidth=0.9,
+            label="population (no group effect)")  # fmt: skip
+    ax.fill_between(at, data["low"], data["high"], color=BLUE, alpha=0.25, linewidth=0,
+                    label=f"{layout.percent(prob)} interval of the mean")  # fmt: skip
+    ax.plot(at, data["mean"], color=BLUE, linewidth=1.4, label="this group")
+    if len(at) <= _FEW:
+        ax.set_xticks(at)
+    name = layout.shorten(data["level"].iloc[0], 18)
+    ax.set_title(f"{name} ({len(own)})", fontsize=layout.SMALL + 0.5, loc="left", color=INK, pad=3)
+
+
+def _write(
+    axes: Sequence["Axes"], columns: int, x: str, design: Design, by: str, shown: int, total: int
+) -> None:
+    figure = layout.figure_of(axes[0])
+    figure.supylabel(design.response_name, fontsize=layout.TEXT, color=INK)
+    which = f"all {total} groups" if shown == total else f"{shown} of {total} groups"
+    figure.suptitle(f"{design.response_name} against {x} by {by}: {which}, from few rows to many",
+                    fontsize=layout.TITLE, color=INK, x=0.01, ha="left")  # fmt: skip
+    # A panel above an empty place has to carry the numbers of x.
+    for panel in axes[max(0, shown - columns) : shown]:
+        panel.tick_params(labelbottom=True)
+        panel.set_xlabel(x, fontsize=layout.SMALL, color=INK)

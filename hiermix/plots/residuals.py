@@ -1,0 +1,109 @@
+"""Residuals against what was fitted, and against what the model says residuals look like."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design import Design
+from hiermix.families import Family
+from hiermix.plots import layout
+from hiermix.plots.fit import check_column
+from hiermix.plots.layout import BLUE, INK, ORANGE, Plot
+from hiermix.plots.replicates import Replicates, replicates
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+_BINS = 12
+_DOTS = 3000
+
+
+def plot(
+    tree: "xr.DataTree",
+    design: Design,
+    family: Family,
+    *,
+    against: str | None,
+    prob: float,
+    figsize: tuple[float, float] | None,
+) -> Plot:
+    """Draw two panels: residuals along the fit or a column, and their quantiles."""
+    layout.percent(prob)
+    if against is not None:
+        check_column(design, against)
+    seen = replicates(tree, design, family)
+    data = numbers(seen, against, prob)
+    left, right = layout.panels(1, 2, figsize or (layout.WIDTH, 4.2))
+    _along(left, data, against)
+    _quantiles(right, data, prob)
+    layout.title(left, "Standardised residuals in one draw", seen.note(design.rows))
+    inside = ((data["sorted"] >= data["low"]) & (data["sorted"] <= data["high"])).mean()
+    layout.title(right, f"{100 * inside:.0f} % inside the model's own {layout.percent(prob)} band")
+    layout.legend_below(left)
+    return Plot(layout.figure_of(left), data)
+
+
+def numbers(seen: Replicates, against: str | None, prob: float) -> pd.DataFrame:
+    """One row an observation.
+
+    Residuals are those of a posterior draw, (observed - its mean) / sd, which behave as errors do
+    if the model is right. Those around the posterior mean would not: the data have drawn it towards
+    themselves, and shrinkage tilts them along the fit.
+
+    Columns: x (the mean of one draw, or the column) and residual in that draw; and, each sorted
+    apart from these, sorted (residuals in order, the median over draws) with expected, low and
+    high, what residuals of data drawn from the model give at that place.
+    """
+    errors = seen.drawn - seen.mean
+    spread = errors.std(axis=1, ddof=1, keepdims=True)
+    spread[spread == 0] = 1.0
+    residual = (seen.y[:, None] - seen.mean) / spread
+    own = np.sort(errors / spread, axis=0)
+    low, expected, high = np.quantile(own, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=1)
+    x = seen.mean[:, -1] if against is None else seen.design.frame[against].to_numpy()
+    return pd.DataFrame({
+        "x": x, "residual": residual[:, -1], "sorted": np.median(np.sort(residual, axis=0), axis=1),
+        "expected": expected, "low": low, "high": high,
+    })  # fmt: skip
+
+
+def _along(ax: "Axes", data: pd.DataFrame, against: str | None) -> None:
+    step = max(1, len(data) // _DOTS)
+    ax.axhline(0, color=INK, linestyle=(0, (5, 3)), linewidth=0.9)
+    ax.plot(data["x"][::step], data["residual"][::step], "o", color=INK, alpha=0.35,
+            markersize=max(2.0, layout.dot_size(len(data) // 10)), markeredgewidth=0,
+            label="rows")  # fmt: skip
+    if pd.api.types.is_numeric_dtype(data["x"].dtype):
+        trend = running_mean(data["x"].to_numpy(), data["residual"].to_numpy())
+        ax.errorbar(trend[:, 0], trend[:, 1], 2 * trend[:, 2], color=ORANGE, fmt="o-", markersize=4,
+                    linewidth=1.2, label="mean of neighbours ± 2 se")  # fmt: skip
+    layout.name_axes(ax, "mean in that draw" if against is None else against, "residual / sd")
+
+
+def running_mean(x: FloatArray, residual: FloatArray) -> FloatArray:
+    """Mean of x, mean of the residuals and its standard error in bins of equal numbers of rows."""
+    values = np.unique(x)
+    edges = (
+        values
+        if len(values) <= _BINS
+        else np.unique(np.quantile(x, np.linspace(0, 1, _BINS + 1))[:-1])
+    )
+    bins = np.searchsorted(edges, x, side="right")
+    found = [
+        (x[own].mean(), residual[own].mean(), residual[own].std(ddof=1) / np.sqrt(own.sum()))
+        for own in (bins == each for each in np.unique(bins))
+        if own.sum() >= 3
+    ]
+    return np.array(found).reshape(-1, 3)
+
+
+def _quantiles(ax: "Axes", data: pd.DataFrame, prob: float) -> None:
+    label = f"{layout.percent(prob)} band of the model's own data"
+    ax.fill_between(data["expected"], data["low"], data["high"], color=BLUE, alpha=0.25,
+                    linewidth=0, label=label)  # fmt: skip
+    ax.plot(data["expected"], data["expected"], color=BLUE, linewidth=0.9)
+    ax.plot(data["expected"], data["sorted"], "o", color=INK, markersize=2.5, markeredgewidth=0)
+    layout.name_axes(ax, "residual expected at this rank", "residual observed")
