@@ -35,8 +35,12 @@ RESERVED = {
     "draw": "ArviZ",
     "term": "hiermix",
     "row": "hiermix",
+    "Intercept": "hiermix",
+    "b": "hiermix",
+    "sigma": "hiermix",
 }
-"""Names of dimensions that a grouping factor can't take, and who takes them."""
+"""Names that a grouping factor can't take, and who takes them: a dimension of labels can have the
+name of no other dimension and of no variable."""
 
 
 # The frame ---------------------------------------------------------------------------------------
@@ -496,10 +500,6 @@ def few_levels(name: str, levels: int) -> str:
 def free_names(names: Sequence[str]) -> None:
     """Raise for names of grouping factors that can't be names of dimensions."""
     for name in names:
-        if "/" in name:
-            raise DataError(
-                f"grouping column {name!r}: '/' is reserved by ArviZ for paths. Rename the column."
-            )
         if name in RESERVED:
             raise DataError(
                 f"grouping column {name!r}: the name is reserved by {RESERVED[name]}. "
@@ -512,6 +512,15 @@ def free_names(names: Sequence[str]) -> None:
                     f"grouping columns {name!r} and {taken!r}: {taken!r} is reserved for the "
                     f"effects of {name!r}. Rename one of them."
                 )
+
+
+def no_slash(names: Iterable[str]) -> None:
+    """Raise for columns whose names read as paths in a tree of data."""
+    for name in names:
+        if "/" in name:
+            raise DataError(
+                f"column {name!r}: '/' is reserved by ArviZ for paths. Rename the column."
+            )
 
 
 def distinct_effects(name: str, labels: Sequence[str]) -> None:

@@ -43,6 +43,7 @@ from hiermix.typing import FloatArray
 
 type Codes = NDArray[np.int32]
 type Labels = NDArray[np.object_]
+type Rows = slice | NDArray[np.intp]
 type ResponseRule = Callable[[pd.Series, str, FloatArray | None], FloatArray]
 """A family's rule: (values, column name, trials or None) -> numbers, or DataError."""
 
@@ -91,11 +92,11 @@ class Design:
     _encoded: pd.DataFrame = field(repr=False)
     _plan: _Plan = field(repr=False)
 
-    def X(self, rows: slice = slice(None)) -> FloatArray:  # noqa: N802
+    def X(self, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
         """Return the population design (n, P) of some rows, in raw units."""
         return self._plan.population.matrix(self._encoded.iloc[rows])
 
-    def Z(self, name: str, rows: slice = slice(None)) -> FloatArray:  # noqa: N802
+    def Z(self, name: str, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
         """Return the design (n, Q) of the coefficients that vary over a grouping factor."""
         part = self._encoded.iloc[rows]
         blocks = [spec.matrix(part) for spec in self._plan.effects[name]]
@@ -190,6 +191,7 @@ def build(
     formula = _with_keywords(formula, offset, trials, censored)
     roles = _Roles(formula, weights if isinstance(weights, str) else None)
     checks.free_names(list(roles.factors))
+    checks.no_slash(roles.columns)
     named = {"weights": weights, "offset": offset, "trials": trials, "censored": censored}
     for argument, column in named.items():
         if isinstance(column, str) and not column.isdecimal():
@@ -342,7 +344,9 @@ def _unique(*names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _response_name(response: str) -> str:
-    return unaliased(aliased(response))
+    """Return the response as a label; a slash would read as a path in the tree of results."""
+    name = unaliased(aliased(response))
+    return name if columns(response) == (name,) else name.replace("/", "÷")
 
 
 def _with_keywords(

@@ -500,7 +500,13 @@ def test_row_49_names_reserved_by_arviz(name: str) -> None:
     refuses("reserved by ArviZ", f"y ~ x + (1 | `{name}`)", data)
 
 
-@pytest.mark.parametrize("name", ["term", "row"])
+@pytest.mark.parametrize("text", ["y ~ `a/b`", "`a/b` ~ x", "y ~ x + (`a/b` | g)"])
+def test_row_49_a_slash_in_any_column(text: str) -> None:
+    refuses("column 'a/b': '/' is reserved by ArviZ", text, frame(**{"a/b": np.arange(ROWS)}))
+    assert design(MODEL, frame(**{"a/b": 1.0})).rows == ROWS
+
+
+@pytest.mark.parametrize("name", ["term", "row", "b", "Intercept", "sigma"])
 def test_row_49_names_reserved_by_hiermix(name: str) -> None:
     refuses("reserved by hiermix", f"y ~ (1 | {name})", frame().rename(columns={"g": name}))
 

@@ -315,6 +315,12 @@ def test_a_transformed_response() -> None:
     np.testing.assert_allclose(found.response, np.log(Z))
 
 
+def test_a_response_that_is_divided_has_no_slash_in_its_name() -> None:
+    found = made("{y / 10} ~ x")
+    assert found.response_name == "I(y ÷ 10)"
+    np.testing.assert_allclose(found.response, DATA["y"] / 10)
+
+
 @pytest.mark.parametrize(
     ("text", "options"),
     [
