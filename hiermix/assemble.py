@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiermix import programs, stan_data
+from hiermix import families, programs, repeats, stan_data
 from hiermix.design import Design
 from hiermix.families import Family
 from hiermix.gram import SLICE, Gram, empty, rotate, statistics
-from hiermix.penalised import FactorFit, backfit, tune
+from hiermix.penalised import Problem, tune, tune_prior
 from hiermix.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.programs import Program
-from hiermix.standardise import Coordinates, Hyperpriors, standardise
+from hiermix.standardise import Hyperpriors, standardise
 from hiermix.typing import FloatArray, StanData
 
 
@@ -43,6 +43,8 @@ def prior_table(family: Family, design: Design, overrides: Mapping[str, str] | N
     location, scale = family.scale(design)
     x_sd, z_size = _spreads(design)
     slots = list(population_slots(design.terms, location=location, scale=scale, x_sd=x_sd))
+    if family.thresholds:
+        slots = [slot for slot in slots if slot.name != "Intercept"]
     for each in design.groupings:
         sizes = z_size[each.name]
         slots += group_slots(each.name, each.effects, each.blocks, scale=scale, z_size=sizes)
@@ -102,7 +104,7 @@ def _hyperpriors(
     groupings = [each for each in design.groupings if each.name == name]
     blocks = [size for each in groupings for size in each.blocks]
     return Hyperpriors(
-        b=[table[key] for key in stan_data.b_names(design)],
+        b=stan_data.b_priors(design, table),
         sigma=table["sigma"] if sigma else None,
         sd=[table[f"sd[{each.name}, {effect}]"] for each in groupings for effect in each.effects],
         lkj=[table[f"cor[{name}]"].arguments[0] if size > 1 else 1.0 for size in blocks],
@@ -110,36 +112,42 @@ def _hyperpriors(
     )
 
 
-def sampled(design: Design, family: Family, table: PriorTable, *, prior_only: bool) -> Assembled:
+def sampled(
+    design: Design,
+    family: Family,
+    table: PriorTable,
+    *,
+    prior_only: bool = False,
+    parameterisation: str = "auto",
+) -> Assembled:
     """Assemble the family's program, which samples the effects of any number of factors."""
-    priors = {each.name: _hyperpriors(design, table, each.name) for each in design.groupings}
     X, x_mean = _centred(design)
-    fits = _penalised(design, priors, prior_only=prior_only)
-    first = next(iter(fits.values()))
-    P = len(design.terms)
-    own = Coordinates(first.coordinates.center[P : P + 1], first.coordinates.scale[P : P + 1, P : P + 1])
-    tuning = tune(list(fits.values()), list(priors.values()), own)
-    observed = slice(0, 0) if prior_only else slice(None)
+    problem = _problem(design, family, table, x_mean)
+    tuning = tune_prior(problem) if prior_only else tune(problem, parameterisation)
+    found = repeats.no_rows() if prior_only else repeats.find(design, X, family)
     data = stan_data.coordinates(design, table, tuning.coordinates)
     data |= stan_data.own_priors({own.name: own.positive for own in family.own}, table)
-    data |= stan_data.rows(design, X, tuning, observed)
-    data |= stan_data.response(design, observed)
+    data |= stan_data.rows(design, X, tuning, found)
+    data |= stan_data.response(design, family, found)
     keep = ("b", "sd", "L", "r", *(each.name for each in family.own))
     return Assembled(programs.find(family.program), data, x_mean, None, keep)
 
 
-def _penalised(
-    design: Design, priors: Mapping[str, Hyperpriors], *, prior_only: bool
-) -> dict[str, FactorFit]:
-    if not prior_only:
-        return backfit(design, _response(design), design.weights, priors)
-    P = len(design.terms)
-    fits = {}
-    for each in design.groupings:
-        gram = empty(P, len(each.effects), len(each.levels))
-        effects = np.zeros((len(each.levels), len(each.effects)))
-        fits[each.name] = FactorFit(gram, standardise(gram, priors[each.name]), effects)
-    return fits
+def _problem(
+    design: Design, family: Family, table: PriorTable, x_mean: FloatArray
+) -> Problem:
+    names: list[str | None] = [each.name for each in design.groupings]
+    priors = {
+        name: _hyperpriors(design, table, name, sigma=False) for name in names or [None]
+    }
+    scale = family.scale(design)
+    assert design.response is not None
+    y = design.response
+    if family.data == "log":
+        family, y = families.find("gaussian"), np.log(y)
+    own = [table[each.name] for each in family.own]
+    origin = scale[0] if family.link == "identity" else 0.0
+    return Problem(design, family, y, scale, priors, own, x_mean, origin)
 
 
 def _centred(design: Design) -> tuple[FloatArray, FloatArray]:

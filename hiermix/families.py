@@ -1,92 +1,347 @@
 """Families: one row a family, with everything that hiermix knows of it.
 
-The program that samples it, its links, the rule its response must keep, its own parameters, and in
-numpy its mean, a random draw and the pointwise log density.
+The program that samples it, its links, the rule its response must keep, its own parameters and
+their default priors, and in numpy its mean, a random draw and the pointwise log density.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 
-from hiermix.design import Design
-from hiermix.errors import ArgumentError, did_you_mean
+from hiermix import distributions as dist
+from hiermix import response_rules as rules
+from hiermix.design import Design, ResponseRule
+from hiermix.distributions import Own
+from hiermix.errors import ArgumentError, DataError, did_you_mean
 from hiermix.priors import Prior
 from hiermix.typing import FloatArray
 
-type Own = Mapping[str, FloatArray]
-"""Draws of the family's own parameters, shaped to broadcast against the linear predictor."""
+type Rule = Callable[..., FloatArray]
+type Scale = Callable[[Design, str], tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class OwnParameter:
-    """A parameter that only this family has, and its default prior given the response's scale."""
+    """A parameter that only this family has, and its default prior given the response's scale.
+
+    Programs sample its logarithm, its logit, or for the thresholds between C ordered categories
+    the logarithms of their C - 2 gaps.
+    """
 
     name: str
     default: Callable[[float], Prior]
-    positive: bool = True
+    transform: Literal["log", "logit", "gaps"] = "log"
+
+    @property
+    def positive(self) -> bool:
+        """Whether a prior is cut off at zero."""
+        return self.transform != "gaps"
+
+    def coordinates(self, design: Design) -> int:
+        """How many coordinates the programs give it."""
+        return category_count(design) - 2 if self.transform == "gaps" else 1
+
+    def value(self, theta: FloatArray) -> FloatArray:
+        """Value at its coordinates."""
+        if self.transform == "log":
+            return np.exp(theta)
+        if self.transform == "logit":
+            return dist.inverse_link("logit", theta)
+        return np.concatenate([[0.0], np.cumsum(np.exp(theta))])
+
+    def log_jacobian(self, theta: FloatArray) -> float:
+        """Log derivative of the value with respect to the coordinate."""
+        if self.transform == "logit":
+            return float(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta)))
+        return float(np.sum(theta))
 
 
 @dataclass(frozen=True)
 class Family:
-    """One row of the table."""
+    """One row of the table, with one of its links."""
 
     name: str
     links: tuple[str, ...]
     """The first is the default."""
     program: str
-    own: tuple[OwnParameter, ...]
-    mean: Callable[[FloatArray, Own], FloatArray]
-    """Linear predictor and own parameters to the mean of the response."""
-    draw: Callable[[np.random.Generator, FloatArray, Own], FloatArray]
-    """A random response for every element of the linear predictor."""
-    log_density: Callable[[FloatArray, FloatArray, Own], FloatArray]
-    """Response, linear predictor and own parameters to the pointwise log density."""
-    scale: Callable[[Design], tuple[float, float]]
+    rule: Rule
+    """What the response must be; see `response_rules`."""
+    scale_of: Scale
     """Location and spread of the linear predictor to expect, from the data: default priors."""
-    integrates: bool = field(default=False)
+    linked_mean: Callable[[str, FloatArray, Own], FloatArray]
+    linked_draw: Callable[[str, np.random.Generator, FloatArray, Own], FloatArray]
+    linked_log_density: Callable[[str, FloatArray, FloatArray, Own], FloatArray]
+    own: tuple[OwnParameter, ...] = ()
+    continuous: bool = False
+    integrates: bool = False
     """Can its group effects be integrated out?"""
+    data: Literal["plain", "log", "successes", "events", "trials", "times", "categories"] = "plain"
+    """Form in which its program reads the response; see `stan_data.response`."""
+    link: str = ""
+
+    def mean(self, eta: FloatArray, own: Own) -> FloatArray:
+        """Linear predictor and own parameters to the mean of the response.
+
+        For trials: the expected successes. For ordered categories: the expected category, counted
+        from 1; `category_probabilities` has their probabilities.
+        """
+        return self.linked_mean(self.link, eta, own)
+
+    def draw(self, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
+        """Draw a random response for every element of the linear predictor."""
+        return self.linked_draw(self.link, rng, eta, own)
+
+    def log_density(self, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
+        """Response, linear predictor and own parameters to the pointwise log density."""
+        return self.linked_log_density(self.link, y, eta, own)
+
+    def category_probabilities(self, eta: FloatArray, own: Own) -> FloatArray:
+        """Probability of every ordered category, on a last axis of its own."""
+        return dist.category_probabilities(self.link, eta, own)
+
+    def scale(self, design: Design) -> tuple[float, float]:
+        """Location and spread of the linear predictor to expect."""
+        return self.scale_of(design, self.link)
+
+    @property
+    def thresholds(self) -> bool:
+        """Whether thresholds take the place of the intercept."""
+        return self.data == "categories"
+
+    def response_rule(self, success: Any = None) -> ResponseRule:
+        """Return the rule for the response; `success` is the label that counts as 1."""
+        if success is not None and self.name != "bernoulli":
+            raise ArgumentError(f"success= is for family 'bernoulli', not {self.name!r}")
+        if self.thresholds:
+            return rules.Ordered(self.name)
+        if self.name == "bernoulli":
+            return partial(self.rule, family=self.name, success=success)
+        return partial(self.rule, family=self.name)
+
+    def check_design(self, design: Design) -> None:
+        """Raise if the formula says what the family has no use for.
+
+        Raises
+        ------
+        DataError
+            Trials or censoring beside a family without, or no intercept beside thresholds.
+        """
+        if design.trials is not None and self.data not in ("successes", "trials"):
+            raise DataError(f"family {self.name!r} has no trials: use 'binomial' or 'beta_binomial'")
+        if design.trials is not None and self.name == "bernoulli" and (design.trials != 1).any():
+            raise DataError("family 'bernoulli' has one trial a row: use 'binomial'")
+        if design.censored is not None:
+            self._check_censored(design.censored)
+        if self.thresholds and "Intercept" not in design.terms:
+            raise DataError(
+                f"family {self.name!r} has thresholds in the place of an intercept: "
+                "leave '0 +' out of the formula"
+            )
+
+    def _check_censored(self, censored: FloatArray) -> None:
+        if self.data != "times":
+            raise DataError(f"family {self.name!r} takes no censoring: use 'weibull' or 'exponential'")
+        rows = np.flatnonzero((censored != 0) & (censored != 1))
+        if len(rows):
+            raise DataError(
+                f"family {self.name!r} takes right-censoring only: row {rows[0]} says otherwise"
+            )
 
 
-def _normal_log_density(y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
-    sigma = own["sigma"]
-    return -0.5 * (np.log(2 * np.pi) + ((y - eta) / sigma) ** 2) - np.log(sigma)
+def row_values(design: Design) -> dict[str, FloatArray]:
+    """What the rows bring to a family's functions beside the linear predictor."""
+    found = {"trials": design.trials, "censored": design.censored}
+    return {name: values for name, values in found.items() if values is not None}
 
 
-def _response_scale(design: Design) -> tuple[float, float]:
-    """Mean and sd of the response, less its offset."""
+def category_count(design: Design) -> int:
+    """Number of ordered categories."""
     assert design.response is not None
-    y = design.response if design.offset is None else design.response - design.offset
+    return int(np.nanmax(design.response))
+
+
+# Location and spread of the linear predictor ------------------------------------------------------
+
+
+def _less_offset(y: FloatArray, design: Design) -> FloatArray:
+    return y if design.offset is None else y - design.offset
+
+
+def _response(design: Design) -> FloatArray:
+    assert design.response is not None
+    return design.response
+
+
+def _of_response(design: Design, link: str) -> tuple[float, float]:
+    """Mean and sd of the response, less its offset."""
+    y = _less_offset(_response(design), design)
     return float(np.mean(y)), float(np.std(y))
 
 
-FAMILIES: Mapping[str, Family] = {
-    "gaussian": Family(
-        name="gaussian",
-        links=("identity",),
-        program="gaussian",
-        own=(OwnParameter("sigma", lambda scale: Prior("exponential", (1 / scale,))),),
-        mean=lambda eta, own: eta,
-        draw=lambda rng, eta, own: rng.normal(eta, own["sigma"]),
-        log_density=_normal_log_density,
-        scale=_response_scale,
-        integrates=True,
+def _robust(design: Design, link: str) -> tuple[float, float]:
+    """Median and median absolute deviation, scaled to the sd of a normal."""
+    y = _less_offset(_response(design), design)
+    location = float(np.median(y))
+    return location, 1.4826 * float(np.median(np.abs(y - location))) or float(np.std(y))
+
+
+def _of_log(design: Design, link: str) -> tuple[float, float]:
+    y = _less_offset(np.log(_response(design)), design)
+    return float(np.mean(y)), float(np.std(y))
+
+
+def _of_mean(design: Design, link: str) -> tuple[float, float]:
+    """Linear predictor at the mean response; a spread of 1 is what a link makes of most data."""
+    total, rows = float(np.sum(_response(design))), float(design.rows)
+    if link == "log":
+        mean = max(total, 0.5) / rows
+    else:
+        trials = rows if design.trials is None else float(np.sum(design.trials))
+        mean = (total + 0.5) / (trials + 1)
+    offset = 0.0 if design.offset is None else float(np.mean(design.offset))
+    return dist.link_of(link, mean) - offset, 1.0
+
+
+def _of_thresholds(design: Design, link: str) -> tuple[float, float]:
+    return 0.0, 1.0
+
+
+# The table -----------------------------------------------------------------------------------------
+
+
+def _sigma(scale: float) -> Prior:
+    return Prior("exponential", (1 / scale,))
+
+
+def _precision(scale: float) -> Prior:
+    """Heavy on both sides: from strong overdispersion to next to none."""
+    return Prior("inv_gamma", (0.4, 0.3))
+
+
+def _probability(scale: float) -> Prior:
+    return Prior("beta", (1.0, 1.0))
+
+
+_SIGMA = OwnParameter("sigma", _sigma)
+_NU = OwnParameter("nu", lambda scale: Prior("gamma", (2.0, 0.1)))
+_SHAPE = OwnParameter("shape", _precision)
+_WEIBULL_SHAPE = OwnParameter("shape", lambda scale: Prior("lognormal", (0.0, 1.0)))
+_PHI = OwnParameter("phi", _precision)
+_ZI = OwnParameter("zi", _probability, "logit")
+_HU = OwnParameter("hu", _probability, "logit")
+_THRESHOLD = OwnParameter("threshold", lambda scale: Prior("student_t", (3.0, 0.0, 2.5)), "gaps")
+_BINARY = ("logit", "probit", "cloglog")
+
+_ROWS = (
+    Family(
+        "gaussian", ("identity",), "gaussian", rules.real, _of_response,
+        dist.mean, dist.normal_draw, dist.normal_log_density,
+        own=(_SIGMA,), continuous=True, integrates=True,
     ),
-}
+    Family(
+        "student_t", ("identity",), "student_t", rules.real, _robust,
+        dist.mean, dist.student_draw, dist.student_log_density,
+        own=(_SIGMA, _NU), continuous=True,
+    ),
+    Family(
+        "lognormal", ("identity",), "gaussian", rules.positive, _of_log,
+        dist.lognormal_mean, dist.lognormal_draw, dist.lognormal_log_density,
+        own=(_SIGMA,), continuous=True, data="log",
+    ),
+    Family(
+        "gamma", ("log",), "gamma", rules.positive, _of_mean,
+        dist.mean, dist.gamma_draw, dist.gamma_log_density,
+        own=(_SHAPE,), continuous=True,
+    ),
+    Family(
+        "beta", ("logit",), "beta", rules.share, _of_mean,
+        dist.mean, dist.beta_draw, dist.beta_log_density,
+        own=(_PHI,), continuous=True,
+    ),
+    Family(
+        "weibull", ("log",), "weibull", rules.positive, _of_mean,
+        dist.mean, dist.weibull_draw, dist.weibull_log_density,
+        own=(_WEIBULL_SHAPE,), continuous=True, data="times",
+    ),
+    Family(
+        "exponential", ("log",), "exponential", rules.positive, _of_mean,
+        dist.mean, dist.exponential_draw, dist.exponential_log_density,
+        continuous=True, data="times",
+    ),
+    Family(
+        "bernoulli", _BINARY, "binomial", rules.binary, _of_mean,
+        dist.binomial_mean, dist.binomial_draw, dist.binomial_log_density,
+        data="successes",
+    ),
+    Family(
+        "binomial", _BINARY, "binomial", rules.successes, _of_mean,
+        dist.binomial_mean, dist.binomial_draw, dist.binomial_log_density,
+        data="successes",
+    ),
+    Family(
+        "beta_binomial", ("logit",), "beta_binomial", rules.successes, _of_mean,
+        dist.binomial_mean, dist.beta_binomial_draw, dist.beta_binomial_log_density,
+        own=(_PHI,), data="trials",
+    ),
+    Family(
+        "poisson", ("log",), "poisson", rules.count, _of_mean,
+        dist.mean, dist.poisson_draw, dist.poisson_log_density,
+        data="events",
+    ),
+    Family(
+        "negative_binomial", ("log",), "negative_binomial", rules.count, _of_mean,
+        dist.mean, dist.negative_binomial_draw, dist.negative_binomial_log_density,
+        own=(_SHAPE,),
+    ),
+    Family(
+        "zero_inflated_poisson", ("log",), "zero_inflated_poisson", rules.count, _of_mean,
+        dist.zero_inflated_mean, dist.zero_inflated_poisson_draw,
+        dist.zero_inflated_poisson_log_density,
+        own=(_ZI,),
+    ),
+    Family(
+        "zero_inflated_negative_binomial", ("log",), "zero_inflated_negative_binomial",
+        rules.count, _of_mean,
+        dist.zero_inflated_mean, dist.zero_inflated_negative_binomial_draw,
+        dist.zero_inflated_negative_binomial_log_density,
+        own=(_SHAPE, _ZI),
+    ),
+    Family(
+        "hurdle_poisson", ("log",), "hurdle_poisson", rules.count, _of_mean,
+        dist.hurdle_poisson_mean, dist.hurdle_poisson_draw, dist.hurdle_poisson_log_density,
+        own=(_HU,),
+    ),
+    Family(
+        "hurdle_negative_binomial", ("log",), "hurdle_negative_binomial", rules.count, _of_mean,
+        dist.hurdle_negative_binomial_mean, dist.hurdle_negative_binomial_draw,
+        dist.hurdle_negative_binomial_log_density,
+        own=(_SHAPE, _HU),
+    ),
+    Family(
+        "ordinal", ("logit", "probit"), "ordinal", rules.count, _of_thresholds,
+        dist.ordinal_mean, dist.ordinal_draw, dist.ordinal_log_density,
+        own=(_THRESHOLD,), data="categories",
+    ),
+)  # fmt: skip
+
+FAMILIES: Mapping[str, Family] = {row.name: row for row in _ROWS}
 
 
-def find(name: str) -> Family:
-    """Return the row of a family.
+def find(name: str, link: str | None = None) -> Family:
+    """Return the row of a family, with its default link or the one asked for.
 
     Raises
     ------
     ArgumentError
-        No such family; names the nearest.
+        No such family, or no such link; names the nearest.
     """
     if name not in FAMILIES:
         near = did_you_mean(str(name), FAMILIES)
         raise ArgumentError(f"unknown family {name!r}.{near} Known: {', '.join(FAMILIES)}")
-    return FAMILIES[name]
+    return replace(FAMILIES[name], link=check_link(FAMILIES[name], link))
 
 
 def check_link(family: Family, link: str | None) -> str:
@@ -98,7 +353,7 @@ def check_link(family: Family, link: str | None) -> str:
         The family has no such link.
     """
     if link is None:
-        return family.links[0]
+        return family.link or family.links[0]
     if link not in family.links:
         near = did_you_mean(str(link), family.links)
         known = ", ".join(family.links)

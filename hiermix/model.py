@@ -21,7 +21,7 @@ from hiermix.formula import Group, parse
 from hiermix.plots import check, groups, residuals, shrinkage
 from hiermix.plots import fit as fitted_lines
 from hiermix.plots.layout import Plot
-from hiermix.predict import Predictor
+from hiermix.predictor import Predictor
 from hiermix.priors import PriorTable
 from hiermix.typing import FloatArray, StanData
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 WARMUP = 1000
 EFFECTS = ("auto", "integrated", "sampled")
+PARAMETERISATIONS = ("auto", "centered", "noncentered")
 
 
 class Model:
@@ -56,8 +57,12 @@ class Model:
         Columns; the same as ``y | trials(size)`` and ``time | cens(censored)``.
     missing : {"error", "drop"}
         What to do with rows that lack a value in a column of the formula.
+    success : optional
+        Label of the response that counts as 1, for family "bernoulli".
     effects : {"auto", "integrated", "sampled"}
         Whether group effects are integrated out, which "auto" does where it can be done exactly.
+    parameterisation : {"auto", "centered", "noncentered"}
+        Of sampled effects. "auto" is tuned by the data and nearly always the fastest.
 
     Raises
     ------
@@ -79,22 +84,26 @@ class Model:
         trials: str | int | None = None,
         censored: str | None = None,
         missing: str = "error",
+        success: Any = None,
         effects: str = "auto",
+        parameterisation: str = "auto",
     ) -> None:
-        self.family = families.find(family)
-        self.link = families.check_link(self.family, link)
-        if effects not in EFFECTS:
-            near = did_you_mean(str(effects), EFFECTS)
-            raise ArgumentError(
-                f"effects must be one of {', '.join(EFFECTS)}, not {effects!r}.{near}"
-            )
+        self.family = families.find(family, link)
+        self.link = self.family.link
+        _check_option("effects", effects, EFFECTS)
+        _check_option("parameterisation", parameterisation, PARAMETERISATIONS)
         self.design: Design = build(
             parse(formula, groups), data, missing=missing, weights=weights, offset=offset,
-            trials=trials, censored=censored,
+            trials=trials, censored=censored, response_rule=self.family.response_rule(success),
+            continuous=self.family.continuous,
         )  # fmt: skip
+        self.family.check_design(self.design)
         self.priors: PriorTable = assemble.prior_table(self.family, self.design, priors)
         self.program_name = assemble.choose_program(self.family, self.design, effects)
-        self._options = {"family": family, "link": link, "effects": effects}
+        self._options = {
+            "family": family, "link": link, "effects": effects, "success": success,
+            "parameterisation": parameterisation,
+        }  # fmt: skip
 
     def __repr__(self) -> str:
         """Describe formula, family, program, groups and every prior with its numbers."""
@@ -111,7 +120,10 @@ class Model:
             return assemble.integrated(
                 self.design, self.priors, self.program_name, prior_only=prior_only
             )
-        return assemble.sampled(self.design, self.family, self.priors, prior_only=prior_only)
+        return assemble.sampled(
+            self.design, self.family, self.priors, prior_only=prior_only,
+            parameterisation=self._options["parameterisation"],
+        )  # fmt: skip
 
     def stan_code(self) -> str:
         """Return the text of the Stan program chosen, with its includes resolved."""
@@ -215,6 +227,12 @@ class Model:
             **{name: getattr(settings, name) for name in
                ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth")},
         }  # fmt: skip
+
+
+def _check_option(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        near = did_you_mean(str(value), known)
+        raise ArgumentError(f"{name} must be one of {', '.join(known)}, not {value!r}.{near}")
 
 
 def _inits(data: StanData, settings: Settings) -> FloatArray:

@@ -1,8 +1,10 @@
 """A quick penalised fit in numpy that tunes the programs which sample their group effects.
 
-Factor by factor (backfitting), with the effects of the other factors held at their conditional
-means, the model has one grouping factor and its integrated-out density gives mode, curvature and
-effects. The result only tunes the sampler: the posterior is the same whatever it is.
+Iteratively reweighted least squares: the log density of each row is replaced by a parabola, which
+makes the model Gaussian with a known residual sd of 1. Factor by factor (backfitting), with the
+effects of the other factors held at their conditional means, that model has one grouping factor
+and its integrated-out density gives mode, curvature and effects. The result only tunes the
+sampler: the posterior is the same whatever it is.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,19 +13,46 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiermix.design import Design
+from hiermix.distributions import Own
 from hiermix.effects import Hyperdraws, mean_effects
-from hiermix.gram import Gram, rotate, statistics
+from hiermix.families import Family, row_values
+from hiermix.gram import SLICE, Gram, empty, statistics
+from hiermix.priors import Prior
 from hiermix.standardise import (
     Coordinates,
     Hyperpriors,
     block_cholesky,
     inverse_root,
+    mode,
     pairs,
     standardise,
 )
 from hiermix.typing import FloatArray
 
-_ROUNDS = 5
+_ROUNDS = 15
+_SETTLED = 0.02
+_LONGEST_STEP = 2.0
+_ROWS_FOR_OWN = 5_000
+_CENTRED = 1e4
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Rows, family and priors of the model to fit."""
+
+    design: Design
+    family: Family
+    y: FloatArray
+    """Response; its logarithm for a family that is Gaussian in it."""
+    scale: tuple[float, float]
+    """Location and spread of the linear predictor to expect."""
+    priors: Mapping[str | None, Hyperpriors]
+    """For each grouping factor, without a residual sd; under None where there is no factor."""
+    own_priors: Sequence[Prior]
+    x_mean: FloatArray
+    """(P,) what the program's X has subtracted."""
+    origin: float
+    """Where responses and linear predictors are counted from: no digits are lost on y + 1e9."""
 
 
 @dataclass(frozen=True)
@@ -36,56 +65,25 @@ class FactorFit:
     """Of the model in which only this factor varies."""
     effects: FloatArray
     """(J, Q) conditional means."""
+    Lambda: FloatArray
+    """(Q, Q) diag(sd) L."""
 
+    @property
+    def b(self) -> FloatArray:
+        """(P,) population coefficients."""
+        return self.coordinates.center[: len(self.gram.b_hat)]
 
-def backfit(
-    design: Design,
-    response: FloatArray,
-    weights: FloatArray | None,
-    priors: Mapping[str, Hyperpriors],
-) -> dict[str, FactorFit]:
-    """Fit every grouping factor given the others.
+    def shrinkage(self) -> FloatArray:
+        """(J, Q, Q) I + Lambda' Z'WZ Lambda."""
+        Q = len(self.Lambda)
+        return np.asarray(np.eye(Q) + self.Lambda.T @ self.gram.ZtZ @ self.Lambda)
 
-    Parameters
-    ----------
-    design : Design
-        The model's design.
-    response, weights : array, shape (rows,)
-        Working response and weights.
-    priors : mapping of str to Hyperpriors
-        For each grouping factor.
-    """
-    fits: dict[str, FactorFit] = {}
-    contribution = {grouping.name: np.zeros(design.rows) for grouping in design.groupings}
-    for _ in range(_ROUNDS if len(contribution) > 1 else 1):
-        for grouping in design.groupings:
-            name = grouping.name
-            others = sum(part for key, part in contribution.items() if key != name)
-            fit = _fit(design, name, response - others, weights, priors[name])
-            fits[name] = fit
-            rows = fit.effects[grouping.codes]
-            contribution[name] = np.einsum("nq,nq->n", design.Z(name), rows)
-    return fits
-
-
-def _fit(
-    design: Design, name: str, response: FloatArray, weights: FloatArray | None, priors: Hyperpriors
-) -> FactorFit:
-    gram = statistics(design, name, response, weights)
-    coordinates = standardise(rotate(gram), priors)
-    P, Q = len(gram.b_hat), gram.Q
-    b, phi = coordinates.center[:P], coordinates.center[P:]
-    sigma, Lambda = unpack(phi, Q, priors)
-    draws = Hyperdraws(b[None], np.array([sigma]), Lambda[None])
-    return FactorFit(gram, coordinates, mean_effects(gram, draws)[0])
-
-
-def unpack(phi: FloatArray, Q: int, priors: Hyperpriors) -> tuple[float, FloatArray]:
-    """Residual sd and Lambda at a point phi = ([log sigma,] log sd, correlations)."""
-    known = priors.sigma is None
-    sd = phi[(not known) :][:Q]
-    L, _ = block_cholesky(phi[(not known) + Q :], priors.blocks)
-    return 1.0 if known else float(np.exp(phi[0])), np.exp(sd)[:, None] * L
+    def degrees(self) -> float:
+        """Degrees of freedom that the effects use."""
+        if not len(self.gram.ZtZ):
+            return 0.0
+        A = self.shrinkage()
+        return float(A.shape[0] * A.shape[1] - np.trace(np.linalg.inv(A), axis1=1, axis2=2).sum())
 
 
 @dataclass(frozen=True)
@@ -98,80 +96,306 @@ class Tuning:
     ZtWZ: Sequence[FloatArray]
     """For each factor (J, Q, Q)."""
     ZtWR: Sequence[FloatArray]
-    """For each factor (J, Q, 1 + P)."""
+    """For each factor (J, Q, 1 + P): Z'W e, then -Z'WX of the coefficients it absorbs."""
 
 
-def tune(
-    fits: Sequence[FactorFit],
-    priors: Sequence[Hyperpriors],
-    own: Coordinates,
-) -> Tuning:
-    """Put the fits of all factors together.
-
-    Each population coefficient is absorbed by one factor only, the one that leaves the least
-    information on it: two factors that both make up for the intercept make it mix worst.
+def tune(problem: Problem, parameterisation: str) -> Tuning:
+    """Fit the model and put together what its program is handed.
 
     Parameters
     ----------
-    fits, priors : sequences, one element a factor
-        From `backfit`.
-    own : Coordinates
-        Of the family's own parameters.
+    problem : Problem
+        The model.
+    parameterisation : {"auto", "centered", "noncentered"}
+        Weights of the fit; very large ones; none.
     """
-    last = fits[-1].gram
-    P = len(last.b_hat)
-    b_hat = fits[-1].coordinates.center[:P]
-    sigmas = [unpack(f.coordinates.center[P:], f.gram.Q, p)[0] for f, p in zip(fits, priors, strict=True)]
-    explained = np.array([_explained(f, p) for f, p in zip(fits, priors, strict=True)])
-    absorbs = explained.argmax(axis=0)
-    precision = last.XtX / sigmas[-1] ** 2 + np.diag([1 / p.scale**2 for p in priors[0].b])
-    ZtWZ, ZtWR = [], []
-    for m, (fit, prior, sigma) in enumerate(zip(fits, priors, sigmas, strict=True)):
-        columns = np.concatenate([[True], absorbs == m])
-        ZtR = _around(fit.gram, b_hat) * columns / sigma**2
-        precision -= _information(fit, prior, ZtR)
-        ZtWZ.append(fit.gram.ZtZ / sigma**2)
-        ZtWR.append(ZtR)
-    return Tuning(_join(fits, priors, own, b_hat, inverse_root(precision)), b_hat, ZtWZ, ZtWR)
+    fits, own, weights = _fit(problem)
+    return _join(problem, fits, own, weights, parameterisation)
 
 
-def _around(gram: Gram, b: FloatArray) -> FloatArray:
-    """Z'e and -Z'X with the residuals taken around `b`."""
-    ZtR = gram.ZtR.copy()
-    ZtR[:, :, 0] += gram.ZtR[:, :, 1:] @ (b - gram.b_hat)
-    return ZtR
+def tune_prior(problem: Problem) -> Tuning:
+    """Return coordinates in which a program samples its prior."""
+    design = problem.design
+    fits = {}
+    for name, priors in problem.priors.items():
+        levels = design.grouping(name).levels if name is not None else ()
+        gram = empty(len(design.terms), len(priors.sd), len(levels))
+        fits[name] = _factor_fit(gram, priors)
+    none = np.zeros(0)
+    own = _estimate_own(problem, _first_own(problem), none, none)
+    return _join(problem, fits, own, np.zeros(design.rows), "noncentered")
 
 
-def _information(fit: FactorFit, priors: Hyperpriors, ZtR: FloatArray) -> FloatArray:
-    """Information on b (P, P) that the factor's effects take away, from scaled statistics."""
-    P = len(fit.gram.b_hat)
-    sigma, Lambda = unpack(fit.coordinates.center[P:], fit.gram.Q, priors)
-    A = np.eye(fit.gram.Q) + Lambda.T @ fit.gram.ZtZ @ Lambda / sigma**2
-    U = Lambda.T @ ZtR[:, :, 1:]
-    return np.einsum("jqa,jqb->ab", U, np.linalg.solve(A, U), optimize=True)
+# The fit -----------------------------------------------------------------------------------------
 
 
-def _explained(fit: FactorFit, priors: Hyperpriors) -> FloatArray:
-    P = len(fit.gram.b_hat)
-    sigma, _ = unpack(fit.coordinates.center[P:], fit.gram.Q, priors)
-    return np.diag(_information(fit, priors, fit.gram.ZtR / sigma**2))
+def _fit(problem: Problem) -> tuple[dict[str | None, FactorFit], Coordinates, FloatArray]:
+    """Return the fits of all factors, the own parameters and the working weights of the rows."""
+    design = problem.design
+    offset = np.zeros(design.rows) if design.offset is None else design.offset
+    location, spread = problem.scale
+    eta = location + offset
+    own = _estimate_own(problem, _first_own(problem), eta, np.zeros(design.rows))
+    parts = {name: np.zeros(design.rows) for name in problem.priors}
+    fits: dict[str | None, FactorFit] = {}
+    for _ in range(_ROUNDS):
+        weights, working = _working(problem, eta, own, spread)
+        fits, population = _backfit(problem, working - offset, weights, parts)
+        before, eta = eta, _within(problem.family, offset + population + sum(parts.values()),
+                                   location)  # fmt: skip
+        used = len(design.terms) + sum(fit.degrees() for fit in fits.values())
+        blur = np.sqrt(min(0.9, used / design.rows) / np.maximum(weights, 1e-300))
+        blur = np.minimum(blur, 10 * spread) * (weights > 0)
+        own = _estimate_own(problem, own.center, eta, blur)
+        if np.sqrt(np.mean(weights * (eta - before) ** 2)) < _SETTLED:
+            break
+    weights, _ = _working(problem, eta, own, spread)
+    return fits, own, weights
+
+
+def _within(family: Family, eta: FloatArray, location: float) -> FloatArray:
+    """Keep the linear predictor where its link still has a derivative."""
+    return eta if family.link == "identity" else np.clip(eta, location - 20, location + 20)
+
+
+def _working(
+    problem: Problem, eta: FloatArray, own: Coordinates, spread: float
+) -> tuple[FloatArray, FloatArray]:
+    """Weights and working response: the parabola that touches each row's log density.
+
+    The slope is exact, so that the fit has the right mode. The curvature is at least what keeps
+    the step of a row within reason, and is positive where the density is not log-concave.
+    """
+    h = 1e-3 * spread
+    at = eta - problem.origin
+    low, here, high = (_log_density(problem, at + step, own.center) for step in (-h, 0.0, h))
+    slope = (high - low) / (2 * h)
+    curvature = (2 * here - low - high) / h**2
+    typical = max(float(np.mean(np.abs(curvature))), 1e-10)
+    curvature = np.maximum(curvature, 1e-3 * typical)
+    if problem.family.link != "identity":
+        curvature = np.maximum(curvature, np.abs(slope) / _LONGEST_STEP)
+    weights = curvature if problem.design.weights is None else curvature * problem.design.weights
+    return weights, eta + slope / curvature
+
+
+def _log_density(
+    problem: Problem, eta: FloatArray, theta: FloatArray, rows: slice = slice(None)
+) -> FloatArray:
+    """Log density of rows; `eta` is counted from the origin, `theta` are own coordinates."""
+    family = problem.family
+    beside: Own = {name: each[rows] for name, each in row_values(problem.design).items()}
+    own = dict(beside) | _own_values(problem, theta)
+    with np.errstate(all="ignore"):
+        found = family.log_density(problem.y[rows] - problem.origin, eta, own)
+    return np.nan_to_num(found, nan=-1e10, neginf=-1e10, posinf=1e10)
+
+
+def _backfit(
+    problem: Problem, response: FloatArray, weights: FloatArray, parts: dict[str | None, FloatArray]
+) -> tuple[dict[str | None, FactorFit], FloatArray]:
+    """Fit every factor given the others; `parts`, their share of eta, is updated in place."""
+    design = problem.design
+    fits: dict[str | None, FactorFit] = {}
+    for name, priors in problem.priors.items():
+        others = sum(part for key, part in parts.items() if key != name)
+        fit = _factor_fit(statistics(design, name, response - others, weights), priors)
+        fits[name] = fit
+        if name is not None:
+            rows = fit.effects[design.grouping(name).codes]
+            parts[name] = np.einsum("nq,nq->n", design.Z(name), rows)
+    last = list(fits.values())[-1]
+    return fits, (design.X() - last.gram.x_mean) @ last.b
+
+
+def _factor_fit(gram: Gram, priors: Hyperpriors) -> FactorFit:
+    coordinates = standardise(gram, priors)
+    P, Q = len(gram.b_hat), gram.Q
+    phi = coordinates.center[P:]
+    L, _ = block_cholesky(phi[Q:], priors.blocks)
+    Lambda = np.exp(phi[:Q])[:, None] * L
+    effects = np.zeros((len(gram.ZtZ), Q))
+    if gram.n and Q:
+        draws = Hyperdraws(coordinates.center[None, :P], np.ones(1), Lambda[None])
+        effects = mean_effects(gram, draws)[0]
+    return FactorFit(gram, coordinates, effects, Lambda)
+
+
+# The family's own parameters ---------------------------------------------------------------------
+
+
+def _first_own(problem: Problem) -> FloatArray:
+    """Coordinates to start from: medians of the priors; thresholds one apart."""
+    start: list[FloatArray] = []
+    for own, prior in zip(problem.family.own, problem.own_priors, strict=True):
+        if own.transform == "gaps":
+            start.append(np.zeros(own.coordinates(problem.design)))
+            continue
+        frozen = prior.frozen()
+        median = float(frozen.isf(frozen.sf(0.0) / 2))
+        odds = median / (1 - median) if own.transform == "logit" else median
+        start.append(np.array([np.log(odds)]))
+    return np.concatenate([np.zeros(0), *start])
+
+
+def _own_values(problem: Problem, theta: FloatArray) -> dict[str, FloatArray]:
+    values, at = {}, 0
+    for own in problem.family.own:
+        size = own.coordinates(problem.design)
+        values[own.name] = own.value(theta[at : at + size])
+        at += size
+    return values
+
+
+def _own_log_prior(problem: Problem, theta: FloatArray) -> float:
+    lp, at = 0.0, 0
+    for own, prior in zip(problem.family.own, problem.own_priors, strict=True):
+        part = theta[at : at + own.coordinates(problem.design)]
+        at += len(part)
+        if own.transform == "gaps":  # their prior belongs to the thresholds: a stand-in
+            lp -= 0.5 * float(part @ part)
+        else:
+            lp += float(prior.frozen().logpdf(own.value(part))[0]) + own.log_jacobian(part)
+    return lp
+
+
+def _estimate_own(
+    problem: Problem,
+    start: FloatArray,
+    eta: FloatArray,
+    blur: FloatArray,
+) -> Coordinates:
+    """Mode and scale of the own parameters; `blur` is the uncertainty of eta, row by row.
+
+    The mean over eta - blur and eta + blur makes up for the degrees of freedom that eta used.
+    """
+    if not len(start):
+        return Coordinates(start, np.zeros((0, 0)))
+    step = max(1, len(eta) // _ROWS_FOR_OWN)
+    part = slice(0, len(eta), step)  # no rows: the prior
+    at = eta - problem.origin
+    low, high = (at - blur)[part], (at + blur)[part]
+    size = 1.0 if problem.design.weights is None else problem.design.weights[part]
+
+    def log_posterior(theta: FloatArray) -> float:
+        both = _log_density(problem, low, theta, part) + _log_density(problem, high, theta, part)
+        return step * float(np.sum(0.5 * size * both)) + _own_log_prior(problem, theta)
+
+    def value_and_gradient(theta: FloatArray) -> tuple[float, FloatArray]:
+        h = 1e-4 * np.eye(len(theta))
+        slope = [(log_posterior(theta + e) - log_posterior(theta - e)) / 2e-4 for e in h]
+        return log_posterior(theta), np.array(slope)
+
+    return Coordinates(*mode(value_and_gradient, start, np.full(len(start), 0.3)))
+
+
+# What the program is handed ----------------------------------------------------------------------
 
 
 def _join(
-    fits: Sequence[FactorFit],
-    priors: Sequence[Hyperpriors],
+    problem: Problem,
+    fits: Mapping[str | None, FactorFit],
     own: Coordinates,
-    b: FloatArray,
-    b_scale: FloatArray,
-) -> Coordinates:
+    weights: FloatArray,
+    parameterisation: str,
+) -> Tuning:
+    """Put the fits of all factors together, in the program's centred X.
+
+    Each population coefficient is absorbed by one factor only, the one that leaves the least
+    information on it: two factors that both make up for the intercept make it mix worst.
+    """
+    last = list(fits.values())[-1]
+    shift = _recentring(problem, last.gram)
+    b_hat = np.linalg.solve(shift, last.b)
+    named = {name: fit for name, fit in fits.items() if name is not None}
+    ZtR = {name: _around(fit.gram, last.b, shift) for name, fit in named.items()}
+    explained = np.array([_explained(fit, ZtR[name]) for name, fit in named.items()])
+    ZtWZ, ZtWR, moved = [], [], {}
+    for m, (name, fit) in enumerate(named.items()):
+        absorbs = np.concatenate([[True], explained.argmax(axis=0) == m])
+        W, R = _weighed(fit, ZtR[name] * absorbs, parameterisation)
+        ZtWZ.append(W)
+        ZtWR.append(R)
+        A = np.eye(len(fit.Lambda)) + fit.Lambda.T @ W @ fit.Lambda
+        moved[name] = np.linalg.solve(A, fit.Lambda.T @ R[:, :, 1:])
+    precision = _precision(problem, named, moved, weights)
+    population = Coordinates(b_hat, inverse_root(precision))
+    spread = [_spread(fit, problem.priors[name]) for name, fit in named.items()]
+    parts = [population, own, *(sd for sd, _ in spread), *(cor for _, cor in spread)]
+    return Tuning(_diagonal(parts), b_hat, ZtWZ, ZtWR)
+
+
+def _recentring(problem: Problem, gram: Gram) -> FloatArray:
+    """T with X T = the program's X, where X is centred at its weighted means."""
+    T = np.eye(len(gram.b_hat))
+    if "Intercept" in problem.design.terms and gram.n:
+        T[0, 1:] = gram.x_mean[1:] - problem.x_mean[1:]
+    return T
+
+
+def _around(gram: Gram, b: FloatArray, shift: FloatArray) -> FloatArray:
+    """Z'We and -Z'WX with the residuals taken around `b`, in the program's X."""
+    ZtX = gram.ZtR[:, :, 1:]
+    Zte = gram.ZtR[:, :, 0] + ZtX @ (b - gram.b_hat)
+    return np.concatenate([Zte[:, :, None], ZtX @ shift], axis=2)
+
+
+def _explained(fit: FactorFit, ZtR: FloatArray) -> FloatArray:
+    """Information on each population coefficient that the factor's effects take away."""
+    U = fit.Lambda.T @ ZtR[:, :, 1:]
+    return np.asarray(np.einsum("jqp,jqp->p", U, np.linalg.solve(fit.shrinkage(), U)))
+
+
+def _weighed(
+    fit: FactorFit, ZtR: FloatArray, parameterisation: str
+) -> tuple[FloatArray, FloatArray]:
+    """Weights and working residuals of the parameterisation asked for."""
+    if parameterisation == "auto":
+        return fit.gram.ZtZ, ZtR
+    W, R = np.zeros_like(fit.gram.ZtZ), np.zeros_like(ZtR)
+    if parameterisation == "centered":
+        W += _CENTRED * np.diag(1 / np.sum(fit.Lambda**2, axis=1))
+        R[:, :, 0] = np.einsum("jqk,jk->jq", W, fit.effects)
+    return W, R
+
+
+def _precision(
+    problem: Problem,
+    fits: Mapping[str, FactorFit],
+    moved: Mapping[str, FloatArray],
+    weights: FloatArray,
+) -> FloatArray:
+    """Curvature of the population coefficients, with the effects moving along with them."""
+    design = problem.design
+    first = next(iter(problem.priors.values()))
+    total = np.diag([1 / prior.scale**2 for prior in first.b])
+    for each in moved.values():
+        total += np.einsum("jqa,jqb->ab", each, each)
+    for start in range(0, design.rows if weights.any() else 0, SLICE):
+        rows = slice(start, min(start + SLICE, design.rows))
+        X = design.X(rows) - problem.x_mean
+        for name, fit in fits.items():
+            shift = (fit.Lambda @ moved[name])[design.grouping(name).codes[rows]]
+            X = X + np.einsum("nq,nqp->np", design.Z(name, rows), shift)
+        total += X.T @ (X * weights[rows, None])
+    return total
+
+
+def _spread(fit: FactorFit, priors: Hyperpriors) -> tuple[Coordinates, Coordinates]:
+    """Marginal coordinates of the log sds and of the correlations of one factor."""
+    P, Q = len(fit.gram.b_hat), fit.gram.Q
+    ends = P + Q, P + Q + pairs(priors.blocks)
+    return _marginal(fit.coordinates, P, ends[0]), _marginal(fit.coordinates, *ends)
+
+
+def _marginal(coordinates: Coordinates, start: int, end: int) -> Coordinates:
+    root = coordinates.scale[start:end]
+    scale = np.linalg.cholesky(root @ root.T) if len(root) else np.zeros((0, 0))
+    return Coordinates(coordinates.center[start:end], scale)
+
+
+def _diagonal(parts: Sequence[Coordinates]) -> Coordinates:
     """Coordinates of all parameters in the programs' order: b, own, sd, correlations."""
-    P = len(b)
-    sd = [_block(f, p, slice(0, f.gram.Q)) for f, p in zip(fits, priors, strict=True)]
-    cor = [
-        _block(f, p, slice(f.gram.Q, f.gram.Q + pairs(p.blocks)))
-        for f, p in zip(fits, priors, strict=True)
-    ]
-    parts = [Coordinates(b, b_scale), own, *sd, *cor]
     center = np.concatenate([part.center for part in parts])
     scale = np.zeros((len(center), len(center)))
     at = 0
@@ -179,15 +403,4 @@ def _join(
         end = at + len(part.center)
         scale[at:end, at:end] = part.scale
         at = end
-    assert at == len(center) and P <= at
     return Coordinates(center, scale)
-
-
-def _block(fit: FactorFit, priors: Hyperpriors, which: slice) -> Coordinates:
-    """Marginal coordinates of some of (log sd, correlations) of one factor."""
-    start = len(fit.gram.b_hat) + (priors.sigma is not None)
-    rows = slice(start + which.start, start + which.stop)
-    root = fit.coordinates.scale[rows]
-    covariance = root @ root.T
-    scale = np.linalg.cholesky(covariance) if len(covariance) else covariance
-    return Coordinates(fit.coordinates.center[rows], scale)

@@ -5,9 +5,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hiermix.design import Design
+from hiermix.families import Family, category_count
 from hiermix.gram import Gram
 from hiermix.penalised import Tuning
-from hiermix.priors import PriorTable, coded
+from hiermix.priors import Prior, PriorTable, coded
+from hiermix.repeats import Repeats
 from hiermix.standardise import Coordinates
 from hiermix.typing import FloatArray, IntArray, StanData
 
@@ -15,7 +17,7 @@ from hiermix.typing import FloatArray, IntArray, StanData
 def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
     """Build what every program reads: coordinates, sizes and the numbers of the priors."""
     blocks = [size for grouping in design.groupings for size in grouping.blocks]
-    b = [table[name] for name in b_names(design)]
+    b = b_priors(design, table)
     sd = [table[name] for name in sd_names(design)]
     b_prior, b_par = coded(b, positive=False)
     sd_prior, sd_par = coded(sd, positive=True)
@@ -38,6 +40,12 @@ def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
 def b_names(design: Design) -> list[str]:
     """Prior names of the population coefficients, in the programs' order."""
     return [term if term == "Intercept" else f"b[{term}]" for term in design.terms]
+
+
+def b_priors(design: Design, table: PriorTable) -> list[Prior]:
+    """Priors of the population coefficients; an intercept that thresholds replace has theirs."""
+    names = b_names(design)
+    return [table[name if name in table else "threshold"] for name in names]
 
 
 def sd_names(design: Design) -> list[str]:
@@ -85,7 +93,7 @@ def _lower(ZtZ: FloatArray) -> FloatArray:
     return np.ascontiguousarray(ZtZ[:, rows, columns])
 
 
-def rows(design: Design, X: FloatArray, tuning: Tuning, which: slice) -> StanData:
+def rows(design: Design, X: FloatArray, tuning: Tuning, repeats: Repeats) -> StanData:
     """Build rows, levels and tuning for the programs that sample the effects.
 
     Parameters
@@ -96,12 +104,12 @@ def rows(design: Design, X: FloatArray, tuning: Tuning, which: slice) -> StanDat
         Population design, centred if there is an intercept.
     tuning : Tuning
         From the penalised fit.
-    which : slice
-        All rows, or none of them to sample the prior.
+    repeats : Repeats
+        Which rows to hand over; none to sample the prior.
     """
-    X = X[which]
+    which = repeats.first
     groupings = design.groupings
-    Z = np.concatenate([design.Z(each.name, which) for each in groupings] + [np.empty((len(X), 0))], axis=1)
+    Z = [design.Z(each.name)[which] for each in groupings]
     effects = [effect for each in groupings for effect in each.effects]
     codes = [each.codes[which].astype(np.int64) + 1 for each in groupings]
     J = [len(each.levels) for each in groupings]
@@ -109,14 +117,14 @@ def rows(design: Design, X: FloatArray, tuning: Tuning, which: slice) -> StanDat
     ZtWZ = _stack([_lower(part) for part in tuning.ZtWZ])
     ZtWR = _stack([part.reshape(len(part), -1) for part in tuning.ZtWR])
     return {
-        "N": len(X),
-        "X": X,
-        "known": np.zeros(len(X)) if design.offset is None else design.offset[which],
+        "N": len(which),
+        "X": X[which],
+        "known": np.zeros(len(which)) if design.offset is None else design.offset[which],
         "M": len(groupings),
         "Q": _ints(Q),
         "J": _ints(J),
-        "level": np.array(codes, dtype=np.int64).reshape(len(groupings), len(X)),
-        "Z": Z,
+        "level": np.array(codes, dtype=np.int64).reshape(len(groupings), len(which)),
+        "Z": np.concatenate([*Z, np.empty((len(which), 0))], axis=1),
         "constant": _ints([effect == "Intercept" for effect in effects]),
         "K": int(np.dot(J, Q)),
         "b_hat": tuning.b_hat,
@@ -127,11 +135,59 @@ def rows(design: Design, X: FloatArray, tuning: Tuning, which: slice) -> StanDat
     }
 
 
-def response(design: Design, which: slice) -> StanData:
-    """Build the response and the weights of its rows."""
+def response(design: Design, family: Family, repeats: Repeats) -> StanData:
+    """Build the response in the form that the family's program reads.
+
+    Rows that repeat are added up: their weights; of successes and of Poisson counts the numbers
+    themselves, times their weights.
+    """
     assert design.response is not None
-    y = design.response[which]
-    return {"y": y, "weight": np.ones(len(y)) if design.weights is None else design.weights[which]}
+    y = design.response
+    weight = np.ones(design.rows) if design.weights is None else design.weights
+    which = repeats.first
+    data: StanData = {"weight": repeats.total(weight), "y": y[which]}
+    match family.data:
+        case "log":
+            data["y"] = np.log(data["y"])
+        case "successes":
+            data = _successes(design, y, weight, repeats)
+        case "events":
+            data = _events(y, weight, repeats)
+        case "trials":
+            assert design.trials is not None
+            data["trials"] = design.trials[which]
+        case "times":
+            right = np.zeros(design.rows) if design.censored is None else design.censored
+            data["event"] = 1.0 - right[which]
+        case "categories":
+            data |= {"y": y[which].astype(np.int64), "C": category_count(design)}
+    if len(family.links) > 1:
+        data["link"] = family.links.index(family.link) + 1
+    return data
+
+
+def _successes(
+    design: Design, y: FloatArray, weight: FloatArray, repeats: Repeats
+) -> StanData:
+    from scipy.special import gammaln
+
+    n = np.ones(design.rows) if design.trials is None else design.trials
+    choose = gammaln(n + 1) - gammaln(y + 1) - gammaln(n - y + 1)
+    return {
+        "successes": repeats.total(weight * y),
+        "trials": repeats.total(weight * n),
+        "base": float(weight @ choose) if len(repeats.first) else 0.0,
+    }
+
+
+def _events(y: FloatArray, weight: FloatArray, repeats: Repeats) -> StanData:
+    from scipy.special import gammaln
+
+    return {
+        "y": repeats.total(weight * y),
+        "exposure": repeats.total(weight),
+        "base": -float(weight @ gammaln(y + 1)) if len(repeats.first) else 0.0,
+    }
 
 
 def _ints(values: Sequence[int] | Sequence[bool]) -> IntArray:

@@ -51,7 +51,7 @@ def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:
         Numbers of the priors.
     """
     target = _Restricted(gram, priors)
-    phi, curvature = _mode(target, _start(gram, priors), _guess(gram, priors))
+    phi, curvature = mode(target.value_and_gradient, _start(gram, priors), _guess(gram, priors))
     b, precision = target.population(phi)
     P, D = len(b), len(b) + len(phi)
     scale = np.zeros((D, D))
@@ -237,14 +237,24 @@ def _guess(gram: Gram, priors: Hyperpriors) -> FloatArray:
     return np.concatenate([sigma, sd, cor])
 
 
-def _mode(
-    target: _Restricted, start: FloatArray, guess: FloatArray
+def mode(
+    function: Callable[[FloatArray], tuple[float, FloatArray]], start: FloatArray, guess: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Mode of phi and a root of its inverse curvature there, by damped Newton steps."""
+    """Find a mode and a root of the inverse curvature there, by damped Newton steps.
+
+    Parameters
+    ----------
+    function : callable
+        Log density and its gradient.
+    start, guess : array
+        Where to begin, and rough sds.
+    """
     phi, root = start, np.diag(guess)
-    value, gradient = target.value_and_gradient(phi)
+    if not len(start):
+        return phi, root
+    value, gradient = function(phi)
     for _ in range(60):
-        curvature = _curvature(target.value_and_gradient, phi, root)
+        curvature = _curvature(function, phi, root)
         eigenvalues, vectors = np.linalg.eigh(curvature)
         # Flat or convex directions get a step of their present scale, at most tenfold wider.
         root = root @ vectors / np.sqrt(np.maximum(np.abs(eigenvalues), 1e-2))
@@ -253,7 +263,7 @@ def _mode(
         step = root @ whitened
         step /= max(1.0, np.abs(step).max())
         for _ in range(30):
-            new_value, new_gradient = target.value_and_gradient(phi + step)
+            new_value, new_gradient = function(phi + step)
             if new_value > value - 1e-9 * abs(value):
                 break
             step = step / 3

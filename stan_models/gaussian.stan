@@ -6,8 +6,8 @@ functions {
 }
 data {
 #include parts/coordinates_data.stan
-#include parts/gaussian_data.stan
 #include parts/rows_data.stan
+#include parts/gaussian_data.stan
   vector[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 }
@@ -29,4 +29,5 @@ model {
                     + dot_product(weight, square((y - eta) / sigma)));
   target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
 #include parts/priors.stan
+  target += log_prior_r;
 }

@@ -62,27 +62,29 @@
    * @param z coordinates, effect after effect, level by level
    * @param ZtWZ lower triangles of W_j, row by row: one row a level
    * @param ZtWR for each effect: Z_j'w e_hat, then -Z_j'w X_j: one row a level
-   * @return r in the order of z
+   * @return r in the order of z; last, the log density
    */
-  vector tuned_effects_jacobian(vector z, matrix ZtWZ, matrix ZtWR,
-                                matrix Lambda, vector d) {
+  vector tuned_effects(vector z, matrix ZtWZ, matrix ZtWR, matrix Lambda,
+                       vector d) {
     int Q = rows(Lambda);
     int J = rows(ZtWZ);
     array[Q, Q] vector[J] C = group_cholesky(ZtWZ, Lambda, 1);
     array[Q] vector[J] h = group_solve(C, ZtWR, Lambda, d);
     array[Q] vector[J] v;
+    real lp = -0.5 * Q * J * log(2 * pi());
     for (i in 1:Q) {
       int a = Q + 1 - i;
       vector[J] m = h[a] + segment(z, (a - 1) * J + 1, J);
       for (k in (a + 1):Q) m -= C[k, a] .* v[k];
       v[a] = m ./ C[a, a];
-      jacobian += std_normal_lpdf(v[a]) - sum(log(C[a, a]));
+      lp -= 0.5 * dot_self(v[a]) + sum(log(C[a, a]));
     }
-    vector[Q * J] r;
+    vector[Q * J + 1] r;
     for (a in 1:Q) {
       vector[J] m = Lambda[a, 1] * v[1];
       for (k in 2:a) m += Lambda[a, k] * v[k];
       r[((a - 1) * J + 1):(a * J)] = m;
     }
+    r[Q * J + 1] = lp;
     return r;
   }

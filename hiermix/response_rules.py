@@ -1,0 +1,149 @@
+"""What a family asks of its response: rules that turn a column into numbers or raise."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix import checks
+from hiermix.errors import ArgumentError, DataError, first_three
+from hiermix.typing import FloatArray
+
+
+def _numbers(values: pd.Series, name: str) -> FloatArray:
+    checks.numeric_response(values, name)
+    checks.finite(name, values)
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _keep(broken: np.ndarray, y: FloatArray, values: pd.Series, name: str, need: str) -> FloatArray:
+    """Return the response unless a row that is not missing breaks the rule."""
+    found = checks.rows_that_break(broken & ~np.isnan(y), y, values.index)
+    if found:
+        raise DataError(f"{need}: column {name!r} has {found}")
+    return y
+
+
+def real(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+    """Any number."""
+    return _numbers(values, name)
+
+
+def positive(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+    """Numbers above zero."""
+    y = _numbers(values, name)
+    return _keep(y <= 0, y, values, name, f"family {family!r} needs numbers above 0")
+
+
+def share(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+    """Numbers between 0 and 1, without the ends."""
+    y = _numbers(values, name)
+    need = f"family {family!r} needs numbers between 0 and 1, without 0 and 1"
+    return _keep((y <= 0) | (y >= 1), y, values, name, need)
+
+
+def count(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+    """Whole numbers from 0 up, however they are stored."""
+    y = _numbers(values, name)
+    need = f"family {family!r} needs counts 0, 1, 2, ..."
+    return _keep((y < 0) | (y != np.floor(y)), y, values, name, need)
+
+
+def successes(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+    """Counts that are not above the trials of their row."""
+    y = count(values, name, trials, family)
+    if trials is None:
+        raise DataError(
+            f"family {family!r} needs the number of trials: write {name} | trials(size) or "
+            "trials='size'"
+        )
+    whole = (trials >= 1) & (trials == np.floor(trials))
+    found = checks.rows_that_break(~whole & ~np.isnan(y), trials, values.index)
+    if found:
+        raise DataError(f"trials must be whole numbers from 1 up: there is {found}")
+    found = checks.rows_that_break(y > trials, y, values.index)
+    if found:
+        raise DataError(f"successes can't be more than the trials of the row: {name!r} has {found}")
+    return y
+
+
+def binary(
+    values: pd.Series, name: str, trials: FloatArray | None, family: str, success: Any = None
+) -> FloatArray:
+    """0 and 1, truth values, or two labels of which `success` is 1."""
+    if success is not None:
+        return _is_success(values, name, success)
+    if pd.api.types.is_bool_dtype(values.dtype):
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        _refuse_labels(values, name, family)
+    y = _numbers(values, name)
+    return _keep((y != 0) & (y != 1), y, values, name, f"family {family!r} needs 0 or 1")
+
+
+def _refuse_labels(values: pd.Series, name: str, family: str) -> None:
+    labels = list(pd.unique(values.dropna()))
+    if all(isinstance(label, bool) for label in labels):
+        return
+    # The label that reads like one is the likelier success.
+    said = [label for label in labels if str(label).lower() in ("yes", "true", "success", "1")]
+    raise DataError(
+        f"family {family!r} needs 0 or 1: column {name!r} holds labels ({first_three(labels)}): "
+        f"say which is success: success={(said or labels)[0]!r}"
+    )
+
+
+def _is_success(values: pd.Series, name: str, success: Any) -> FloatArray:
+    labels = list(pd.unique(values.dropna()))
+    if len(labels) > 2:
+        raise DataError(
+            f"column {name!r} has {len(labels)} different values ({first_three(labels)}), and "
+            "success= needs two"
+        )
+    if len(labels) == 2 and success not in labels:
+        raise ArgumentError(f"success={success!r} is no value of column {name!r}: "
+                            f"{first_three(labels)}")  # fmt: skip
+    y = (values == success).to_numpy(dtype=np.float64, na_value=np.nan)
+    y[values.isna().to_numpy()] = np.nan
+    return np.asarray(y)
+
+
+def categories(values: pd.Series, name: str, family: str) -> tuple[object, ...]:
+    """Return the ordered categories of a response: those of the dtype, or its whole numbers."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        if not values.cat.ordered:
+            raise DataError(
+                f"family {family!r} needs ordered categories: column {name!r} is not ordered. "
+                f"Use data[{name!r}].cat.as_ordered()"
+            )
+        return tuple(values.cat.remove_unused_categories().cat.categories)
+    if not pd.api.types.is_numeric_dtype(values.dtype):
+        raise DataError(
+            f"family {family!r} needs whole numbers or ordered categories: column {name!r} holds "
+            f"labels. Use pd.Categorical(data[{name!r}], categories=[...], ordered=True)"
+        )
+    y = _numbers(values, name)
+    need = f"family {family!r} needs whole numbers or ordered categories"
+    _keep(y != np.floor(y), y, values, name, need)
+    return tuple(int(value) for value in np.unique(y[~np.isnan(y)]))
+
+
+class Ordered:
+    """Categories counted from 1, in the order of the rows that were fitted."""
+
+    def __init__(self, family: str) -> None:
+        self.family = family
+        self.labels: tuple[object, ...] = ()
+
+    def __call__(self, values: pd.Series, name: str, trials: FloatArray | None) -> FloatArray:
+        """Return the place of each category; the first call, on the fitted rows, sets them."""
+        self.labels = self.labels or categories(values, name, self.family)
+        if len(self.labels) < 2:
+            raise DataError(f"response {name!r} is constant ({self.labels[0]!r})")
+        place = {label: float(i + 1) for i, label in enumerate(self.labels)}
+        y = np.array([place.get(label, np.nan) for label in values.tolist()])
+        unseen = np.isnan(y) & ~values.isna().to_numpy()
+        found = checks.rows_that_break(unseen, values.to_numpy(), values.index)
+        if found:
+            raise DataError(f"column {name!r} has categories that the fit never saw: {found}")
+        return y

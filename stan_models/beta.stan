@@ -1,0 +1,37 @@
+// Beta response in (0, 1), logit link: mean mu, precision phi.
+functions {
+#include parts/functions.stan
+#include parts/group_functions.stan
+}
+data {
+#include parts/coordinates_data.stan
+#include parts/rows_data.stan
+  int<lower=1, upper=10> phi_prior;
+  row_vector[4] phi_par;
+  vector<lower=0, upper=1>[N] y;
+  vector<lower=0>[N] weight; // of each row's log density
+}
+transformed data {
+  int A = 1; // phi
+  real weights = sum(weight);
+  real base = -dot_product(weight, log(y) + log1m(y));
+}
+parameters {
+#include parts/effect_parameters.stan
+}
+transformed parameters {
+#include parts/hyperparameters.stan
+  real<lower=0> phi = exp(theta[P + 1]);
+#include parts/effects.stan
+}
+model {
+#include parts/linear_predictor.stan
+  vector[N] a = inv_logit(eta) * phi;
+  vector[N] b_shape = inv_logit(-eta) * phi;
+  target += base + weights * lgamma(phi)
+            + dot_product(weight, a .* log(y) + b_shape .* log1m(y)
+                                  - lgamma(a) - lgamma(b_shape));
+  target += coded_lpdf(phi | phi_prior, phi_par) + log(phi);
+#include parts/priors.stan
+  target += log_prior_r;
+}

@@ -1,0 +1,45 @@
+// Binomial response: successes out of trials. A Bernoulli response is the same
+// with one trial a row; rows of equal linear predictor may be added up.
+functions {
+#include parts/functions.stan
+#include parts/group_functions.stan
+#include parts/normal_functions.stan
+}
+data {
+#include parts/coordinates_data.stan
+#include parts/rows_data.stan
+  int<lower=1, upper=3> link; // 1 logit, 2 probit, 3 cloglog
+  vector<lower=0>[N] successes; // times the weight of the row
+  vector<lower=0>[N] trials;
+  real base; // log binomial coefficients
+}
+transformed data {
+  int A = 0;
+  vector[N] failures = trials - successes;
+}
+parameters {
+#include parts/effect_parameters.stan
+}
+transformed parameters {
+#include parts/hyperparameters.stan
+#include parts/effects.stan
+}
+model {
+#include parts/linear_predictor.stan
+  target += base;
+  if (link == 1) {
+    target += dot_product(successes, eta) - dot_product(trials, log1p_exp(eta));
+  } else if (link == 2) {
+    for (n in 1:N) {
+      if (successes[n] > 0) target += successes[n] * log_Phi(eta[n]);
+      if (failures[n] > 0) target += failures[n] * log_Phi(-eta[n]);
+    }
+  } else {
+    for (n in 1:N) {
+      if (successes[n] > 0) target += successes[n] * log1m_exp(-exp(eta[n]));
+    }
+    target += -dot_product(failures, exp(eta));
+  }
+#include parts/priors.stan
+  target += log_prior_r;
+}

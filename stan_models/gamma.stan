@@ -1,0 +1,35 @@
+// Gamma response, log link: variance mu^2 / shape.
+functions {
+#include parts/functions.stan
+#include parts/group_functions.stan
+}
+data {
+#include parts/coordinates_data.stan
+#include parts/rows_data.stan
+  int<lower=1, upper=10> shape_prior;
+  row_vector[4] shape_par;
+  vector<lower=0>[N] y;
+  vector<lower=0>[N] weight; // of each row's log density
+}
+transformed data {
+  int A = 1; // shape
+  real weights = sum(weight);
+  real base = -dot_product(weight, log(y));
+}
+parameters {
+#include parts/effect_parameters.stan
+}
+transformed parameters {
+#include parts/hyperparameters.stan
+  real<lower=0> shape = exp(theta[P + 1]);
+#include parts/effects.stan
+}
+model {
+#include parts/linear_predictor.stan
+  vector[N] scaled = log(y) - eta; // log (y / mu)
+  target += base + weights * (shape * log(shape) - lgamma(shape))
+            + shape * dot_product(weight, scaled - exp(scaled));
+  target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
+#include parts/priors.stan
+  target += log_prior_r;
+}

@@ -1,0 +1,29 @@
+// Poisson response, log link. Rows of equal linear predictor may be added up:
+// their counts in y, their number in exposure.
+functions {
+#include parts/functions.stan
+#include parts/group_functions.stan
+}
+data {
+#include parts/coordinates_data.stan
+#include parts/rows_data.stan
+  vector<lower=0>[N] y; // times the weight of the row
+  vector<lower=0>[N] exposure; // weights
+  real base; // -log y!
+}
+transformed data {
+  int A = 0;
+}
+parameters {
+#include parts/effect_parameters.stan
+}
+transformed parameters {
+#include parts/hyperparameters.stan
+#include parts/effects.stan
+}
+model {
+#include parts/linear_predictor.stan
+  target += base + dot_product(y, eta) - dot_product(exposure, exp(eta));
+#include parts/priors.stan
+  target += log_prior_r;
+}

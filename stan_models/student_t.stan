@@ -1,0 +1,39 @@
+// Student-t response with nu degrees of freedom.
+functions {
+#include parts/functions.stan
+#include parts/group_functions.stan
+}
+data {
+#include parts/coordinates_data.stan
+#include parts/rows_data.stan
+  int<lower=1, upper=10> sigma_prior;
+  row_vector[4] sigma_par;
+  int<lower=1, upper=10> nu_prior;
+  row_vector[4] nu_par;
+  vector[N] y;
+  vector<lower=0>[N] weight; // of each row's log density
+}
+transformed data {
+  int A = 2; // sigma, nu
+  real weights = sum(weight);
+}
+parameters {
+#include parts/effect_parameters.stan
+}
+transformed parameters {
+#include parts/hyperparameters.stan
+  real<lower=0> sigma = exp(theta[P + 1]);
+  real<lower=0> nu = exp(theta[P + 2]);
+#include parts/effects.stan
+}
+model {
+#include parts/linear_predictor.stan
+  target += weights * (lgamma((nu + 1) / 2) - lgamma(nu / 2)
+                       - 0.5 * log(nu * pi()) - log(sigma));
+  target += -0.5 * (nu + 1)
+            * dot_product(weight, log1p(square((y - eta) / sigma) / nu));
+  target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
+  target += coded_lpdf(nu | nu_prior, nu_par) + log(nu);
+#include parts/priors.stan
+  target += log_prior_r;
+}

@@ -1,0 +1,39 @@
+// Weibull response, log link of the mean, right-censored where event is 0.
+functions {
+#include parts/functions.stan
+#include parts/group_functions.stan
+}
+data {
+#include parts/coordinates_data.stan
+#include parts/rows_data.stan
+  int<lower=1, upper=10> shape_prior;
+  row_vector[4] shape_par;
+  vector<lower=0>[N] y;
+  vector<lower=0, upper=1>[N] event; // 0 where y is right-censored
+  vector<lower=0>[N] weight; // of each row's log density
+}
+transformed data {
+  int A = 1; // shape
+  vector[N] event_weight = event .* weight;
+  real events = sum(event_weight);
+  real base = -dot_product(event_weight, log(y));
+}
+parameters {
+#include parts/effect_parameters.stan
+}
+transformed parameters {
+#include parts/hyperparameters.stan
+  real<lower=0> shape = exp(theta[P + 1]);
+#include parts/effects.stan
+}
+model {
+#include parts/linear_predictor.stan
+  // log (y / scale), where the mean is scale * Gamma(1 + 1 / shape).
+  vector[N] scaled = log(y) - eta + lgamma(1 + 1 / shape);
+  target += base + events * log(shape)
+            + shape * dot_product(event_weight, scaled)
+            - dot_product(weight, exp(shape * scaled));
+  target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
+#include parts/priors.stan
+  target += log_prior_r;
+}

@@ -1,0 +1,61 @@
+// Zero-inflated negative binomial response, log link: with probability zi a
+// zero that is no count.
+functions {
+#include parts/functions.stan
+#include parts/group_functions.stan
+}
+data {
+#include parts/coordinates_data.stan
+#include parts/rows_data.stan
+  int<lower=1, upper=10> shape_prior;
+  row_vector[4] shape_par;
+  int<lower=1, upper=10> zi_prior;
+  row_vector[4] zi_par;
+  vector<lower=0>[N] y;
+  vector<lower=0>[N] weight; // of each row's log density
+}
+transformed data {
+  int A = 2; // shape, zi
+  // Rows with a zero and rows with a count.
+  array[N] int row;
+  int zeros = 0;
+  int counts = 0;
+  for (n in 1:N) {
+    if (y[n] == 0) {
+      zeros += 1;
+      row[zeros] = n;
+    } else {
+      row[N - counts] = n;
+      counts += 1;
+    }
+  }
+  array[zeros] int zero = head(row, zeros);
+  array[counts] int count = tail(row, counts);
+  vector[counts] y_count = y[count];
+  vector[counts] weight_count = weight[count];
+  real weights = sum(weight_count);
+  real base = -dot_product(weight_count, lgamma(y_count + 1));
+}
+parameters {
+#include parts/effect_parameters.stan
+}
+transformed parameters {
+#include parts/hyperparameters.stan
+  real<lower=0> shape = exp(theta[P + 1]);
+  real<lower=0, upper=1> zi = inv_logit(theta[P + 2]);
+#include parts/effects.stan
+}
+model {
+#include parts/linear_predictor.stan
+  vector[zeros] log_zero = -shape * log1p_exp(eta[zero] - log(shape));
+  target += dot_product(weight[zero],
+                        log(zi + (1 - zi) * exp(log_zero)));
+  vector[counts] lo = eta[count] - log(shape);
+  target += base + weights * (log1m(zi) - lgamma(shape))
+            + dot_product(weight_count, lgamma(y_count + shape) + y_count .* lo
+                                        - (y_count + shape) .* log1p_exp(lo));
+  target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
+  target += coded_lpdf(zi | zi_prior, zi_par) + log(zi) + log1m(zi);
+#include parts/priors.stan
+  target += log_prior_r;
+}
