@@ -5,6 +5,7 @@ A message says what is wrong, in which column or argument, how often, the first 
 the way out. Rows are positions counted from 0.
 """
 
+import re
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -277,7 +278,8 @@ def one_level(name: str, level: object) -> None:
 
 def dependent_term(label: str, others: Sequence[str]) -> None:
     """Raise because a population column is a linear combination of others."""
-    *most, last = others
+    shown = list(others) if len(others) <= 4 else [*others[:3], f"{len(others) - 3} others"]
+    *most, last = shown
     named = f"{', '.join(most)} and {last}" if most else last
     raise DataError(f"{label} is a linear combination of {named}: drop one")
 
@@ -294,6 +296,12 @@ def levels_seen(name: str, values: pd.Series, unseen: NDArray[np.bool_], levels:
         f"{first_three(found)} {at_rows(rows, values.index)}. Allowed: "
         + ", ".join(repr(level) for level in allowed)
     )
+
+
+def term_levels_seen(text: str, found: Warning) -> None:
+    """Raise because a term met a level that it has no column for."""
+    levels = re.search(r"\{.*\}", str(found))
+    raise DataError(f"{text!r} has levels that the fit never saw: {levels[0] if levels else found}")
 
 
 def still_numeric(name: str, values: pd.Series) -> None:
@@ -406,7 +414,7 @@ def plain_label(name: str, label: object) -> None:
     """Raise because a label is no text, number, truth value or date."""
     kind = type(label).__name__
     raise DataError(
-        f"labels of {name!r} are {kind}s, such as {label!r}: make them text with "
+        f"labels of {name!r} are {kind.removesuffix('s')}s, such as {label!r}: make them text with "
         f"data[{name!r}].astype(str)"
     )
 
@@ -579,6 +587,12 @@ def missing_labels(
             "new_groups='population' sets their effect to zero, 'sample' draws it from the fitted "
             "spread."
         )
+
+
+def trials_argument(trials: object) -> None:
+    """Raise unless trials are a column's name or a whole number."""
+    if isinstance(trials, bool) or not isinstance(trials, str | int | np.integer):
+        raise ArgumentError(f"trials is {trials!r}: pass the name of a column, or a whole number")
 
 
 def missing_policy(missing: str) -> Literal["error", "drop"]:

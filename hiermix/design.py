@@ -216,6 +216,8 @@ def build(
     # 4. Population columns that can be told apart.
     _check_population(plan, encoded, frame.index)
     _check_effects(plan, encoded, frame.index, roles.factors)
+    for grouping in groupings:
+        _check_varying(plan, encoded, grouping, frame.index)
     return Design(
         formula=formula,
         frame=frame,
@@ -356,6 +358,7 @@ def _with_keywords(
     if isinstance(offset, str):
         formula = replace(formula, offsets=(*formula.offsets, quoted(offset)))
     if trials is not None:
+        checks.trials_argument(trials)
         formula = replace(formula, trials=_once("trials", formula.trials, str(trials)))
     if censored is not None:
         formula = replace(formula, censored=_once("censored", formula.censored, censored))
@@ -622,9 +625,7 @@ def _materialise(spec: Any, part: pd.DataFrame) -> Any:
         try:
             return spec.get_model_matrix(part, context=_context())
         except DataMismatchWarning as found:
-            raise DataError(
-                f"{unaliased(text)!r} has a level that the fit never saw: {found}"
-            ) from None
+            return checks.term_levels_seen(unaliased(text), found)
 
 
 @contextmanager
@@ -966,6 +967,21 @@ def _check_effects(
 ) -> None:
     """Raise if a varying column is no number somewhere."""
     _check_rows([spec for name in factors for spec in plan.effects[name]], encoded, index)
+
+
+def _check_varying(plan: _Plan, encoded: pd.DataFrame, grouping: Grouping, index: pd.Index) -> None:
+    """Raise if a column that varies beside the intercept of its group is constant.
+
+    Other combinations may stand in group terms: each block has a spread of its own.
+    """
+    if "Intercept" not in grouping.effects or set(grouping.effects) <= set(plan.population.labels):
+        return
+    for spec in plan.effects[grouping.name]:
+        ranges = [(Z.min(axis=0), Z.max(axis=0)) for Z in _finite_slices(spec, encoded, index)]
+        low, high = np.min(ranges, axis=(0, 1)), np.max(ranges, axis=(0, 1))
+        for label, least, most in zip(spec.labels, low, high, strict=True):
+            if least == most and label != "Intercept":
+                checks.constant_term(label, float(least), intercept=True)
 
 
 def _check_rows(specs: Sequence[_Spec], encoded: pd.DataFrame, index: pd.Index) -> None:

@@ -665,7 +665,10 @@ def _expression(reader: _Reader, start: int, end: int) -> str:
         tree = check_expression(text)
     except FormulaError as error:
         reader.fail(str(error), tokens[0])
-    reader.uses.extend(_uses(tree))
+    found = list(_uses(tree))
+    if not found:
+        reader.fail("a call that names no column is no term", tokens[0])
+    reader.uses.extend(found)
     canonical = _QUOTED_ALIAS.sub(
         lambda match: quoted(bytes.fromhex(match[1]).decode()), ast.unparse(tree)
     )

@@ -232,6 +232,13 @@ def test_row_14_constant_predictor() -> None:
     assert design("y ~ 0 + x + (1 | g)", frame(x=1.0)).terms == ("x",)
 
 
+@pytest.mark.parametrize("text", ["(1 + w | g)", "(w || g)", "(1 | g) + (0 + w | g)"])
+def test_row_14_constant_beside_the_intercept_of_a_group(text: str) -> None:
+    message = "column 'w' is constant (2.0) and the model has an intercept"
+    refuses(message, f"y ~ x + {text}", frame(w=2))
+    assert design("y ~ x + (0 + w | g)", frame(w=2)).groupings[0].effects == ("w",)
+
+
 def test_row_14_one_level() -> None:
     refuses("column 'treat' has one level ('a')", "y ~ treat + (1 | g)", frame(treat="a"))
 
@@ -253,6 +260,13 @@ def test_row_15_whatever_the_units(scale: float) -> None:
     x = frame()["x"] * scale
     assert len(design("y ~ x + x2", frame(x=x, x2=x + 1e-3 * frame()["y"] * scale)).terms) == 3
     refuses("x2 is a linear combination of x", "y ~ x + x2", frame(x=x, x2=x / 7))
+
+
+def test_row_15_of_many_columns_three_are_named() -> None:
+    total = frame()["x"] + sum(np.eye(ROWS)[row] for row in range(6))
+    spikes = {f"s{row}": np.eye(ROWS)[row] for row in range(6)}
+    message = "total is a linear combination of x, s0, s1 and 4 others: drop one"
+    refuses(message, f"y ~ x + {' + '.join(spikes)} + total", frame(total=total, **spikes))
 
 
 def test_row_15_a_combination_of_factors_that_no_row_has() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from hiermix import design as room
 from hiermix.design import Design, build
-from hiermix.errors import ArgumentError, DataError
+from hiermix.errors import ArgumentError, DataError, FormulaError
 from hiermix.formula import CONTRASTS, TRANSFORMS, Group, parse
 
 ROWS = 60
@@ -359,6 +359,8 @@ def test_trials_said_twice() -> None:
     with pytest.raises(ArgumentError, match="trials is '20', but the formula says 'n'"):
         made("y | trials(n) ~ x", trials=20)
     assert made("y | trials(n) ~ x", trials="n").trials is not None
+    with pytest.raises(ArgumentError, match=re.escape("trials is 2.5: pass the name of a column")):
+        made("y ~ x", trials=2.5)
 
 
 @pytest.mark.parametrize("coded", [["none", "right", "left"], [0, 1, -1], [0.0, 1.0, -1.0]])
@@ -457,3 +459,12 @@ def test_a_transform_with_wrong_arguments() -> None:
         DataError, match=re.escape("can't make the columns of 'poly(x, degrees=2)'")
     ):
         made("y ~ poly(x, degrees=2)")
+
+
+@pytest.mark.parametrize(
+    "call", ["I(x.values)", "__import__('os')", "I(__import__('os').getpid())"]
+)
+def test_a_spec_checks_every_call_once_more(call: str) -> None:
+    """What formulaic would evaluate is read again just before it does, whoever wrote it."""
+    with pytest.raises(FormulaError, match="not allowed in a formula"):
+        room._fit_spec(call, DATA[["x"]])

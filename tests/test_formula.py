@@ -177,6 +177,8 @@ def test_a_spec_repeats_no_bar() -> None:
         ("y ~ {}", "nothing stands between the braces"),
         ("y ~ ()", "a term is missing before ')'"),
         ("y ~ x.values", "if it is a column, write `x.values`"),
+        ("y ~ C(3)", "names no column"),
+        ("y ~ I('a')", "names no column"),
         ("y ~ ploy(x, 2)", "Did you mean 'poly'?"),
         ("y ~ (x]", "'(' is not closed"),
         ("y ~ poly(x,,2)", "can't be read"),
