@@ -190,13 +190,7 @@ def build(
     checks.enough_rows(data)
     formula = _with_keywords(formula, offset, trials, censored)
     roles = _Roles(formula, weights if isinstance(weights, str) else None)
-    checks.free_names(list(roles.factors))
-    checks.no_slash(roles.columns)
-    named = {"weights": weights, "offset": offset, "trials": trials, "censored": censored}
-    for argument, column in named.items():
-        if isinstance(column, str) and not column.isdecimal():
-            checks.known_columns([column], data, argument)
-    checks.known_columns(roles.columns, data)
+    _check_names(roles, data, weights, offset, trials, censored)
     frame, kept = _complete_rows(_select(data, roles.columns), roles, missing)
     checks.enough_rows(frame, " that is complete")
 
@@ -208,7 +202,11 @@ def build(
     # 3. Levels and codes, the response and what stands beside it.
     groupings = tuple(_grouping(name, frame, plan, continuous) for name in roles.factors)
     _in_one_part(roles, encodings)
-    beside = _beside(plan, frame, encoded, _of_rows(weights, kept), _of_rows(offset, kept))
+    arrays = (
+        _given(what, values, len(data), kept)
+        for what, values in (("weights", weights), ("offset", offset))
+    )
+    beside = _beside(plan, frame, encoded, *arrays)
     response = _response(plan, frame, encoded, beside.trials)
     if continuous:
         checks.constant_response(roles.response_name, response)
@@ -231,6 +229,16 @@ def build(
         _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
         **beside._asdict(),
     )
+
+
+def _check_names(roles: _Roles, data: pd.DataFrame, *keywords: object) -> None:
+    """Raise for names that are no column, or that results can't have."""
+    checks.free_names(list(roles.factors))
+    checks.no_slash(roles.columns)
+    for argument, column in zip(("weights", "offset", "trials", "censored"), keywords, strict=True):
+        if isinstance(column, str) and not column.isdecimal():
+            checks.known_columns([column], data, argument)
+    checks.known_columns(roles.columns, data)
 
 
 def _on(
@@ -399,12 +407,14 @@ def _complete_rows(
     return frame.iloc[kept], kept
 
 
-def _of_rows(values: str | ArrayLike | None, kept: NDArray[np.intp] | None) -> NDArray[Any] | None:
+def _given(
+    what: str, values: str | ArrayLike | None, rows: int, kept: NDArray[np.intp] | None
+) -> FloatArray | None:
     """Return an array for the rows that were kept; columns were cut with the frame."""
     if values is None or isinstance(values, str):
         return None
-    array = np.asarray(values)
-    return array if kept is None or len(array) <= kept[-1] else array[kept]
+    array = _array(what, values, rows)
+    return array if kept is None else array[kept]
 
 
 def _unused_levels(frame: pd.DataFrame) -> dict[str, int]:

@@ -391,6 +391,9 @@ def test_arrays_are_cut_with_the_rows() -> None:
     assert np.array_equal(found.weights, Z[kept])
     assert np.array_equal(found.offset, Z[kept])
     assert np.array_equal(found.frame.index, DATA.index[kept])
+    for length in (59, 61):
+        with pytest.raises(DataError, match=f"weights has {length} values, the data 60 rows"):
+            made("y ~ x", data, missing="drop", weights=np.ones(length))
 
 
 @pytest.mark.parametrize("dtype", ["int8", "int32", "int64", "uint8", "Int64", "float32"])
