@@ -29,12 +29,22 @@ def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
         "E": len(sd),
         "B": len(blocks),
         "block": np.array(blocks, dtype=np.int64),
+        "sd_bend": at.bend if len(at.bend) else np.zeros(len(sd)),
+        "sd_spread": _spread(design, at),
         "b_prior": b_prior,
         "b_par": b_par,
         "sd_prior": sd_prior,
         "sd_par": sd_par,
         "lkj": np.array(lkj_shapes(design, table)),
     }
+
+
+def _spread(design: Design, at: Coordinates) -> FloatArray:
+    """Sd of each log sd, which come last but for the correlations."""
+    correlations = sum(size * (size - 1) // 2 for each in design.groupings for size in each.blocks)
+    effects = sum(len(each.effects) for each in design.groupings)
+    end = len(at.center) - correlations
+    return np.sqrt(np.sum(at.scale[end - effects : end] ** 2, axis=1))
 
 
 def b_names(design: Design) -> list[str]:
@@ -166,9 +176,7 @@ def response(design: Design, family: Family, repeats: Repeats) -> StanData:
     return data
 
 
-def _successes(
-    design: Design, y: FloatArray, weight: FloatArray, repeats: Repeats
-) -> StanData:
+def _successes(design: Design, y: FloatArray, weight: FloatArray, repeats: Repeats) -> StanData:
     from scipy.special import gammaln
 
     n = np.ones(design.rows) if design.trials is None else design.trials

@@ -8,7 +8,7 @@ scale): whatever center and scale are, the program's posterior is the same.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -19,12 +19,18 @@ from hiermix.typing import FloatArray
 
 @dataclass(frozen=True)
 class Coordinates:
-    """``theta = center + scale raw``: population, family, log sd, unconstrained correlations."""
+    """``theta = center + scale raw``: population, family, log sd, unconstrained correlations.
+
+    A log sd whose posterior runs on towards zero is bent down to ``theta - bend softplus(-t)^2 / 2``,
+    where t is theta's distance from its center in sds: a normal t then reaches far below.
+    """
 
     center: FloatArray
     """(D,)"""
     scale: FloatArray
     """(D, D)"""
+    bend: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """(E,) one for each sd."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +63,9 @@ def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:
     scale = np.zeros((D, D))
     scale[:P, :P] = inverse_root(precision)
     scale[P:, P:] = curvature
-    return Coordinates(np.concatenate([b, phi]), scale)
+    sds = range(priors.sigma is not None, (priors.sigma is not None) + gram.Q)
+    bend = np.array([_bend(target.value_and_gradient, phi, curvature, i) for i in sds])
+    return Coordinates(np.concatenate([b, phi]), scale, bend)
 
 
 def block_cholesky(raw: FloatArray, blocks: Sequence[int]) -> tuple[FloatArray, float]:
@@ -271,6 +279,34 @@ def mode(
         if settled:
             break
     return phi, root
+
+
+def _bend(
+    function: Callable[[FloatArray], tuple[float, FloatArray]],
+    phi: FloatArray,
+    root: FloatArray,
+    i: int,
+) -> float:
+    """Bend of element i that makes the density two sds below the center a normal's."""
+    covariance = root @ root.T
+    spread = np.sqrt(covariance[i, i])
+    line = covariance[i] / spread
+
+    def log_density(t: float, bend: float) -> float:
+        slack = np.log1p(np.exp(-t))
+        slope = 1 + bend / spread * slack * -np.expm1(-slack)
+        return function(phi + line * (t - bend / spread * slack**2 / 2))[0] + np.log(slope)
+
+    def excess(bend: float) -> float:
+        return log_density(-2.0, bend) - log_density(0.0, bend) + 2.0
+
+    low, high = 0.0, 2.0
+    if excess(low) < 0.1:
+        return 0.0
+    for _ in range(8):
+        middle = (low + high) / 2
+        low, high = (middle, high) if excess(middle) > 0 else (low, middle)
+    return (low + high) / 2
 
 
 def _curvature(

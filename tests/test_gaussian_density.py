@@ -76,9 +76,14 @@ def reference(model: hm.Model, raw: np.ndarray, blocks: tuple[int, ...], eta: fl
     data, design = model.stan_data(), model.design
     theta = data["center"] + data["scale"] @ raw
     P, Q = len(design.terms), sum(blocks)
-    b, sigma, sd = theta[:P], np.exp(theta[P]), np.exp(theta[P + 1 : P + 1 + Q])
+    b, sigma = theta[:P], np.exp(theta[P])
+    t = (theta - data["center"])[P + 1 : P + 1 + Q] / data["sd_spread"]
+    bend, softplus = data["sd_bend"], np.logaddexp(0, -t)
+    sd = np.exp(theta[P + 1 : P + 1 + Q] - bend * softplus**2 / 2)
     rest = theta[P + 1 + Q :]
-    L, lp, at, k = np.eye(Q), 0.0, 0, 0
+    # d log sd / d theta, with the logistic function as the slope of softplus.
+    lp = float(np.sum(np.log(1 + bend * softplus / (1 + np.exp(t)) / data["sd_spread"])))
+    L, at, k = np.eye(Q), 0, 0
     for size in blocks:
         pairs = size * (size - 1) // 2
         if size > 1:

@@ -9,6 +9,11 @@
   int<lower=0> B; // blocks of correlated coefficients
   array[B] int<lower=1> block; // sizes of the blocks, E in all
 
+  // Log sds whose posterior runs on towards zero are bent downwards: by how
+  // much, and the sd of each in these coordinates.
+  vector<lower=0>[E] sd_bend;
+  vector<lower=0>[E] sd_spread;
+
   // Priors, coded as in coded_lpdf.
   array[P] int<lower=1, upper=10> b_prior;
   matrix[P, 4] b_par;
