@@ -80,8 +80,9 @@ def _flat(array: "xr.DataArray", draws: Which, *dims: str) -> FloatArray:
 def _population(posterior: "xr.Dataset", design: Design, draws: Which) -> FloatArray:
     slopes = [term for term in design.terms if term != "Intercept"]
     parts = []
-    if "Intercept" in design.terms:
-        parts.append(_flat(posterior["Intercept"], draws)[:, None])
+    if "Intercept" in design.terms:  # thresholds may stand in its place
+        intercept = posterior.get("Intercept", 0.0 * posterior["chain"] * posterior["draw"])
+        parts.append(_flat(intercept, draws)[:, None])
     if slopes:
         parts.append(_flat(posterior["b"].sel(term=slopes), draws, "term"))
     if not parts:

@@ -103,6 +103,7 @@ class Model:
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
             "parameterisation": parameterisation,
+            "weights": weights if isinstance(weights, str) else None,
         }  # fmt: skip
 
     def __repr__(self) -> str:
@@ -212,7 +213,7 @@ class Model:
         from hiermix import __version__
 
         return {
-            "formula": self.design.formula.text,
+            "formula": str(self.design.formula),  # with what was said by keyword
             "family": self.family.name,
             "link": self.link,
             "program": self.program_name,

@@ -1,29 +1,24 @@
-"""Predictions: linear predictor, mean and response draws, for old and new rows and groups.
-
-Rows are worked through in pieces, all draws of a row together; nothing of the size rows x groups
-is made. What a row and a group get does not depend on the pieces or on what stands beside them.
-"""
+"""Predictions for old and new rows and groups: as draws, as quantiles, in pieces, in a file."""
 
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from hiermix.design import Design, Grouping
+from hiermix.design import Design
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families import Family
-from hiermix.layout import Layout, Which, lay_out
+from hiermix.layout import Which, lay_out
 from hiermix.new_groups import NewEffects, check_policy
+from hiermix.predictor import Job, Predictor
 from hiermix.streamed import write
-from hiermix.streams import RowStreams, row_hashes
 from hiermix.typing import FloatArray
+from hiermix.update import with_updated
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,8 +27,6 @@ type Effects = str | Sequence[str]
 """``"all"``, ``"none"``, or the names of grouping factors."""
 
 KINDS = ("linear", "mean", "response")
-_ROWS = 65_536
-_ENTRIES = 500_000
 
 
 def factors(design: Design, group_effects: Effects) -> tuple[str, ...]:
@@ -61,88 +54,6 @@ def check_kind(kind: str) -> str:
         near = did_you_mean(str(kind), KINDS)
         raise ArgumentError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}.{near}")
     return kind
-
-
-class Piece(NamedTuple):
-    """Some rows and the draws of their linear predictor."""
-
-    rows: slice
-    eta: FloatArray
-    """(n, S)"""
-
-
-@dataclass(frozen=True, eq=False)
-class Predictor:
-    """The linear predictor of a design's rows under the draws of a fit."""
-
-    design: Design
-    family: Family
-    layout: Layout
-    new: NewEffects
-    seed: int
-
-    @cached_property
-    def hashes(self) -> np.ndarray:
-        """Which stream of random numbers each row has."""
-        return row_hashes(self.design)
-
-    def pieces(self) -> Iterator[Callable[[], Piece]]:
-        """Yield pieces of rows, each made when it is called."""
-        size = max(1, _ENTRIES // self.layout.draws)
-        for start in range(0, self.design.rows, _ROWS):
-            block = _Block(self, slice(start, min(start + _ROWS, self.design.rows)))
-            for first in range(start, block.rows.stop, size):
-                yield block.piece(slice(first, min(first + size, block.rows.stop)))
-
-    def own(self) -> dict[str, FloatArray]:
-        """Return the family's own parameters, shaped to broadcast against (n, S)."""
-        return self.layout.own
-
-    def effects(self, grouping: Grouping, rows: slice) -> FloatArray:
-        """Return the effects (Q, n, S) of the groups of some rows."""
-        codes = grouping.codes[rows]
-        r = self.layout.r[grouping.name]
-        known = (codes >= 0) & (codes < len(grouping.levels))
-        if known.all():
-            return r.take(codes, axis=1)
-        found = np.empty((len(r), len(codes), r.shape[2]))
-        found[:, known] = r[:, codes[known]]
-        for code in np.unique(codes[codes >= len(grouping.levels)]):
-            label = grouping.new_levels[code - len(grouping.levels)]
-            found[:, codes == code] = self.new.of_level(grouping, label)[:, None]
-        for place in np.flatnonzero(codes < 0):
-            hash_, same = self.hashes[rows.start + place].tolist()
-            found[:, place] = self.new.of_row(grouping, (hash_, same))
-        return found
-
-
-class _Block:
-    """The matrices of some rows: formulas are read once for many pieces."""
-
-    def __init__(self, predictor: Predictor, rows: slice) -> None:
-        design = predictor.design
-        self.predictor = predictor
-        self.rows = rows
-        self.X = design.X(rows)
-        self.groupings = [each for each in design.groupings if each.name in predictor.layout.r]
-        self.Z = [design.Z(each.name, rows) for each in self.groupings]
-
-    def piece(self, rows: slice) -> Callable[[], Piece]:
-        return lambda: Piece(rows, self.eta(rows))
-
-    def eta(self, rows: slice) -> FloatArray:
-        inside = slice(rows.start - self.rows.start, rows.stop - self.rows.start)
-        eta: FloatArray = self.X[inside] @ self.predictor.layout.b
-        offset = self.predictor.design.offset
-        if offset is not None:
-            eta += offset[rows, None]
-        for grouping, Z in zip(self.groupings, self.Z, strict=True):
-            effects = self.predictor.effects(grouping, rows)
-            for k, label in enumerate(grouping.effects):
-                if label != "Intercept":
-                    effects[k] *= Z[inside, k, None]
-                eta += effects[k]
-        return eta
 
 
 def predictor(
@@ -177,7 +88,8 @@ def predictor(
     seed = int(tree.attrs["seed"]) if seed is None else seed
     own = tuple(each.name for each in family.own)
     layout = lay_out(tree, design, own, factors(design, group_effects), draws)
-    return Predictor(design, family, layout, NewEffects(layout, new_groups, seed), seed)
+    source = Predictor(design, family, layout, NewEffects(layout, new_groups, seed), seed)
+    return with_updated(source) if new_groups == "update" else source
 
 
 def rows_on(
@@ -206,47 +118,14 @@ def linear(
 ) -> FloatArray:
     """Return the linear predictor (n, S) of rows of known groups, as a whole."""
     source = predictor(tree, design, family, group_effects=group_effects, draws=draws)
-    eta = np.empty((design.rows, source.layout.draws))
-    for make in source.pieces():
-        piece = make()
-        eta[piece.rows] = piece.eta
-    return eta
-
-
-type Part = tuple[slice, FloatArray]
-"""Rows, and their draws (n, S)."""
-
-
-def parts(source: Predictor, kind: str) -> Iterator[Callable[[], Part]]:
-    """Yield the pieces of a prediction, each made when it is called."""
-    for make in source.pieces():
-        yield partial(_part, source, make, kind)
-
-
-def _part(source: Predictor, make: Callable[[], Piece], kind: str) -> Part:
-    rows, eta = make()
-    if kind == "linear":
-        return rows, eta
-    if kind == "mean":
-        return rows, source.family.mean(eta, source.own())
-    return rows, _response(source, rows, eta)
-
-
-def _response(source: Predictor, rows: slice, eta: FloatArray) -> FloatArray:
-    """Draw responses; every row has a stream of its own."""
-    streams = RowStreams(source.seed, "response")
-    own = source.own()
-    drawn = np.empty_like(eta)
-    for place, (hash_, same) in enumerate(source.hashes[rows].tolist()):
-        drawn[place] = source.family.draw(streams.at((hash_, same)), eta[place], own)
-    return drawn
+    return draw_matrix(source, "linear")
 
 
 def draw_matrix(source: Predictor, kind: str) -> FloatArray:
     """Return the draws of a prediction (n, S)."""
     out = np.empty((source.design.rows, source.layout.draws))
 
-    def put(job: Callable[[], Part]) -> None:
+    def put(job: Job) -> None:
         rows, part = job()
         out[rows] = part
 
@@ -259,7 +138,7 @@ def quantile_matrix(source: Predictor, kind: str, probs: Sequence[float]) -> Flo
     wanted = check_probs(probs)
     out = np.empty((len(wanted), source.design.rows))
 
-    def put(job: Callable[[], Part]) -> None:
+    def put(job: Job) -> None:
         rows, part = job()
         out[:, rows] = sorted_quantiles(part, wanted)
 
@@ -288,13 +167,13 @@ def sorted_quantiles(part: FloatArray, probs: FloatArray) -> FloatArray:
     return np.asarray((part[:, low] * (1 - share) + part[:, high] * share).T)
 
 
-def _each(put: Callable[[Callable[[], Part]], None], source: Predictor, kind: str) -> None:
+def _each(put: Callable[[Job], None], source: Predictor, kind: str) -> None:
     """Work through the parts of a prediction on all cores."""
-    if kind == "response":
+    if kind == "response" or any((each.codes < 0).any() for each in source.design.groupings):
         _ = source.hashes  # made once, before threads ask for it
     with ThreadPoolExecutor(_cores()) as pool:
         try:
-            for _ in pool.map(put, parts(source, kind)):
+            for _ in pool.map(put, source.jobs(kind)):
                 pass
         except BaseException:  # so that Ctrl-C doesn't wait for the parts still to come
             pool.shutdown(cancel_futures=True)
@@ -344,7 +223,7 @@ def labelled(tree: "xr.DataTree", kind: str, flat: FloatArray, rows: np.ndarray)
 def in_pieces(tree: "xr.DataTree", source: Predictor, kind: str) -> Iterator["xr.DataArray"]:
     """Yield a prediction in pieces of rows, in order."""
     numbers = np.arange(source.design.rows)
-    for job in parts(source, kind):
+    for job in source.jobs(kind):
         rows, part = job()
         yield labelled(tree, kind, part, numbers[rows])
 

@@ -1,0 +1,97 @@
+"""Draws of a few standardised effects given any log density, by importance weights.
+
+For every draw of the rest: the mode by Newton's method, candidates from a t distribution around
+it, and one of them chosen by its importance weight (Rubin, 1988). All draws are worked at once.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from hiermix.typing import FloatArray
+
+CANDIDATES = 64
+_FREEDOM = 5
+_STEPS = 50
+_TOLERANCE = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Target:
+    """``v ~ N(0, I)`` and rows with linear predictor ``base + Z Lambda v``; S draws, q effects."""
+
+    log_density: Callable[[FloatArray], FloatArray]
+    """Linear predictor (n, S) to the pointwise log density (n, S)."""
+    base: FloatArray
+    """(n, S)"""
+    Z: FloatArray
+    """(n, q)"""
+    Lambda: FloatArray
+    """(S, q, q)"""
+
+    def eta(self, v: FloatArray) -> FloatArray:
+        """Return the linear predictor (n, S) at v (S, q)."""
+        return np.asarray(self.base + self.Z @ np.einsum("sij,sj->is", self.Lambda, v))
+
+    @cached_property
+    def step(self) -> FloatArray:
+        """Step of central differences: a small part of what the effects move a row by."""
+        columns = np.moveaxis(self.Lambda, 2, 0)
+        spread = sum((self.Z @ column.T) ** 2 for column in columns)
+        return np.asarray(1e-4 * np.sqrt(np.maximum(spread, 1e-12)))
+
+    def __call__(self, v: FloatArray) -> FloatArray:
+        """Return the log density (S,) of v, but for a constant."""
+        value = self.log_density(self.eta(v)).sum(axis=0) - 0.5 * np.sum(v**2, axis=1)
+        return np.where(np.isfinite(value), value, -np.inf)
+
+    def slopes(self, v: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return gradient (S, q) and curvature (S, q, q), the latter kept positive definite."""
+        n, q = self.Z.shape
+        eta = self.eta(v)
+        low, here, high = (self.log_density(at) for at in (eta - self.step, eta, eta + self.step))
+        first = (high - low) / (2 * self.step)
+        second = np.maximum((2 * here - high - low) / self.step**2, 0.0)
+        pairs = (self.Z[:, :, None] * self.Z[:, None, :]).reshape(n, q * q)
+        W = (pairs.T @ second).reshape(q, q, -1).transpose(2, 0, 1)
+        LambdaT = np.swapaxes(self.Lambda, 1, 2)
+        gradient = np.einsum("sji,js->si", self.Lambda, self.Z.T @ first) - v
+        return gradient, LambdaT @ W @ self.Lambda + np.eye(q)
+
+
+def resample(target: Target, rng: np.random.Generator) -> FloatArray:
+    """Draw v (S, q), once for every draw of the rest."""
+    mode, curvature = _mode(target)
+    root = np.linalg.cholesky(curvature)
+    S, q = mode.shape
+    chosen, best = mode, np.full(S, -np.inf)
+    for _ in range(CANDIDATES):
+        t = rng.standard_normal((S, q)) / np.sqrt(rng.chisquare(_FREEDOM, S) / _FREEDOM)[:, None]
+        v = mode + np.linalg.solve(np.swapaxes(root, 1, 2), t[:, :, None])[:, :, 0]
+        proposal = -0.5 * (_FREEDOM + q) * np.log1p(np.sum(t**2, axis=1) / _FREEDOM)
+        # The largest of log weight + Gumbel noise is a draw in proportion to the weights.
+        score = target(v) - proposal + rng.gumbel(size=S)
+        chosen = np.where((score > best)[:, None], v, chosen)
+        best = np.maximum(score, best)
+    return chosen
+
+
+def _mode(target: Target) -> tuple[FloatArray, FloatArray]:
+    """Newton's method for all draws at once; a step that doesn't climb is halved."""
+    v = np.zeros(target.Lambda.shape[:2])
+    value = target(v)
+    size = np.ones(len(v))
+    gradient, curvature = target.slopes(v)
+    for _ in range(_STEPS):
+        step = size[:, None] * np.linalg.solve(curvature, gradient[:, :, None])[:, :, 0]
+        tried = target(v + step)
+        better = tried >= value
+        v = np.where(better[:, None], v + step, v)
+        value = np.where(better, tried, value)
+        size = np.where(better, np.minimum(1.0, 2 * size), size / 2)
+        gradient, curvature = target.slopes(v)
+        if np.max(np.abs(step)) < _TOLERANCE:
+            break
+    return v, curvature
