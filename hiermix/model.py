@@ -4,6 +4,7 @@ import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,11 @@ from hiermix.plots import fit as fitted_lines
 from hiermix.plots.layout import Plot
 from hiermix.predictor import Predictor
 from hiermix.priors import PriorTable
-from hiermix.typing import FloatArray, StanData
+from hiermix.typing import FloatArray, IntArray, StanData
 
 if TYPE_CHECKING:
     import xarray as xr
+    from arviz_stats import ELPDData
     from matplotlib.axes import Axes
 
 WARMUP = 1000
@@ -195,6 +197,16 @@ class Model:
                    "effects": time.perf_counter() - sampled}  # fmt: skip
         attrs = self._attrs(samples, settings, seconds, prior_only=prior_only)
         return Fit(self, trees.tree(posterior, samples, self.design, attrs))
+
+    def of_rows(self, rows: IntArray) -> "Model":
+        """Return this model for some of its rows: same levels, same priors, same encoding.
+
+        Levels that keep no row get effects from the fitted spread, each its own.
+        """
+        model = copy(self)
+        model.__dict__.pop("_posterior", None)
+        model.design = self.design.take(rows)
+        return model
 
     def _label(self, ready: Assembled, samples: Samples, seed: int) -> "xr.Dataset":
         """Name the draws and draw the effects that were integrated out."""
@@ -583,6 +595,125 @@ class Fit:
             self.data, design, self.model.family,
             group_effects=group_effects, new_groups=new_groups, seed=seed,
         )  # fmt: skip
+
+    def variance(self) -> "xr.Dataset":
+        """Split the variance of the linear predictor and the response's own; as posterior draws.
+
+        Returns
+        -------
+        Dataset
+            ``variance`` and ``share`` of each component (population, each grouping factor,
+            residual); ``icc``, each factor's share of what is not the population's; ``r2_marginal``
+            (population) and ``r2_conditional`` (population and groups).
+
+        Notes
+        -----
+        On the scale of the link: Nakagawa and Schielzeth (2013), Johnson (2014) for varying slopes,
+        Nakagawa, Johnson and Schielzeth (2017) for other families. See `variance_table`.
+        """
+        return variance.variance(self.data, self.design, self.model.family)
+
+    def variance_table(self, *, prob: float = 0.95) -> pd.DataFrame:
+        """Summarise `variance`: sd, variance, share of each component with its interval, and R2.
+
+        Parameters
+        ----------
+        prob : float
+            Probability of the equal-tailed interval.
+        """
+        return variance.table(self.data, self.design, self.model.family, prob)
+
+    def hypothesis(self, *statements: str, prob: float = 0.95) -> pd.DataFrame:
+        """Return the posterior probability of statements about parameters.
+
+        Parameters
+        ----------
+        *statements : str
+            Such as ``"floor < 0"``, ``"-0.1 < floor < 0.1"``, ``"sd[county, floor] > 0.1"``,
+            ``"cor[county, Intercept, floor] < 0"``, ``"exp(floor) < sigma"``, and of the
+            coefficients of levels ``"county[AITKIN, floor] < county[ST LOUIS, floor]"``.
+        prob : float
+            Probability of the equal-tailed interval.
+
+        Returns
+        -------
+        DataFrame
+            One row a statement: estimate (left side less right side; the middle of two
+            comparisons), sd, interval, probability and its Monte-Carlo error.
+
+        Raises
+        ------
+        ArgumentError
+            A statement that is no comparison, or a name that is not in the fit.
+        """
+        return hypothesis.table(self.data, self.design, statements, prob)
+
+    def log_likelihood(self) -> "xr.DataArray":
+        """Add the pointwise log density of each row to ``fit.data``, for functions of ArviZ.
+
+        Weighted if the fit is. Holds rows x draws numbers; `loo` needs only pieces of them.
+
+        Returns
+        -------
+        DataArray
+            (chain, draw, row)
+        """
+        found = compare.log_likelihood(self.data, self.design, self.model.family)
+        self.data["log_likelihood"] = type(self.data)(found.to_dataset())
+        return found
+
+    def loo(self) -> "ELPDData":
+        """Estimate the log density of unseen rows of the same groups, leaving one out at a time.
+
+        Returns
+        -------
+        ELPDData
+            ArviZ's: ``elpd``, ``se``, ``p`` (effective parameters), ``elpd_i``, ``pareto_k``.
+        """
+        return compare.loo(self.data, self.design, self.model.family)
+
+    def kfold(
+        self,
+        *,
+        groups: str | None = None,
+        folds: int = 10,
+        seed: int | None = None,
+        engine: str | Engine = "auto",
+    ) -> "ELPDData":
+        """Estimate the log density of unseen rows, or of rows of unseen groups, by refits.
+
+        A row of a level that was left out is predicted with an effect drawn from the fitted spread.
+        Priors stay those of this fit. Memory: rows x draws.
+
+        Parameters
+        ----------
+        groups : str, optional
+            Grouping factor whose levels are left out as a whole; rows at random by default.
+        folds : int
+            Number of refits; at most one a level.
+        seed : int, optional
+            Of the folds and the refits; the fit's own by default.
+        engine : str or Engine
+            As in `Model.fit`.
+
+        Returns
+        -------
+        ELPDData
+            As `loo` returns; `hm.compare` takes it.
+        """
+        attrs = self.data.attrs
+        seed = int(attrs["seed"]) if seed is None else seed
+        keep = ("chains", "warmup", "draws", "adapt_delta", "max_treedepth")
+        settings = {name: attrs[name].item() if hasattr(attrs[name], "item") else attrs[name]
+                    for name in keep}  # fmt: skip
+
+        def refit(rows: IntArray) -> "xr.DataTree":
+            model = self.model.of_rows(rows)
+            return model.fit(seed=seed, engine=engine, progress=False, **settings).data
+
+        return compare.kfold(
+            self.data, self.design, self.model.family, groups, folds, seed, refit
+        )
 
     def save(self, path: str | Path) -> None:
         """Write the fit as netCDF, to a temporary name first.
