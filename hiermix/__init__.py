@@ -1,5 +1,6 @@
 """Bayesian hierarchical (mixed-effects) models with Stan, from Python."""
 
+from hiermix.comparison import compare
 from hiermix.datasets import load_dataset
 from hiermix.errors import (
     ArgumentError,
@@ -26,6 +27,7 @@ __all__ = [
     "HiermixWarning",
     "Model",
     "PriorError",
+    "compare",
     "load",
     "load_dataset",
 ]

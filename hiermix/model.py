@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import assemble, describe, effects, families, group_tables, predict, storage, summary
+from hiermix import (
+    assemble,
+    comparison,
+    describe,
+    effects,
+    families,
+    group_tables,
+    hypothesis,
+    predict,
+    storage,
+    summary,
+    variance,
+)
 from hiermix import draws as trees
 from hiermix.assemble import Assembled
 from hiermix.design import Design, build
@@ -658,7 +670,7 @@ class Fit:
         DataArray
             (chain, draw, row)
         """
-        found = compare.log_likelihood(self.data, self.design, self.model.family)
+        found = comparison.log_likelihood(self.data, self.design, self.model.family)
         self.data["log_likelihood"] = type(self.data)(found.to_dataset())
         return found
 
@@ -670,7 +682,7 @@ class Fit:
         ELPDData
             ArviZ's: ``elpd``, ``se``, ``p`` (effective parameters), ``elpd_i``, ``pareto_k``.
         """
-        return compare.loo(self.data, self.design, self.model.family)
+        return comparison.loo(self.data, self.design, self.model.family)
 
     def kfold(
         self,
@@ -711,7 +723,7 @@ class Fit:
             model = self.model.of_rows(rows)
             return model.fit(seed=seed, engine=engine, progress=False, **settings).data
 
-        return compare.kfold(
+        return comparison.kfold(
             self.data, self.design, self.model.family, groups, folds, seed, refit
         )
 

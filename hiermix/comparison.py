@@ -1,0 +1,222 @@
+"""Out-of-sample comparison: leave-one-out, whole groups left out, several fits in one table.
+
+The arithmetic is ArviZ's (Vehtari, Gelman and Gabry, 2017); here are the pointwise log densities it
+needs, and refits without some rows.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from hiermix import predict
+from hiermix.design import Design
+from hiermix.errors import ArgumentError, DataError, HiermixWarning, count
+from hiermix.families import Family
+from hiermix.group_tables import effect_draws
+from hiermix.summary import names
+from hiermix.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from arviz_stats import ELPDData
+
+_ENTRIES = 8_000_000
+"""Rows times draws of a piece."""
+
+type Refit = Callable[[IntArray], "xr.DataTree"]
+"""Fits the model again with some of its rows; groups without rows are drawn from their spread."""
+
+
+class Fitted(Protocol):
+    """What `compare` needs of a fit."""
+
+    @property
+    def design(self) -> Design:
+        """The fitted rows."""
+
+    def loo(self) -> "ELPDData":
+        """Leave-one-out cross-validation."""
+
+
+def log_likelihood(tree: "xr.DataTree", design: Design, family: Family) -> "xr.DataArray":
+    """Return the log density of each row in each draw (chain, draw, row), times its weight."""
+    return predict.labelled(
+        tree, "log_likelihood", _log_density(tree, design, family, slice(0, design.rows)),
+        np.arange(design.rows),
+    ).rename(design.response_name)  # fmt: skip
+
+
+def _log_density(tree: "xr.DataTree", design: Design, family: Family, rows: slice) -> FloatArray:
+    """Weighted log density of some rows (n, S)."""
+    source = predict.predictor(tree, design, family)
+    assert design.response is not None
+    found = family.log_density(design.response[rows, None], source.linear(rows), source.own(rows))
+    return found if design.weights is None else found * design.weights[rows, None]
+
+
+def loo(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
+    """Leave-one-out cross-validation by Pareto-smoothed importance sampling, piece by piece."""
+    import xarray as xr
+    from arviz_stats.utils import ELPDDataLOO
+
+    _check_response(design)
+    draws = tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
+    size = max(1, _ENTRIES // draws)
+    efficiency = _efficiency(tree)
+    pieces = [
+        _piece(tree, design, family, slice(start, min(start + size, design.rows)), efficiency)
+        for start in range(0, design.rows, size)
+    ]
+    elpd, pareto = (xr.concat([getattr(piece, name) for piece in pieces], "row") for name in
+                    ("elpd_i", "pareto_k"))  # fmt: skip
+    bad = int((pareto > pieces[0].good_k).sum())
+    if bad:
+        warnings.warn(
+            f"leave-one-out is unreliable for {count(bad, 'row')} of {design.rows:,} (Pareto k "
+            f"above {pieces[0].good_k:.2f}): the posterior leans too much on each of them. "
+            "kfold() refits instead.",
+            HiermixWarning,
+            stacklevel=3,
+        )
+    return ELPDDataLOO(
+        elpd=float(elpd.sum()), se=float(np.sqrt(design.rows * elpd.var())),
+        p=sum(piece.p for piece in pieces), n_samples=draws, n_data_points=design.rows,
+        scale="log", warning=bad > 0, good_k=pieces[0].good_k, elpd_i=elpd, pareto_k=pareto,
+    )  # fmt: skip
+
+
+def _piece(
+    tree: "xr.DataTree", design: Design, family: Family, rows: slice, efficiency: float
+) -> Any:
+    import arviz_stats
+    import xarray as xr
+
+    values = _log_density(tree, design, family, rows)
+    each = predict.labelled(tree, "y", values, np.arange(rows.start, rows.stop))
+    piece = xr.DataTree.from_dict({"log_likelihood": each.to_dataset(name="y")})
+    with warnings.catch_warnings():
+        # ArviZ warns of each piece, in words that fit no hierarchical model; `loo` says it once.
+        warnings.simplefilter("ignore", UserWarning)
+        return arviz_stats.loo(piece, pointwise=True, reff=efficiency)
+
+
+def _efficiency(tree: "xr.DataTree") -> float:
+    """Effective draws per draw; group effects, of which there may be thousands, are left out."""
+    import arviz_stats
+
+    posterior = tree["posterior"].to_dataset()
+    draws = posterior.sizes["chain"] * posterior.sizes["draw"]
+    sizes = arviz_stats.ess(posterior[names(tree)], method="mean")
+    return float(np.hstack([sizes[name].to_numpy().ravel() for name in sizes]).mean()) / draws
+
+
+def _check_response(design: Design) -> None:
+    if design.response is None or not design.rows:
+        raise DataError("there are no observed responses to compare with")
+
+
+def compare(fits: Mapping[str, "Fitted | ELPDData"]) -> pd.DataFrame:
+    """Compare fits of the same responses by leave-one-out cross-validation.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit
+        Names and fits; results of ``fit.loo()`` or ``fit.kfold()`` will do as well.
+
+    Returns
+    -------
+    DataFrame
+        Best first: ``elpd`` and its ``se``, effective parameters ``p``, ``elpd_diff`` to the best
+        and its standard error ``dse``, stacking ``weight``, and diagnostics.
+
+    Raises
+    ------
+    ArgumentError
+        Fewer than two fits.
+    DataError
+        The fits are of different responses: their densities can't be compared.
+    """
+    import arviz_stats
+
+    if not isinstance(fits, Mapping) or len(fits) < 2:
+        raise ArgumentError(
+            "compare takes a dict of two fits or more: hm.compare({'a': a, 'b': b})"
+        )
+    _check_same_rows({name: fit.design for name, fit in fits.items() if hasattr(fit, "design")})
+    results = {name: fit.loo() if hasattr(fit, "loo") else fit for name, fit in fits.items()}
+    points = {name: each.n_data_points for name, each in results.items()}
+    if len(set(points.values())) > 1:
+        raise DataError(f"the fits are of different numbers of rows: {points}")
+    frame: pd.DataFrame = arviz_stats.compare(results, round_to="none")
+    return frame
+
+
+def _check_same_rows(designs: Mapping[str, Design]) -> None:
+    first = next(iter(designs), None)
+    for name, design in designs.items():
+        for what in ("response", "weights", "trials", "censored"):
+            one, other = getattr(designs[str(first)], what), getattr(design, what)
+            same = one is other or (
+                one is not None and other is not None and np.array_equal(one, other)
+            )
+            if not same:
+                raise DataError(
+                    f"{first!r} and {name!r} are of different {what} values: densities of "
+                    "different data can't be compared. Fit both to the same rows and response"
+                )
+
+
+def kfold(
+    tree: "xr.DataTree",
+    design: Design,
+    family: Family,
+    groups: str | None,
+    folds: int,
+    seed: int,
+    refit: Refit,
+) -> "ELPDData":
+    """Cross-validation by refits that leave out rows, or whole levels of a grouping factor."""
+    import arviz_stats
+    import xarray as xr
+
+    _check_response(design)
+    labels: IntArray = np.arange(design.rows)
+    if groups is not None:
+        effect_draws(tree, design, groups)
+        labels = design.grouping(groups).codes.astype(np.int64)
+    most = len(np.unique(labels))
+    if not isinstance(folds, int) or folds < 2:
+        raise ArgumentError(f"folds must be a whole number from 2 on, not {folds!r}")
+    whole = xr.DataTree.from_dict({
+        "log_likelihood": log_likelihood(tree, design, family).to_dataset(name="y")
+    })  # fmt: skip
+    wrapper = _wrapper(whole, design, family, refit)
+    found: ELPDData = arviz_stats.loo_kfold(
+        whole, wrapper, pointwise=True, k=min(folds, most), group_by=labels, seed=seed
+    )
+    return found
+
+
+def _wrapper(whole: "xr.DataTree", design: Design, family: Family, refit: Refit) -> Any:
+    """Tell ArviZ how to refit."""
+    from arviz_stats.loo import SamplingWrapper
+
+    class Wrapper(SamplingWrapper):  # type: ignore[misc]
+        def sel_observations(self, idx: IntArray) -> tuple[IntArray, IntArray]:
+            return np.setdiff1d(np.arange(design.rows), idx), idx
+
+        def sample(self, modified_observed_data: IntArray) -> "xr.DataTree":
+            return refit(modified_observed_data)
+
+        def get_inference_data(self, fitted_model: "xr.DataTree") -> "xr.DataTree":
+            return fitted_model
+
+        def log_likelihood__i(
+            self, excluded_obs: IntArray, idata__i: "xr.DataTree"
+        ) -> "xr.DataArray":
+            return log_likelihood(idata__i, design.take(excluded_obs), family)
+
+    return Wrapper(model=None, idata_orig=whole)

@@ -1,0 +1,154 @@
+"""Where the variance is: its partition, intra-class correlations and R2, as posterior draws.
+
+On the scale of the linear predictor: Nakagawa and Schielzeth (2013), with the mean variance over
+the rows for varying slopes (Johnson, 2014) and the residual variances of Nakagawa, Johnson and
+Schielzeth (2017) for responses that are not Gaussian.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design import Design
+from hiermix.errors import ArgumentError
+from hiermix.families import Family
+from hiermix.gram import SLICE
+from hiermix.layout import lay_out
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+type Own = Mapping[str, FloatArray]
+type Residual = Callable[[Own, FloatArray], FloatArray]
+"""Own parameters (S,) and the mean response (S,) to the residual variance (S,)."""
+
+
+def _trigamma(shape: FloatArray) -> FloatArray:
+    from scipy.special import polygamma
+
+    return np.asarray(polygamma(1, shape))
+
+
+_BY_LINK = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
+_RESIDUAL: Mapping[str, Residual] = {
+    "gaussian": lambda own, mean: own["sigma"] ** 2,
+    "lognormal": lambda own, mean: own["sigma"] ** 2,
+    "student_t": lambda own, mean: np.where(
+        own["nu"] > 2, own["sigma"] ** 2 * own["nu"] / np.maximum(own["nu"] - 2, 1e-300), np.inf
+    ),
+    "gamma": lambda own, mean: _trigamma(own["shape"]),
+    "exponential": lambda own, mean: np.full(len(mean), np.pi**2 / 6),
+    "weibull": lambda own, mean: np.pi**2 / 6 / own["shape"] ** 2,
+    "poisson": lambda own, mean: np.log1p(1 / mean),
+    "negative_binomial": lambda own, mean: np.log1p(1 / mean + 1 / own["shape"]),
+}
+_LATENT = ("bernoulli", "binomial", "ordinal")
+"""Families whose link is the distribution of a latent response."""
+
+
+def variance(tree: "xr.DataTree", design: Design, family: Family) -> "xr.Dataset":
+    """Return draws of the variances, their shares, intra-class correlations and R2.
+
+    Variables: ``variance`` and ``share`` (component: population, each grouping factor, residual);
+    ``icc`` (factor), the factor's share of all but the population; ``r2_marginal``, the share of
+    the population; ``r2_conditional``, that of population and groups together.
+    """
+    import xarray as xr
+
+    parts = components(tree, design, family)
+    posterior = tree["posterior"]
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    every = np.stack(list(parts.values()), axis=-1).reshape(*shape, len(parts))
+    share = every / every.sum(axis=-1, keepdims=True)
+    random = every[..., 1:] / every[..., 1:].sum(axis=-1, keepdims=True)
+    at = ("chain", "draw")
+    return xr.Dataset(
+        {
+            "variance": ((*at, "component"), every),
+            "share": ((*at, "component"), share),
+            "icc": ((*at, "factor"), random[..., :-1]),
+            "r2_marginal": (at, share[..., 0]),
+            "r2_conditional": (at, share[..., :-1].sum(axis=-1)),
+        },
+        coords={
+            "chain": posterior["chain"].to_numpy(),
+            "draw": posterior["draw"].to_numpy(),
+            "component": list(parts),
+            "factor": list(parts)[1:-1],
+        },
+    )
+
+
+def table(tree: "xr.DataTree", design: Design, family: Family, prob: float) -> pd.DataFrame:
+    """One row a component (its sd, variance and share, and the share's interval), then R2."""
+    if not 0 < prob < 1:
+        raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
+    draws = variance(tree, design, family)
+    every = ("chain", "draw")
+    names = draws["component"].to_numpy().tolist()
+    shares = [draws["share"].sel(component=name, drop=True) for name in names]
+    shares += [draws["r2_marginal"], draws["r2_conditional"]]
+    tails = [(1 - prob) / 2, (1 + prob) / 2]
+    low, high = np.array([share.quantile(tails, every).to_numpy() for share in shares]).T
+    spread = draws["variance"].mean(list(every)).to_numpy()
+    sd = (draws["variance"] ** 0.5).mean(list(every)).to_numpy()
+    blank = [np.nan, np.nan]
+    return pd.DataFrame(
+        {
+            "sd": [*sd, *blank],
+            "variance": [*spread, *blank],
+            "share": [float(share.mean()) for share in shares],
+            f"q{100 * tails[0]:g}": low,
+            f"q{100 * tails[1]:g}": high,
+        },
+        index=pd.Index([*names, "R2 marginal", "R2 conditional"], name="component"),
+    )
+
+
+def components(tree: "xr.DataTree", design: Design, family: Family) -> dict[str, FloatArray]:
+    """Draws (S,) of the variance of each component, population first and residual last."""
+    names = [each.name for each in design.groupings]
+    own = tuple(each.name for each in family.own)
+    layout = lay_out(tree, design, own, names)
+    mean, covariance, squares = _moments(design)
+    population = np.einsum("ps,pq,qs->s", layout.b, covariance, layout.b)
+    random = {
+        name: np.einsum("sik,sjk,ij->s", layout.Lambda[name], layout.Lambda[name], squares[name])
+        for name in names
+    }
+    level = mean @ layout.b + (0.0 if design.offset is None else float(design.offset.mean()))
+    # The mean of a response with a log link is that of a lognormal around the linear predictor.
+    response = np.exp(level + (population + sum(random.values(), np.zeros(len(level)))) / 2)
+    own_draws = {name: values.reshape(len(level), -1)[:, 0] for name, values in layout.own.items()}
+    return {"population": population, **random, "residual": _residual(family, own_draws, response)}
+
+
+def _residual(family: Family, own: Own, mean: FloatArray) -> FloatArray:
+    if family.name in _LATENT:
+        return np.full(len(mean), _BY_LINK[family.link])
+    if family.name not in _RESIDUAL:
+        known = ", ".join((*_RESIDUAL, *_LATENT))
+        raise ArgumentError(
+            f"the residual variance of family {family.name!r} on the scale of its linear predictor "
+            f"is not defined here. Known: {known}"
+        )
+    return np.asarray(_RESIDUAL[family.name](own, mean), dtype=np.float64)
+
+
+def _moments(design: Design) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:
+    """Mean (P,) and covariance (P, P) of the columns of X; mean of z z' (Q, Q) by factor."""
+    rows = [slice(start, start + SLICE) for start in range(0, design.rows, SLICE)]
+    mean = sum((design.X(part).sum(axis=0) for part in rows), np.zeros(len(design.terms)))
+    mean = mean / design.rows
+    covariance = np.zeros((len(mean), len(mean)))
+    squares = {each.name: np.zeros((len(each.effects),) * 2) for each in design.groupings}
+    for part in rows:
+        X = design.X(part) - mean
+        covariance += X.T @ X / design.rows
+        for name, total in squares.items():
+            Z = design.Z(name, part)
+            total += Z.T @ Z / design.rows
+    return mean, covariance, squares
