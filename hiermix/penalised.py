@@ -8,7 +8,7 @@ sampler: the posterior is the same whatever it is.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -385,7 +385,8 @@ def _spread(fit: FactorFit, priors: Hyperpriors) -> tuple[Coordinates, Coordinat
     """Marginal coordinates of the log sds and of the correlations of one factor."""
     P, Q = len(fit.gram.b_hat), fit.gram.Q
     ends = P + Q, P + Q + pairs(priors.blocks)
-    return _marginal(fit.coordinates, P, ends[0]), _marginal(fit.coordinates, *ends)
+    sd = replace(_marginal(fit.coordinates, P, ends[0]), bend=fit.coordinates.bend)
+    return sd, _marginal(fit.coordinates, *ends)
 
 
 def _marginal(coordinates: Coordinates, start: int, end: int) -> Coordinates:
@@ -403,4 +404,4 @@ def _diagonal(parts: Sequence[Coordinates]) -> Coordinates:
         end = at + len(part.center)
         scale[at:end, at:end] = part.scale
         at = end
-    return Coordinates(center, scale)
+    return Coordinates(center, scale, np.concatenate([part.bend for part in parts]))

@@ -21,8 +21,9 @@ from hiermix.typing import FloatArray
 class Coordinates:
     """``theta = center + scale raw``: population, family, log sd, unconstrained correlations.
 
-    A log sd whose posterior runs on towards zero is bent down to ``theta - bend softplus(-t)^2 / 2``,
-    where t is theta's distance from its center in sds: a normal t then reaches far below.
+    A log sd whose posterior runs on towards zero is bent down to
+    ``theta - bend softplus(-t)^2 / 2``, where t is theta's distance from its center in sds: a
+    normal t then reaches far below.
     """
 
     center: FloatArray
@@ -91,7 +92,7 @@ def block_cholesky(raw: FloatArray, blocks: Sequence[int]) -> tuple[FloatArray, 
 
 
 def pairs(blocks: Sequence[int]) -> int:
-    """Number of correlations in blocks of these sizes."""
+    """Return the number of correlations in blocks of these sizes."""
     return sum(size * (size - 1) // 2 for size in blocks)
 
 
@@ -267,7 +268,7 @@ def mode(
         # Flat or convex directions get a step of their present scale, at most tenfold wider.
         root = root @ vectors / np.sqrt(np.maximum(np.abs(eigenvalues), 1e-2))
         whitened = root.T @ gradient
-        settled = np.linalg.norm(whitened) < 1e-2 and 0.5 < eigenvalues.min()
+        settled = np.linalg.norm(whitened) < 1e-2 and eigenvalues.min() > 0.5
         step = root @ whitened
         step /= max(1.0, np.abs(step).max())
         for _ in range(30):

@@ -25,16 +25,16 @@ transformed parameters {
 model {
   vector[P] d = b - b_hat;
   matrix[E, E] Lambda = diag_pre_multiply(sd, L);
-  array[E, E] vector[J] C = group_cholesky(ZtZ, Lambda, square(sigma));
-  array[E] vector[J] h = group_solve(C, ZtR, Lambda, d);
-  real log_det = 0;
+  array[E, E] vector[J] F = group_factors(ZtZ, Lambda, square(sigma));
+  array[E] vector[J] h = group_solve(F, ZtR, Lambda, d);
+  vector[J] det = rep_vector(1, J);
   real quad = rss + quad_form(XtX, d);
   for (a in 1:E) {
-    log_det += 2 * dot_product(groups, log(C[a, a]));
-    quad -= dot_self(h[a]);
+    det = a == 1 ? F[a, a] : det .* F[a, a];
+    quad -= dot_product(h[a], h[a] ./ F[a, a]);
   }
   target += -0.5 * (N * log(2 * pi()) + (N - sum(groups) * E) * 2 * log(sigma)
-                    + log_det + quad / square(sigma));
+                    + dot_product(groups, log(det)) + quad / square(sigma));
   target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
 #include parts/priors.stan
 }

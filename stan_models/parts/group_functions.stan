@@ -2,14 +2,16 @@
   // instead of a loop over matrices.
 
   /**
-   * Cholesky factors C_j of s I + Lambda' G_j Lambda, for all groups j.
+   * Factors of s I + Lambda' G_j Lambda = T_j diag(d_j) T_j', T_j unit lower
+   * triangular, for all groups j.
    *
    * @param G lower triangles of G_j, row by row: one row a group
-   * @return C[a, c], the entry in row a >= c, as a vector over groups
+   * @return vectors over groups: [a, a] holds d, [c, a] with c > a holds T,
+   *   and [a, c] what T times d is
    */
-  array[,] vector group_cholesky(matrix G, matrix Lambda, real s) {
+  array[,] vector group_factors(matrix G, matrix Lambda, real s) {
     int Q = rows(Lambda);
-    array[Q, Q] vector[rows(G)] C;
+    array[Q, Q] vector[rows(G)] F;
     for (a in 1:Q) {
       for (c in a:Q) {
         vector[cols(G)] weight;
@@ -23,29 +25,30 @@
         }
         vector[rows(G)] m = G * weight;
         if (c == a) m += s;
-        for (k in 1:(a - 1)) m -= C[c, k] .* C[a, k];
-        C[c, a] = c == a ? sqrt(m) : m ./ C[a, a];
+        for (k in 1:(a - 1)) m -= F[a, k] .* F[k, c];
+        F[a, c] = m;
+        if (c > a) F[c, a] = m ./ F[a, a];
       }
     }
-    return C;
+    return F;
   }
 
   /**
-   * h_j = C_j^-1 Lambda' (u_j - V_j b), for all groups j.
+   * h_j = T_j^-1 Lambda' (u_j - V_j b), for all groups j.
    *
    * @param UV for each effect: its entry of u_j, then its row of -V_j; one
    *   row a group
    * @return h[a], a vector over groups
    */
-  array[] vector group_solve(array[,] vector C, matrix UV, matrix Lambda,
+  array[] vector group_solve(array[,] vector F, matrix UV, matrix Lambda,
                              vector b) {
     int Q = rows(Lambda);
     vector[1 + size(b)] one_b = append_row(1, b);
     array[Q] vector[rows(UV)] h;
     for (a in 1:Q) {
       vector[rows(UV)] m = UV * to_vector(one_b * Lambda[, a]');
-      for (k in 1:(a - 1)) m -= C[a, k] .* h[k];
-      h[a] = m ./ C[a, a];
+      for (k in 1:(a - 1)) m -= F[a, k] .* h[k];
+      h[a] = m;
     }
     return h;
   }
@@ -68,16 +71,16 @@
                        vector d) {
     int Q = rows(Lambda);
     int J = rows(ZtWZ);
-    array[Q, Q] vector[J] C = group_cholesky(ZtWZ, Lambda, 1);
-    array[Q] vector[J] h = group_solve(C, ZtWR, Lambda, d);
+    array[Q, Q] vector[J] F = group_factors(ZtWZ, Lambda, 1);
+    array[Q] vector[J] h = group_solve(F, ZtWR, Lambda, d);
     array[Q] vector[J] v;
     real lp = -0.5 * Q * J * log(2 * pi());
     for (i in 1:Q) {
       int a = Q + 1 - i;
-      vector[J] m = h[a] + segment(z, (a - 1) * J + 1, J);
-      for (k in (a + 1):Q) m -= C[k, a] .* v[k];
-      v[a] = m ./ C[a, a];
-      lp -= 0.5 * dot_self(v[a]) + sum(log(C[a, a]));
+      vector[J] root = sqrt(F[a, a]);
+      v[a] = (h[a] ./ root + segment(z, (a - 1) * J + 1, J)) ./ root;
+      for (k in (a + 1):Q) v[a] -= F[k, a] .* v[k];
+      lp -= 0.5 * dot_self(v[a]) + sum(log(root));
     }
     vector[Q * J + 1] r;
     for (a in 1:Q) {
