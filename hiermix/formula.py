@@ -47,6 +47,8 @@ TRANSFORMS: dict[str, str] = {
     "center": "formulaic.transforms:center",
     "scale": "formulaic.transforms:scale",
     "standardize": "formulaic.transforms.patsy_compat:standardize",
+    "fourier": "hiermix.transforms:fourier",
+    "trend": "hiermix.transforms:trend",
     **CONTRASTS,
     **{name: f"numpy:{name}" for name in _ELEMENTWISE},
     **{f"np.{name}": f"numpy:{name}" for name in _ELEMENTWISE},
@@ -542,7 +544,10 @@ def _bar(reader: _Reader) -> list[GroupTerm]:
     if reader.at("|", "||"):
         reader.fail(f"a group term has one bar: {_BAR_HELP}")
     if not reader.take(")"):
-        reader.fail("a grouping factor is a column, a:b or a/b; for two factors write two terms")
+        reader.fail(
+            "a grouping factor is a column, a:b or a/b; for two factors write two terms, "
+            "and put a name with a space in backticks"
+        )
     if effects == "0":
         reader.fail(f"nothing varies in this group term: {_BAR_HELP}", opening)
     return [GroupTerm(effects, factor, correlated) for factor in factors]

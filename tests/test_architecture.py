@@ -17,6 +17,7 @@ ORDER = (
     "typing",
     "errors",
     "formula",
+    "transforms",
     "checks",
     "design",
     "priors",
