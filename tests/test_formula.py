@@ -136,6 +136,7 @@ def test_specs_come_after_bars() -> None:
         (Group("g", "1 | g"), "a group term has one bar"),
         (Group("g", ""), "nothing stands left of the bar"),
         (Group(""), "a grouping factor is missing"),
+        (Group("the g"), "put a name with a space in backticks"),
         (Group("g", "I(x.values)"), "not allowed in a formula"),
         ("(1 | g)", "groups holds a str"),
         (Group(3), "by is int, not text"),  # type: ignore[arg-type]
