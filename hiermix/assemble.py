@@ -80,7 +80,9 @@ def integrated(design: Design, table: PriorTable, name: str, *, prior_only: bool
     """Assemble a program that integrates the effects of one grouping factor (or none) out."""
     grouping = design.groupings[0] if design.groupings else None
     P, Q = len(design.terms), len(grouping.effects) if grouping else 0
-    gram = statistics(design, grouping.name if grouping else None, _response(design), design.weights)
+    gram = statistics(
+        design, grouping.name if grouping else None, _response(design), design.weights
+    )
     x_mean = gram.x_mean
     if prior_only:
         gram = empty(P, Q, len(gram.ZtZ))
@@ -133,13 +135,9 @@ def sampled(
     return Assembled(programs.find(family.program), data, x_mean, None, keep)
 
 
-def _problem(
-    design: Design, family: Family, table: PriorTable, x_mean: FloatArray
-) -> Problem:
+def _problem(design: Design, family: Family, table: PriorTable, x_mean: FloatArray) -> Problem:
     names: list[str | None] = [each.name for each in design.groupings]
-    priors = {
-        name: _hyperpriors(design, table, name, sigma=False) for name in names or [None]
-    }
+    priors = {name: _hyperpriors(design, table, name, sigma=False) for name in names or [None]}
     scale = family.scale(design)
     assert design.response is not None
     y = design.response
@@ -151,7 +149,7 @@ def _problem(
 
 
 def _centred(design: Design) -> tuple[FloatArray, FloatArray]:
-    """Population design with centred columns if there is an intercept, and what was subtracted."""
+    """Centre the columns of X if there is an intercept; also return what was subtracted."""
     X = design.X()
     x_mean = np.zeros(X.shape[1])
     if "Intercept" in design.terms:

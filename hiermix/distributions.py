@@ -51,7 +51,7 @@ def link_of(link: str, mean: float) -> float:
 
 
 def _log_probabilities(link: str, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Logs of the probability of success and of failure, exact in both tails."""
+    """Return log probabilities of success and failure, exact in both tails."""
     from scipy.special import log_expit, log_ndtr
 
     match link:
@@ -80,7 +80,7 @@ def normal_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) 
 def normal_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log density of normal(eta, sigma)."""
     sigma = own["sigma"]
-    return -0.5 * (np.log(2 * np.pi) + ((y - eta) / sigma) ** 2) - np.log(sigma)
+    return np.asarray(-0.5 * (np.log(2 * np.pi) + ((y - eta) / sigma) ** 2) - np.log(sigma))
 
 
 def student_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
@@ -187,7 +187,7 @@ def _trials(own: Own) -> FloatArray:
 
 
 def binomial_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
-    """Expected successes."""
+    """Return the expected successes."""
     return _trials(own) * inverse_link(link, eta)
 
 
@@ -357,9 +357,7 @@ def hurdle_negative_binomial_draw(
     return np.asarray(count * (rng.random(count.shape) >= own["hu"]))
 
 
-def hurdle_poisson_log_density(
-    link: str, y: FloatArray, eta: FloatArray, own: Own
-) -> FloatArray:
+def hurdle_poisson_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log probability of a zero or of a count from 1 up."""
     count = poisson_log_density(link, y, eta, own)
     return _hurdle(y, count, _poisson_zero(eta, own), own["hu"])
@@ -392,7 +390,7 @@ def category_probabilities(link: str, eta: FloatArray, own: Own) -> FloatArray:
 
 
 def ordinal_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
-    """Expected category, categories counted from 1."""
+    """Return the expected category; categories count from 1."""
     above = inverse_link(link, eta[..., None] - own["threshold"])
     return np.asarray(1.0 + above.sum(axis=-1))
 

@@ -130,7 +130,9 @@ class Family:
             Trials or censoring beside a family without, or no intercept beside thresholds.
         """
         if design.trials is not None and self.data not in ("successes", "trials"):
-            raise DataError(f"family {self.name!r} has no trials: use 'binomial' or 'beta_binomial'")
+            raise DataError(
+                f"family {self.name!r} has no trials: use 'binomial' or 'beta_binomial'"
+            )
         if design.trials is not None and self.name == "bernoulli" and (design.trials != 1).any():
             raise DataError("family 'bernoulli' has one trial a row: use 'binomial'")
         if design.censored is not None:
@@ -143,7 +145,9 @@ class Family:
 
     def _check_censored(self, censored: FloatArray) -> None:
         if self.data != "times":
-            raise DataError(f"family {self.name!r} takes no censoring: use 'weibull' or 'exponential'")
+            raise DataError(
+                f"family {self.name!r} takes no censoring: use 'weibull' or 'exponential'"
+            )
         rows = np.flatnonzero((censored != 0) & (censored != 1))
         if len(rows):
             raise DataError(
@@ -152,13 +156,13 @@ class Family:
 
 
 def row_values(design: Design) -> dict[str, FloatArray]:
-    """What the rows bring to a family's functions beside the linear predictor."""
+    """Return what rows bring to a family's functions beside the linear predictor."""
     found = {"trials": design.trials, "censored": design.censored}
     return {name: values for name, values in found.items() if values is not None}
 
 
 def category_count(design: Design) -> int:
-    """Number of ordered categories."""
+    """Return the number of ordered categories."""
     assert design.response is not None
     return int(np.nanmax(design.response))
 
@@ -209,7 +213,7 @@ def _of_thresholds(design: Design, link: str) -> tuple[float, float]:
     return 0.0, 1.0
 
 
-# The table -----------------------------------------------------------------------------------------
+# The table ---------------------------------------------------------------------------------------
 
 
 def _sigma(scale: float) -> Prior:
@@ -357,5 +361,7 @@ def check_link(family: Family, link: str | None) -> str:
     if link not in family.links:
         near = did_you_mean(str(link), family.links)
         known = ", ".join(family.links)
-        raise ArgumentError(f"unknown link {link!r} for family {family.name!r}.{near} Known: {known}")
+        raise ArgumentError(
+            f"unknown link {link!r} for family {family.name!r}.{near} Known: {known}"
+        )
     return link

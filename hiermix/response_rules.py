@@ -50,7 +50,7 @@ def count(values: pd.Series, name: str, trials: FloatArray | None, family: str) 
 
 
 def successes(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
-    """Counts that are not above the trials of their row."""
+    """Whole numbers that are not above the trials of their row."""
     y = count(values, name, trials, family)
     if trials is None:
         raise DataError(

@@ -3,7 +3,6 @@
 functions {
 #include parts/functions.stan
 #include parts/group_functions.stan
-#include parts/normal_functions.stan
 }
 data {
 #include parts/coordinates_data.stan
@@ -31,8 +30,8 @@ model {
     target += dot_product(successes, eta) - dot_product(trials, log1p_exp(eta));
   } else if (link == 2) {
     for (n in 1:N) {
-      if (successes[n] > 0) target += successes[n] * log_Phi(eta[n]);
-      if (failures[n] > 0) target += failures[n] * log_Phi(-eta[n]);
+      target += successes[n] * std_normal_lcdf(eta[n] | )
+                + failures[n] * std_normal_lcdf(-eta[n] | );
     }
   } else {
     for (n in 1:N) {

@@ -4,16 +4,6 @@
 functions {
 #include parts/functions.stan
 #include parts/group_functions.stan
-#include parts/normal_functions.stan
-  /** Log of Phi(u) - Phi(l), l < u; either may be infinite. */
-  real log_Phi_difference(real u, real l) {
-    if (is_inf(u)) return log_Phi(-l);
-    if (is_inf(l)) return log_Phi(u);
-    // Both in the lower tail, where the difference is exact.
-    real high = log_Phi(l > 0 ? -l : u);
-    real low = log_Phi(l > 0 ? -u : l);
-    return high + log1m_exp(low - high);
-  }
 }
 data {
 #include parts/coordinates_data.stan
@@ -27,9 +17,8 @@ data {
 }
 transformed data {
   int A = C - 2; // logs of the gaps between thresholds
-  array[N] int below = y;
-  array[N] int above;
-  for (n in 1:N) above[n] = y[n] + 1;
+  array[N] int next; // the upper bound of a category is the lower of the next
+  for (n in 1:N) next[n] = y[n] + 1;
 }
 parameters {
 #include parts/effect_parameters.stan
@@ -42,20 +31,29 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  // Bounds of the categories, from minus to plus infinity.
-  vector[C + 1] bound = append_row(append_row(negative_infinity(),
-                                              threshold + b[1]),
-                                   positive_infinity());
+  // Thresholds as seen from eta, in which the intercept is.
+  vector[C - 1] cut = threshold + b[1];
   if (link == 1) {
-    // F(u) - F(l) = F(u) F(-l) (1 - exp(l - u))
+    // F(u) - F(l) = F(u) F(-l) (1 - exp(l - u)), with bounds at infinity.
+    vector[C + 1] bound = append_row(append_row(negative_infinity(), cut),
+                                     positive_infinity());
     vector[C] log_gap = rep_vector(0, C);
     for (c in 2:(C - 1)) log_gap[c] = log1m_exp(bound[c] - bound[c + 1]);
-    target += dot_product(weight, log_gap[y] - log1p_exp(eta - bound[above])
-                                  - log1p_exp(bound[below] - eta));
+    target += dot_product(weight, log_gap[y] - log1p_exp(eta - bound[next])
+                                  - log1p_exp(bound[y] - eta));
   } else {
     for (n in 1:N) {
-      target += weight[n] * log_Phi_difference(bound[above[n]] - eta[n],
-                                               bound[below[n]] - eta[n]);
+      if (y[n] == 1) {
+        target += weight[n] * std_normal_lcdf(cut[1] - eta[n] | );
+      } else if (y[n] == C) {
+        target += weight[n] * std_normal_lcdf(eta[n] - cut[C - 1] | );
+      } else {
+        // Reflected into the lower tail, where the difference is exact.
+        real u = cut[y[n]] - eta[n];
+        real l = cut[y[n] - 1] - eta[n];
+        target += weight[n] * log_diff_exp(std_normal_lcdf(fmin(u, -l) | ),
+                                           std_normal_lcdf(fmin(l, -u) | ));
+      }
     }
   }
   // The priors of the thresholds take the place of the intercept's.
@@ -65,7 +63,6 @@ model {
   target += sum(segment(theta, P + 1, C - 2));
   target += coded_prior(tail(b, P - 1), tail(b_prior, P - 1),
                         b_par[2:P]);
-  target += coded_prior(sd, sd_prior, sd_par) + sum(log(sd));
-  target += block_lkj(L, block, lkj);
+#include parts/effects_priors.stan
   target += log_prior_r;
 }

@@ -1,6 +1,3 @@
-  // Priors of every program; sd comes with the Jacobians of its logarithm and
-  // of the bend.
+  // Priors of every program.
   target += coded_prior(b, b_prior, b_par);
-  target += coded_prior(sd, sd_prior, sd_par) + sum(log(sd));
-  target += sum(log1p(sd_bend ./ sd_spread .* below .* -expm1(-below)));
-  target += block_lkj(L, block, lkj);
+#include parts/effects_priors.stan

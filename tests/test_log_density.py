@@ -1,0 +1,310 @@
+"""The programs that sample group effects are the model: their log density against scipy.
+
+One row of the table a program and link. The reference takes every row of the frame by itself,
+scipy's distributions for the response, and the multivariate normal for the effects of each level;
+nothing of the algebra in the programs is used, nor hiermix's own densities.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import special, stats
+
+import hiermix as hm
+from hiermix.engines.embedded import Embedded
+from test_gaussian_density import correlation, lkj_log_density
+
+POINTS = 200
+ROWS = 48
+FORMULA = "y ~ x + w + offset(known) + (x | g) + (1 | h)"
+PRIORS = {
+    "b": "normal(0.2, 2)",
+    "b[x]": "double_exponential(0, 1)",
+    "sd": "normal(0.3, 1)",
+    "cor": "lkj(1.7)",
+}
+INTERCEPT = {"Intercept": "student_t(4, 1, 3)"}
+
+
+def frame(family: str) -> pd.DataFrame:
+    """Any rows will do; some are equal, so that rows are merged where that is exact."""
+    rng = np.random.default_rng(11)
+    x = rng.integers(0, 3, ROWS) - 0.7
+    data = pd.DataFrame(
+        {
+            "x": x,
+            "w": rng.integers(0, 2, ROWS) * 1.5,
+            "g": rng.choice(list("abcd"), ROWS),
+            "h": rng.choice(list("uvw"), ROWS),
+            "known": rng.integers(0, 2, ROWS) * 0.3,
+            "size": rng.integers(1, 9, ROWS),
+            "weight": rng.choice([0.5, 1.0, 2.0], ROWS),
+            "late": rng.choice(["none", "right"], ROWS),
+        }
+    )
+    data["y"] = RESPONSES[family](rng, data)
+    again = data.iloc[:20]
+    return pd.concat([data, again, again], ignore_index=True)
+
+
+def successes(rng: np.random.Generator, data: pd.DataFrame) -> np.ndarray:
+    return rng.binomial(data["size"], 0.4)
+
+
+def counts(rng: np.random.Generator, data: pd.DataFrame) -> np.ndarray:
+    return rng.poisson(3, len(data)) * rng.integers(0, 2, len(data))
+
+
+RESPONSES: dict[str, Callable[[np.random.Generator, pd.DataFrame], np.ndarray]] = {
+    "gaussian": lambda rng, data: rng.normal(1, 2, len(data)),
+    "student_t": lambda rng, data: rng.standard_t(3, len(data)),
+    "lognormal": lambda rng, data: rng.lognormal(0, 1, len(data)),
+    "gamma": lambda rng, data: rng.gamma(2, 1, len(data)),
+    "beta": lambda rng, data: rng.beta(2, 3, len(data)),
+    "weibull": lambda rng, data: rng.weibull(2, len(data)),
+    "exponential": lambda rng, data: rng.exponential(2, len(data)),
+    "bernoulli": lambda rng, data: rng.integers(0, 2, len(data)),
+    "binomial": successes,
+    "beta_binomial": successes,
+    "ordinal": lambda rng, data: rng.permutation(np.arange(len(data)) % 4 + 1),
+    **dict.fromkeys(
+        (
+            "poisson",
+            "negative_binomial",
+            "zero_inflated_poisson",
+            "zero_inflated_negative_binomial",
+            "hurdle_poisson",
+            "hurdle_negative_binomial",
+        ),
+        counts,
+    ),
+}
+
+
+# The response of each family, row by row, by scipy ------------------------------------------------
+
+
+def negative_binomial(mu: np.ndarray, shape: float) -> stats.rv_discrete:
+    return stats.nbinom(shape, shape / (shape + mu))
+
+
+def inflated(count: stats.rv_discrete, y: np.ndarray, zi: float) -> np.ndarray:
+    counted = np.log1p(-zi) + count.logpmf(y)
+    return np.where(y == 0, np.logaddexp(np.log(zi), counted), counted)
+
+
+def hurdle(count: stats.rv_discrete, y: np.ndarray, hu: float) -> np.ndarray:
+    passed = np.log1p(-hu) + count.logpmf(y) - np.log(count.sf(0))
+    return np.where(y == 0, np.log(hu), passed)
+
+
+def censored(time: stats.rv_continuous, data: pd.DataFrame) -> np.ndarray:
+    return np.where(data["late"] == "right", time.logsf(data["y"]), time.logpdf(data["y"]))
+
+
+def weibull(data: pd.DataFrame, eta: np.ndarray, shape: float) -> np.ndarray:
+    scale = np.exp(eta) / special.gamma(1 + 1 / shape)
+    return censored(stats.weibull_min(shape, scale=scale), data)
+
+
+def cumulative(law: stats.rv_continuous) -> Callable[..., np.ndarray]:
+    def log_density(data: pd.DataFrame, eta: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+        bound = np.concatenate([[-np.inf], threshold, [np.inf]])
+        u, v = bound[data["y"]] - eta, bound[data["y"] - 1] - eta
+        low = np.log(law.cdf(u) - law.cdf(v))
+        return np.where(v > 0, np.log(law.sf(v) - law.sf(u)), low)
+
+    return log_density
+
+
+def success(p: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
+    """p is the law of the linear predictor; failures by its survival function."""
+
+    def log_density(data: pd.DataFrame, eta: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        y = data["y"].to_numpy()
+        return np.log(special.comb(trials, y)) + y * p.logcdf(eta) + (trials - y) * p.logsf(eta)
+
+    return log_density
+
+
+@dataclass(frozen=True)
+class Case:
+    family: str
+    link: str
+    own: dict[str, str]
+    """Priors of the own parameters."""
+    log_density: Callable[..., np.ndarray]
+    """(frame, eta, *own parameters) to one number a row."""
+
+
+def each_trial(law: stats.rv_continuous, *, one: bool) -> Callable[..., np.ndarray]:
+    pointwise = success(law)
+    return lambda d, eta: pointwise(d, eta, np.ones(len(d)) if one else d["size"].to_numpy())
+
+
+def beta_of(d: pd.DataFrame, eta: np.ndarray, phi: float) -> np.ndarray:
+    mu = special.expit(eta)
+    return stats.beta(mu * phi, special.expit(-eta) * phi).logpdf(d["y"])
+
+
+def beta_binomial_of(d: pd.DataFrame, eta: np.ndarray, phi: float) -> np.ndarray:
+    a, b = special.expit(eta) * phi, special.expit(-eta) * phi
+    return stats.betabinom(d["size"], a, b).logpmf(d["y"])
+
+
+SHAPE = {"shape": "gamma(2, 1.5)"}
+ZI, HU = {"zi": "beta(2, 3)"}, {"hu": "beta(2, 3)"}
+LAWS = {"logit": stats.logistic, "probit": stats.norm, "cloglog": stats.gumbel_l}
+CASES = [
+    Case("gaussian", "identity", {"sigma": "gamma(2, 1.5)"},
+         lambda d, eta, sigma: stats.norm(eta, sigma).logpdf(d["y"])),
+    Case("lognormal", "identity", {"sigma": "gamma(2, 1.5)"},
+         # The program is that of log y: without the Jacobian of the logarithm.
+         lambda d, eta, sigma: stats.norm(eta, sigma).logpdf(np.log(d["y"]))),
+    Case("student_t", "identity", {"sigma": "exponential(0.7)", "nu": "gamma(2, 0.1)"},
+         lambda d, eta, sigma, nu: stats.t(nu, eta, sigma).logpdf(d["y"])),
+    Case("gamma", "log", SHAPE,
+         lambda d, eta, shape: stats.gamma(shape, scale=np.exp(eta) / shape).logpdf(d["y"])),
+    Case("beta", "logit", {"phi": "inv_gamma(0.4, 0.3)"}, beta_of),
+    Case("weibull", "log", {"shape": "lognormal(0, 1)"}, weibull),
+    Case("exponential", "log", {},
+         lambda d, eta: censored(stats.expon(scale=np.exp(eta)), d)),
+    *(Case("bernoulli", link, {}, each_trial(law, one=True)) for link, law in LAWS.items()),
+    *(Case("binomial", link, {}, each_trial(law, one=False)) for link, law in LAWS.items()),
+    Case("beta_binomial", "logit", {"phi": "lognormal(1, 1)"}, beta_binomial_of),
+    Case("poisson", "log", {}, lambda d, eta: stats.poisson(np.exp(eta)).logpmf(d["y"])),
+    Case("negative_binomial", "log", SHAPE,
+         lambda d, eta, shape: negative_binomial(np.exp(eta), shape).logpmf(d["y"])),
+    Case("zero_inflated_poisson", "log", ZI,
+         lambda d, eta, zi: inflated(stats.poisson(np.exp(eta)), d["y"], zi)),
+    Case("zero_inflated_negative_binomial", "log", SHAPE | ZI,
+         lambda d, eta, shape, zi: inflated(negative_binomial(np.exp(eta), shape), d["y"], zi)),
+    Case("hurdle_poisson", "log", HU,
+         lambda d, eta, hu: hurdle(stats.poisson(np.exp(eta)), d["y"], hu)),
+    Case("hurdle_negative_binomial", "log", SHAPE | HU,
+         lambda d, eta, shape, hu: hurdle(negative_binomial(np.exp(eta), shape), d["y"], hu)),
+    *(Case("ordinal", link, {"threshold": "student_t(3, 0, 2.5)"}, cumulative(LAWS[link]))
+      for link in ("logit", "probit")),
+]  # fmt: skip
+
+
+# Everything else, the same in all programs -------------------------------------------------------
+
+
+DISTRIBUTIONS = {
+    "gamma": lambda a, b: stats.gamma(a, scale=1 / b),
+    "exponential": lambda a: stats.expon(scale=1 / a),
+    "inv_gamma": lambda a, b: stats.invgamma(a, scale=b),
+    "lognormal": lambda a, b: stats.lognorm(b, scale=np.exp(a)),
+    "beta": stats.beta,
+    "student_t": stats.t,
+}
+
+
+def prior(text: str) -> stats.rv_continuous:
+    name, inside = text.removesuffix(")").split("(")
+    return DISTRIBUTIONS[name](*map(float, inside.split(",")))
+
+
+def own_parameters(case: Case, theta: np.ndarray, b0: float) -> tuple[list[object], float]:
+    """Values from the coordinates; their log prior and Jacobian. Thresholds count from -b0."""
+    if case.family == "ordinal":
+        relative = np.concatenate([[0.0], np.cumsum(np.exp(theta))])
+        lp = np.sum(prior(case.own["threshold"]).logpdf(relative - b0)) + np.sum(theta)
+        return [relative], float(lp)
+    values, lp = [], 0.0
+    for (name, text), at in zip(case.own.items(), theta, strict=True):
+        unit = name in ("zi", "hu")
+        value = special.expit(at) if unit else np.exp(at)
+        lp += prior(text).logpdf(value) + np.log(value) + (np.log1p(-value) if unit else 0.0)
+        values.append(value)
+    return values, lp
+
+
+def effects(
+    W: np.ndarray, R: np.ndarray, Lambda: np.ndarray, d: np.ndarray, z: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Effects (J, Q) of one factor from z (Q, J), level by level, and their log density in z."""
+    Q = len(Lambda)
+    r, log_det = np.zeros((len(W), Q)), 0.0
+    for j in range(len(W)):
+        G = np.zeros((Q, Q))
+        G[np.tril_indices(Q)] = W[j]
+        G = G + np.tril(G, -1).T
+        A = np.eye(Q) + Lambda.T @ G @ Lambda
+        s = R[j].reshape(Q, -1) @ np.concatenate([[1.0], d])
+        C = np.linalg.cholesky(A)
+        r[j] = Lambda @ (np.linalg.solve(A, Lambda.T @ s) + np.linalg.solve(C.T, z[:, j]))
+        log_det += np.linalg.slogdet(Lambda)[1] - np.linalg.slogdet(C)[1]
+    law = stats.multivariate_normal(np.zeros(Q), Lambda @ Lambda.T)
+    return r, float(np.sum(law.logpdf(r)) + log_det)
+
+
+def bent(
+    theta: np.ndarray, center: np.ndarray, spread: np.ndarray, bend: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Sds whose logarithms are bent down below their center, and the log Jacobian of log sd."""
+    t = (theta - center) / spread
+    below = np.log1p(np.exp(-t))
+    slope = 1 + bend / spread * below * special.expit(-t)
+    return np.exp(theta - bend * below**2 / 2), float(np.sum(np.log(slope)))
+
+
+def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray) -> float:
+    """Log density of the coordinates."""
+    data, P = model.stan_data(), 3
+    theta = data["center"] + data["scale"] @ point[: data["D"]]
+    z = point[data["D"] :]
+    A = len(theta) - P - 4
+    b, own, sd, raw = np.split(theta, [P, P + A, P + A + 3])
+    sd, lp_bend = bent(sd, data["center"][P + A : P + A + 3], data["sd_spread"], data["sd_bend"])
+    L, lp = correlation(raw, 2)
+    lp += lkj_log_density(L, 1.7) + lp_bend
+    values, more = own_parameters(case, own, b[0])
+    lp += more + stats.norm(0.2, 2).logpdf(b[2]) + stats.laplace(0, 1).logpdf(b[1])
+    if case.family != "ordinal":
+        lp += stats.t(4, 1, 3).logpdf(b[0])
+    lp += np.sum(stats.truncnorm(-0.3, np.inf, 0.3, 1).logpdf(sd) + np.log(sd))
+
+    d = b - data["b_hat"]
+    W, R = data["ZtWZ"], data["ZtWR"]
+    r_g, lp_g = effects(W[:4, :3], R[:4, :8], sd[:2, None] * L, d, z[:8].reshape(2, 4))
+    r_h, lp_h = effects(W[4:, :1], R[4:, :4], sd[2:, None], d, z[8:].reshape(1, 3))
+    g, h = rows["g"].map("abcd".index), rows["h"].map("uvw".index)
+    x, w = rows["x"] - rows["x"].mean(), rows["w"] - rows["w"].mean()
+    eta = b[0] + b[1] * x + b[2] * w + rows["known"]
+    eta = (eta + r_g[g, 0] + r_g[g, 1] * rows["x"] + r_h[h, 0]).to_numpy()
+    pointwise = case.log_density(rows, eta, *values)
+    return float(lp + lp_g + lp_h + np.sum(rows["weight"] * pointwise))
+
+
+def build(case: Case, **options: object) -> tuple[hm.Model, pd.DataFrame]:
+    rows = frame(case.family)
+    keywords: dict[str, object] = {"family": case.family, "link": case.link, "weights": "weight"}
+    if case.family in ("binomial", "beta_binomial"):
+        keywords["trials"] = "size"
+    if case.family in ("weibull", "exponential"):
+        keywords["censored"] = "late"
+    intercept = {} if case.family == "ordinal" else INTERCEPT
+    keywords["priors"] = PRIORS | intercept | case.own
+    return hm.Model(FORMULA, rows, **(keywords | options)), rows
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.family}-{case.link}")
+def test_log_density_equals_scipy(case: Case) -> None:
+    model, rows = build(case)
+    data, program = model.stan_data(), model._posterior.program
+    points = np.random.default_rng(5).normal(0, 0.8, (POINTS, int(data["D"]) + int(data["K"])))
+    found, gradient = Embedded().log_density(program, data, points)
+    expected = np.array([reference(case, model, rows, point) for point in points])
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    size = points.shape[1]
+    steps = 1e-5 * np.concatenate([np.eye(size), -np.eye(size)])
+    around = (points[:5, None, :] + steps).reshape(-1, size)
+    values = Embedded().log_density(program, data, around)[0].reshape(5, 2, size)
+    numeric = (values[:, 0] - values[:, 1]) / 2e-5
+    atol = 1e-5 * np.abs(gradient[:5]).max()
+    np.testing.assert_allclose(gradient[:5], numeric, rtol=1e-5, atol=atol)
