@@ -13,6 +13,7 @@ from hiermix.errors import (
 )
 from hiermix.formula import Group
 from hiermix.model import Fit, Model, load
+from hiermix.pooling import pooling
 
 __version__ = "0.1.0"
 
@@ -30,4 +31,5 @@ __all__ = [
     "compare",
     "load",
     "load_dataset",
+    "pooling",
 ]

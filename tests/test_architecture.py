@@ -87,6 +87,7 @@ PUBLIC = {
     "compare",
     "load",
     "load_dataset",
+    "pooling",
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

@@ -60,7 +60,7 @@ def numbers(
     drawn = source(tree, design, group).sel({f"{group}_effect": effect})
     low, high = drawn.quantile([(1 - prob) / 2, (1 + prob) / 2], ("chain", "draw")).to_numpy()
     frame = pd.DataFrame({
-        "level": drawn[group].to_numpy(), "effect": effect,
+        "level": drawn[drawn.dims[-1]].to_numpy(), "effect": effect,
         "mean": drawn.mean(("chain", "draw")).to_numpy(), "low": low, "high": high,
         "population": 0.0 if of_effects else population_means(tree, (effect,))[0],
     })  # fmt: skip

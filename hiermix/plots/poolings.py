@@ -1,0 +1,152 @@
+"""Each group without and with partial pooling, beside complete pooling, and what predicts best."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design import Design
+from hiermix.group_tables import coefficient_draws
+from hiermix.plots import layout
+from hiermix.plots.layout import BLUE, INK, ORANGE, Plot
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from matplotlib.axes import Axes
+
+type Elpd = Mapping[str, tuple[float, FloatArray]]
+"""Pooling to its elpd and the elpd of each row."""
+
+_COLORS = {"complete": INK, "no": ORANGE, "partial": BLUE}
+
+
+def plot(
+    trees: Mapping[str, "xr.DataTree"],
+    design: Design,
+    group: str,
+    elpd: Elpd,
+    *,
+    effects: str | Sequence[str] | None,
+    prob: float,
+    figsize: tuple[float, float] | None,
+) -> Plot:
+    """Draw a panel an effect, and a last one of predictive densities."""
+    chosen = layout.choose_effects(effects, design.grouping(group).effects, group)
+    data = numbers(trees, design, group, prob)
+    data = data[data["effect"].isin(chosen)].reset_index(drop=True)
+    size = figsize or (layout.WIDTH, 2.6 * len(chosen) + 1.8)
+    heights = [*[2.6] * len(chosen), 1.0]
+    axes = layout.panels(len(chosen) + 1, 1, size, height_ratios=heights)
+    for panel, effect in zip(axes, chosen, strict=False):
+        _line_up(panel, data[data["effect"] == effect], group, effect, prob)
+    _densities(axes[-1], elpd)
+    layout.legend_below(axes[0], 3)
+    return Plot(layout.figure_of(axes[0]), data)
+
+
+def numbers(
+    trees: Mapping[str, "xr.DataTree"], design: Design, group: str, prob: float
+) -> pd.DataFrame:
+    """One row a level and effect, from few rows to many.
+
+    Columns: level, effect, rows; complete; and of no and partial pooling mean, sd, low, high.
+    """
+    layout.percent(prob)
+    grouping = design.grouping(group)
+    rows = np.bincount(grouping.codes, minlength=len(grouping.levels))
+    order = np.argsort(rows, kind="stable")
+    effects = grouping.effects
+    frame = pd.DataFrame({
+        "level": np.repeat(grouping.levels[order], len(effects)),
+        "effect": list(effects) * len(order),
+        "rows": np.repeat(rows[order], len(effects)),
+        "complete": [_complete(trees["complete"], each) for each in effects] * len(order),
+    })  # fmt: skip
+    for name in ("no", "partial"):
+        draws = coefficient_draws(trees[name], design, group).to_numpy()
+        draws = draws.reshape(-1, *draws.shape[2:])[:, order]
+        low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+        found = {
+            "": draws.mean(axis=0),
+            " sd": draws.std(axis=0, ddof=1),
+            " low": low,
+            " high": high,
+        }
+        for what, values in found.items():
+            frame[f"{name}{what}"] = values.ravel()
+    return frame
+
+
+def _complete(tree: "xr.DataTree", effect: str) -> float:
+    posterior = tree["posterior"].to_dataset()
+    if effect == "Intercept":
+        return float(posterior["Intercept"].mean()) if effect in posterior else 0.0
+    if "b" not in posterior or effect not in posterior["term"]:
+        return 0.0
+    return float(posterior["b"].sel(term=effect).mean())
+
+
+def _line_up(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: float) -> None:
+    size = layout.dot_size(2 * len(data))
+    x = np.arange(len(data))
+    ax.axhline(data["complete"].iloc[0], color=INK, linestyle=(0, (5, 3)), linewidth=1.1,
+               label="complete pooling")  # fmt: skip
+    for name, shift in (("no", -0.2), ("partial", 0.2)):
+        color, face = _COLORS[name], "white" if name == "no" else BLUE
+        ax.vlines(x + shift, data[f"{name} low"], data[f"{name} high"], color=color, alpha=0.45,
+                  linewidth=size * 0.4)  # fmt: skip
+        label = f"{name} pooling, {layout.percent(prob)} interval"
+        ax.plot(x + shift, data[name], "o", color=color, markerfacecolor=face, markersize=size,
+                markeredgewidth=size / 5, label=label)  # fmt: skip
+    ax.set_ylim(_limits(data))
+    layout.label_levels(ax, layout.with_rows(data["level"], data["rows"]))
+    layout.name_axes(ax, f"{group} (rows), from few rows to many", effect)
+    layout.title(ax, f"{effect} by {group}: no pooling and partial pooling", _outside(ax, data))
+
+
+def _limits(data: pd.DataFrame) -> tuple[float, float]:
+    """Hold all estimates; intervals without pooling may be as wide as their prior, and are cut."""
+    inner = data[["complete", "partial low", "partial high", "no"]].to_numpy()
+    low, high = float(inner.min()), float(inner.max())
+    reach = (high - low) / 2
+    low, high = max(low - reach, data["no low"].min()), min(high + reach, data["no high"].max())
+    low, high = min(low, float(inner.min())), max(high, float(inner.max()))
+    return layout.limits(np.array([low, high]), np.empty(0))
+
+
+def _outside(ax: "Axes", data: pd.DataFrame) -> str:
+    low, high = ax.get_ylim()
+    number = int(((data["no low"] < low) | (data["no high"] > high)).sum())
+    return f"{number} intervals without pooling go beyond the edges" if number else ""
+
+
+def _densities(ax: "Axes", elpd: Elpd) -> None:
+    """Differences of elpd to the best, with the standard error of the difference."""
+    best = max(elpd, key=lambda name: elpd[name][0])
+    for place, name in enumerate(reversed(list(elpd))):
+        difference = elpd[name][1] - elpd[best][1]
+        error = float(np.sqrt(len(difference) * difference.var()))
+        color, face = _COLORS[name], "white" if name == "no" else _COLORS[name]
+        ax.errorbar(elpd[name][0] - elpd[best][0], place, xerr=error, color=color, fmt="o",
+                    markersize=5, markerfacecolor=face)  # fmt: skip
+    ax.set_yticks(range(len(elpd)), [f"{name} pooling" for name in reversed(list(elpd))])
+    ax.set_ylim(-0.6, len(elpd) - 0.4)
+    ax.grid(axis="y", visible=False)
+    layout.name_axes(ax, "elpd (leave-one-out) less that of the best, ± se of the difference", "")
+    layout.title(ax, verdict(elpd))
+
+
+def verdict(elpd: Elpd) -> str:
+    """Say which pooling predicts best: those within two standard errors of the best share it."""
+    best = max(elpd, key=lambda name: elpd[name][0])
+    near = []
+    for name, (_, rows) in elpd.items():
+        difference = rows - elpd[best][1]
+        if -difference.sum() <= 2 * np.sqrt(len(difference) * difference.var()):
+            near.append(name)
+    if len(near) == 1:
+        return f"{best.capitalize()} pooling predicts unseen rows best"
+    both = " and ".join([", ".join(near[:-1]), near[-1]])
+    return f"{both.capitalize()} pooling predict unseen rows about equally well"

@@ -1,0 +1,277 @@
+"""Complete, no and partial pooling of one model, side by side.
+
+Complete pooling leaves the groups out. No pooling gives the varying coefficients of each group
+independent priors, at least as wide as the default of a population coefficient, so that nothing is
+learned from other groups but the residual spread and the coefficients that don't vary: the limit of
+the hierarchical model as the sds grow, fitted as such. (Dummy variables for every group would say
+the same, and fail where a group's rows can't tell its slope.)
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix import predict
+from hiermix.comparison import compare
+from hiermix.design import Design
+from hiermix.engines import Engine
+from hiermix.errors import ArgumentError, HiermixWarning
+from hiermix.formula import Formula, Group, parse
+from hiermix.group_tables import coefficient_draws
+from hiermix.model import WARMUP, Fit, Model
+from hiermix.plots import poolings
+from hiermix.plots.layout import Plot
+from hiermix.priors import PriorTable
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    from arviz_stats import ELPDData
+
+POOLINGS = ("complete", "no", "partial")
+_FIXED = 1e-3
+"""Relative width of a prior that stands for a fixed number."""
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Three fits of one model.
+
+    Attributes
+    ----------
+    complete, no, partial : Fit
+        Without groups; each group on its own; groups that borrow strength from each other.
+    group : str
+        The grouping factor.
+    """
+
+    complete: Fit
+    no: Fit
+    partial: Fit
+    group: str
+
+    @property
+    def fits(self) -> dict[str, Fit]:
+        """The fits by name."""
+        return {"complete": self.complete, "no": self.no, "partial": self.partial}
+
+    @cached_property
+    def loo(self) -> dict[str, "ELPDData"]:
+        """Leave-one-out cross-validation of each fit; doubts about it stand in the table."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", HiermixWarning)
+            return {name: fit.loo() for name, fit in self.fits.items()}
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row a pooling.
+
+        Columns: each population coefficient (posterior mean) and its sd, where a coefficient that
+        varies is without pooling the plain average over the groups; rmse of the fitted rows; elpd
+        by leave-one-out with its se; p, the effective number of parameters; and unreliable, how
+        many rows have too large a Pareto k for elpd to be trusted.
+        """
+        return pd.DataFrame([self._row(name) for name in POOLINGS],
+                            index=pd.Index(POOLINGS, name="pooling"))  # fmt: skip
+
+    def _row(self, name: str) -> dict[str, float]:
+        fit, loo = self.fits[name], self.loo[name]
+        row: dict[str, float] = {}
+        for term in fit.design.terms:
+            draws = self._draws(name, term)
+            row |= {term: float(draws.mean()), f"{term} sd": float(draws.std(ddof=1))}
+        return row | {
+            "rmse": rmse(fit), "elpd": loo.elpd, "se": loo.se, "p": loo.p,
+            "unreliable": int((loo.pareto_k > loo.good_k).sum()),
+        }  # fmt: skip
+
+    def _draws(self, name: str, term: str) -> FloatArray:
+        fit = self.fits[name]
+        if name == "no" and term in fit.design.grouping(self.group).effects:
+            draws = coefficient_draws(fit.data, fit.design, self.group)
+            level, effect = draws.dims[2:]
+            return np.asarray(draws.sel({effect: term}).mean([draws.dims[2]]))
+        posterior = fit.data["posterior"]
+        found = posterior["Intercept"] if term == "Intercept" else posterior["b"].sel(term=term)
+        return np.asarray(found)
+
+    def groups(self, *, prob: float = 0.9) -> pd.DataFrame:
+        """Coefficients of each level without and with partial pooling, beside complete pooling.
+
+        Parameters
+        ----------
+        prob : float
+            Probability of the equal-tailed intervals.
+
+        Returns
+        -------
+        DataFrame
+            One row a level and effect, from few rows to many.
+        """
+        return poolings.numbers(self._trees(), self.no.design, self.group, prob)
+
+    def compare(self) -> pd.DataFrame:
+        """Return `hm.compare` of the three."""
+        return compare(self.loo)
+
+    def plot(
+        self,
+        *,
+        effects: str | Sequence[str] | None = None,
+        prob: float = 0.9,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Draw each group without and with pooling, and how well each pooling predicts.
+
+        Parameters
+        ----------
+        effects : str or sequence of str, optional
+            Coefficients to draw; all that vary by default.
+        prob : float
+            Probability of the equal-tailed intervals.
+        figsize : tuple of float, optional
+            Width and height in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the numbers of `groups`.
+        """
+        elpd = {name: (each.elpd, each.elpd_i.to_numpy()) for name, each in self.loo.items()}
+        return poolings.plot(
+            self._trees(), self.no.design, self.group, elpd, effects=effects, prob=prob,
+            figsize=figsize,
+        )  # fmt: skip
+
+    def _trees(self) -> dict[str, Any]:
+        return {name: fit.data for name, fit in self.fits.items()}
+
+    def __repr__(self) -> str:
+        """Show the table."""
+        return f"Pooling by {self.group}\n{self.table.to_string(float_format='{:.4g}'.format)}"
+
+    def _repr_html_(self) -> str:
+        return str(self.table.to_html(float_format="{:.4g}".format))
+
+
+def pooling(
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    groups: Sequence[Group] = (),
+    priors: Mapping[str, str] | None = None,
+    seed: int | None = None,
+    chains: int = 4,
+    warmup: int = WARMUP,
+    draws: int = 1000,
+    engine: str | Engine = "auto",
+    progress: bool | None = None,
+    **options: Any,
+) -> Pooling:
+    """Fit complete, no and partial pooling.
+
+    Parameters
+    ----------
+    formula : str
+        With one grouping factor, ``"log_radon ~ floor + (1 | county)"``.
+    data : DataFrame
+        As in `Model`.
+    groups : sequence of Group
+        Grouping specs, instead of bars.
+    priors : mapping of str to str, optional
+        As in `Model`, for all three; those of ``sd`` and ``cor`` for partial pooling alone.
+    seed, chains, warmup, draws, engine, progress
+        As in `Model.fit`.
+    **options
+        Other options of `Model`: family, weights, ...
+
+    Returns
+    -------
+    Pooling
+        With ``table``, ``groups()``, ``plot()`` and the three fits.
+
+    Raises
+    ------
+    ArgumentError
+        The formula has no grouping factor, or several.
+    """
+    settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws,
+                "engine": engine, "progress": progress}  # fmt: skip
+    partial = Model(formula, data, groups=groups, priors=priors, **options)
+    if len(partial.design.groupings) != 1:
+        raise ArgumentError(
+            f"pooling compares the groups of one grouping factor; {formula!r} has "
+            f"{len(partial.design.groupings)}"
+        )
+    group = partial.design.groupings[0].name
+    if partial.design.rows < len(data):
+        data = data.loc[~data[list(partial.design.frame)].isna().any(axis=1)]
+    text = parse(formula, groups)
+    shared = _shared(priors, group)
+    complete = Model(_text(text, pooled=True), data, priors=shared, **options)
+    no = _unpooled(_text(text, pooled=False), data, shared, group, options)
+    models = {"complete": complete, "no": no, "partial": partial}
+    fits = {name: model.fit(**settings) for name, model in models.items()}  # type: ignore[arg-type]
+    return Pooling(**fits, group=group)
+
+
+def _text(formula: Formula, *, pooled: bool) -> str:
+    """Return the formula without its bars, or with independent effects."""
+    bars = () if pooled else tuple(replace(each, correlated=False) for each in formula.groups)
+    return str(replace(formula, groups=bars))
+
+
+def _shared(priors: Mapping[str, str] | None, group: str) -> dict[str, str]:
+    """Priors that all three have: not those of the spread of groups."""
+    given = priors or {}
+    return {name: text for name, text in given.items()
+            if not name.strip().startswith(("sd", "cor"))}  # fmt: skip
+
+
+def _unpooled(
+    text: str, data: pd.DataFrame, priors: Mapping[str, str], group: str, options: Mapping[str, Any]
+) -> Model:
+    """Return the model in which groups learn nothing of each other."""
+    model = Model(text, data, priors=priors, **options)
+    wide = _wide(model.priors, model.design, group)
+    fixed = dict(priors)
+    for effect, scale in wide.items():
+        fixed[f"sd[{group}, {effect}]"] = f"normal({scale:.17g}, {_FIXED * scale:.17g})"
+        # The center of the groups is not learned either: each is free around that of the prior.
+        name = effect if effect == "Intercept" else f"b[{effect}]"
+        if name in model.priors:
+            fixed[name] = f"normal({model.priors[name].location:.17g}, {_FIXED * scale:.17g})"
+    return Model(text, data, priors=fixed, **options)
+
+
+def _wide(priors: PriorTable, design: Design, group: str) -> dict[str, float]:
+    """Sd of each group's coefficients: the default scale; an intercept follows its slopes."""
+    scales = {each: priors[f"sd[{group}, {each}]"].scale
+              for each in design.grouping(group).effects}  # fmt: skip
+    if "Intercept" in scales:
+        # With x far from zero the intercept must move as far as the slope turns around the data.
+        swings = [scales[each] * abs(mean) for each, mean in _means(design, group).items()]
+        scales["Intercept"] = float(np.hypot(scales["Intercept"], np.linalg.norm(swings)))
+    return scales
+
+
+def _means(design: Design, group: str) -> dict[str, float]:
+    means = design.Z(group).mean(axis=0)
+    effects = design.grouping(group).effects
+    return {each: float(mean) for each, mean in zip(effects, means, strict=True)
+            if each != "Intercept"}  # fmt: skip
+
+
+def rmse(fit: Fit) -> float:
+    """Root mean squared distance of the responses from their posterior means."""
+    source = predict.predictor(fit.data, fit.design, fit.model.family)
+    mean = np.empty(fit.design.rows)
+    for job in source.jobs("mean"):
+        rows, part = job()
+        mean[rows] = part.mean(axis=1)
+    assert fit.design.response is not None
+    return float(np.sqrt(np.mean((fit.design.response - mean) ** 2)))
