@@ -31,17 +31,8 @@ _PACKAGE = str(Path(__file__).parent)
 type Labels = NDArray[np.object_]
 
 FEW_LEVELS = 5
-RESERVED = {
-    "chain": "ArviZ",
-    "draw": "ArviZ",
-    "term": "hiermix",
-    "row": "hiermix",
-    "Intercept": "hiermix",
-    "b": "hiermix",
-    "sigma": "hiermix",
-}
-"""Names that a grouping factor can't take, and who takes them: a dimension of labels can have the
-name of no other dimension and of no variable."""
+RESERVED = {"chain": "ArviZ", "draw": "ArviZ"}
+"""Names that a grouping factor can't take, and who takes them."""
 
 
 # The frame ---------------------------------------------------------------------------------------

@@ -2,10 +2,11 @@
 
 Names and dims: ``Intercept``; ``b`` (term); ``sd_<group>`` (<group>_effect); ``cor_<group>``
 (<group>_pair), the correlations of the pairs of effects that vary together; ``r_<group>``
-(<group>, <group>_effect); and the family's own parameters. Labels are the user's.
+(<group>, <group>_effect); and the family's own parameters. Labels are the user's. A factor with
+the name of a variable or of another dim, such as ``b`` or ``row``, has its levels in <group>_level.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -79,8 +80,12 @@ def posterior(
     import xarray as xr
 
     chains, length = draws["b"].shape[:2]
-    variables = _population(draws["b"], design, x_mean)
+    thresholds = "threshold" in own
+    variables = _population(draws["b"], design, x_mean, thresholds=thresholds)
     variables |= {name: (_dims(draws[name], name), draws[name]) for name in own}
+    if thresholds:  # as the intercept, moved back to X = 0
+        shift = draws["b"][..., 1:] @ x_mean[1:]
+        variables["threshold"] = (("threshold_dim",), draws["threshold"] + shift[..., None])
     coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(length)}
     terms = [term for term in design.terms if term != "Intercept"]
     if terms:
@@ -89,8 +94,10 @@ def posterior(
     for grouping in design.groupings:
         these = slice(at, at + len(grouping.effects))
         variables |= _spread(grouping, draws["sd"][..., these], draws["L"][..., these, these])
-        variables[f"r_{grouping.name}"] = (_effect_dims(grouping), effects[grouping.name])
-        coords |= _labels(grouping)
+        level = level_dim(grouping.name, {"term", "row", "Intercept", "b", *own})
+        dims = (level, f"{grouping.name}_effect")
+        variables[f"r_{grouping.name}"] = (dims, effects[grouping.name])
+        coords |= _labels(grouping, level)
         at = these.stop
     return xr.Dataset({name: (("chain", "draw", *dims), values) for name, (dims, values) in
                        variables.items()}, coords=coords)  # fmt: skip
@@ -100,11 +107,15 @@ def _dims(values: FloatArray, name: str) -> tuple[str, ...]:
     return tuple(f"{name}_dim" for _ in values.shape[2:])
 
 
-def _population(b: FloatArray, design: Design, x_mean: FloatArray) -> Variables:
+def _population(
+    b: FloatArray, design: Design, x_mean: FloatArray, *, thresholds: bool
+) -> Variables:
     if "Intercept" not in design.terms:
         return {"b": (("term",), b)} if design.terms else {}
     slopes = b[..., 1:]
-    variables: Variables = {"Intercept": ((), b[..., 0] - slopes @ x_mean[1:])}
+    variables: Variables = {}
+    if not thresholds:
+        variables["Intercept"] = ((), b[..., 0] - slopes @ x_mean[1:])
     if slopes.shape[-1]:
         variables["b"] = (("term",), slopes)
     return variables
@@ -129,15 +140,18 @@ def pairs(grouping: Grouping) -> list[tuple[int, int]]:
     return found
 
 
-def _effect_dims(grouping: Grouping) -> tuple[str, ...]:
-    return (grouping.name, f"{grouping.name}_effect")
+def level_dim(name: str, taken: Collection[str]) -> str:
+    """Dim of the levels of a factor: a variable and a dim of one name would lose the labels."""
+    return f"{name}_level" if name in taken else name
 
 
-def _labels(grouping: Grouping) -> dict[str, Any]:
-    level, effect = _effect_dims(grouping)
-    labels: dict[str, Any] = {level: plain(grouping.levels), effect: list(grouping.effects)}
+def _labels(grouping: Grouping, level: str) -> dict[str, Any]:
+    names = grouping.effects
+    labels: dict[str, Any] = {
+        level: plain(grouping.levels),
+        f"{grouping.name}_effect": list(names),
+    }
     if pairs(grouping):
-        names = grouping.effects
         labels[f"{grouping.name}_pair"] = [f"{names[i]}, {names[j]}" for i, j in pairs(grouping)]
     return labels
 

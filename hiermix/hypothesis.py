@@ -196,8 +196,8 @@ def _take_levels(
         start = re.compile(rf"(?<!\w){re.escape(grouping.name)}\s*\[")
         while opened := start.search(text):
             inside, end = _level_and_effect(text, opened.end(), grouping)
-            where = dict(zip((grouping.name, f"{grouping.name}_effect"), inside, strict=True))
-            read = coefficient_draws(tree, design, grouping.name).sel(where).to_numpy
+            draws = coefficient_draws(tree, design, grouping.name)
+            read = draws.sel(dict(zip(draws.dims[2:], inside, strict=True))).to_numpy
             text = text[: opened.start()] + hold(read) + text[end:]
     return text
 

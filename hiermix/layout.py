@@ -94,9 +94,9 @@ def _population(posterior: "xr.Dataset", design: Design, draws: Which) -> FloatA
 def _effects(posterior: "xr.Dataset", grouping: Grouping, draws: Which) -> FloatArray:
     name = grouping.name
     r = posterior[f"r_{name}"].sel({f"{name}_effect": list(grouping.effects)})
-    position = {label: place for place, label in enumerate(r[name].to_numpy().tolist())}
+    position = {label: place for place, label in enumerate(r[r.dims[2]].to_numpy().tolist())}
     places = [position[label] for label in grouping.levels.tolist()]
-    flat = _flat(r, draws, name, f"{name}_effect")
+    flat = _flat(r, draws, *map(str, r.dims[2:]))
     if places != list(range(len(position))):
         flat = flat[:, places]
     return np.ascontiguousarray(flat.transpose(2, 1, 0))

@@ -14,6 +14,7 @@ import pandas as pd
 
 from hiermix import (
     assemble,
+    checks,
     comparison,
     describe,
     effects,
@@ -26,10 +27,12 @@ from hiermix import (
     variance,
 )
 from hiermix import draws as trees
+from hiermix import forecast as forecasts
 from hiermix.assemble import Assembled
 from hiermix.design import Design, build
 from hiermix.engines import Engine, Samples, Settings, choose
 from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.forecast import Forecast
 from hiermix.formula import Group, parse
 from hiermix.plots import check, groups, residuals, shrinkage
 from hiermix.plots import fit as fitted_lines
@@ -106,6 +109,8 @@ class Model:
         self.link = self.family.link
         _check_option("effects", effects, EFFECTS)
         _check_option("parameterisation", parameterisation, PARAMETERISATIONS)
+        data, weights = _as_column(data, "weights", weights)
+        data, offset = _as_column(data, "offset", offset)
         self.design: Design = build(
             parse(formula, groups), data, missing=missing, weights=weights, offset=offset,
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
@@ -117,7 +122,7 @@ class Model:
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
             "parameterisation": parameterisation,
-            "weights": weights if isinstance(weights, str) else None,
+            "weights": weights,
         }  # fmt: skip
 
     def __repr__(self) -> str:
@@ -241,7 +246,7 @@ class Model:
             "family": self.family.name,
             "link": self.link,
             "program": self.program_name,
-            "priors": json.dumps({name: str(prior) for name, prior in self.priors.items()}),
+            "priors": json.dumps({name: prior.exact for name, prior in self.priors.items()}),
             "options": json.dumps(self._options),
             "engine": samples.engine,
             "engine_version": samples.version,
@@ -254,6 +259,18 @@ class Model:
         }  # fmt: skip
 
 
+def _as_column(
+    data: pd.DataFrame, name: str, values: str | FloatArray | None
+) -> tuple[pd.DataFrame, str | None]:
+    """Put an array beside the data, so that a saved fit has it too; return the column's name."""
+    if values is None or isinstance(values, str) or not isinstance(data, pd.DataFrame):
+        return data, values if isinstance(values, str) else None
+    array = np.asarray(values)
+    checks.numeric_array(name, array)
+    checks.right_length(name, len(array), len(data))
+    return data.assign(**{f"({name})": array}), f"({name})"
+
+
 def _check_option(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         near = did_you_mean(str(value), known)
@@ -261,7 +278,7 @@ def _check_option(name: str, value: str, known: Sequence[str]) -> None:
 
 
 def _inits(data: StanData, settings: Settings) -> FloatArray:
-    """Starting values: a standard normal point of the standardised coordinates for each chain."""
+    """Draw starting values: a standard normal point of the standardised coordinates for each chain."""
     size = int(np.asarray(data["D"]) + np.asarray(data.get("K", 0)))
     rng = np.random.default_rng([settings.seed, 1])
     return rng.standard_normal((settings.chains, size))
@@ -589,6 +606,45 @@ class Fit:
         """
         source = self._predictor(new_data, kind, new_groups, group_effects, offset, seed)
         return predict.in_pieces(self.data, source, kind)
+
+    def forecast(
+        self,
+        new_data: pd.DataFrame | None = None,
+        *,
+        time: str | None = None,
+        horizon: int | None = None,
+        by: str | Sequence[str] | None = None,
+        new_groups: str = "error",
+        group_effects: str | Sequence[str] = "all",
+        offset: FloatArray | None = None,
+        seed: int | None = None,
+    ) -> Forecast:
+        """Forecast later rows: those given, or the next ones of every series.
+
+        Parameters
+        ----------
+        new_data : DataFrame, optional
+            The later rows.
+        time : str, optional
+            Column of times, numbers or dates. With it given rows are checked: each time once, and
+            after the last observed one of its series.
+        horizon : int, optional
+            Build so many later rows of every series instead. The step is the most common difference
+            between its times; columns that are constant within every series are carried on, and
+            others ask for `new_data`.
+        by : str or sequence of str, optional
+            Columns that name a series; those of the finest grouping factor by default.
+        new_groups, group_effects, offset, seed
+            Those of `predict`.
+
+        Raises
+        ------
+        DataError
+            Times that repeat or are not later, or predictors whose later values are not known.
+        """
+        later, names = forecasts.rows(self.design, new_data, time, horizon, by)
+        source = self._predictor(later, "response", new_groups, group_effects, offset, seed)
+        return forecasts.forecast(self.data, self.design, source, time, names)
 
     def _predictor(
         self,

@@ -64,6 +64,11 @@ class Prior:
         return f"{self.distribution}({', '.join(f'{value:.4g}' for value in self.arguments)})"
 
     @property
+    def exact(self) -> str:
+        """The prior with every digit, which `parse_prior` reads back as the same prior."""
+        return f"{self.distribution}({', '.join(repr(float(value)) for value in self.arguments)})"
+
+    @property
     def code(self) -> int:
         """Number by which the programs know the distribution."""
         return DISTRIBUTIONS[self.distribution].code
@@ -244,4 +249,3 @@ def coded(priors: Sequence[Prior], *, positive: bool) -> tuple[IntArray, FloatAr
     codes = np.array([prior.code for prior in priors], dtype=np.int64)
     rows = [prior.stan_row(positive=positive) for prior in priors]
     return codes, np.array(rows, dtype=np.float64).reshape(-1, 4)
-

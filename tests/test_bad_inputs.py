@@ -520,11 +520,6 @@ def test_row_49_a_slash_in_any_column(text: str) -> None:
     assert design(MODEL, frame(**{"a/b": 1.0})).rows == ROWS
 
 
-@pytest.mark.parametrize("name", ["term", "row", "b", "Intercept", "sigma"])
-def test_row_49_names_reserved_by_hiermix(name: str) -> None:
-    refuses("reserved by hiermix", f"y ~ (1 | {name})", frame().rename(columns={"g": name}))
-
-
 def test_row_49_names_that_collide() -> None:
     data = frame(g_effect=[f"h{row % 5}" for row in range(ROWS)])
     refuses("'g_effect' is reserved for the effects of 'g'", "y ~ (1 | g) + (1 | g_effect)", data)
