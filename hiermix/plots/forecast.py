@@ -1,0 +1,154 @@
+"""Fans of forecasts over the observed series, one panel a series."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.plots import layout
+from hiermix.plots.layout import BLUE, INK, Plot
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MOST = 100
+"""Panels of one figure: more can't be read."""
+_BANDS = (
+    ("q2.5", "q97.5", "95 %", 0.15),
+    ("q10", "q90", "80 %", 0.25),
+    ("q25", "q75", "50 %", 0.4),
+)
+
+
+def plot(
+    table: pd.DataFrame,
+    observed: pd.DataFrame,
+    response: str,
+    time: str,
+    by: str,
+    *,
+    levels: Sequence[object] | None,
+    panels: int,
+    figsize: tuple[float, float] | None,
+) -> Plot:
+    """Draw small multiples of the forecasts.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``series``, ``time``, ``median`` and quantiles, a row for every later row.
+    observed : DataFrame
+        ``series``, ``time`` and the response, a row for every fitted row.
+    response, time, by : str
+        What the axes show and what names a series.
+    levels, panels, figsize
+        Those of `Forecast.plot`.
+    """
+    known = list(dict.fromkeys(table["series"]))
+    shown = _chosen(table, known, levels, panels)
+    table, observed = (frame[frame["series"].isin(shown)] for frame in (table, observed))
+    columns = _columns(len(shown))
+    rows = -(-len(shown) // columns)
+    size = figsize or (max(layout.WIDTH, 1.35 * columns), max(3.4, 1.1 + 1.35 * rows))
+    axes = layout.panels(rows, columns, size, sharex=True, sharey=True)
+    for panel, name in zip(axes, shown, strict=False):
+        _panel(
+            panel, table[table["series"] == name], observed[observed["series"] == name], response
+        )
+        panel.set_title(layout.shorten(name, 18), fontsize=layout.SMALL, color=INK, pad=3)
+    for panel in axes[len(shown) :]:
+        panel.set_visible(False)
+    _write(axes, len(shown), len(known), columns, response, time, by, dates=_is_dates(table))
+    drawn = pd.concat([observed.rename(columns={response: "observed"}), table], ignore_index=True)
+    return Plot(layout.figure_of(axes[0]), drawn)
+
+
+def _chosen(
+    table: pd.DataFrame, known: list[str], levels: Sequence[object] | None, panels: int
+) -> list[str]:
+    if levels is not None:
+        names = [str(level) for level in levels]
+        for name in names:
+            if name not in known:
+                raise ArgumentError(
+                    f"no series {name!r} in the forecast.{did_you_mean(name, known)}"
+                )
+        return names
+    if isinstance(panels, bool) or not isinstance(panels, int) or not 0 < panels <= MOST:
+        raise ArgumentError(f"panels must be a whole number from 1 to {MOST}, not {panels!r}")
+    if len(known) <= panels:
+        return known
+    height = table.groupby("series")["median"].mean().sort_values()
+    picked = set(height.index[np.linspace(0, len(height) - 1, panels).round().astype(int)])
+    return [name for name in known if name in picked]
+
+
+def _columns(panels: int) -> int:
+    if panels <= 4:
+        return panels
+    return min(10, int(np.ceil(np.sqrt(panels * 1.1))))
+
+
+def _panel(ax: "Axes", table: pd.DataFrame, observed: pd.DataFrame, response: str) -> None:
+    past = observed.sort_values("time")
+    later = table.sort_values("time")
+    if len(past):
+        ax.plot(past["time"], past[response], color=INK, linewidth=0.7, marker="o", markersize=1.8,
+                label="observed")  # fmt: skip
+    for low, high, label, alpha in _BANDS:
+        ax.fill_between(later["time"], later[low], later[high], color=BLUE, alpha=alpha,
+                        linewidth=0, label=label)  # fmt: skip
+    ax.plot(later["time"], later["median"], color=BLUE, linewidth=1.2, label="median",
+            marker="o" if len(later) == 1 else "", markersize=2.5)  # fmt: skip
+    if len(later) == 1:
+        _bars(ax, later)
+
+
+def _bars(ax: "Axes", later: pd.DataFrame) -> None:
+    """Draw the intervals of a single time, where a band would have no width."""
+    for low, high, _, alpha in _BANDS:
+        ax.vlines(later["time"], later[low], later[high], color=BLUE, alpha=alpha, linewidth=3.5)
+
+
+def _write(
+    axes: list["Axes"],
+    shown: int,
+    known: int,
+    columns: int,
+    response: str,
+    time: str,
+    by: str,
+    *,
+    dates: bool,
+) -> None:
+    figure = layout.figure_of(axes[0])
+    title = f"Forecast of {response}" + (f" by {by}" if by else "")
+    if shown < known:
+        title += f": {shown} of {known:,}, spread evenly from low to high"
+    figure.suptitle(title, fontsize=layout.TITLE, color=INK, x=0.01, ha="left")
+    figure.supylabel(response, fontsize=layout.TEXT, color=INK)
+    for place, panel in enumerate(axes[:shown]):
+        below = place + columns >= shown
+        _ticks(panel, dates=dates, below=below)
+        panel.set_xlabel(time if below else "", fontsize=layout.SMALL, color=INK)
+    layout.legend_below(axes[0], 5)
+
+
+def _ticks(ax: "Axes", *, dates: bool, below: bool) -> None:
+    """Few ticks, that don't run into each other; also where the panel below is empty."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.ticker import MaxNLocator
+
+    if dates:
+        locator = AutoDateLocator(minticks=2, maxticks=4)  # type: ignore[no-untyped-call]
+        ax.xaxis.set_major_locator(locator)
+        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
+    else:
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+    ax.tick_params(labelbottom=below)
+
+
+def _is_dates(table: pd.DataFrame) -> bool:
+    return pd.api.types.is_datetime64_any_dtype(table["time"].dtype)
