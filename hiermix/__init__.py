@@ -11,6 +11,7 @@ from hiermix.errors import (
     HiermixWarning,
     PriorError,
 )
+from hiermix.forecast import Forecast
 from hiermix.formula import Group
 from hiermix.model import Fit, Model, load
 from hiermix.pooling import pooling
@@ -22,6 +23,7 @@ __all__ = [
     "DataError",
     "EngineError",
     "Fit",
+    "Forecast",
     "FormulaError",
     "Group",
     "HiermixError",
