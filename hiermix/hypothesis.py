@@ -82,8 +82,8 @@ def evaluate(tree: "xr.DataTree", design: Design, statement: str) -> tuple[Float
     with np.errstate(all="ignore"):
         sides = [np.broadcast_to(reader.value(side), shape) for side in
                  (comparison.left, *comparison.comparators)]  # fmt: skip
-    if np.isnan(sides).any():
-        raise ArgumentError(f"hypothesis {statement!r} is not a number in some draws")
+    if not np.isfinite(sides).all():
+        raise ArgumentError(f"hypothesis {statement!r} is not a finite number in some draws")
     steps = zip(comparison.ops, sides[:-1], sides[1:], strict=True)
     holds = np.logical_and.reduce([_COMPARE[type(op)](a, b) for op, a, b in steps])
     value = sides[0] - sides[1] if len(sides) == 2 else sides[1]

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 type Own = Mapping[str, FloatArray]
 type Residual = Callable[[Own, FloatArray], FloatArray]
-"""Own parameters (S,) and the mean response (S,) to the residual variance (S,)."""
+"""Own parameters (S,) and the log of the mean response (S,) to the residual variance (S,)."""
 
 
 def _trigamma(shape: FloatArray) -> FloatArray:
@@ -34,16 +34,16 @@ def _trigamma(shape: FloatArray) -> FloatArray:
 
 _BY_LINK = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
 _RESIDUAL: Mapping[str, Residual] = {
-    "gaussian": lambda own, mean: own["sigma"] ** 2,
-    "lognormal": lambda own, mean: own["sigma"] ** 2,
-    "student_t": lambda own, mean: np.where(
+    "gaussian": lambda own, log_mean: own["sigma"] ** 2,
+    "lognormal": lambda own, log_mean: own["sigma"] ** 2,
+    "student_t": lambda own, log_mean: np.where(
         own["nu"] > 2, own["sigma"] ** 2 * own["nu"] / np.maximum(own["nu"] - 2, 1e-300), np.inf
     ),
-    "gamma": lambda own, mean: _trigamma(own["shape"]),
-    "exponential": lambda own, mean: np.full(len(mean), np.pi**2 / 6),
-    "weibull": lambda own, mean: np.pi**2 / 6 / own["shape"] ** 2,
-    "poisson": lambda own, mean: np.log1p(1 / mean),
-    "negative_binomial": lambda own, mean: np.log1p(1 / mean + 1 / own["shape"]),
+    "gamma": lambda own, log_mean: _trigamma(own["shape"]),
+    "exponential": lambda own, log_mean: np.full(len(log_mean), np.pi**2 / 6),
+    "weibull": lambda own, log_mean: np.pi**2 / 6 / own["shape"] ** 2,
+    "poisson": lambda own, log_mean: np.log1p(np.exp(-log_mean)),
+    "negative_binomial": lambda own, log_mean: np.log1p(np.exp(-log_mean) + 1 / own["shape"]),
 }
 _LATENT = ("bernoulli", "binomial", "ordinal")
 """Families whose link is the distribution of a latent response."""
@@ -121,21 +121,21 @@ def components(tree: "xr.DataTree", design: Design, family: Family) -> dict[str,
     }
     level = mean @ layout.b + (0.0 if design.offset is None else float(design.offset.mean()))
     # The mean of a response with a log link is that of a lognormal around the linear predictor.
-    response = np.exp(level + (population + sum(random.values(), np.zeros(len(level)))) / 2)
+    log_mean = level + (population + sum(random.values(), np.zeros(len(level)))) / 2
     own_draws = {name: values.reshape(len(level), -1)[:, 0] for name, values in layout.own.items()}
-    return {"population": population, **random, "residual": _residual(family, own_draws, response)}
+    return {"population": population, **random, "residual": _residual(family, own_draws, log_mean)}
 
 
-def _residual(family: Family, own: Own, mean: FloatArray) -> FloatArray:
+def _residual(family: Family, own: Own, log_mean: FloatArray) -> FloatArray:
     if family.name in _LATENT:
-        return np.full(len(mean), _BY_LINK[family.link])
+        return np.full(len(log_mean), _BY_LINK[family.link])
     if family.name not in _RESIDUAL:
         known = ", ".join((*_RESIDUAL, *_LATENT))
         raise ArgumentError(
             f"the residual variance of family {family.name!r} on the scale of its linear predictor "
             f"is not defined here. Known: {known}"
         )
-    return np.asarray(_RESIDUAL[family.name](own, mean), dtype=np.float64)
+    return np.asarray(_RESIDUAL[family.name](own, log_mean), dtype=np.float64)
 
 
 def _moments(design: Design) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:

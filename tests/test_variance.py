@@ -1,0 +1,121 @@
+"""Variance partition against loops over rows, and residual variances against their formulas."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hiermix as hm
+from hiermix.families import find
+from hiermix.variance import components
+
+FIT: dict[str, Any] = {"seed": 1, "chains": 2, "draws": 200, "progress": False}
+
+
+@pytest.fixture(scope="module")
+def radon() -> hm.Fit:
+    frame = hm.load_dataset("radon")
+    return hm.Model("log_radon ~ floor + log_uranium + (1 + floor | county)", frame).fit(**FIT)
+
+
+def test_components_are_sums_over_the_rows(radon: hm.Fit) -> None:
+    posterior, frame = radon.data.posterior, hm.load_dataset("radon")
+    found = radon.variance()
+    for chain, draw in ((0, 3), (1, 150)):
+        one = posterior.isel(chain=chain, draw=draw)
+        b = one["b"]
+        eta = b.sel(term="floor").item() * frame["floor"]
+        eta += b.sel(term="log_uranium").item() * frame["log_uranium"]
+        sd, cor = one["sd_county"].to_numpy(), one["cor_county"].item()
+        covariance = np.array(
+            [[sd[0] ** 2, cor * sd[0] * sd[1]], [cor * sd[0] * sd[1], sd[1] ** 2]]
+        )
+        county = np.mean([z @ covariance @ z for z in ([1, x] for x in frame["floor"])])
+        parts = [np.var(eta), county, one["sigma"].item() ** 2]
+        at = found.isel(chain=chain, draw=draw)
+        np.testing.assert_allclose(at["variance"], parts)
+        np.testing.assert_allclose(at["share"], np.array(parts) / sum(parts))
+        assert at["icc"].sel(factor="county").item() == pytest.approx(county / (county + parts[2]))
+        assert at["r2_marginal"].item() == pytest.approx(parts[0] / sum(parts))
+        assert at["r2_conditional"].item() == pytest.approx((parts[0] + county) / sum(parts))
+
+
+def test_the_table_summarises_the_draws(radon: hm.Fit) -> None:
+    table, found = radon.variance_table(prob=0.5), radon.variance()
+    assert table.index.tolist() == [
+        "population", "county", "residual", "R2 marginal", "R2 conditional",
+    ]  # fmt: skip
+    share = found["share"].sel(component="county").to_numpy()
+    row = table.loc["county"]
+    assert row["share"] == pytest.approx(share.mean())
+    assert (row["q25"], row["q75"]) == pytest.approx(tuple(np.quantile(share, [0.25, 0.75])))
+    assert table["share"].iloc[:3].sum() == pytest.approx(1)
+    assert table.loc["residual", "sd"] == pytest.approx(float(radon.data.posterior["sigma"].mean()))
+
+
+def test_known_variances_come_back() -> None:
+    """Shares 1/6, 3/6 and 2/6, from 200 groups of 10 rows."""
+    rng = np.random.default_rng(4)
+    group = np.repeat(np.arange(200), 10)
+    x = rng.normal(0, 1, 2000)
+    y = x + rng.normal(0, np.sqrt(3), 200)[group] + rng.normal(0, np.sqrt(2), 2000)
+    fit = hm.Model("y ~ x + (1 | g)", pd.DataFrame({"y": y, "x": x, "g": group})).fit(**FIT)
+    share = fit.variance()["share"].mean(("chain", "draw"))
+    # Four sampling errors of a share that 200 groups tell.
+    np.testing.assert_allclose(share, [1 / 6, 3 / 6, 2 / 6], atol=4 * 0.03)
+
+
+def test_a_model_without_groups_has_two_components() -> None:
+    fit = hm.Model("Reaction ~ Days", hm.load_dataset("sleepstudy")).fit(**FIT)
+    found = fit.variance()
+    assert found["component"].to_numpy().tolist() == ["population", "residual"]
+    np.testing.assert_allclose(found["r2_marginal"], found["r2_conditional"])
+
+
+LATENT = [
+    ("bernoulli", "logit", {}, 3.289868),
+    ("binomial", "probit", {}, 1.0),
+    ("binomial", "cloglog", {}, 1.644934),
+    ("poisson", "log", {}, np.log(1 + 1 / np.exp(0.7 + 0.5**2 / 2))),
+    ("negative_binomial", "log", {"shape": 2.0}, np.log(1 + 1 / np.exp(0.825) + 1 / 2)),
+    ("gamma", "log", {"shape": 3.0}, np.pi**2 / 6 - 1 - 1 / 4),
+    ("student_t", "identity", {"sigma": 2.0, "nu": 4.0}, 8.0),
+]
+
+
+@pytest.mark.parametrize(("family", "link", "own", "expected"), LATENT)
+def test_residual_variance_of_other_families(
+    family: str, link: str, own: dict[str, float], expected: float
+) -> None:
+    """Nakagawa, Johnson and Schielzeth (2017), table 2: here with intercept 0.7 and sd 0.5."""
+    import xarray as xr
+
+    frame = pd.DataFrame({"y": [0.2, 1.0, 0.4, 2.0] * 3, "g": list("abc") * 4})
+    design = hm.Model("y ~ 1 + (1 | g)", frame).design
+    at = ("chain", "draw")
+    posterior = xr.Dataset({
+        "Intercept": (at, [[0.7]]),
+        "sd_g": ((*at, "g_effect"), [[[0.5]]]),
+        "r_g": ((*at, "g", "g_effect"), np.zeros((1, 1, 3, 1))),
+        **{name: (at, [[value]]) for name, value in own.items()},
+    }, coords={"g": list("abc"), "g_effect": ["Intercept"]})  # fmt: skip
+    tree = xr.DataTree.from_dict({"posterior": posterior})
+    found = components(tree, design, find(family, link))
+    assert found["g"] == pytest.approx([0.25])
+    assert found["residual"] == pytest.approx([expected], rel=1e-6)
+
+
+def test_a_family_without_a_residual_variance_says_so() -> None:
+    import xarray as xr
+
+    design = hm.Model(
+        "y ~ 1 + (1 | g)", pd.DataFrame({"y": [0.2, 0.5, 0.4, 0.3], "g": [1, 1, 2, 2]})
+    )
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({
+        "Intercept": (("chain", "draw"), [[0.1]]), "phi": (("chain", "draw"), [[2.0]]),
+        "sd_g": (("chain", "draw", "g_effect"), [[[0.5]]]),
+        "r_g": (("chain", "draw", "g", "g_effect"), np.zeros((1, 1, 2, 1))),
+    }, coords={"g": [1, 2], "g_effect": ["Intercept"]})})  # fmt: skip
+    with pytest.raises(hm.ArgumentError, match=r"family 'beta' .* is not defined here"):
+        components(tree, design.design, find("beta"))
