@@ -14,7 +14,8 @@ from hiermix.design import Grouping
 from hiermix.gram import Gram
 from hiermix.typing import FloatArray
 
-_ENTRIES = 4_000_000
+_ENTRIES = 100_000
+"""Numbers in a piece of work: few enough that its dozen arrays stay in cache."""
 
 
 @dataclass(frozen=True)

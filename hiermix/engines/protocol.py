@@ -35,7 +35,7 @@ class Settings:
 
     seed: int
     chains: int = 4
-    warmup: int = 1000
+    warmup: int = 500
     draws: int = 1000
     adapt_delta: float = 0.8
     max_treedepth: int = 10
