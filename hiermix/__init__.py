@@ -1,5 +1,6 @@
 """Bayesian hierarchical (mixed-effects) models with Stan, from Python."""
 
+from hiermix.backtest import Backtest, backtest
 from hiermix.comparison import compare
 from hiermix.datasets import load_dataset
 from hiermix.errors import (
@@ -20,6 +21,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "ArgumentError",
+    "Backtest",
     "DataError",
     "EngineError",
     "Fit",
@@ -30,6 +32,7 @@ __all__ = [
     "HiermixWarning",
     "Model",
     "PriorError",
+    "backtest",
     "compare",
     "load",
     "load_dataset",

@@ -56,6 +56,7 @@ ORDER = (
     "forecast",
     "model",
     "pooling",
+    "backtest",
     "datasets",
     "__init__",
     "__main__",
@@ -77,6 +78,7 @@ HEAVY = (
 )
 PUBLIC = {
     "ArgumentError",
+    "Backtest",
     "DataError",
     "EngineError",
     "Fit",
@@ -88,6 +90,7 @@ PUBLIC = {
     "Model",
     "PriorError",
     "compare",
+    "backtest",
     "load",
     "load_dataset",
     "pooling",
