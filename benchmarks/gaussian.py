@@ -17,7 +17,7 @@ KEEP = ("Intercept", "b", "sd_1", "L_1", "sigma")
 
 
 def row_wise(model: hm.Model) -> "StanData":
-    """Data of the row-wise programs, with the priors that the model has."""
+    """Build the data of the row-wise programs, with the priors that the model has."""
     design, priors = model.design, model.priors
     grouping = design.groupings[0]
     Z = design.Z(grouping.name)

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 WARMUP = 500
-"""Warmup from standardised coordinates: 300 gave the effective sizes of 1,000 on every data set tried;
-500 leaves a margin for models that start less well."""
+"""From standardised coordinates 300 gave the effective sizes of 1,000 on every data set tried; 500
+leaves a margin for models that start less well."""
 EFFECTS = ("auto", "integrated", "sampled")
 PARAMETERISATIONS = ("auto", "centered", "noncentered")
 
