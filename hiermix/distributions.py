@@ -58,8 +58,10 @@ def _log_probabilities(link: str, eta: FloatArray) -> tuple[FloatArray, FloatArr
         case "probit":
             return np.asarray(log_ndtr(eta)), np.asarray(log_ndtr(-eta))
         case "cloglog":
-            hazard = np.exp(eta)
-            return np.log(-np.expm1(-hazard)), -hazard
+            hazard = np.maximum(np.exp(eta), 5e-324)
+            # Exact to rounding for rare successes, and for rare failures.
+            rare, common = np.log(-np.expm1(-hazard)), np.log1p(-np.exp(-hazard))
+            return np.where(hazard < 0.7, rare, common), -hazard
         case _:
             return np.asarray(log_expit(eta)), np.asarray(log_expit(-eta))
 
