@@ -82,7 +82,7 @@ def loo(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
             stacklevel=3,
         )
     return ELPDDataLOO(
-        elpd=float(elpd.sum()), se=float(np.sqrt(design.rows * elpd.var())),
+        elpd=float(elpd.sum()), se=float(np.sqrt(design.rows * elpd.var(ddof=1))),
         p=sum(piece.p for piece in pieces), n_samples=draws, n_data_points=design.rows,
         scale="log", warning=bad > 0, good_k=pieces[0].good_k, elpd_i=elpd, pareto_k=pareto,
     )  # fmt: skip

@@ -1,0 +1,169 @@
+"""Leave-one-out, comparison and k-fold against densities written with scipy."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from scipy.special import logsumexp
+
+import hiermix as hm
+from hiermix import comparison
+
+FIT: dict[str, Any] = {"seed": 1, "chains": 2, "draws": 400, "progress": False}
+
+
+def simulate(seed: int = 3) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    group = np.repeat(np.arange(15), 8)
+    x = rng.normal(size=120)
+    y = 1 + x + rng.normal(0, 1.5, 15)[group] + rng.normal(0, 1, 120)
+    w = rng.uniform(0.5, 1.5, 120)
+    return pd.DataFrame({"y": y, "x": x, "w": w, "g": [f"g{each}" for each in group]})
+
+
+@pytest.fixture(scope="module")
+def grouped() -> hm.Fit:
+    return hm.Model("y ~ x + (1 | g)", simulate()).fit(**FIT)
+
+
+@pytest.fixture(scope="module")
+def pooled() -> hm.Fit:
+    return hm.Model("y ~ x", simulate()).fit(**FIT)
+
+
+def densities(fit: hm.Fit) -> np.ndarray:
+    """(chain, draw, row), by scipy."""
+    post, frame = fit.data.posterior, simulate()
+    mean = post["Intercept"].to_numpy()[..., None] + post["b"].to_numpy() * frame["x"].to_numpy()
+    if "r_g" in post:
+        mean = mean + post["r_g"].isel(g_effect=0).sel(g=frame["g"].to_numpy()).to_numpy()
+    return stats.norm.logpdf(frame["y"].to_numpy(), mean, post["sigma"].to_numpy()[..., None])
+
+
+def test_the_log_likelihood_is_the_density_of_each_row(grouped: hm.Fit) -> None:
+    found = grouped.log_likelihood()
+    assert found.dims == ("chain", "draw", "row")
+    np.testing.assert_allclose(found, densities(grouped), rtol=1e-10)
+    np.testing.assert_array_equal(grouped.data["log_likelihood"]["y"], found)
+
+
+def test_weights_multiply_the_log_density() -> None:
+    frame = simulate()
+    fit = hm.Model("y ~ x + (1 | g)", frame, weights="w").fit(**FIT)
+    np.testing.assert_allclose(fit.log_likelihood(), densities(fit) * frame["w"].to_numpy())
+
+
+@pytest.mark.parametrize("entries", [8_000_000, 20_000])
+def test_loo_is_arviz_on_those_densities(
+    grouped: hm.Fit, entries: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one piece or in several."""
+    import arviz_stats
+    import xarray as xr
+
+    monkeypatch.setattr(comparison, "_ENTRIES", entries)
+    found = grouped.loo()
+    values = xr.Dataset({"y": (("chain", "draw", "row"), densities(grouped))})
+    tree = xr.DataTree.from_dict({"log_likelihood": values})
+    expected = arviz_stats.loo(tree, pointwise=True, reff=comparison._efficiency(grouped.data))
+    assert found.elpd == pytest.approx(expected.elpd)
+    assert (found.se, found.p) == pytest.approx((expected.se, expected.p))
+    np.testing.assert_allclose(found.elpd_i, expected.elpd_i)
+    np.testing.assert_array_equal(found.elpd_i["row"], np.arange(120))
+    assert 8 < found.p < 20  # 15 groups, two coefficients and sigma
+
+
+def test_loo_says_where_it_can_not_be_trusted() -> None:
+    frame = simulate()
+    frame.loc[0, "y"] = 30.0
+    fit = hm.Model("y ~ x + (1 | g)", frame).fit(**FIT)
+    with pytest.warns(hm.HiermixWarning, match=r"unreliable for \d+ rows? of 120 \(Pareto k"):
+        found = fit.loo()
+    assert found.warning
+    assert float(found.pareto_k[0]) > found.good_k
+
+
+def test_compare_ranks_and_gives_the_error_of_the_difference(
+    grouped: hm.Fit, pooled: hm.Fit
+) -> None:
+    table = hm.compare({"pooled": pooled, "grouped": grouped})
+    assert table.index.tolist() == ["grouped", "pooled"]
+    difference = pooled.loo().elpd_i.to_numpy() - grouped.loo().elpd_i.to_numpy()
+    assert table.loc["pooled", "elpd_diff"] == pytest.approx(difference.sum())
+    assert table.loc["pooled", "dse"] == pytest.approx(np.sqrt(120 * difference.var()), rel=0.01)
+    assert table["weight"].sum() == pytest.approx(1)
+    by_results = hm.compare({"pooled": pooled.loo(), "grouped": grouped.loo()})
+    pd.testing.assert_frame_equal(table, by_results)
+
+
+def test_compare_refuses_what_can_not_be_compared(grouped: hm.Fit) -> None:
+    frame = simulate()
+    other = hm.Model("y ~ x", frame.assign(y=frame["y"] * 2)).fit(**FIT)
+    with pytest.raises(hm.DataError, match="'a' and 'b' are of different response values"):
+        hm.compare({"a": grouped, "b": other})
+    shorter = hm.Model("y ~ x", frame.iloc[:100]).fit(**FIT)
+    with pytest.raises(hm.DataError, match="different response values"):
+        hm.compare({"a": grouped, "b": shorter})
+    with pytest.raises(hm.DataError, match="different numbers of rows"):
+        hm.compare({"a": grouped.loo(), "b": shorter.loo()})
+    with pytest.raises(hm.ArgumentError, match="a dict of two fits or more"):
+        hm.compare({"a": grouped})
+
+
+def test_kfold_predicts_left_out_groups_from_the_spread(grouped: hm.Fit) -> None:
+    """Its densities average N(y | Xb + r, sigma) over fresh r: N(y | Xb, sigma^2 + sd^2)."""
+    frame = simulate()
+    trees: list[tuple[np.ndarray, Any]] = []
+
+    def refit(rows: np.ndarray) -> Any:
+        tree = grouped.model.of_rows(rows).fit(**FIT).data
+        trees.append((rows, tree))
+        return tree
+
+    found = comparison.kfold(grouped.data, grouped.design, grouped.model.family, "g", 3, 1, refit)
+    assert len(trees) == 3
+    left_out = [set(frame["g"]) - set(frame["g"].iloc[rows]) for rows, _ in trees]
+    assert sorted(each for fold in left_out for each in fold) == sorted(set(frame["g"]))
+    expected = np.empty(120)
+    for rows, tree in trees:
+        post = tree["posterior"]
+        out = np.setdiff1d(np.arange(120), rows)
+        assert not set(frame["g"].iloc[out]) & set(frame["g"].iloc[rows])
+        x, y = frame[["x", "y"]].to_numpy()[out].T
+        mean = post["Intercept"].to_numpy()[..., None] + post["b"].to_numpy() * x
+        sd = np.hypot(post["sigma"].to_numpy(), post["sd_g"].to_numpy()[..., 0])[..., None]
+        each = stats.norm.logpdf(y, mean, sd).reshape(800, -1)
+        expected[out] = logsumexp(each, axis=0) - np.log(800)
+    # 800 fresh effects for each density; rows of one group share them.
+    assert found.elpd_i.to_numpy() == pytest.approx(expected, abs=0.5)
+    assert (found.elpd_i.to_numpy() - expected).mean() == pytest.approx(0, abs=0.04)
+    assert found.elpd < grouped.loo().elpd - 5
+
+
+def test_kfold_of_rows_agrees_with_leave_one_out(pooled: hm.Fit) -> None:
+    """Of 20 folds: each refit lacks six rows instead of one."""
+    found = pooled.kfold(folds=20)
+    assert found.elpd == pytest.approx(pooled.loo().elpd, abs=1)
+    assert found.n_folds == 20
+
+
+def test_kfold_checks_its_options(grouped: hm.Fit) -> None:
+    with pytest.raises(hm.ArgumentError, match="folds must be a whole number from 2 on"):
+        grouped.kfold(folds=1)
+    with pytest.raises(hm.ArgumentError, match="'h' is no grouping factor"):
+        grouped.kfold(groups="h")
+
+
+def test_a_model_of_some_rows_keeps_levels_and_priors(grouped: hm.Fit) -> None:
+    rows = np.flatnonzero(simulate()["g"] != "g3")
+    model = grouped.model.of_rows(rows)
+    assert model.priors == grouped.model.priors
+    assert model.design.rows == 112
+    np.testing.assert_array_equal(model.design.X(), grouped.design.X()[rows])
+    posterior = model.fit(**FIT).data.posterior
+    left_out = posterior["r_g"].sel(g="g3").to_numpy().ravel()
+    sd = posterior["sd_g"].to_numpy().ravel()
+    assert stats.kstest(left_out / sd, "norm").pvalue > 1e-3
+    assert grouped.design.rows == 120
