@@ -75,8 +75,8 @@ def check_later(design: Design, new_data: pd.DataFrame, time: str, by: list[str]
             f"times of {time!r} repeat{_within(by, keys.iloc[at])}: {_shown(new_data[time], at)} "
             f"{at_rows(again, new_data.index)}. A forecast has each time once."
         )
-    last = design.frame[time].groupby(_keys(design.frame, by).array).max()
-    known = last.reindex(keys.array).array
+    last = design.frame[time].groupby(_keys(design.frame, by).to_numpy()).max()
+    known = last.reindex(keys.to_numpy()).array
     early = np.flatnonzero(np.asarray(new_data[time].array <= known, dtype=bool))
     if len(early):
         at = int(early[0])
@@ -142,7 +142,7 @@ def later_rows(design: Design, time: str, horizon: int, by: list[str]) -> pd.Dat
     keys = _keys(frame, by)
     wanted = _wanted(design.formula)
     _check_carried(frame[[name for name in wanted if name not in (time, *by)]], keys, time, by)
-    series = frame[time].reset_index(drop=True).groupby(keys.array, sort=False)
+    series = frame[time].reset_index(drop=True).groupby(keys.to_numpy(), sort=False)
     common = _step_of_all(series, time)
     places, times = [], []
     later_of: dict[bytes, list[object]] = {}  # most series of a panel have the same times
@@ -173,7 +173,7 @@ def _wanted(formula: Formula) -> list[str]:
 def _check_carried(others: pd.DataFrame, keys: pd.Series, time: str, by: list[str]) -> None:
     if others.empty:
         return
-    different = others.reset_index(drop=True).groupby(keys.array).nunique().gt(1)
+    different = others.reset_index(drop=True).groupby(keys.to_numpy()).nunique().gt(1)
     changing = [str(name) for name in others if different[name].any()]
     if changing:
         where = f" within {':'.join(by)!r}" if by else ""
