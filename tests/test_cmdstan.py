@@ -24,7 +24,7 @@ import pytest
 import hiermix as hm
 from hiermix import engines, programs
 from hiermix.__main__ import main
-from hiermix.engines import executables
+from hiermix.engines import children, executables
 from hiermix.engines.children import running
 from hiermix.engines.cmdstan import CmdStan, is_usable, parameters, read_csv
 from hiermix.engines.embedded import Embedded
@@ -117,6 +117,14 @@ def write(folder: Path, name: str, code: str) -> Program:
     path = folder / f"{name}.stan"
     path.write_text(code)
     return Program(name, path)
+
+
+def wrap(program: Program, script: str) -> None:
+    """Let the program's executable run a shell script, wherein $0.real is what it was."""
+    executable = executables.build(program)
+    executable.rename(f"{executable}.real")
+    executable.write_text(f'#!/bin/sh\n[ "$1" = info ] && exec "$0.real" "$@"\n{script}\n')
+    executable.chmod(0o755)
 
 
 # cmdstanpy forgets the pipe and the dead child of an interrupted call; Python collects them.
@@ -309,6 +317,22 @@ def test_messages_tell_chains_and_what_stan_said(program: Program) -> None:
 
 
 @pytest.mark.usefixtures("installed")
+def test_complaints_that_differ_in_values_are_told_once(program: Program) -> None:
+    where = "(in 'normal.stan', line {}, column 2)"
+    values = ["0.5", "-1e-07", "nan", "-inf"]
+    said = [f"Exception: f: x[{i}] is {x} {where.format(4)}" for i, x in enumerate(values)]
+    said += [f"Exception: f: x[1] is 2 {where.format(5)}", f"Exception: g: x[1] is 2 {where}"]
+    wrap(program, '"$0.real" "$@"\n' + "\n".join(f'echo "{line}"' for line in said))
+    told = CmdStan().sample(program, DATA, quick(chains=1), keep=["raw"]).messages
+    assert told == (
+        "Exception: normal_lpdf: Scale parameter is 0, but must be positive! (1 times)",
+        f"{said[0]} (4 times)",
+        f"{said[4]} (1 times)",
+        f"{said[5]} (1 times)",
+    )
+
+
+@pytest.mark.usefixtures("installed")
 def test_same_seed_same_draws_for_any_number_of_cores(program: Program) -> None:
     one, two = (
         CmdStan().sample(program, DATA, quick(cores=cores), keep=["raw"]).draws["raw"]
@@ -359,7 +383,17 @@ def test_f2_a_killed_engine_is_an_engine_error(
     program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STANDIN", "die")
-    with pytest.raises(EngineError, match=r"(?s)CmdStan failed on program 'normal'.*-9"):
+    with pytest.raises(EngineError, match=r"on program 'normal':\nchain 1 was ended by signal 9"):
+        CmdStan().sample(program, DATA, quick(), keep=["raw"])
+
+
+@pytest.mark.usefixtures("installed")
+def test_f2_the_error_names_the_signal_after_the_last_words_of_a_killed_chain(
+    program: Program,
+) -> None:
+    words = 'echo "Iteration: 100 / 2000"'
+    wrap(program, f'{words}\n[ "$1" = id=2 ] && kill -9 $$\nexec "$0.real" "$@"')
+    with pytest.raises(EngineError, match=r"100 / 2000\nchain 2 was ended by signal 9\.$"):
         CmdStan().sample(program, DATA, quick(), keep=["raw"])
 
 
@@ -402,6 +436,20 @@ def test_f2_an_interrupt_ends_chains_queued_ones_too_and_the_next_call_works(
     monkeypatch.delenv("STANDIN")
     raw = CmdStan().sample(program, DATA, quick(), keep=["raw"]).draws["raw"]
     assert raw.shape == (4, 30, 2)
+
+
+@left_to_the_collector
+@pytest.mark.usefixtures("installed")
+def test_f2_an_interrupt_does_not_wait_for_the_bar(
+    program: Program, temporary: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    executables.build(program)
+    monkeypatch.setenv("STANDIN", "wait")
+    start = time.monotonic()
+    with interrupt_once_running(temporary), pytest.raises(KeyboardInterrupt):
+        CmdStan().sample(program, DATA, quick(progress=True), keep=["raw"])
+    gc.collect()
+    assert time.monotonic() - start < children._PATIENCE / 2
 
 
 @pytest.mark.usefixtures("installed")

@@ -22,15 +22,20 @@ def ended_on_interrupt(folder: Path) -> Iterator[None]:
     reach; a terminal interrupts the chains itself, a notebook does not. Every process it starts
     names our temporary folder on its command line, and that is how we know them.
     """
-    before = set(threading.enumerate())
+    before = _working()
     try:
         yield
     except KeyboardInterrupt:
-        _end(folder, [thread for thread in threading.enumerate() if thread not in before])
+        _end(folder, _working() - before)
         raise
 
 
-def _end(folder: Path, threads: list[threading.Thread]) -> None:
+def _working() -> set[threading.Thread]:
+    """Return the threads that end by themselves; a progress bar's monitor, a daemon, never does."""
+    return {thread for thread in threading.enumerate() if not thread.daemon}
+
+
+def _end(folder: Path, threads: set[threading.Thread]) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # a chain still in the queue can't start without it
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:

@@ -28,6 +28,9 @@ from hiermix.typing import FloatArray, StanData
 _EXACT = 17
 """Significant digits with which a double reads back unchanged."""
 
+_VALUE = re.compile(r"[-+]?\b(?:\d[\d.]*(?:e[-+]?\d+)?|nan|inf)\b")
+"""A number in a complaint, such as the 0 and the 2 in ``Random variable[2] is 0``."""
+
 _log = logging.getLogger("hiermix")
 
 
@@ -141,8 +144,10 @@ def _scratch(program: Program) -> Iterator[Path]:
         try:
             yield Path(name)
         except (RuntimeError, ValueError, OSError) as error:
-            said = last_lines(_console(Path(name)) or str(error))
-            raise EngineError(f"CmdStan failed on program {program.name!r}:\n{said}") from error
+            said = _console(Path(name)) + _killed(str(error)) or str(error)
+            raise EngineError(
+                f"CmdStan failed on program {program.name!r}:\n{last_lines(said)}"
+            ) from error
 
 
 def _run(
@@ -192,10 +197,25 @@ def _console(folder: Path) -> str:
     return ""
 
 
+def _killed(error: str) -> str:
+    """Return a line for each chain that a signal ended: its own output can't say so.
+
+    cmdstanpy lists the chains' exit codes; -1 is that of a chain that it did not start.
+    """
+    found = re.search(r"retcodes=\[(.*)\]", error)
+    codes = [int(code) for code in found[1].split(",")] if found else []
+    return "".join(
+        f"\nchain {chain} was ended by signal {-code}."
+        for chain, code in enumerate(codes, start=1)
+        if code < -1
+    )
+
+
 def _notable(folder: Path) -> tuple[str, ...]:
-    """Return what the chains complained about, each complaint once, with its number."""
-    found: dict[str, int] = {}
+    """Return what the chains complained about: complaints that differ in values are one."""
+    found: dict[str, list[str]] = {}
     for path in sorted(folder.glob("*-stdout*.txt")):
         for line in re.findall(r"^E(?:xception|rror).*$", path.read_text(errors="replace"), re.M):
-            found[line] = found.get(line, 0) + 1
-    return tuple(f"{line} ({number:,} times)" for line, number in found.items())
+            what, _, where = line.partition(" (in '")
+            found.setdefault(_VALUE.sub("", what) + where, []).append(line)
+    return tuple(f"{lines[0]} ({len(lines):,} times)" for lines in found.values())
