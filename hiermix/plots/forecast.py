@@ -1,7 +1,7 @@
 """Fans of forecasts over the observed series, one panel a series."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -52,12 +52,15 @@ def plot(
     columns = _columns(len(shown))
     rows = -(-len(shown) // columns)
     size = figsize or (max(layout.WIDTH, 1.35 * columns), max(3.4, 1.1 + 1.35 * rows))
-    axes = layout.panels(rows, columns, size, sharex=True, sharey=True)
+    axes = layout.panels(rows, columns, size)
+    # Limits by hand: axes that share them are slow to draw in great number.
+    x, y = _limits(table, observed, response)
     for panel, name in zip(axes, shown, strict=False):
         _panel(
             panel, table[table["series"] == name], observed[observed["series"] == name], response
         )
         panel.set_title(layout.shorten(name, 18), fontsize=layout.SMALL, color=INK, pad=3)
+        panel.set(xlim=x, ylim=y)
     for panel in axes[len(shown) :]:
         panel.set_visible(False)
     _write(axes, len(shown), len(known), columns, response, time, by, dates=_is_dates(table))
@@ -83,6 +86,17 @@ def _chosen(
     height = table.groupby("series")["median"].mean().sort_values()
     picked = set(height.index[np.linspace(0, len(height) - 1, panels).round().astype(int)])
     return [name for name in known if name in picked]
+
+
+type Limits = tuple[Any, Any]
+
+
+def _limits(table: pd.DataFrame, observed: pd.DataFrame, response: str) -> tuple[Limits, Limits]:
+    times = pd.concat([observed["time"], table["time"]])
+    heights = pd.concat([observed[response], table["q2.5"], table["q97.5"]])
+    low, high = times.min(), times.max()
+    wide, tall = 0.04 * (high - low), 0.05 * (heights.max() - heights.min())
+    return (low - wide, high + wide), (heights.min() - tall, heights.max() + tall)
 
 
 def _columns(panels: int) -> int:
@@ -130,14 +144,16 @@ def _write(
     figure.suptitle(title, fontsize=layout.TITLE, color=INK, x=0.01, ha="left")
     figure.supylabel(response, fontsize=layout.TEXT, color=INK)
     for place, panel in enumerate(axes[:shown]):
+        # Also where the panel below is empty.
         below = place + columns >= shown
-        _ticks(panel, dates=dates, below=below)
+        _ticks(panel, dates=dates)
+        panel.tick_params(labelbottom=below, labelleft=place % columns == 0)
         panel.set_xlabel(time if below else "", fontsize=layout.SMALL, color=INK)
     layout.legend_below(axes[0], 5)
 
 
-def _ticks(ax: "Axes", *, dates: bool, below: bool) -> None:
-    """Few ticks, that don't run into each other; also where the panel below is empty."""
+def _ticks(ax: "Axes", *, dates: bool) -> None:
+    """Few ticks, that don't run into each other."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import MaxNLocator
 
@@ -147,7 +163,6 @@ def _ticks(ax: "Axes", *, dates: bool, below: bool) -> None:
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
     else:
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    ax.tick_params(labelbottom=below)
 
 
 def _is_dates(table: pd.DataFrame) -> bool:
