@@ -8,6 +8,7 @@ A prior table maps the full name of every parameter (``b[floor]``, ``sd[county, 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -94,27 +95,33 @@ class Prior:
 
     def frozen(self) -> Any:
         """Return the distribution as a frozen scipy distribution."""
-        from scipy import stats
-
-        a, b = self.location, self.scale
-        return {
-            1: lambda: stats.norm(a, b),
-            2: lambda: stats.t(self.df, a, b),
-            3: lambda: stats.laplace(a, b),
-            4: lambda: stats.logistic(a, b),
-            5: lambda: stats.expon(scale=1 / b),
-            6: lambda: stats.gamma(a, scale=1 / b),
-            7: lambda: stats.invgamma(a, scale=b),
-            8: lambda: stats.lognorm(b, scale=np.exp(a)),
-            9: lambda: stats.weibull_min(a, scale=b),
-            10: lambda: stats.beta(a, b),
-        }[self.code]()
+        return _frozen(self)
 
     def stan_row(self, *, positive: bool) -> list[float]:
         """Return what the programs read: location, scale, df, log mass above zero."""
         cut = positive and not DISTRIBUTIONS[self.distribution].positive
         mass = float(self.frozen().logsf(0.0)) if cut else 0.0
         return [self.location, self.scale, self.df, mass]
+
+
+@cache
+def _frozen(prior: Prior) -> Any:
+    """Freeze a distribution once: scipy takes milliseconds for it."""
+    from scipy import stats
+
+    a, b = prior.location, prior.scale
+    return {
+        1: lambda: stats.norm(a, b),
+        2: lambda: stats.t(prior.df, a, b),
+        3: lambda: stats.laplace(a, b),
+        4: lambda: stats.logistic(a, b),
+        5: lambda: stats.expon(scale=1 / b),
+        6: lambda: stats.gamma(a, scale=1 / b),
+        7: lambda: stats.invgamma(a, scale=b),
+        8: lambda: stats.lognorm(b, scale=np.exp(a)),
+        9: lambda: stats.weibull_min(a, scale=b),
+        10: lambda: stats.beta(a, b),
+    }[prior.code]()
 
 
 type PriorTable = dict[str, Prior]
