@@ -33,7 +33,8 @@ def table(tree: "xr.DataTree", variables: Sequence[str], prob: float) -> pd.Data
 def warn(tree: "xr.DataTree", design: Design, frame: pd.DataFrame) -> None:
     """Issue a `HiermixWarning` for every doubt about the fit."""
     few = [checks.few_levels(each.name, len(each.levels)) for each in design.groupings]
-    for text in (*_sampler(tree), *_convergence(frame), *_spreads(tree, design), *filter(None, few)):
+    learned = [] if tree.attrs["prior_only"] else [*_spreads(tree, design), *filter(None, few)]
+    for text in (*_sampler(tree), *_convergence(frame), *learned):
         warnings.warn(text, HiermixWarning, stacklevel=3)
 
 
