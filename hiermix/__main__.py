@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def demo() -> None:
-    """Fit radon, print model and summary, and draw ``figures/shrinkage.png``."""
+    """Fit radon, print model and summary; draw shrinkage and a forecast into ``figures``."""
     import hiermix as hm
 
     radon = hm.load_dataset("radon")
@@ -35,6 +35,13 @@ def demo() -> None:
     path = Path("figures") / "shrinkage.png"
     path.parent.mkdir(exist_ok=True)
     fit.plot_shrinkage("county", effects="Intercept").save(path)
+    print(f"wrote {path}")
+    rain = hm.Model(
+        "rainfall ~ year_numeric + (year_numeric || state)", hm.load_dataset("rainfall")
+    )
+    forecast = rain.fit(seed=1).forecast(time="year_numeric", horizon=6, by="state")
+    path = path.with_name("forecast.png")
+    forecast.plot().save(path)
     print(f"wrote {path}")
 
 

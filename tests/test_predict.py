@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import xarray as xr
+from scipy import stats
 
 import hiermix as hm
 from hiermix import update
@@ -353,6 +354,58 @@ def test_levels_that_share_rows_are_one_cluster(nested: hm.Fit) -> None:
         (["Q", "Q:0"], [3]),
         (["b1:9"], [0]),
     ]
+
+
+# Other families ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def herds() -> hm.Fit:
+    data = hm.load_dataset("cbpp")
+    formula = "incidence | trials(size) ~ C(period) + (1 | herd)"
+    model = hm.Model(formula, data, family="binomial")
+    return model.fit(seed=1, chains=2, draws=500, warmup=300, progress=False)
+
+
+def herd(successes: list[float]) -> pd.DataFrame:
+    periods = ["1", "2", "3", "4"]
+    return pd.DataFrame({"period": periods, "herd": "new", "size": [12, 9, 7, 20],
+                         "incidence": successes})  # fmt: skip
+
+
+def test_trials_enter_the_mean_and_the_response(herds: hm.Fit) -> None:
+    data = hm.load_dataset("cbpp")
+    eta = herds.predict(kind="linear").to_numpy()
+    mean = data["size"].to_numpy() / (1 + np.exp(-eta))
+    assert close(herds.predict(kind="mean"), mean)
+    drawn = herds.predict(kind="response").to_numpy()
+    assert (drawn == drawn.round()).all()
+    assert (drawn <= data["size"].to_numpy()).all()
+    error = np.sqrt(mean * (1 - mean / data["size"].to_numpy())).mean() / np.sqrt(
+        drawn[..., 0].size
+    )
+    assert (np.abs((drawn - mean).mean(axis=(0, 1))) < 6 * error + 0.05).all()
+
+
+def test_update_of_a_binomial_model_is_the_conditional(herds: hm.Fit) -> None:
+    """The effect of each draw stands at a uniform place of its conditional, summed over a grid."""
+    rows = herd([9.0, 7.0, np.nan, 12.0])
+    found = effects(herds, rows, "update")[:, 0]
+    eta = herds.predict(rows, kind="linear", group_effects="none").to_numpy().reshape(-1, 4)
+    sd = herds.data.posterior["sd_herd"].to_numpy().ravel()
+    unit = np.linspace(-9, 9, 2001)
+    places = []
+    for s in range(len(found)):
+        r = unit * sd[s]
+        log = -0.5 * unit**2
+        for row in (0, 1, 3):
+            p = 1 / (1 + np.exp(-(eta[s, row] + r)))
+            y, n = rows["incidence"][row], rows["size"][row]
+            log = log + y * np.log(p) + (n - y) * np.log1p(-p)
+        weights = np.exp(log - log.max())
+        cumulative = np.cumsum(weights) / weights.sum()
+        places.append(np.interp(found[s], r, cumulative))
+    assert stats.kstest(places, "uniform").pvalue > 1e-4
 
 
 # Bad new rows: N1 to N8 -------------------------------------------------------------------------
