@@ -40,7 +40,7 @@ def coefficient_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.Da
         where = {f"{group}_effect": effect}
         if effect == "Intercept" and "Intercept" in posterior:
             effects.loc[where] = effects.loc[where] + posterior["Intercept"]
-        elif effect in design.terms:
+        elif effect != "Intercept" and effect in design.terms:
             population = posterior["b"].sel(term=effect, drop=True)
             effects.loc[where] = effects.loc[where] + population
     return effects

@@ -369,9 +369,10 @@ class Fit:
         """Draw how partial pooling moves each group from its own estimate.
 
         One effect: for each group, ordered by its rows, an arrow from the estimate from its rows
-        alone (least squares; absent where they can't tell) to the posterior mean with its interval,
-        beside the population mean and the complete-pooling estimate. Two effects: one against the
-        other, with ellipses that hold 50 % and 90 % of groups as fitted. More: one below the other.
+        alone (least squares, or maximum likelihood; absent where they can't tell) to the posterior
+        mean with its interval, beside the population mean and the complete-pooling estimate. Two
+        effects: one against the other, with ellipses that hold 50 % and 90 % of groups as fitted.
+        More: one below the other.
 
         Parameters
         ----------
@@ -392,8 +393,9 @@ class Fit:
             With ``figure`` and ``data``, the numbers drawn.
         """
         return shrinkage.plot(
-            self.data, self.design, group, effects=effects, prob=prob, ax=ax, figsize=figsize
-        )
+            self.data, self.design, self.model.family, group, effects=effects, prob=prob, ax=ax,
+            figsize=figsize,
+        )  # fmt: skip
 
     def plot_groups(
         self,

@@ -1,46 +1,75 @@
-"""What least squares says of each group alone, and of all rows together.
+"""What the rows of each group say alone, and those of all groups together: no and complete pooling.
 
-Beside a fit: coefficients that do not vary over the grouping factor, offsets and the effects of
-other factors are held at their posterior means, so that both ends of an arrow in a shrinkage plot
-mean the same.
+Beside a fit: coefficients that do not vary over the grouping factor, offsets, the effects of other
+factors and the family's own parameters are held at their posterior means, so that both ends of an
+arrow in a shrinkage plot mean the same. Least squares for Gaussian responses, else maximum
+likelihood.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hiermix.design import Design
+from hiermix.families import Family, row_values
 from hiermix.gram import SLICE
-from hiermix.typing import FloatArray
+from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _NULL = 1e-9
 """A direction whose singular value is smaller, relative to the largest, carries no information."""
+_STEPS = 40
+_LONGEST = 2.0
+"""Greatest change of a linear predictor in a step, on the scale of a link or of an error."""
+
+type Slopes = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+"""Linear predictor (n,) to the first derivative of the log density, and minus the second."""
 
 
-def per_group(tree: "xr.DataTree", design: Design, group: str) -> FloatArray:
-    """Least-squares coefficients of each level alone, (level, effect); NaN if not estimable."""
+def per_group(tree: "xr.DataTree", design: Design, family: Family, group: str) -> FloatArray:
+    """Estimates of each level alone, (level, effect); NaN where its rows can't tell."""
     grouping = design.grouping(group)
     center = population_means(tree, grouping.effects)
-    residual = _response(design) - posterior_mean(tree, design, without=group)
-    order = np.argsort(grouping.codes, kind="stable")
-    ends = np.cumsum(np.bincount(grouping.codes, minlength=len(grouping.levels)))
-    Z, root = design.Z(group)[order], _roots(design)[order]
-    Z, residual = Z * root[:, None], residual[order] * root
-    pieces = zip(np.split(Z, ends[:-1]), np.split(residual, ends[:-1]), strict=True)
-    return np.array([center + _least_squares(*piece) for piece in pieces])
+    eta = posterior_mean(tree, design, without=group)
+    Z, codes = design.Z(group), grouping.codes.astype(np.int64)
+    found = _estimates(Z, codes, len(grouping.levels), eta, tree, design, family)
+    return np.asarray(center + found)
 
 
-def complete(design: Design) -> dict[str, float]:
-    """Least-squares coefficients of all rows together, without groups, by term."""
-    root = _roots(design)
-    offset = 0.0 if design.offset is None else design.offset
-    X, y = design.X() * root[:, None], (_response(design) - offset) * root
-    size = np.linalg.norm(X, axis=0)
-    b = np.linalg.lstsq(X / size, y, rcond=None)[0] / size
-    return dict(zip(design.terms, b.tolist(), strict=True))
+def complete(tree: "xr.DataTree", design: Design, family: Family) -> dict[str, float]:
+    """Estimates from all rows together, without groups, by term."""
+    center = population_means(tree, design.terms)
+    X = design.X()
+    eta = X @ center + (0.0 if design.offset is None else design.offset)
+    one = np.zeros(design.rows, dtype=np.int64)
+    found = center + _estimates(X, one, 1, eta, tree, design, family)[0]
+    return dict(zip(design.terms, found.tolist(), strict=True))
+
+
+def _estimates(
+    Z: FloatArray,
+    codes: IntArray,
+    groups: int,
+    eta: FloatArray,
+    tree: "xr.DataTree",
+    design: Design,
+    family: Family,
+) -> FloatArray:
+    """Coefficients (group, Q) of Z that fit best beside `eta`."""
+    root = np.ones(design.rows) if design.weights is None else np.sqrt(design.weights)
+    parts = np.split(np.argsort(codes, kind="stable"),
+                     np.cumsum(np.bincount(codes, minlength=groups))[:-1])  # fmt: skip
+    if family.name == "gaussian":
+        assert design.response is not None
+        y = design.response - eta
+        return np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
+    slopes = _slopes(tree, design, family)
+    found, converged = _newton(Z, codes, groups, eta, slopes)
+    known = np.array([_estimable(Z[p] * root[p, None]) for p in parts])
+    return np.where(known & converged[:, None], found, np.nan)
 
 
 def posterior_mean(
@@ -69,22 +98,71 @@ def population_means(tree: "xr.DataTree", terms: tuple[str, ...]) -> FloatArray:
     return np.array([means.get(term, 0.0) for term in terms])
 
 
-def _response(design: Design) -> FloatArray:
-    assert design.response is not None
-    return design.response
-
-
-def _roots(design: Design) -> FloatArray:
-    return np.ones(design.rows) if design.weights is None else np.sqrt(design.weights)
-
-
-def _least_squares(Z: FloatArray, y: FloatArray) -> FloatArray:
+def _least_squares(Z: FloatArray, y: FloatArray, root: FloatArray) -> FloatArray:
     """Coefficients of one group; NaN for those that its rows say nothing of."""
+    Z = Z * root[:, None]
+    size, (U, s, Vt) = _decompose(Z)
+    return np.where(_estimable(Z), Vt.T @ (U.T @ (y * root) / s) / size, np.nan)
+
+
+def _estimable(Z: FloatArray) -> np.ndarray:
+    """Whether the unit vector of a coefficient lies in the span of the rows."""
+    _, (_, _, Vt) = _decompose(Z)
+    return np.asarray(np.sum(Vt**2, axis=0) > 1 - 1e-6)
+
+
+def _decompose(Z: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray, FloatArray]]:
+    """Lengths of the columns, and the singular vectors that carry information."""
     size = np.linalg.norm(Z, axis=0)
     size[size == 0] = 1.0
     U, s, Vt = np.linalg.svd(Z / size, full_matrices=False)
     kept = s > _NULL * max(s.max(initial=0.0), np.finfo(float).tiny)
-    b = Vt[kept].T @ ((U.T @ y)[kept] / s[kept]) / size
-    # Estimable: its unit vector lies in the span of the rows.
-    span = np.sum(Vt[kept] ** 2, axis=0)
-    return np.where(span > 1 - 1e-6, b, np.nan)
+    return size, (U[:, kept], s[kept], Vt[kept])
+
+
+def _slopes(tree: "xr.DataTree", design: Design, family: Family) -> Slopes:
+    """Return derivatives of the pointwise log density, by differences: any family will do."""
+    posterior = tree["posterior"]
+    own = {each.name: posterior[each.name].mean(("chain", "draw")).to_numpy()[None]
+           for each in family.own}  # fmt: skip
+    own |= {name: values[:, None] for name, values in row_values(design).items()}
+    assert design.response is not None
+    y = design.response[:, None]
+    weights = 1.0 if design.weights is None else design.weights
+
+    def slopes(eta: FloatArray, step: float = 1e-3) -> tuple[FloatArray, FloatArray]:
+        below, at, above = (
+            family.log_density(y, (eta + move)[:, None], own)[:, 0] for move in (-step, 0.0, step)
+        )
+        first, second = (above - below) / (2 * step), (2 * at - below - above) / step**2
+        # Rows far out may curve the wrong way; a floor only shortens the steps.
+        usual = np.median(second[second > 0]) if np.any(second > 0) else 1.0
+        return weights * first, weights * np.maximum(second, 0.05 * usual)
+
+    return slopes
+
+
+def _newton(
+    Z: FloatArray, codes: IntArray, groups: int, eta: FloatArray, slopes: Slopes
+) -> tuple[FloatArray, np.ndarray]:
+    """Maximise over all groups at once; not converged where the maximum is at infinity."""
+    Q = Z.shape[1]
+    size = np.maximum(np.abs(Z).max(axis=0), np.finfo(float).tiny)
+    Z = Z / size
+    beta, moved = np.zeros((groups, Q)), np.full(groups, np.inf)
+    for _ in range(_STEPS):
+        first, second = slopes(eta + np.sum(Z * beta[codes], axis=1))
+        gradient = np.stack([np.bincount(codes, first * Z[:, i], groups) for i in range(Q)], -1)
+        curvature = np.stack([
+            np.bincount(codes, second * Z[:, i] * Z[:, j], groups)
+            for i in range(Q) for j in range(Q)
+        ], -1).reshape(groups, Q, Q)  # fmt: skip
+        step = (np.linalg.pinv(curvature, rcond=1e-9, hermitian=True) @ gradient[..., None])[..., 0]
+        change = np.zeros(groups)
+        np.maximum.at(change, codes, np.abs(np.sum(Z * step[codes], axis=1)))
+        longest = _LONGEST * max(1.0, float(np.median(second)) ** -0.5)
+        step *= np.minimum(1.0, longest / np.maximum(change, 1e-300))[:, None]
+        beta, moved = beta + step, change
+        if moved.max() < 1e-6:
+            break
+    return beta / size, moved < 1e-4

@@ -149,6 +149,44 @@ def test_offsets_and_weights_enter_the_estimates_alone() -> None:
     assert data["complete_pooling"].unique() == pytest.approx([pooled])
 
 
+def test_no_pooling_of_other_families_is_maximum_likelihood() -> None:
+    """A group without a single success has its maximum at infinity: no circle."""
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(1)
+    group, x = np.repeat(np.arange(12), 30), rng.normal(size=360)
+    p = 1 / (1 + np.exp(-(0.3 + rng.normal(size=12)[group] + x)))
+    y = np.where(group == 0, 0, rng.binomial(1, p))
+    fit = fitted("y ~ x + (1 + x | g)", pd.DataFrame({"y": y, "x": x, "g": group}),
+                 family="bernoulli")  # fmt: skip
+    data = fit.plot_shrinkage("g").data.set_index(["level", "effect"])
+
+    def best(rows: np.ndarray) -> np.ndarray:
+        def loss(b: np.ndarray) -> float:
+            eta = b[0] + b[1] * x[rows]
+            return float(np.sum(np.logaddexp(0, eta) - y[rows] * eta))
+
+        return np.asarray(minimize(loss, np.zeros(2), tol=1e-10).x)
+
+    for level in range(1, 12):
+        np.testing.assert_allclose(data["no_pooling"][level], best(group == level), rtol=1e-4)
+    assert data["no_pooling"][0].isna().all()
+    np.testing.assert_allclose(data["complete_pooling"][0], best(group >= 0), rtol=1e-4)
+
+
+def test_successes_are_drawn_as_shares_of_their_trials() -> None:
+    frame = hm.load_dataset("cbpp")
+    fit = fitted("incidence | trials(size) ~ 1 + (1 | herd)", frame, family="binomial")
+    plot = fit.plot_fit("size", by="herd", levels=["1"])
+    eta = flat(fit.data.posterior["Intercept"]) + flat(
+        fit.data.posterior["r_herd"].sel(herd="1", herd_effect="Intercept")
+    )
+    np.testing.assert_allclose(plot.data["mean"], np.mean(1 / (1 + np.exp(-eta))))
+    own = frame[frame["herd"] == "1"]
+    points = next(line for line in plot.figure.axes[0].lines if line.get_label() == "observed")
+    np.testing.assert_allclose(points.get_ydata(), own["incidence"] / own["size"])
+
+
 def test_groups_run_from_low_to_high(sleep: hm.Fit) -> None:
     data = sleep.plot_groups("Subject", effects="Days", prob=0.5).data
     assert data["mean"].is_monotonic_increasing

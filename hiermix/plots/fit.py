@@ -74,14 +74,16 @@ def numbers(
     rows = design.on(frame, groups=[by], offset=np.zeros(len(frame)))
     probs = [(1 - prob) / 2, (1 + prob) / 2]
     source = predict.predictor(tree, rows, family, group_effects=[by])
-    draws = predict.draw_matrix(source, "mean")
+    # Successes are drawn as shares: rows differ in their trials.
+    trials = 1.0 if rows.trials is None else rows.trials[:, None]
+    draws = predict.draw_matrix(source, "mean") / trials
     low, high = np.quantile(draws, probs, axis=1)
     none = predict.predictor(tree, rows, family, group_effects="none")
     return pd.DataFrame({
         "level": np.repeat(np.array(levels, dtype=object), len(grid)),
         x: list(grid) * len(levels),
         "mean": draws.mean(axis=1), "low": low, "high": high,
-        "population": predict.draw_matrix(none, "mean").mean(axis=1),
+        "population": (predict.draw_matrix(none, "mean") / trials).mean(axis=1),
     })  # fmt: skip
 
 
@@ -148,9 +150,8 @@ def _own_rows(design: Design, grouping: Grouping, level: object, x: str) -> pd.D
     place = int(np.flatnonzero(grouping.levels == level)[0])
     own = grouping.codes == place
     assert design.response is not None
-    return pd.DataFrame(
-        {"x": design.frame[x][own].reset_index(drop=True), "y": design.response[own]}
-    )
+    y = design.response if design.trials is None else design.response / design.trials
+    return pd.DataFrame({"x": design.frame[x][own].reset_index(drop=True), "y": y[own]})
 
 
 def _apart(at: pd.Series, grid: Sequence[Any]) -> Any:
@@ -182,7 +183,8 @@ def _write(
     axes: Sequence["Axes"], columns: int, x: str, design: Design, by: str, shown: int, total: int
 ) -> None:
     figure = layout.figure_of(axes[0])
-    figure.supylabel(design.response_name, fontsize=layout.TEXT, color=INK)
+    response = design.response_name + ("" if design.trials is None else " / trials")
+    figure.supylabel(response, fontsize=layout.TEXT, color=INK)
     which = f"all {total} groups" if shown == total else f"{shown} of {total} groups"
     figure.suptitle(f"{design.response_name} against {x} by {by}: {which}, from few rows to many",
                     fontsize=layout.TITLE, color=INK, x=0.01, ha="left")  # fmt: skip

@@ -9,6 +9,7 @@ import pandas as pd
 from hiermix import no_pooling
 from hiermix.design import Design
 from hiermix.errors import count
+from hiermix.families import Family
 from hiermix.group_tables import coefficient_draws
 from hiermix.plots import layout
 from hiermix.plots.layout import BLUE, INK, ORANGE, PALE, Plot
@@ -26,6 +27,7 @@ _NAMED = 25
 def plot(
     tree: "xr.DataTree",
     design: Design,
+    family: Family,
     group: str,
     *,
     effects: str | Sequence[str] | None,
@@ -36,7 +38,7 @@ def plot(
     """Draw one coefficient over the groups, two against each other, or more one below the other."""
     draws = coefficient_draws(tree, design, group)
     chosen = layout.choose_effects(effects, design.grouping(group).effects, group)
-    data = numbers(tree, design, group, prob)
+    data = numbers(tree, design, family, group, prob)
     data = data[data["effect"].isin(chosen)].reset_index(drop=True)
     if len(chosen) == 2:
         ax = layout.axes(ax, figsize or (6.5, 5.6))
@@ -49,7 +51,9 @@ def plot(
     return Plot(layout.figure_of(panels[0]), data)
 
 
-def numbers(tree: "xr.DataTree", design: Design, group: str, prob: float) -> pd.DataFrame:
+def numbers(
+    tree: "xr.DataTree", design: Design, family: Family, group: str, prob: float
+) -> pd.DataFrame:
     """One row a level and effect, ordered by the number of rows of the level.
 
     Columns: level, effect, rows, no_pooling (NaN where the level's rows can't tell), mean, low,
@@ -62,14 +66,14 @@ def numbers(tree: "xr.DataTree", design: Design, group: str, prob: float) -> pd.
     low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
     rows = np.bincount(grouping.codes, minlength=len(grouping.levels))
     center = no_pooling.population_means(tree, grouping.effects)
-    pooled = no_pooling.complete(design)
+    pooled = no_pooling.complete(tree, design, family)
     order = np.argsort(rows, kind="stable")
     repeat = len(grouping.effects)
     frame = {
         "level": np.repeat(grouping.levels[order], repeat),
         "effect": list(grouping.effects) * len(order),
         "rows": np.repeat(rows[order], repeat),
-        "no_pooling": no_pooling.per_group(tree, design, group)[order].ravel(),
+        "no_pooling": no_pooling.per_group(tree, design, family, group)[order].ravel(),
         "mean": draws.mean(axis=0)[order].ravel(),
         "low": low[order].ravel(),
         "high": high[order].ravel(),
