@@ -1,0 +1,337 @@
+"""Simulation-based calibration of every program (Talts et al. 2018), with a simulator in numpy.
+
+Parameters are drawn from the priors and rows from the parameters, apart from hiermix; then hiermix
+fits the rows. If program, priors and simulator are one model, the rank of each true value among
+the draws is uniform. ``python tests/sbc/simulate.py`` fills ``table.csv``.
+"""
+
+import os
+import sys
+import warnings
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+import hiermix as hm
+
+HERE = Path(__file__).parent
+REPLICATES = 200
+DRAWS = 99
+THIN = 4
+ROWS, LEVELS = 60, 8
+FORMULA = "y ~ x + (1 + x | g)"
+PRIORS = {
+    "Intercept": "normal(0.4, 0.7)",
+    "b": "normal(0, 0.7)",
+    "sd": "exponential(2.5)",
+    "cor": "lkj(2)",
+}
+
+type Rng = np.random.Generator
+type Array = np.ndarray
+
+
+def expit(eta: Array) -> Array:
+    return 1 / (1 + np.exp(-eta))
+
+
+def normal_cdf(eta: Array) -> Array:
+    from math import erf
+
+    return np.array([(1 + erf(each / np.sqrt(2))) / 2 for each in eta])
+
+
+def cloglog(eta: Array) -> Array:
+    return 1 - np.exp(-np.exp(eta))
+
+
+def positive_count(rng: Rng, draw: Callable[[], Array]) -> Array:
+    """Redraw zeros until there is none."""
+    y = draw()
+    while (y == 0).any():
+        y = np.where(y == 0, draw(), y)
+    return y
+
+
+def censor(rng: Rng, time: Array) -> dict[str, Array]:
+    end = rng.exponential(4.0, len(time))
+    return {"y": np.minimum(time, end), "late": (time > end).astype(int)}
+
+
+def mixed(rng: Rng, mu: Array, shape: float) -> Array:
+    return rng.poisson(rng.gamma(shape, mu / shape))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A family, its own parameters' priors as text and generator, and its rows."""
+
+    family: str
+    rows: Callable[..., dict[str, Array]]
+    """(rng, eta, size, own parameters) to columns."""
+    own: dict[str, tuple[str, Callable[[Rng], Any]]]
+    options: dict[str, Any]
+    formula: str = FORMULA
+
+
+def y(function: Callable[..., Array]) -> Callable[..., dict[str, Array]]:
+    return lambda rng, eta, size, **own: {"y": function(rng, eta, size, **own)}
+
+
+def thresholds(rng: Rng) -> Array:
+    return np.sort(rng.normal(0, 1.5, 3))
+
+
+def ordered(cdf: Callable[[Array], Array]) -> Callable[..., dict[str, Array]]:
+    def rows(rng: Rng, eta: Array, size: Array, threshold: Array) -> dict[str, Array]:
+        u = rng.random(len(eta))
+        return {"y": 1 + sum((u > cdf(each - eta)).astype(int) for each in threshold)}
+
+    return rows
+
+
+SIGMA = {"sigma": ("exponential(1)", lambda rng: rng.exponential(1.0))}
+SHAPE = {"shape": ("gamma(3, 1)", lambda rng: rng.gamma(3, 1.0))}
+PHI = {"phi": ("gamma(3, 0.5)", lambda rng: rng.gamma(3, 2.0))}
+ZI = {"zi": ("beta(2, 3)", lambda rng: rng.beta(2, 3))}
+HU = {"hu": ("beta(2, 3)", lambda rng: rng.beta(2, 3))}
+THRESHOLD = {"threshold": ("normal(0, 1.5)", thresholds)}
+NORMAL = y(lambda rng, eta, size, sigma: rng.normal(eta, sigma))
+TRIALS = {"trials": "size"}
+
+CASES = {
+    "random_intercept": Case("gaussian", NORMAL, SIGMA, {}, "y ~ x + (1 | g)"),
+    "random_slope": Case("gaussian", NORMAL, SIGMA, {}),
+    "gaussian": Case("gaussian", NORMAL, SIGMA, {"effects": "sampled"}),
+    "gaussian (lognormal)": Case(
+        "lognormal", y(lambda rng, eta, size, sigma: np.exp(rng.normal(eta, sigma))), SIGMA, {}
+    ),
+    "student_t": Case(
+        "student_t",
+        y(lambda rng, eta, size, sigma, nu: eta + sigma * rng.standard_t(nu, len(eta))),
+        SIGMA | {"nu": ("gamma(4, 0.5)", lambda rng: rng.gamma(4, 2.0))}, {},
+    ),
+    "gamma": Case(
+        "gamma", y(lambda rng, eta, size, shape: rng.gamma(shape, np.exp(eta) / shape)), SHAPE, {}
+    ),
+    "beta": Case(
+        "beta",
+        y(lambda rng, eta, size, phi: np.clip(
+            rng.beta(expit(eta) * phi, expit(-eta) * phi), 1e-12, 1 - 1e-12)),
+        PHI, {},
+    ),
+    "weibull": Case(
+        "weibull",
+        lambda rng, eta, size, shape: censor(
+            rng, np.exp(eta) * rng.weibull(shape, len(eta)) / gamma_function(1 + 1 / shape)),
+        SHAPE, {"censored": "late"},
+    ),
+    "exponential": Case(
+        "exponential", lambda rng, eta, size: censor(rng, rng.exponential(np.exp(eta))), {},
+        {"censored": "late"},
+    ),
+    "binomial (bernoulli)": Case(
+        "bernoulli", y(lambda rng, eta, size: rng.binomial(1, expit(eta))), {}, {}
+    ),
+    "binomial (probit)": Case(
+        "binomial", y(lambda rng, eta, size: rng.binomial(size, normal_cdf(eta))), {},
+        TRIALS | {"link": "probit"},
+    ),
+    "binomial (cloglog)": Case(
+        "binomial", y(lambda rng, eta, size: rng.binomial(size, cloglog(eta))), {},
+        TRIALS | {"link": "cloglog"},
+    ),
+    "beta_binomial": Case(
+        "beta_binomial",
+        y(lambda rng, eta, size, phi: rng.binomial(
+            size, rng.beta(expit(eta) * phi, expit(-eta) * phi))),
+        PHI, TRIALS,
+    ),
+    "poisson": Case("poisson", y(lambda rng, eta, size: rng.poisson(np.exp(eta))), {}, {}),
+    "negative_binomial": Case(
+        "negative_binomial", y(lambda rng, eta, size, shape: mixed(rng, np.exp(eta), shape)),
+        SHAPE, {},
+    ),
+    "zero_inflated_poisson": Case(
+        "zero_inflated_poisson",
+        y(lambda rng, eta, size, zi: rng.poisson(np.exp(eta)) * (rng.random(len(eta)) > zi)),
+        ZI, {},
+    ),
+    "zero_inflated_negative_binomial": Case(
+        "zero_inflated_negative_binomial",
+        y(lambda rng, eta, size, shape, zi: mixed(rng, np.exp(eta), shape)
+          * (rng.random(len(eta)) > zi)),
+        SHAPE | ZI, {},
+    ),
+    "hurdle_poisson": Case(
+        "hurdle_poisson",
+        y(lambda rng, eta, size, hu: positive_count(rng, lambda: rng.poisson(np.exp(eta)))
+          * (rng.random(len(eta)) > hu)),
+        HU, {},
+    ),
+    "hurdle_negative_binomial": Case(
+        "hurdle_negative_binomial",
+        y(lambda rng, eta, size, shape, hu: positive_count(
+            rng, lambda: mixed(rng, np.exp(eta), shape)) * (rng.random(len(eta)) > hu)),
+        SHAPE | HU, {},
+    ),
+    "ordinal": Case("ordinal", ordered(expit), THRESHOLD, {}),
+    "ordinal (probit)": Case("ordinal", ordered(normal_cdf), THRESHOLD, {"link": "probit"}),
+}  # fmt: skip
+
+
+def gamma_function(x: float) -> float:
+    from math import gamma
+
+    return gamma(x)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """True values and the rows they gave."""
+
+    values: dict[str, float]
+    data: pd.DataFrame
+    eta: Array
+    own: dict[str, Any]
+
+
+def simulate(case: Case, rng: Rng) -> Truth:
+    """Draw parameters and rows; again where the rows have not every category."""
+    while True:
+        truth = _simulate(case, rng)
+        if case.family != "ordinal" or truth.data["y"].nunique() == 4:
+            return truth
+
+
+def _simulate(case: Case, rng: Rng) -> Truth:
+    x, g = rng.normal(1, 1, ROWS), np.arange(ROWS) % LEVELS
+    size = rng.integers(1, 8, ROWS)
+    slope = "x | g" in case.formula
+    # Intercept and thresholds are those at the mean of x.
+    intercept, b = rng.normal(0.4, 0.7), rng.normal(0, 0.7)
+    sd = rng.exponential(1 / 2.5, 2)
+    # LKJ(2) of two effects: (cor + 1) / 2 is beta(2, 2).
+    cor = 2 * rng.beta(2, 2) - 1
+    z = rng.normal(size=(LEVELS, 2))
+    r = np.column_stack([sd[0] * z[:, 0], sd[1] * (cor * z[:, 0] + np.sqrt(1 - cor**2) * z[:, 1])])
+    centred = x - x.mean()
+    base = 0.0 if case.family == "ordinal" else intercept
+    eta = base + b * centred + r[g, 0] + (r[g, 1] * x if slope else 0.0)
+    own = {name: draw(rng) for name, (_, draw) in case.own.items()}
+    data = pd.DataFrame({"x": x, "g": g, "size": size})
+    for name, column in case.rows(rng, eta, size, **own).items():
+        data[name] = column
+    values = {"b": b, "sd": sd[0], "effect": r[0, 0]}
+    if case.family != "ordinal":
+        values["Intercept"] = intercept - b * x.mean()
+    if slope:
+        values |= {"sd of x": sd[1], "cor": cor, "effect of x": r[0, 1]}
+    for name, value in own.items():
+        # Thresholds, like the intercept, are reported at x = 0.
+        values[name] = value[1] + b * x.mean() if name == "threshold" else value
+    return Truth(values, data, eta, own)
+
+
+def ranks(name: str, replicate: int) -> dict[str, int]:
+    """Rank of every true value among the draws of one fit."""
+    case = CASES[name]
+    rng = np.random.default_rng([list(CASES).index(name), replicate])
+    truth = simulate(case, rng)
+    intercept = {} if case.family == "ordinal" else {"Intercept": PRIORS["Intercept"]}
+    cor = {"cor": PRIORS["cor"]} if "x | g" in case.formula else {}
+    priors = {"b": PRIORS["b"], "sd": PRIORS["sd"]} | intercept | cor
+    priors |= {each: text for each, (text, _) in case.own.items()}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = hm.Model(case.formula, truth.data, family=case.family, priors=priors, **case.options)
+        fit = model.fit(
+            seed=replicate, chains=1, warmup=400, draws=DRAWS * THIN, engine="embedded", cores=1,
+            progress=False, adapt_delta=0.9,
+        )  # fmt: skip
+    found = _draws(fit, truth)
+    return {key: int(np.sum(found[key][THIN - 1 :: THIN] < value))
+            for key, value in (truth.values | {"log likelihood": found.pop("true")[0]}).items()}
+
+
+def _draws(fit: hm.Fit, truth: Truth) -> dict[str, Array]:
+    posterior = fit.data.posterior.isel(chain=0)
+    found = {"b": posterior["b"].to_numpy()[:, 0], "sd": posterior["sd_g"].to_numpy()[:, 0]}
+    r = posterior["r_g"].sel(g=0).to_numpy()
+    found["effect"] = r[:, 0]
+    if "Intercept" in posterior:
+        found["Intercept"] = posterior["Intercept"].to_numpy()
+    if "cor_g" in posterior:
+        found |= {"sd of x": posterior["sd_g"].to_numpy()[:, 1], "effect of x": r[:, 1],
+                  "cor": posterior["cor_g"].to_numpy()[:, 0]}  # fmt: skip
+    for name in truth.own:
+        values = posterior[name].to_numpy()
+        found[name] = values[:, 1] if name == "threshold" else values
+    return found | log_likelihoods(fit, truth)
+
+
+def log_likelihoods(fit: hm.Fit, truth: Truth) -> dict[str, Array]:
+    """Log likelihood of every draw, and of the truth."""
+    posterior = fit.data.posterior.isel(chain=0)
+    data, family = truth.data, fit.model.family
+    r = posterior["r_g"].to_numpy()[:, data["g"].to_numpy()]
+    eta = posterior["b"].to_numpy() * data["x"].to_numpy() + r[..., 0]
+    if "Intercept" in posterior:
+        eta = eta + posterior["Intercept"].to_numpy()[:, None]
+    if r.shape[2] > 1:
+        eta = eta + r[..., 1] * data["x"].to_numpy()
+    beside = {"trials": data["size"].to_numpy(float)} if fit.design.trials is not None else {}
+    if "late" in data:
+        beside["censored"] = data["late"].to_numpy(float)
+    own = {each.name: posterior[each.name].to_numpy()[:, None] for each in family.own}
+    y = data["y"].to_numpy(float)
+    true = {name: np.asarray(value) for name, value in truth.own.items()}
+    return {
+        "log likelihood": family.log_density(y, eta, own | beside).sum(axis=-1),
+        "true": family.log_density(y, truth.eta, true | beside).sum(keepdims=True),
+    }
+
+
+def calibrate(name: str, replicates: int = REPLICATES) -> pd.DataFrame:
+    """Ranks of all replicates, one row a replicate and quantity."""
+    found = [ranks(name, replicate) for replicate in range(replicates)]
+    table = pd.DataFrame(found).melt(var_name="quantity", value_name="rank")
+    return table.assign(program=name)[["program", "quantity", "rank"]]
+
+
+def summarise(ranks_: pd.DataFrame) -> pd.DataFrame:
+    """Chi-squared test of uniform ranks in ten bins, for each program and quantity."""
+    from scipy import stats
+
+    rows = []
+    for (program, quantity), each in ranks_.groupby(["program", "quantity"], sort=False):
+        counts = np.bincount(each["rank"] * 10 // (DRAWS + 1), minlength=10)
+        rows.append(
+            {
+                "program": program, "quantity": quantity, "replicates": len(each),
+                "mean rank": round(each["rank"].mean() / DRAWS, 3),
+                "p": round(stats.chisquare(counts).pvalue, 4),
+                **{f"bin {i}": int(n) for i, n in enumerate(counts)},
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def main(names: list[str]) -> None:
+    """Calibrate programs and store the table."""
+    table = HERE / "table.csv"
+    with ProcessPoolExecutor(int(os.environ.get("PROCESSES", "2"))) as pool:
+        for name, found in zip(names, pool.map(calibrate, names), strict=True):
+            kept = pd.read_csv(table) if table.exists() else pd.DataFrame({"program": []})
+            new = summarise(found)
+            pd.concat([kept[kept["program"] != name], new]).to_csv(table, index=False)
+            print(new.iloc[:, :5].to_string(index=False, header=False), flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:] or list(CASES))
