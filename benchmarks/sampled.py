@@ -80,7 +80,7 @@ def warmups() -> None:
 
 
 def main() -> None:
-    """Published data sets, and 20,000 rows in 500 groups."""
+    """Compare on published data sets, and on 20,000 rows in 500 groups."""
     settings = Settings(seed=1, chains=4, warmup=1000, draws=1000)
     cbpp = hm.load_dataset("cbpp").astype({"period": "category"})
     model = hm.Model("incidence | trials(size) ~ period + (1 | herd)", cbpp, family="binomial")
