@@ -452,6 +452,17 @@ def test_f2_an_interrupt_does_not_wait_for_the_bar(
     assert time.monotonic() - start < children._PATIENCE / 2
 
 
+def test_a_thread_counts_as_working_though_its_join_was_interrupted() -> None:
+    stop = threading.Event()
+    thread = threading.Thread(target=stop.wait)
+    thread.start()
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        thread.join()
+    assert thread in children._working()
+    stop.set()
+
+
 @pytest.mark.usefixtures("installed")
 def test_log_density_goes_point_by_point_and_knows_rejection(program: Program) -> None:
     points = np.array([[1.0, 2.0], [-1.0, 0.0], [0.1, 1 / 3]])

@@ -26,16 +26,19 @@ def ended_on_interrupt(folder: Path) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        _end(folder, _working() - before)
+        _end(folder, before)
         raise
 
 
 def _working() -> set[threading.Thread]:
-    """Return the threads that end by themselves; a progress bar's monitor, a daemon, never does."""
+    """Return the threads that end by themselves; a progress bar's monitor, a daemon, never does.
+
+    Not those that are alive: Python 3.12 takes a thread for dead once its join was interrupted.
+    """
     return {thread for thread in threading.enumerate() if not thread.daemon}
 
 
-def _end(folder: Path, threads: set[threading.Thread]) -> None:
+def _end(folder: Path, others: set[threading.Thread]) -> None:
     shutil.rmtree(folder, ignore_errors=True)  # a chain still in the queue can't start without it
     deadline = time.monotonic() + _PATIENCE
     while time.monotonic() < deadline:
@@ -43,10 +46,9 @@ def _end(folder: Path, threads: set[threading.Thread]) -> None:
         for process in left:
             with suppress(ProcessLookupError):
                 os.kill(process, signal.SIGTERM)
-        for thread in threads:
-            thread.join(0.05)
-        if not left and not any(thread.is_alive() for thread in threads):
+        if not left and not _working() - others:
             return
+        time.sleep(0.05)
 
 
 def running(folder: Path) -> list[int]:
