@@ -43,7 +43,7 @@ class Gram:
     @property
     def Q(self) -> int:
         """Number of varying coefficients."""
-        return self.ZtZ.shape[1]
+        return int(self.ZtZ.shape[1])
 
 
 def statistics(

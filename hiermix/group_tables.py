@@ -29,7 +29,8 @@ def effect_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.DataArr
         near = did_you_mean(str(group), names)
         known = ", ".join(map(repr, names)) or "none"
         raise ArgumentError(f"{group!r} is no grouping factor of this fit.{near} Known: {known}")
-    return tree.posterior[f"r_{group}"]
+    effects: xr.DataArray = tree.posterior[f"r_{group}"]
+    return effects
 
 
 def coefficient_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.DataArray":

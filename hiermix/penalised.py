@@ -12,11 +12,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hiermix import nested
 from hiermix.design import Design
 from hiermix.distributions import Own
 from hiermix.effects import Hyperdraws, mean_effects
 from hiermix.families import Family, row_values
 from hiermix.gram import SLICE, Gram, empty, statistics
+from hiermix.nested import Pair
 from hiermix.priors import Prior
 from hiermix.standardise import (
     Coordinates,
@@ -97,6 +99,8 @@ class Tuning:
     """For each factor (J, Q, Q)."""
     ZtWR: Sequence[FloatArray]
     """For each factor (J, Q, 1 + P): Z'W e, then -Z'WX of the coefficients it absorbs."""
+    within: Sequence[tuple[Pair, FloatArray]] = ()
+    """Nested factors, and Z_inner' W Z_outer (J_inner, Q_inner, Q_outer)."""
 
 
 def tune(problem: Problem, parameterisation: str) -> Tuning:
@@ -140,7 +144,7 @@ def _fit(problem: Problem) -> tuple[dict[str | None, FactorFit], Coordinates, Fl
     fits: dict[str | None, FactorFit] = {}
     for _ in range(_ROUNDS):
         weights, working = _working(problem, eta, own, spread)
-        fits, population = _backfit(problem, working - offset, weights, parts)
+        population = _backfit(problem, working - offset, weights, parts, fits)
         before, eta = eta, _within(problem.family, offset + population + sum(parts.values()),
                                    location)  # fmt: skip
         used = len(design.terms) + sum(fit.degrees() for fit in fits.values())
@@ -192,20 +196,34 @@ def _log_density(
 
 
 def _backfit(
-    problem: Problem, response: FloatArray, weights: FloatArray, parts: dict[str | None, FloatArray]
-) -> tuple[dict[str | None, FactorFit], FloatArray]:
-    """Fit every factor given the others; `parts`, their share of eta, is updated in place."""
+    problem: Problem,
+    response: FloatArray,
+    weights: FloatArray,
+    parts: dict[str | None, FloatArray],
+    fits: dict[str | None, FactorFit],
+) -> FloatArray:
+    """Fit every factor given the others, with those nested in it integrated out as they last were.
+
+    The factors' shares `parts` of eta, and `fits`, are updated in place.
+    """
     design = problem.design
-    fits: dict[str | None, FactorFit] = {}
     for name, priors in problem.priors.items():
-        others = sum(part for key, part in parts.items() if key != name)
-        fit = _factor_fit(statistics(design, name, response - others, weights), priors)
+        inside = {pair.inner: fits[pair.inner].Lambda for pair in nested.pairs(design)
+                  if pair.outer == name and pair.inner in fits}  # fmt: skip
+        others = sum(part for key, part in parts.items() if key != name and key not in inside)
+        rest = response - others
+        fit = _factor_fit(
+            nested.marginal(design, name, rest, weights, inside)
+            if name is not None and inside
+            else statistics(design, name, rest, weights),
+            priors,
+        )
         fits[name] = fit
         if name is not None:
             rows = fit.effects[design.grouping(name).codes]
             parts[name] = np.einsum("nq,nq->n", design.Z(name), rows)
     last = list(fits.values())[-1]
-    return fits, (design.X() - last.gram.x_mean) @ last.b
+    return (design.X() - last.gram.x_mean) @ last.b
 
 
 def _factor_fit(gram: Gram, priors: Hyperpriors) -> FactorFit:
@@ -308,21 +326,48 @@ def _join(
     shift = _recentring(problem, last.gram)
     b_hat = np.linalg.solve(shift, last.b)
     named = {name: fit for name, fit in fits.items() if name is not None}
+    within = _nested(problem, weights) if parameterisation == "auto" else []
     ZtR = {name: _around(fit.gram, last.b, shift) for name, fit in named.items()}
-    explained = np.array([_explained(fit, ZtR[name]) for name, fit in named.items()])
-    ZtWZ, ZtWR, moved = [], [], {}
-    for m, (name, fit) in enumerate(named.items()):
-        absorbs = np.concatenate([[True], explained.argmax(axis=0) == m])
-        W, R = _weighed(fit, ZtR[name] * absorbs, parameterisation)
+    absorbs = _absorbs(named, ZtR, within)
+    ZtWZ, ZtWR = [], []
+    moved: dict[str, FloatArray] = {}
+    for name, fit in named.items():
+        W, R = _weighed(fit, ZtR[name] * absorbs[name], parameterisation)
+        outward = R[:, :, 1:].copy()
+        for pair, Z in within:
+            if pair.inner == name:
+                outer = named[pair.outer]
+                R[:, :, 0] += np.einsum("jqk,jk->jq", Z, outer.effects[pair.above])
+                outward -= Z @ (outer.Lambda @ moved[pair.outer])[pair.above]
         ZtWZ.append(W)
         ZtWR.append(R)
         A = np.eye(len(fit.Lambda)) + fit.Lambda.T @ W @ fit.Lambda
-        moved[name] = np.linalg.solve(A, fit.Lambda.T @ R[:, :, 1:])
+        moved[name] = np.linalg.solve(A, fit.Lambda.T @ outward)
     precision = _precision(problem, named, moved, weights)
     population = Coordinates(b_hat, inverse_root(precision))
     spread = [_spread(fit, problem.priors[name]) for name, fit in named.items()]
     parts = [population, own, *(sd for sd, _ in spread), *(cor for _, cor in spread)]
-    return Tuning(_diagonal(parts), b_hat, ZtWZ, ZtWR)
+    return Tuning(_diagonal(parts), b_hat, ZtWZ, ZtWR, within)
+
+
+def _nested(problem: Problem, weights: FloatArray) -> list[tuple[Pair, FloatArray]]:
+    design = problem.design
+    return [(pair, nested.cross(design, pair, weights)) for pair in nested.pairs(design)]
+
+
+def _absorbs(
+    fits: Mapping[str, FactorFit],
+    ZtR: Mapping[str, FloatArray],
+    within: Sequence[tuple[Pair, FloatArray]],
+) -> dict[str, FloatArray]:
+    """Columns of ZtR (1 + P) to keep: factors nested in one absorb what it absorbs."""
+    outermost = {name: name for name in fits}
+    for pair, _ in reversed(within):
+        outermost[pair.inner] = pair.outer
+    roots = [name for name in fits if outermost[name] == name]
+    explained = np.array([_explained(fits[name], ZtR[name]) for name in roots])
+    best = explained.argmax(axis=0) if roots else np.zeros(0)
+    return {name: np.concatenate([[True], best == roots.index(outermost[name])]) for name in fits}
 
 
 def _recentring(problem: Problem, gram: Gram) -> FloatArray:

@@ -142,6 +142,23 @@ def rows(design: Design, X: FloatArray, tuning: Tuning, repeats: Repeats) -> Sta
         "ZtWZ": ZtWZ,
         "columns": ZtWR.shape[1],
         "ZtWR": ZtWR,
+        **_nested(design, tuning),
+    }
+
+
+def _nested(design: Design, tuning: Tuning) -> StanData:
+    """Build the pairs of nested factors, one below the other."""
+    names = [each.name for each in design.groupings]
+    crossed = _stack([Z.reshape(len(Z), -1) for _, Z in tuning.within])
+    above = [pair.above + 1 for pair, _ in tuning.within]
+    return {
+        "pairs": len(tuning.within),
+        "inner": _ints([names.index(pair.inner) + 1 for pair, _ in tuning.within]),
+        "outer": _ints([names.index(pair.outer) + 1 for pair, _ in tuning.within]),
+        "members": len(crossed),
+        "above": np.concatenate([np.zeros(0, dtype=np.int64), *above]),
+        "crosses": crossed.shape[1],
+        "ZtWZ_outer": crossed,
     }
 
 

@@ -296,7 +296,7 @@ def _bend(
     def log_density(t: float, bend: float) -> float:
         slack = np.log1p(np.exp(-t))
         slope = 1 + bend / spread * slack * -np.expm1(-slack)
-        return function(phi + line * (t - bend / spread * slack**2 / 2))[0] + np.log(slope)
+        return function(phi + line * (t - bend / spread * slack**2 / 2))[0] + float(np.log(slope))
 
     def excess(bend: float) -> float:
         return log_density(-2.0, bend) - log_density(0.0, bend) + 2.0

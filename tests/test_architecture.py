@@ -25,6 +25,7 @@ ORDER = (
     "response_rules",
     "families",
     "gram",
+    "nested",
     "standardise",
     "effects",
     "penalised",

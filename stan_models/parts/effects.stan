@@ -1,5 +1,6 @@
   // Group effects: factor after factor, effect after effect, level by level;
-  // and their log prior density, in the coordinates that are sampled.
+  // and their log prior density, in the coordinates that are sampled. Factors
+  // come after those that they are nested in.
   vector[K] r;
   real log_prior_r = 0;
   {
@@ -15,7 +16,8 @@
         ZtWR[(j + 1):(j + J[m]), 1:(Q[m] * (1 + P))],
         diag_pre_multiply(sd[(e + 1):(e + Q[m])],
                           L[(e + 1):(e + Q[m]), (e + 1):(e + Q[m])]),
-        d);
+        d,
+        outer_effects(r, m, Q, J, inner, outer, above, ZtWZ_outer));
       r[(done + 1):(done + n)] = head(effects, n);
       log_prior_r += effects[n + 1];
       done += n;

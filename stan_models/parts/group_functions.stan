@@ -54,6 +54,40 @@
   }
 
   /**
+   * What the effects of outer factors take away from Z_m'w e of the levels of
+   * factor m: one row a level, one column an effect.
+   *
+   * @param r effects so far, of all factors before m
+   * @return no columns where m is nested in no other factor
+   */
+  matrix outer_effects(vector r, int m, array[] int Q, array[] int J,
+                       array[] int inner, array[] int outer,
+                       array[] int above, matrix ZtWZ_outer) {
+    int nested = 0;
+    for (c in inner) if (c == m) nested = 1;
+    matrix[J[m], nested * Q[m]] taken = rep_matrix(0, J[m], nested * Q[m]);
+    int row = 0;
+    for (c in 1:size(inner)) {
+      int n = J[inner[c]];
+      if (inner[c] == m) {
+        int o = outer[c];
+        array[n] int level = segment(above, row + 1, n);
+        int start = 0;
+        for (k in 1:(o - 1)) start += Q[k] * J[k];
+        for (l in 1:Q[o]) {
+          vector[n] u = segment(r, start + (l - 1) * J[o] + 1, J[o])[level];
+          for (k in 1:Q[m]) {
+            taken[, k] += ZtWZ_outer[(row + 1):(row + n), (k - 1) * Q[o] + l]
+                          .* u;
+          }
+        }
+      }
+      row += n;
+    }
+    return taken;
+  }
+
+  /**
    * Group effects of one factor from standard coordinates, and the log prior
    * density of the effects in those coordinates.
    *
@@ -65,15 +99,24 @@
    * @param z coordinates, effect after effect, level by level
    * @param ZtWZ lower triangles of W_j, row by row: one row a level
    * @param ZtWR for each effect: Z_j'w e_hat, then -Z_j'w X_j: one row a level
+   * @param taken part of Z_j'w e_hat that outer effects take, one row a level
    * @return r in the order of z; last, the log density
    */
   vector tuned_effects(vector z, matrix ZtWZ, matrix ZtWR, matrix Lambda,
-                       vector d) {
+                       vector d, matrix taken) {
     int Q = rows(Lambda);
     int J = rows(ZtWZ);
     array[Q, Q] vector[J] F = group_factors(ZtWZ, Lambda, 1);
     array[Q] vector[J] h = group_solve(F, ZtWR, Lambda, d);
     array[Q] vector[J] v;
+    if (cols(taken)) {
+      array[Q] vector[J] g;
+      for (a in 1:Q) {
+        g[a] = taken * Lambda[, a];
+        for (k in 1:(a - 1)) g[a] -= F[a, k] .* g[k];
+        h[a] -= g[a];
+      }
+    }
     real lp = -0.5 * Q * J * log(2 * pi());
     for (i in 1:Q) {
       int a = Q + 1 - i;

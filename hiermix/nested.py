@@ -1,0 +1,149 @@
+"""Factors nested in each other: which are, and statistics with the inner ones integrated out.
+
+The effects of casks and of the batches that they belong to make up for each other. A program
+samples them well when the outer effects are tuned to what the rows say once the inner effects are
+integrated out, and the inner ones to what is left given the outer.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hiermix.design import Design, Grouping
+from hiermix.gram import SLICE, Gram, statistics
+from hiermix.typing import FloatArray, IntArray
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A factor and one that it is nested in."""
+
+    inner: str
+    outer: str
+    above: IntArray
+    """(J_inner,) level of the outer factor that each level of the inner one belongs to."""
+
+
+def pairs(design: Design) -> list[Pair]:
+    """Pairs of nested factors: each factor with the chain of ever finer ones that follow it."""
+    found = []
+    for place, outer in enumerate(design.groupings):
+        last = outer
+        for inner in sorted(design.groupings[place + 1 :], key=lambda each: len(each.levels)):
+            if _above(inner, last) is not None:
+                above = _above(inner, outer)
+                assert above is not None
+                found.append(Pair(inner.name, outer.name, above))
+                last = inner
+    return found
+
+
+def _above(inner: Grouping, outer: Grouping) -> IntArray | None:
+    """Level of `outer` for each level of `inner`; None where a level has several."""
+    if len(inner.levels) <= len(outer.levels):
+        return None
+    above = np.zeros(len(inner.levels), dtype=np.int64)
+    above[inner.codes] = outer.codes
+    return above if np.array_equal(above[inner.codes], outer.codes) else None
+
+
+def cross(design: Design, pair: Pair, weights: FloatArray) -> FloatArray:
+    """Z_inner' W Z_outer of each inner level, shape (J_inner, Q_inner, Q_outer)."""
+    inner, outer = design.grouping(pair.inner), design.grouping(pair.outer)
+    J = len(inner.levels)
+    total = np.zeros((J, len(inner.effects), len(outer.effects)))
+    for start in range(0, design.rows, SLICE):
+        rows = slice(start, min(start + SLICE, design.rows))
+        WZ = design.Z(pair.inner, rows) * weights[rows, None]
+        Z = design.Z(pair.outer, rows)
+        for k in range(total.shape[1]):
+            for m in range(total.shape[2]):
+                total[:, k, m] += np.bincount(inner.codes[rows], WZ[:, k] * Z[:, m], J)
+    return total
+
+
+def marginal(
+    design: Design,
+    name: str,
+    response: FloatArray,
+    weights: FloatArray,
+    Lambdas: Mapping[str, FloatArray],
+) -> Gram:
+    """Statistics of a factor with the chain of factors inside it integrated out.
+
+    Parameters
+    ----------
+    design : Design
+        The model's design.
+    name : str
+        The outer factor.
+    response, weights : array, shape (rows,)
+        Working response, which has the inner effects in it, and working weights.
+    Lambdas : mapping
+        Scale diag(sd) L of the effects of each inner factor.
+    """
+    known = pairs(design)
+    above = {(pair.inner, pair.outer): pair.above for pair in known}
+    chain = [pair.inner for pair in known if pair.outer == name and pair.inner in Lambdas]
+    names = [name, *chain]
+    grams = {each: statistics(design, each, response, weights) for each in names}
+    crossed = {
+        (pair.inner, pair.outer): cross(design, pair, weights)
+        for pair in known
+        if pair.inner in chain and pair.outer in names
+    }
+    quadratic = _quadratic(grams[name])
+    while len(names) > 1:
+        inner = names.pop()
+        _eliminate(inner, names, grams, crossed, above, Lambdas[inner], quadratic)
+    return _recentred(grams[name], quadratic)
+
+
+def _quadratic(gram: Gram) -> FloatArray:
+    """Write e'We as a quadratic form in (1, b - b_hat)."""
+    form = np.zeros((len(gram.b_hat) + 1,) * 2)
+    form[0, 0], form[1:, 1:] = gram.rss, gram.XtX
+    return form
+
+
+def _eliminate(
+    inner: str,
+    outers: Sequence[str],
+    grams: dict[str, Gram],
+    crossed: dict[tuple[str, str], FloatArray],
+    above: Mapping[tuple[str, str], IntArray],
+    Lambda: FloatArray,
+    quadratic: FloatArray,
+) -> None:
+    """Integrate one factor's effects out of the statistics of those it is nested in, in place."""
+    gram = grams[inner]
+    K = Lambda @ np.linalg.inv(np.eye(gram.Q) + Lambda.T @ gram.ZtZ @ Lambda) @ Lambda.T
+    KR = K @ gram.ZtR
+    quadratic -= np.einsum("jqa,jqb->ab", gram.ZtR, KR)
+    for place, outer in enumerate(outers):
+        XK = crossed[inner, outer].swapaxes(1, 2) @ K
+        at, J = above[inner, outer], len(grams[outer].ZtZ)
+        grams[outer] = replace(
+            grams[outer],
+            ZtZ=grams[outer].ZtZ - _sums(XK @ crossed[inner, outer], at, J),
+            ZtR=grams[outer].ZtR - _sums(XK @ gram.ZtR, at, J),
+        )
+        for further in outers[:place]:
+            crossed[outer, further] -= _sums(XK @ crossed[inner, further], at, J)
+
+
+def _sums(values: FloatArray, at: IntArray, J: int) -> FloatArray:
+    """Sum the matrices of the inner levels over each outer level."""
+    total = np.zeros((J, *values.shape[1:]))
+    np.add.at(total, at, values)
+    return total
+
+
+def _recentred(gram: Gram, quadratic: FloatArray) -> Gram:
+    """Statistics around the generalised least-squares fit."""
+    step = -np.linalg.solve(quadratic[1:, 1:], quadratic[1:, 0])
+    ZtR = gram.ZtR.copy()
+    ZtR[:, :, 0] += gram.ZtR[:, :, 1:] @ step
+    rss = max(float(quadratic[0, 0] + quadratic[0, 1:] @ step), 0.0)
+    return replace(gram, b_hat=gram.b_hat + step, XtX=quadratic[1:, 1:], rss=rss, ZtR=ZtR)
