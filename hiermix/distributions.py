@@ -76,7 +76,8 @@ def mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
 
 def normal_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
     """Draw from normal(eta, sigma)."""
-    return rng.normal(eta, own["sigma"])
+    shape = np.broadcast_shapes(np.shape(eta), np.shape(own["sigma"]))
+    return np.asarray(eta + own["sigma"] * rng.standard_normal(shape))  # faster than rng.normal
 
 
 def normal_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
