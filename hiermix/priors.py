@@ -6,7 +6,7 @@ A prior table maps the full name of every parameter (``b[floor]``, ``sd[county, 
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -110,7 +110,7 @@ def _frozen(prior: Prior) -> Any:
     from scipy import stats
 
     a, b = prior.location, prior.scale
-    return {
+    table: dict[int, Callable[[], Any]] = {
         1: lambda: stats.norm(a, b),
         2: lambda: stats.t(prior.df, a, b),
         3: lambda: stats.laplace(a, b),
@@ -121,7 +121,8 @@ def _frozen(prior: Prior) -> Any:
         8: lambda: stats.lognorm(b, scale=np.exp(a)),
         9: lambda: stats.weibull_min(a, scale=b),
         10: lambda: stats.beta(a, b),
-    }[prior.code]()
+    }
+    return table[prior.code]()
 
 
 type PriorTable = dict[str, Prior]
