@@ -70,37 +70,34 @@ def loo(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
         _piece(tree, design, family, slice(start, min(start + size, design.rows)), efficiency)
         for start in range(0, design.rows, size)
     ]
-    elpd, pareto = (xr.concat([getattr(piece, name) for piece in pieces], "row") for name in
-                    ("elpd_i", "pareto_k"))  # fmt: skip
-    bad = int((pareto > pieces[0].good_k).sum())
+    elpd, pareto, p = (xr.concat(each, "row") for each in zip(*pieces, strict=True))
+    good = min(1 - 1 / float(np.log10(draws)), 0.7)  # Vehtari et al. (2024), as in ArviZ
+    bad = int((pareto > good).sum())
     if bad:
         warnings.warn(
             f"leave-one-out is unreliable for {count(bad, 'row')} of {design.rows:,} (Pareto k "
-            f"above {pieces[0].good_k:.2f}): the posterior leans too much on each of them. "
+            f"above {good:.2f}): the posterior leans too much on each of them. "
             "kfold() refits instead.",
             HiermixWarning,
             stacklevel=3,
         )
     return ELPDDataLOO(
         elpd=float(elpd.sum()), se=float(np.sqrt(design.rows * elpd.var(ddof=1))),
-        p=sum(piece.p for piece in pieces), n_samples=draws, n_data_points=design.rows,
-        scale="log", warning=bad > 0, good_k=pieces[0].good_k, elpd_i=elpd, pareto_k=pareto,
+        p=float(p.sum()), n_samples=draws, n_data_points=design.rows,
+        scale="log", warning=bad > 0, good_k=good, elpd_i=elpd, pareto_k=pareto,
     )  # fmt: skip
 
 
 def _piece(
     tree: "xr.DataTree", design: Design, family: Family, rows: slice, efficiency: float
-) -> Any:
-    import arviz_stats
-    import xarray as xr
+) -> tuple["xr.DataArray", "xr.DataArray", "xr.DataArray"]:
+    """Elpd, Pareto k and effective parameters of some rows."""
+    import arviz_stats  # noqa: F401  (gives arrays their .azstats)
 
     values = _log_density(tree, design, family, rows)
     each = predict.labelled(tree, "y", values, np.arange(rows.start, rows.stop))
-    piece = xr.DataTree.from_dict({"log_likelihood": each.to_dataset(name="y")})
-    with warnings.catch_warnings():
-        # ArviZ warns of each piece, in words that fit no hierarchical model; `loo` says it once.
-        warnings.simplefilter("ignore", UserWarning)
-        return arviz_stats.loo(piece, pointwise=True, reff=efficiency)
+    elpd, pareto, p = each.azstats.loo(sample_dims=["chain", "draw"], r_eff=efficiency)
+    return elpd, pareto, p
 
 
 def _efficiency(tree: "xr.DataTree") -> float:

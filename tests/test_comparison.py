@@ -71,6 +71,8 @@ def test_loo_is_arviz_on_those_densities(
     assert found.elpd == pytest.approx(expected.elpd)
     assert (found.se, found.p) == pytest.approx((expected.se, expected.p))
     np.testing.assert_allclose(found.elpd_i, expected.elpd_i)
+    np.testing.assert_allclose(found.pareto_k, expected.pareto_k)
+    assert found.good_k == pytest.approx(expected.good_k)
     np.testing.assert_array_equal(found.elpd_i["row"], np.arange(120))
     assert 8 < found.p < 20  # 15 groups, two coefficients and sigma
 
