@@ -27,6 +27,10 @@ docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
+# Calibrate every program by simulation; fills tests/sbc/table.csv.
+sbc: $(READY)
+	$(BIN)/python tests/sbc/simulate.py
+
 clean:
 	rm -rf $(VENV) build dist figures docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 

@@ -1,5 +1,6 @@
 """The summary table and its warnings, in plain words tied to a term."""
 
+import json
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ import pandas as pd
 from hiermix import checks
 from hiermix.design import Design
 from hiermix.errors import HiermixWarning, count
+from hiermix.priors import parse_prior
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,7 +35,8 @@ def table(tree: "xr.DataTree", variables: Sequence[str], prob: float) -> pd.Data
 def warn(tree: "xr.DataTree", design: Design, frame: pd.DataFrame) -> None:
     """Issue a `HiermixWarning` for every doubt about the fit."""
     few = [checks.few_levels(each.name, len(each.levels)) for each in design.groupings]
-    learned = [] if tree.attrs["prior_only"] else [*_spreads(tree, design), *filter(None, few)]
+    learned = [*_spreads(tree, design), *_on_their_priors(tree), *filter(None, few)]
+    learned = [] if tree.attrs["prior_only"] else learned
     for text in (*_sampler(tree), *_convergence(frame), *learned):
         warnings.warn(text, HiermixWarning, stacklevel=3)
 
@@ -70,6 +73,27 @@ def _convergence(frame: pd.DataFrame) -> list[str]:
         found.append(
             f"fewer than 400 effective draws of {', '.join(few[:3])}: fit with more draws."
         )
+    return found
+
+
+_CHANCES = ("bernoulli", "binomial", "beta_binomial", "ordinal")
+
+
+def _on_their_priors(tree: "xr.DataTree") -> list[str]:
+    """Slopes that the data bound on one side only, as where a predictor separates responses."""
+    if tree.attrs["family"] not in _CHANCES or "b" not in tree.posterior:
+        return []
+    priors = json.loads(tree.attrs["priors"])
+    found = []
+    for term in tree.posterior["term"].to_numpy().tolist():
+        draws = tree.posterior["b"].sel(term=term).to_numpy()
+        prior = parse_prior(priors[f"b[{term}]"]).frozen()
+        # A normal cut in half at its center is 0.61 times as wide.
+        if np.ptp(np.quantile(draws, [0.25, 0.75])) > 0.5 * np.ptp(prior.ppf([0.25, 0.75])):
+            found.append(
+                f"b[{term}] sits on its prior: the data hardly bound it, as where {term} separates "
+                "the responses perfectly. Give it a prior that you believe."
+            )
     return found
 
 

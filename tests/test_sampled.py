@@ -204,6 +204,16 @@ def str_exact(prior: Any) -> str:
     return f"{prior.distribution}({', '.join(repr(float(each)) for each in prior.arguments)})"
 
 
+def test_perfect_separation_is_fitted_and_remarked() -> None:
+    x = np.linspace(-1, 1, 40)
+    data = pd.DataFrame({"y": (x > 0).astype(int), "x": x, "g": np.arange(40) % 5})
+    fit = hm.Model("y ~ x + (1 | g)", data, family="bernoulli").fit(seed=10)
+    assert not fit.data.sample_stats.diverging.any()
+    with pytest.warns(hm.HiermixWarning) as said:
+        fit.summary()
+    assert any("b[x] sits on its prior" in str(each.message) for each in said)
+
+
 @pytest.mark.slow
 def test_ordinal_agrees_with_a_plain_program() -> None:
     data = hm.load_dataset("inhaler")

@@ -195,7 +195,7 @@ def gamma_function(x: float) -> float:
 class Truth:
     """True values and the rows they gave."""
 
-    values: dict[str, float]
+    true: dict[str, float]
     data: pd.DataFrame
     eta: Array
     own: dict[str, Any]
@@ -249,14 +249,18 @@ def ranks(name: str, replicate: int) -> dict[str, int]:
     priors |= {each: text for each, (text, _) in case.own.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = hm.Model(case.formula, truth.data, family=case.family, priors=priors, **case.options)
+        model = hm.Model(
+            case.formula, truth.data, family=case.family, priors=priors, **case.options
+        )
         fit = model.fit(
             seed=replicate, chains=1, warmup=400, draws=DRAWS * THIN, engine="embedded", cores=1,
             progress=False, adapt_delta=0.9,
         )  # fmt: skip
     found = _draws(fit, truth)
-    return {key: int(np.sum(found[key][THIN - 1 :: THIN] < value))
-            for key, value in (truth.values | {"log likelihood": found.pop("true")[0]}).items()}
+    return {
+        key: int(np.sum(found[key][THIN - 1 :: THIN] < value))
+        for key, value in (truth.true | {"log likelihood": found.pop("true")[0]}).items()
+    }
 
 
 def _draws(fit: hm.Fit, truth: Truth) -> dict[str, Array]:
