@@ -11,7 +11,7 @@ import pandas as pd
 from hiermix import scores
 from hiermix.design import Design
 from hiermix.draws import plain
-from hiermix.errors import ArgumentError, DataError
+from hiermix.errors import ArgumentError, DataError, count
 from hiermix.horizon import By, check_later, check_time, later_rows, series_columns, series_names
 from hiermix.layout import lay_out
 from hiermix.plots import forecast as fan
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Forecast:
     """The predictive distribution of later rows of old or new groups.
 
@@ -153,6 +153,16 @@ class Forecast:
             raise DataError(f"actual has several rows of {', '.join(map(str, twice))}")
         mine = self._index().to_frame(index=False)
         return given.reindex(_matching(mine, self.by, self.time)).to_numpy()
+
+    def __repr__(self) -> str:
+        """Say what is forecast, for how many series, and until when."""
+        index = self._index().to_frame(index=False)
+        text = f"Forecast of {self.data.attrs['response']}: {count(len(index), 'row')}"
+        if self.by:
+            text += f", {len(index[list(self.by)].drop_duplicates()):,} of {':'.join(self.by)}"
+        if self.time and len(index):
+            text += f", {self.time} {index[self.time].min()} to {index[self.time].max()}"
+        return text
 
     def _draws(self, name: str) -> FloatArray:
         """Return a fresh (n, S) array of draws."""

@@ -121,6 +121,10 @@ def test_a_forecast_of_a_new_group(rain: hm.Fit) -> None:
     assert table.loc[("Atlantis", 16), "sd"] > table.loc[("CA", 16), "sd"]
 
 
+def test_a_forecast_says_what_it_is(forecast: hm.Forecast) -> None:
+    assert repr(forecast) == ("Forecast of rainfall: 306 rows, 51 of state, year_numeric 11 to 16")
+
+
 # Later rows -------------------------------------------------------------------------------------
 
 
