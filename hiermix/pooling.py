@@ -94,7 +94,7 @@ class Pooling:
         if name == "no" and term in fit.design.grouping(self.group).effects:
             draws = coefficient_draws(fit.data, fit.design, self.group)
             level, effect = draws.dims[2:]
-            return np.asarray(draws.sel({effect: term}).mean([draws.dims[2]]))
+            return np.asarray(draws.sel({effect: term}).mean([level]))
         posterior = fit.data["posterior"]
         found = posterior["Intercept"] if term == "Intercept" else posterior["b"].sel(term=term)
         return np.asarray(found)
