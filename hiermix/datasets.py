@@ -9,11 +9,11 @@ from hiermix.errors import ArgumentError, did_you_mean
 _FOLDER = Path(__file__).parent / "data"
 
 _LABELS: dict[str, tuple[str, ...]] = {
-    "cbpp": ("herd", "period"),
+    "cbpp": ("herd",),
     "classrooms": (),
-    "epilepsy": ("Trt", "patient", "visit", "obs"),
+    "epilepsy": ("patient", "obs"),
     "inhaler": (),
-    "insteval": ("s", "d", "studage", "lectage", "service", "dept"),
+    "insteval": ("s", "d", "dept"),
     "orthodont": (),
     "pastes": (),
     "penicillin": (),
@@ -22,7 +22,14 @@ _LABELS: dict[str, tuple[str, ...]] = {
     "scores": (),
     "sleepstudy": ("Subject",),
 }
-"""Data set -> columns whose digits are labels, not numbers."""
+"""Data set -> columns whose digits are labels of groups, not numbers."""
+
+_FACTORS: dict[str, tuple[str, ...]] = {
+    "cbpp": ("period",),
+    "epilepsy": ("Trt", "visit"),
+    "insteval": ("studage", "lectage", "service"),
+}
+"""Data set -> columns whose digits are the levels of a predictor."""
 
 
 def load_dataset(name: str) -> pd.DataFrame:
@@ -37,7 +44,8 @@ def load_dataset(name: str) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        A fresh frame each time. Labels such as patients and herds are text.
+        A fresh frame each time. Labels such as patients and herds are text; coded predictors such
+        as the period of cbpp are categories.
     """
     if name not in _LABELS:
         known = ", ".join(_LABELS)
@@ -45,4 +53,6 @@ def load_dataset(name: str) -> pd.DataFrame:
             f"there is no data set {name!r}.{did_you_mean(str(name), _LABELS)} Known: {known}."
         )
     path = next(_FOLDER.glob(f"{name}.csv*"))
-    return pd.read_csv(path, dtype=dict.fromkeys(_LABELS[name], str))
+    texts = dict.fromkeys((*_LABELS[name], *_FACTORS.get(name, ())), str)
+    frame = pd.read_csv(path, dtype=texts)
+    return frame.astype(dict.fromkeys(_FACTORS.get(name, ()), "category"))

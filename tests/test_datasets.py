@@ -51,15 +51,25 @@ def test_responses_are_the_published_ones(name: str, column: str, mean: float) -
         ("radon", "county"),
         ("sleepstudy", "Subject"),
         ("cbpp", "herd"),
-        ("cbpp", "period"),
         ("rainfall", "state"),
         ("epilepsy", "patient"),
-        ("epilepsy", "Trt"),
         ("insteval", "d"),
     ],
 )
 def test_labels_are_text(name: str, column: str) -> None:
     assert pd.api.types.is_string_dtype(load_dataset(name)[column])
+
+
+@pytest.mark.parametrize(
+    ("name", "column", "levels"),
+    [
+        ("cbpp", "period", ["1", "2", "3", "4"]),
+        ("epilepsy", "Trt", ["0", "1"]),
+        ("insteval", "service", ["0", "1"]),
+    ],
+)
+def test_coded_predictors_are_categories(name: str, column: str, levels: list[str]) -> None:
+    assert load_dataset(name)[column].cat.categories.tolist() == levels
 
 
 def test_numbers_are_numbers_and_gaps_are_missing() -> None:
