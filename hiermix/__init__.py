@@ -12,9 +12,10 @@ from hiermix.errors import (
     HiermixWarning,
     PriorError,
 )
+from hiermix.fit import Fit
 from hiermix.forecast import Forecast
 from hiermix.formula import Group
-from hiermix.model import Fit, Model, load
+from hiermix.model import Model, load
 from hiermix.pooling import pooling
 
 __version__ = "0.1.0"

@@ -10,9 +10,10 @@ import pandas as pd
 from hiermix import predict, scores
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, DataError, first_three
+from hiermix.fit import Fit
 from hiermix.formula import Group, parse
 from hiermix.horizon import By, check_time, series_columns, series_names
-from hiermix.model import WARMUP, Fit, Model
+from hiermix.model import WARMUP, Model
 from hiermix.plots import backtest as figure
 from hiermix.plots.layout import Plot
 from hiermix.pooling import pooling

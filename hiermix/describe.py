@@ -19,7 +19,7 @@ _PROGRAMS = {
 
 
 def model(design: Design, family: str, link: str, program: str, priors: PriorTable) -> str:
-    """Formula, family, program, rows, groups and levels, every prior with its numbers."""
+    """Describe formula, family, program, rows, groups, levels and every prior, with its numbers."""
     how = _PROGRAMS.get(program, "group effects sampled")
     lines = [
         f"formula  {design.formula.text}",

@@ -41,7 +41,7 @@ class Gram:
     """(J, Q, 1 + P): Z'e, then -Z'X."""
 
     @property
-    def Q(self) -> int:
+    def Q(self) -> int:  # noqa: N802, as in the formulas
         """Number of varying coefficients."""
         return int(self.ZtZ.shape[1])
 

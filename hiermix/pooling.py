@@ -21,9 +21,10 @@ from hiermix.comparison import compare
 from hiermix.design import Design
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, HiermixWarning
+from hiermix.fit import Fit
 from hiermix.formula import Formula, Group, parse
 from hiermix.group_tables import coefficient_draws
-from hiermix.model import WARMUP, Fit, Model
+from hiermix.model import WARMUP, Model
 from hiermix.plots import poolings
 from hiermix.plots.layout import Plot
 from hiermix.priors import PriorTable

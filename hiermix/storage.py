@@ -69,7 +69,9 @@ def load(path: str | Path) -> tuple["xr.DataTree", pd.DataFrame]:
         with xr.open_datatree(path, engine="h5netcdf") as opened:
             tree = opened.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
-        raise DataError(f"{path} can't be read as netCDF: truncated or foreign ({error})") from error
+        raise DataError(
+            f"{path} can't be read as netCDF: truncated or foreign ({error})"
+        ) from error
     version = tree.attrs.get("hiermix_format")
     if version is None:
         raise DataError(f"{path} is no fit saved by hiermix")
@@ -93,7 +95,9 @@ def _encode(frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], list[dict[str, 
                      "ordered": bool(column.cat.ordered)}  # fmt: skip
             arrays[f"column_{position}"] = column.cat.codes.to_numpy()
         elif column.dtype.kind in "M":
-            arrays[f"column_{position}"] = column.to_numpy().astype("datetime64[ns]").astype(np.int64)
+            arrays[f"column_{position}"] = (
+                column.to_numpy().astype("datetime64[ns]").astype(np.int64)
+            )
             kind["dtype"] = "datetime64[ns]"
         elif column.dtype.kind in "OUT" or isinstance(column.dtype, pd.StringDtype):
             arrays[f"column_{position}"], kind["types"] = _texts(column)

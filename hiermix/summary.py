@@ -114,6 +114,6 @@ def _spreads(tree: "xr.DataTree", design: Design) -> list[str]:
 
 
 def _at_zero(draws: np.ndarray) -> bool:
-    """Does the density rise towards zero? Compares two slices of equal width near it."""
+    """Say whether the density rises towards zero, from two slices of equal width near it."""
     width = np.quantile(draws, 0.5) / 2
     return bool(np.mean(draws < width) > np.mean((draws >= width) & (draws < 2 * width)))

@@ -55,6 +55,7 @@ ORDER = (
     "horizon",
     "plots",
     "forecast",
+    "fit",
     "model",
     "pooling",
     "backtest",
@@ -132,6 +133,16 @@ def outer(tree: ast.Module) -> ast.Module:
     return Outer().visit(tree)
 
 
+def without_types(tree: ast.Module) -> ast.Module:
+    """Return the module without what is only for the type checker."""
+
+    class Running(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> ast.If | None:
+            return None if ast.unparse(node.test).endswith("TYPE_CHECKING") else node
+
+    return Running().visit(tree)
+
+
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
@@ -139,7 +150,7 @@ def parse(path: Path) -> ast.Module:
 def wrong_imports(path: Path, tree: ast.Module) -> list[str]:
     here = ORDER.index(room(path))
     found = []
-    for module, line in imported(tree):
+    for module, line in imported(without_types(tree)):
         if module.split(".")[0] != "hiermix":
             continue
         target = module.split(".")[1] if "." in module else "__init__"

@@ -1,0 +1,546 @@
+"""Fit: a fitted model, its labelled draws, and a door to everything asked of them."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from hiermix import (
+    comparison,
+    describe,
+    group_tables,
+    hypothesis,
+    predict,
+    storage,
+    summary,
+    variance,
+)
+from hiermix import forecast as forecasts
+from hiermix.design import Design
+from hiermix.engines import Engine
+from hiermix.forecast import Forecast
+from hiermix.plots import check, groups, residuals, shrinkage
+from hiermix.plots import fit as fitted_lines
+from hiermix.plots.layout import Plot
+from hiermix.predictor import Predictor
+from hiermix.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from arviz_stats import ELPDData
+    from matplotlib.axes import Axes
+
+    from hiermix.model import Model
+
+
+class Fit:
+    """A fitted model: labelled draws and everything asked of them.
+
+    Attributes
+    ----------
+    model : Model
+        The model that was fitted.
+    data : DataTree
+        Groups ``posterior``, ``sample_stats``, ``observed_data``, ``constant_data``; any ArviZ
+        function works on it.
+    """
+
+    def __init__(self, model: "Model", data: "xr.DataTree") -> None:
+        self.model = model
+        self.data = data
+
+    @property
+    def design(self) -> Design:
+        """The fitted rows."""
+        return self.model.design
+
+    def __repr__(self) -> str:
+        """Describe the model, the sampler's settings and the summary."""
+        return describe.fit(self.model.design, self.data)
+
+    def summary(
+        self, variables: Sequence[str] | None = None, *, prob: float = 0.95
+    ) -> pd.DataFrame:
+        """Summarise the draws, and warn in plain words where something is doubtful.
+
+        Parameters
+        ----------
+        variables : sequence of str, optional
+            Names in ``fit.data.posterior``; everything but the group effects by default.
+        prob : float
+            Probability of the equal-tailed interval.
+
+        Returns
+        -------
+        DataFrame
+            Mean, sd, interval, Monte-Carlo errors, bulk and tail effective sizes, R-hat.
+        """
+        chosen = summary.names(self.data) if variables is None else variables
+        frame = summary.table(self.data, chosen, prob)
+        summary.warn(self.data, self.model.design, frame)
+        return frame
+
+    def group_effects(self, group: str, *, prob: float = 0.95) -> pd.DataFrame:
+        """Deviations of each level from the population, with intervals.
+
+        Parameters
+        ----------
+        group : str
+            Grouping factor.
+        prob : float
+            Probability of the equal-tailed interval.
+
+        Returns
+        -------
+        DataFrame
+            One row a level and effect: mean, sd, interval.
+        """
+        return group_tables.group_effects(self.data, self.model.design, group, prob)
+
+    def coefficients(self, group: str, *, prob: float = 0.95) -> pd.DataFrame:
+        """Coefficients of each level, population plus group effect, with intervals.
+
+        Parameters and returns are those of `group_effects`.
+        """
+        return group_tables.coefficients(self.data, self.model.design, group, prob)
+
+    def plot_shrinkage(
+        self,
+        group: str,
+        *,
+        effects: str | Sequence[str] | None = None,
+        prob: float = 0.9,
+        ax: "Axes | None" = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Draw how partial pooling moves each group from its own estimate.
+
+        One effect: for each group, ordered by its rows, an arrow from the estimate from its rows
+        alone (least squares, or maximum likelihood; absent where they can't tell) to the posterior
+        mean with its interval, beside the population mean and the complete-pooling estimate. Two
+        effects: one against the other, with ellipses that hold 50 % and 90 % of groups as fitted.
+        More: one below the other.
+
+        Parameters
+        ----------
+        group : str
+            Grouping factor.
+        effects : str or sequence of str, optional
+            Coefficients to draw; all that vary over the factor by default.
+        prob : float
+            Probability of the equal-tailed intervals.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw a figure of one panel; a new figure by default.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the numbers drawn.
+        """
+        return shrinkage.plot(
+            self.data, self.design, self.model.family, group, effects=effects, prob=prob, ax=ax,
+            figsize=figsize,
+        )  # fmt: skip
+
+    def plot_groups(
+        self,
+        group: str,
+        *,
+        effects: str | Sequence[str] | None = None,
+        kind: str = "effects",
+        prob: float = 0.9,
+        ax: "Axes | None" = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Draw the levels of a grouping factor from low to high, one panel an effect.
+
+        Parameters
+        ----------
+        group : str
+            Grouping factor.
+        effects : str or sequence of str, optional
+            Coefficients to draw; all that vary over the factor by default.
+        kind : {"effects", "coefficients"}
+            Deviations from the population, coloured where the interval leaves out zero; or
+            population plus deviation.
+        prob : float
+            Probability of the equal-tailed intervals.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw a figure of one panel; a new figure by default.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the numbers drawn.
+        """
+        return groups.plot(
+            self.data, self.design, group, effects=effects, kind=kind, prob=prob, ax=ax,
+            figsize=figsize,
+        )  # fmt: skip
+
+    def plot_fit(
+        self,
+        x: str,
+        *,
+        by: str,
+        levels: Sequence[object] | None = None,
+        prob: float = 0.9,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Draw the fitted mean against a column with its band over the data, a panel a group.
+
+        Other columns are held at the mean (labels and whole numbers: the most frequent) of the
+        group's own rows; the effects of other grouping factors at zero.
+
+        Parameters
+        ----------
+        x : str
+            Column of the formula.
+        by : str
+            Grouping factor.
+        levels : sequence, optional
+            Levels to draw; by default up to 20, spread from those of few rows to those of many.
+        prob : float
+            Probability of the equal-tailed band.
+        figsize : tuple of float, optional
+            Width and height in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the lines drawn.
+        """
+        return fitted_lines.plot(
+            self.data, self.design, self.model.family, x, by, levels=levels, prob=prob,
+            figsize=figsize,
+        )  # fmt: skip
+
+    def plot_check(
+        self,
+        group: str | None = None,
+        *,
+        statistic: str = "mean",
+        prob: float = 0.9,
+        ax: "Axes | None" = None,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Check the model: compare the responses with those that it draws itself.
+
+        Parameters
+        ----------
+        group : str, optional
+            Grouping factor whose levels to compare; by default the distribution of all responses.
+        statistic : {"mean", "sd", "min", "max"}
+            What to compare of each level.
+        prob : float
+            Probability of the equal-tailed intervals.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure by default.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the numbers drawn.
+
+        Notes
+        -----
+        Up to 300 draws and 20,000 rows, chosen at random, are used.
+        """
+        return check.plot(
+            self.data, self.design, self.model.family, group, statistic=statistic, prob=prob, ax=ax,
+            figsize=figsize,
+        )  # fmt: skip
+
+    def plot_residuals(
+        self,
+        *,
+        against: str | None = None,
+        prob: float = 0.9,
+        figsize: tuple[float, float] | None = None,
+    ) -> Plot:
+        """Draw standardised residuals along the fit, and their quantiles in the model's own band.
+
+        Residuals are those of a posterior draw: around the posterior mean they would be too small,
+        and tilted by shrinkage, even if the model were right.
+
+        Parameters
+        ----------
+        against : str, optional
+            Column of the formula for the first panel; the fitted mean by default.
+        prob : float
+            Probability of the band.
+        figsize : tuple of float, optional
+            Width and height in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the numbers drawn.
+        """
+        return residuals.plot(
+            self.data, self.design, self.model.family, against=against, prob=prob, figsize=figsize
+        )
+
+    def predict(
+        self,
+        new_data: pd.DataFrame | None = None,
+        *,
+        kind: str = "mean",
+        new_groups: str = "error",
+        group_effects: str | Sequence[str] = "all",
+        quantiles: Sequence[float] | None = None,
+        offset: FloatArray | None = None,
+        seed: int | None = None,
+        into: str | Path | None = None,
+    ) -> "xr.DataArray":
+        """Predict old or new rows, of old or new groups.
+
+        Parameters
+        ----------
+        new_data : DataFrame, optional
+            Rows with the columns of the formula, the response left out or not; the fitted rows by
+            default. Neither the order of rows nor the index nor other columns matter.
+        kind : {"linear", "mean", "response"}
+            The linear predictor, the mean of the response, or draws of the response itself.
+        new_groups : {"error", "population", "sample", "update"}
+            What a level gets that the fit never saw: an error; an effect of zero; a fresh draw
+            from the fitted spread for each draw, the same for all rows of the level, independent
+            between levels; or a draw given its own rows in `new_data` whose response is there.
+        group_effects : str or sequence of str
+            Which grouping factors enter: ``"all"``, ``"none"`` or their names.
+        quantiles : sequence of float, optional
+            Return these quantiles over the draws instead of the draws, which are then never held
+            all at once.
+        offset : array, optional
+            Offset of the new rows, where that of the fit was no column.
+        seed : int, optional
+            Seed of new effects and of response draws; that of the fit by default, so that the same
+            call gives the same numbers, and one new group the same effects in several calls.
+        into : path, optional
+            Write the draws to this file, piece by piece, and return them opened, not loaded:
+            ``.nc`` for netCDF, ``.zarr`` for zarr.
+
+        Returns
+        -------
+        DataArray
+            (chain, draw, row), or (quantile, row) where quantiles were asked for.
+
+        Raises
+        ------
+        DataError
+            Labels, levels, columns or values that the fit can't predict for.
+        ArgumentError
+            An option is out of range.
+        """
+        source = self._predictor(new_data, kind, new_groups, group_effects, offset, seed)
+        return predict.result(self.data, source, kind, quantiles=quantiles, into=into)
+
+    def predict_pieces(
+        self,
+        new_data: pd.DataFrame | None = None,
+        *,
+        kind: str = "mean",
+        new_groups: str = "error",
+        group_effects: str | Sequence[str] = "all",
+        offset: FloatArray | None = None,
+        seed: int | None = None,
+    ) -> Iterator["xr.DataArray"]:
+        """Predict in pieces of rows, for results larger than memory.
+
+        Parameters are those of `predict`. The pieces, joined along ``row``, are its result.
+        """
+        source = self._predictor(new_data, kind, new_groups, group_effects, offset, seed)
+        return predict.in_pieces(self.data, source, kind)
+
+    def forecast(
+        self,
+        new_data: pd.DataFrame | None = None,
+        *,
+        time: str | None = None,
+        horizon: int | None = None,
+        by: str | Sequence[str] | None = None,
+        new_groups: str = "error",
+        group_effects: str | Sequence[str] = "all",
+        offset: FloatArray | None = None,
+        seed: int | None = None,
+    ) -> Forecast:
+        """Forecast later rows: those given, or the next ones of every series.
+
+        Parameters
+        ----------
+        new_data : DataFrame, optional
+            The later rows.
+        time : str, optional
+            Column of times, numbers or dates. With it given rows are checked: each time once, and
+            after the last observed one of its series.
+        horizon : int, optional
+            Build so many later rows of every series instead. The step is the most common difference
+            between its times; columns that are constant within every series are carried on, and
+            others ask for `new_data`.
+        by : str or sequence of str, optional
+            Columns that name a series; those of the finest grouping factor by default.
+        new_groups, group_effects, offset, seed
+            Those of `predict`.
+
+        Raises
+        ------
+        DataError
+            Times that repeat or are not later, or predictors whose later values are not known.
+        """
+        later, names = forecasts.rows(self.design, new_data, time, horizon, by)
+        source = self._predictor(later, "response", new_groups, group_effects, offset, seed)
+        return forecasts.forecast(self.data, self.design, source, time, names)
+
+    def _predictor(
+        self,
+        new_data: pd.DataFrame | None,
+        kind: str,
+        new_groups: str,
+        group_effects: str | Sequence[str],
+        offset: FloatArray | None,
+        seed: int | None,
+    ) -> Predictor:
+        predict.check_kind(kind)
+        design = predict.rows_on(
+            self.design, new_data, group_effects=group_effects, new_groups=new_groups, offset=offset
+        )
+        return predict.predictor(
+            self.data, design, self.model.family,
+            group_effects=group_effects, new_groups=new_groups, seed=seed,
+        )  # fmt: skip
+
+    def variance(self) -> "xr.Dataset":
+        """Split the variance of the linear predictor and the response's own; as posterior draws.
+
+        Returns
+        -------
+        Dataset
+            ``variance`` and ``share`` of each component (population, each grouping factor,
+            residual); ``icc``, each factor's share of what is not the population's; ``r2_marginal``
+            (population) and ``r2_conditional`` (population and groups).
+
+        Notes
+        -----
+        On the scale of the link: Nakagawa and Schielzeth (2013), Johnson (2014) for varying slopes,
+        Nakagawa, Johnson and Schielzeth (2017) for other families. See `variance_table`.
+        """
+        return variance.variance(self.data, self.design, self.model.family)
+
+    def variance_table(self, *, prob: float = 0.95) -> pd.DataFrame:
+        """Summarise `variance`: sd, variance, share of each component with its interval, and R2.
+
+        Parameters
+        ----------
+        prob : float
+            Probability of the equal-tailed interval.
+        """
+        return variance.table(self.data, self.design, self.model.family, prob)
+
+    def hypothesis(self, *statements: str, prob: float = 0.95) -> pd.DataFrame:
+        """Return the posterior probability of statements about parameters.
+
+        Parameters
+        ----------
+        *statements : str
+            Such as ``"floor < 0"``, ``"-0.1 < floor < 0.1"``, ``"sd[county, floor] > 0.1"``,
+            ``"cor[county, Intercept, floor] < 0"``, ``"exp(floor) < sigma"``, and of the
+            coefficients of levels ``"county[AITKIN, floor] < county[ST LOUIS, floor]"``.
+        prob : float
+            Probability of the equal-tailed interval.
+
+        Returns
+        -------
+        DataFrame
+            One row a statement: estimate (left side less right side; the middle of two
+            comparisons), sd, interval, probability and its Monte-Carlo error.
+
+        Raises
+        ------
+        ArgumentError
+            A statement that is no comparison, or a name that is not in the fit.
+        """
+        return hypothesis.table(self.data, self.design, statements, prob)
+
+    def log_likelihood(self) -> "xr.DataArray":
+        """Add the pointwise log density of each row to ``fit.data``, for functions of ArviZ.
+
+        Weighted if the fit is. Holds rows x draws numbers; `loo` needs only pieces of them.
+
+        Returns
+        -------
+        DataArray
+            (chain, draw, row)
+        """
+        found = comparison.log_likelihood(self.data, self.design, self.model.family)
+        self.data["log_likelihood"] = type(self.data)(found.to_dataset())
+        return found
+
+    def loo(self) -> "ELPDData":
+        """Estimate the log density of unseen rows of the same groups, leaving one out at a time.
+
+        Returns
+        -------
+        ELPDData
+            ArviZ's: ``elpd``, ``se``, ``p`` (effective parameters), ``elpd_i``, ``pareto_k``.
+        """
+        return comparison.loo(self.data, self.design, self.model.family)
+
+    def kfold(
+        self,
+        *,
+        groups: str | None = None,
+        folds: int = 10,
+        seed: int | None = None,
+        engine: str | Engine = "auto",
+    ) -> "ELPDData":
+        """Estimate the log density of unseen rows, or of rows of unseen groups, by refits.
+
+        A row of a level that was left out is predicted with an effect drawn from the fitted spread.
+        Priors stay those of this fit. Memory: rows x draws.
+
+        Parameters
+        ----------
+        groups : str, optional
+            Grouping factor whose levels are left out as a whole; rows at random by default.
+        folds : int
+            Number of refits; at most one a level.
+        seed : int, optional
+            Of the folds and the refits; the fit's own by default.
+        engine : str or Engine
+            As in `Model.fit`.
+
+        Returns
+        -------
+        ELPDData
+            As `loo` returns; `hm.compare` takes it.
+        """
+        attrs = self.data.attrs
+        seed = int(attrs["seed"]) if seed is None else seed
+        keep = ("chains", "warmup", "draws", "adapt_delta", "max_treedepth")
+        settings = {name: attrs[name].item() if hasattr(attrs[name], "item") else attrs[name]
+                    for name in keep}  # fmt: skip
+
+        def refit(rows: IntArray) -> "xr.DataTree":
+            model = self.model.of_rows(rows)
+            return model.fit(seed=seed, engine=engine, progress=False, **settings).data
+
+        return comparison.kfold(
+            self.data, self.design, self.model.family, groups, folds, seed, refit
+        )
+
+    def save(self, path: str | Path) -> None:
+        """Write the fit as netCDF, to a temporary name first.
+
+        Raises
+        ------
+        DataError
+            The file can't be written; nothing half-written is left.
+        """
+        storage.save(self.data, self.model.design.frame, path)
