@@ -27,7 +27,7 @@ docs: $(READY)
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
-# Calibrate every program by simulation; fills tests/sbc/table.csv.
+# Calibrate every program by simulation; adds missing replicates to tests/sbc/*.csv.
 sbc: $(READY)
 	$(BIN)/python tests/sbc/simulate.py
 

@@ -2,13 +2,14 @@
 
 Parameters are drawn from the priors and rows from the parameters, apart from hiermix; then hiermix
 fits the rows. If program, priors and simulator are one model, the rank of each true value among
-the draws is uniform. ``python tests/sbc/simulate.py`` fills ``table.csv``.
+the draws is uniform. ``python tests/sbc/simulate.py``
+adds the replicates that are missing to the files beside it, one a program.
 """
 
 import os
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,8 @@ import hiermix as hm
 HERE = Path(__file__).parent
 REPLICATES = 200
 DRAWS = 99
-THIN = 4
+THIN = 2
+BATCH = 25
 ROWS, LEVELS = 60, 8
 FORMULA = "y ~ x + (1 + x | g)"
 PRIORS = {
@@ -253,7 +255,7 @@ def ranks(name: str, replicate: int) -> dict[str, int]:
             case.formula, truth.data, family=case.family, priors=priors, **case.options
         )
         fit = model.fit(
-            seed=replicate, chains=1, warmup=400, draws=DRAWS * THIN, engine="embedded", cores=1,
+            seed=replicate, chains=1, warmup=300, draws=DRAWS * THIN, engine="embedded", cores=1,
             progress=False, adapt_delta=0.9,
         )  # fmt: skip
     found = _draws(fit, truth)
@@ -301,41 +303,61 @@ def log_likelihoods(fit: hm.Fit, truth: Truth) -> dict[str, Array]:
     }
 
 
-def calibrate(name: str, replicates: int = REPLICATES) -> pd.DataFrame:
-    """Ranks of all replicates, one row a replicate and quantity."""
-    found = [ranks(name, replicate) for replicate in range(replicates)]
-    table = pd.DataFrame(found).melt(var_name="quantity", value_name="rank")
-    return table.assign(program=name)[["program", "quantity", "rank"]]
-
-
-def summarise(ranks_: pd.DataFrame) -> pd.DataFrame:
-    """Chi-squared test of uniform ranks in ten bins, for each program and quantity."""
-    from scipy import stats
-
-    rows = []
-    for (program, quantity), each in ranks_.groupby(["program", "quantity"], sort=False):
-        counts = np.bincount(each["rank"] * 10 // (DRAWS + 1), minlength=10)
-        rows.append(
-            {
-                "program": program, "quantity": quantity, "replicates": len(each),
-                "mean rank": round(each["rank"].mean() / DRAWS, 3),
-                "p": round(stats.chisquare(counts).pvalue, 4),
-                **{f"bin {i}": int(n) for i, n in enumerate(counts)},
-            }
-        )  # fmt: skip
+def calibrate(name: str, replicates: Iterable[int]) -> pd.DataFrame:
+    """Ranks of replicates, one row each."""
+    rows = [{"replicate": each, **ranks(name, each)} for each in replicates]
     return pd.DataFrame(rows)
 
 
-def main(names: list[str]) -> None:
-    """Calibrate programs and store the table."""
-    table = HERE / "table.csv"
+def file_of(name: str) -> Path:
+    """Return where the ranks of a program are stored."""
+    return HERE / f"{name.replace(' (', '_').removesuffix(')')}.csv"
+
+
+def stored(name: str) -> pd.DataFrame:
+    """Ranks found so far."""
+    return pd.read_csv(file_of(name)) if file_of(name).exists() else pd.DataFrame({"replicate": []})
+
+
+def summarise(name: str, found: pd.DataFrame) -> pd.DataFrame:
+    """Chi-squared test of uniform ranks in ten bins, for each quantity."""
+    from scipy import stats
+
+    rows = []
+    for quantity in found.columns.drop("replicate"):
+        counts = np.bincount(found[quantity].astype(int) * 10 // (DRAWS + 1), minlength=10)
+        rows.append(
+            {
+                "program": name,
+                "quantity": quantity,
+                "replicates": len(found),
+                "mean rank": found[quantity].mean() / DRAWS,
+                "p": stats.chisquare(counts).pvalue,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def add(job: tuple[str, int, int]) -> str:
+    """Add the replicates that are not stored yet, from start up to end."""
+    name, start, end = job
+    kept = stored(name)
+    missing = sorted(set(range(start, end)) - set(kept["replicate"].astype(int)))
+    if missing:
+        table = pd.concat([kept, calibrate(name, missing)]).astype(int)
+        table.sort_values("replicate").to_csv(file_of(name), index=False)
+    return name
+
+
+def main(replicates: int) -> None:
+    """Calibrate every program, some replicates of each at a time, and print the table."""
     with ProcessPoolExecutor(int(os.environ.get("PROCESSES", "2"))) as pool:
-        for name, found in zip(names, pool.map(calibrate, names), strict=True):
-            kept = pd.read_csv(table) if table.exists() else pd.DataFrame({"program": []})
-            new = summarise(found)
-            pd.concat([kept[kept["program"] != name], new]).to_csv(table, index=False)
-            print(new.iloc[:, :5].to_string(index=False, header=False), flush=True)
+        for start in range(0, replicates, BATCH):
+            jobs = [(name, start, min(start + BATCH, replicates)) for name in CASES]
+            for name in pool.map(add, jobs):
+                print(name, start, flush=True)
+    print(pd.concat([summarise(name, stored(name)) for name in CASES]).to_string(index=False))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or list(CASES))
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else REPLICATES)
