@@ -63,7 +63,10 @@ def plot(
         panel.set(xlim=x, ylim=y)
     for panel in axes[len(shown) :]:
         panel.set_visible(False)
-    _write(axes, len(shown), len(known), columns, response, time, by, dates=_is_dates(table))
+    some = "" if levels is not None or len(shown) == len(known) else (
+        f": {len(shown)} of {len(known):,}, spread evenly from low to high"
+    )  # fmt: skip
+    _write(axes, len(shown), some, columns, response, time, by, dates=_is_dates(table))
     drawn = pd.concat([observed.rename(columns={response: "observed"}), table], ignore_index=True)
     return Plot(layout.figure_of(axes[0]), drawn)
 
@@ -129,7 +132,7 @@ def _bars(ax: "Axes", later: pd.DataFrame) -> None:
 def _write(
     axes: list["Axes"],
     shown: int,
-    known: int,
+    some: str,
     columns: int,
     response: str,
     time: str,
@@ -138,9 +141,7 @@ def _write(
     dates: bool,
 ) -> None:
     figure = layout.figure_of(axes[0])
-    title = f"Forecast of {response}" + (f" by {by}" if by else "")
-    if shown < known:
-        title += f": {shown} of {known:,}, spread evenly from low to high"
+    title = f"Forecast of {response}" + (f" by {by}" if by else "") + some
     figure.suptitle(title, fontsize=layout.TITLE, color=INK, x=0.01, ha="left")
     figure.supylabel(response, fontsize=layout.TEXT, color=INK)
     for place, panel in enumerate(axes[:shown]):
