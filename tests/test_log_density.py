@@ -311,3 +311,36 @@ def test_log_density_equals_scipy(case: Case) -> None:
     numeric = (values[:, 0] - values[:, 1]) / 2e-5
     atol = 1e-5 * np.abs(gradient[:5]).max()
     np.testing.assert_allclose(gradient[:5], numeric, rtol=1e-5, atol=atol)
+
+
+def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays() -> None:
+    case = next(case for case in CASES if case.family == "poisson")
+    rows = frame("poisson")
+    formula = "y ~ x + offset(known) + (x | h) + (1 | h:g)"
+    model = hm.Model(formula, rows, family="poisson", priors=PRIORS | INTERCEPT)
+    data, program = model.stan_data(), model._posterior.program
+    outer_of = ["uvw".index(str(label)[0]) for label in model.design.groupings[1].levels]
+    J = len(outer_of)
+    points = np.random.default_rng(6).normal(0, 0.8, (50, int(data["D"]) + int(data["K"])))
+    expected = []
+    for point in points:
+        theta = data["center"] + data["scale"] @ point[: data["D"]]
+        z = point[data["D"] :]
+        b, sd, raw = np.split(theta, [2, 5])
+        sd, lp = bent(sd, data["center"][2:5], data["sd_spread"], data["sd_bend"])
+        L, jacobian = correlation(raw, 2)
+        lp += jacobian + lkj_log_density(L, 1.7)
+        lp += stats.t(4, 1, 3).logpdf(b[0]) + stats.laplace(0, 1).logpdf(b[1])
+        lp += np.sum(stats.truncnorm(-0.3, np.inf, 0.3, 1).logpdf(sd) + np.log(sd))
+        d, W, R = b - data["b_hat"], data["ZtWZ"], data["ZtWR"].copy()
+        r_h, lp_h = effects(W[:3, :3], R[:3, :6], sd[:2, None] * L, d, z[:6].reshape(2, 3))
+        R[3:, 0] -= np.sum(data["ZtWZ_outer"][:, :2] * r_h[outer_of], axis=1)
+        r_in, lp_in = effects(W[3:, :1], R[3:, :3], sd[2:, None], d, z[6:].reshape(1, J))
+        codes = model.design.groupings[1].codes
+        h = rows["h"].map("uvw".index)
+        eta = b[0] + b[1] * (rows["x"] - rows["x"].mean()) + rows["known"]
+        eta = (eta + r_h[h, 0] + r_h[h, 1] * rows["x"] + r_in[codes, 0]).to_numpy()
+        expected.append(lp + lp_h + lp_in + np.sum(case.log_density(rows, eta)))
+    found, _ = Embedded().log_density(program, data, points)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    assert np.abs(data["ZtWZ_outer"]).max() > 0
