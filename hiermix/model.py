@@ -27,6 +27,7 @@ from hiermix.engines import Engine, Samples, Settings, choose
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.fit import Fit
 from hiermix.formula import Group, parse
+from hiermix.nested import outer_first
 from hiermix.priors import PriorTable
 from hiermix.typing import FloatArray, IntArray, StanData
 
@@ -100,11 +101,12 @@ class Model:
         _check_option("parameterisation", parameterisation, PARAMETERISATIONS)
         data, weights = _as_column(data, "weights", weights)
         data, offset = _as_column(data, "offset", offset)
-        self.design: Design = build(
+        design = build(
             parse(formula, groups), data, missing=missing, weights=weights, offset=offset,
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
             continuous=self.family.continuous,
         )  # fmt: skip
+        self.design: Design = outer_first(design)
         self.family.check_design(self.design)
         self.priors: PriorTable = assemble.prior_table(self.family, self.design, priors)
         self.program_name = assemble.choose_program(self.family, self.design, effects)

@@ -25,6 +25,15 @@ class Pair:
     """(J_inner,) level of the outer factor that each level of the inner one belongs to."""
 
 
+def outer_first(design: Design) -> Design:
+    """Put every factor after those that it is nested in, whatever the order of the formula."""
+    ordered: list[Grouping] = []
+    for each in design.groupings:
+        inside = (_above(other, each) is not None for other in ordered)
+        ordered.insert(next((i for i, yes in enumerate(inside) if yes), len(ordered)), each)
+    return replace(design, groupings=tuple(ordered))
+
+
 def pairs(design: Design) -> list[Pair]:
     """Pairs of nested factors: each factor with the chain of ever finer ones that follow it."""
     found = []

@@ -160,6 +160,37 @@ def test_sampled_and_integrated_effects_have_one_posterior() -> None:
             assert off < 4.5, (name, place, off)
 
 
+def test_nested_factors_may_come_in_any_order() -> None:
+    data = hm.load_dataset("pastes")
+    one = hm.Model("strength ~ 1 + (1 | batch:cask) + (1 | batch)", data).stan_data()
+    other = hm.Model("strength ~ 1 + (1 | batch/cask)", data).stan_data()
+    for name, value in one.items():
+        np.testing.assert_array_equal(value, other[name])
+
+
+@pytest.mark.slow
+def test_insteval_fits_in_little_memory_and_agrees_with_lme4() -> None:
+    import resource
+
+    lme4 = json.loads((HERE / "reference" / "insteval.json").read_text())
+    data = hm.load_dataset("insteval")
+    fit = hm.Model("y ~ service + (1 | s) + (1 | d) + (1 | dept)", data).fit(
+        seed=1, chains=2, warmup=200, draws=300
+    )
+    posterior = fit.data.posterior
+    assert not fit.data.sample_stats.diverging.any()
+    b = posterior["b"].to_numpy()[..., 0]
+    assert abs(b.mean() - lme4["fixef"]["service1"]) < 0.2 * lme4["se"]["service1"]
+    assert abs(b.std() / lme4["se"]["service1"] - 1) < 0.15
+    intercept = posterior["Intercept"].to_numpy()
+    assert abs(intercept.mean() - lme4["fixef"]["(Intercept)"]) < 0.5 * lme4["se"]["(Intercept)"]
+    assert posterior["sigma"].mean() == pytest.approx(lme4["sigma"], rel=0.003)
+    for factor, rel in {"s": 0.02, "d": 0.02, "dept": 0.4}.items():
+        assert float(posterior[f"sd_{factor}"].mean()) == pytest.approx(lme4["sd"][factor], rel=rel)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
+    assert peak < 2.0, f"{peak:.2f} GB"
+
+
 @pytest.mark.parametrize(
     "family", ["bernoulli", "poisson", "negative_binomial", "ordinal", "weibull"]
 )
