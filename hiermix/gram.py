@@ -161,7 +161,9 @@ def _around_least_squares(
     Zte = sums.Zte - ZtX @ step
     ZtR = np.concatenate([Zte[:, :, None], -ZtX], axis=2)
     b_hat = np.linalg.solve(T, pilot) + step
-    return Gram(sums.n, center - T[0] * intercept * (np.arange(P) > 0), b_hat, XtX, rss,
+    x_mean = center.copy()
+    x_mean[1:] -= T[:1, 1:].sum(axis=0)
+    return Gram(sums.n, x_mean, b_hat, XtX, rss,
                 np.ones(len(Zte)), sums.ZtZ, ZtR)  # fmt: skip
 
 

@@ -281,3 +281,15 @@ def test_a_factor_may_have_the_name_of_a_variable(name: str) -> None:
     assert fit.coefficients(name).index.names == [name, "effect"]
     assert fit.data.posterior[f"{name}_level"].to_numpy().tolist() == list(range(8))
     assert fit.predict(data.iloc[:3]).shape == (1, 50, 3)
+
+
+@pytest.mark.parametrize("effects", ["integrated", "sampled"])
+def test_no_population_coefficients(effects: str) -> None:
+    data = simulate(np.full(15, 10))
+    data["y"] -= 1 + 0.5 * data["x"]
+    fit = hm.Model("y ~ 0 + (1 | g)", data, effects=effects).fit(seed=1, **FAST)
+    assert not {"Intercept", "b"} & set(fit.data.posterior)
+    means = data.groupby("g")["y"].mean()
+    r = fit.group_effects("g")["mean"].xs("Intercept", level="effect")
+    assert np.corrcoef(r, means)[0, 1] > 0.99
+    assert (abs(r) < abs(means)).all(), "shrunk towards zero"
