@@ -1,0 +1,257 @@
+"""Every notebook runs from top to bottom, shows its figures to all, and gets its numbers right."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from traitlets.config import Config
+
+import hiermix as hm
+
+NOTEBOOKS = sorted((Path(__file__).parents[1] / "notebooks").glob("*.ipynb"))
+LARGEST = 600_000
+"""Bytes of one notebook with its figures."""
+
+
+class Kernel(AsyncKernelManager):
+    """The interpreter that runs the tests, whatever kernels are installed."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that a notebook must find: expressions in its own variables."""
+
+    found: str
+    expected: float
+    within: str
+
+
+def exactly(found: str, expected: float, within: float) -> Number:
+    return Number(found, expected, str(within))
+
+
+def mean(draws: str, expected: float, *, sds: float) -> Number:
+    """A posterior mean, within a part of its posterior sd: priors differ from the source's."""
+    return Number(f"float(({draws}).mean())", expected, f"{sds} * float(({draws}).std())")
+
+
+def drawn(draws: str, expected: float) -> Number:
+    """A posterior mean known exactly, within five times its own Monte-Carlo error."""
+    error = f"float(__import__('arviz_stats').mcse({draws}, method='mean'))"
+    return Number(f"float(({draws}).mean())", expected, f"5 * {error}")
+
+
+def true(statement: str) -> Number:
+    return Number(f"float({statement})", 1.0, "0")
+
+
+def b(fit: str, term: str) -> str:
+    return f"{fit}.data.posterior['b'].sel(term={term!r}, drop=True)"
+
+
+def radon_means() -> dict[str, float]:
+    """Posterior means of the radon model by quadrature over its two sds, apart from hiermix."""
+    radon = hm.load_dataset("radon")
+    y, names = radon["log_radon"].to_numpy(), ["log_uranium", "floor", "floor_mean"]
+    X = radon[names].to_numpy()
+    X = np.column_stack([np.ones(len(X)), X - X.mean(axis=0)])  # the intercept's prior is there
+    Z = pd.get_dummies(radon["county"]).to_numpy(float)
+    n, ZX, Zy = Z.sum(axis=0), Z.T @ X, Z.T @ y
+    location = np.array([np.round(y.mean(), 3), 0, 0, 0])
+    precision = np.diag([1 / (2.5 * y.std(ddof=1)) ** 2, 1, 1, 1])
+    logs, means = [], []
+    for sigma in np.linspace(0.66, 0.81, 26):
+        for sd in np.linspace(1e-3, 0.4, 60):
+            w = sd**2 / (sigma**2 + n * sd**2)
+            A = (X.T @ X - ZX.T @ (w[:, None] * ZX)) / sigma**2 + precision
+            c = (X.T @ y - ZX.T @ (w * Zy)) / sigma**2 + precision @ location
+            at = np.linalg.solve(A, c)
+            determinant = (len(y) - len(n)) * np.log(sigma**2) + np.log(sigma**2 + n * sd**2).sum()
+            squares = (y @ y - Zy @ (w * Zy)) / sigma**2 - c @ at
+            prior = -2 * np.log1p((sd / (2.5 * y.std(ddof=1))) ** 2 / 3) - sigma / y.std(ddof=1)
+            logs.append(-0.5 * (determinant + squares + np.linalg.slogdet(A)[1]) + prior)
+            means.append(at[1:])
+    weights = np.exp(np.array(logs) - max(logs))
+    return dict(zip(names, weights @ np.array(means) / weights.sum(), strict=True))
+
+
+def radon() -> list[Number]:
+    published = {"log_uranium": 0.687, "floor": -0.685, "floor_mean": 0.388}
+    exact = radon_means()
+    return [
+        *(mean(b("fit", term), value, sds=0.15) for term, value in published.items()),
+        *(drawn(b("fit", term), value) for term, value in exact.items()),
+        exactly("twice.fe_params['Intercept']", 0.887, 0.0005),
+        exactly("twice.fe_params['floor']", -0.689, 0.0005),
+        # It never left its start, a variance equal to that of the residuals.
+        exactly("twice.cov_re.iloc[0, 0] / twice.scale", 1, 1e-6),
+        true("'Hessian' in complaint"),
+        true("'in the model twice' in advice"),
+        exactly("len(radon)", 919, 0),
+        exactly("len(counties)", 85, 0),
+        # lme4: log_radon ~ floor + (1 | county)
+        mean(b("three.partial", "floor"), -0.663, sds=0.15),
+        exactly("three.table.loc['no', 'floor']", -0.689, 0.01),
+        true("three.table['elpd'].idxmax() == 'partial'"),
+        true("three.table['rmse'].idxmin() == 'no'"),
+    ]
+
+
+def classrooms() -> list[Number]:
+    sd = "posterior[{!r}].sel({{{!r}: {!r}}}, drop=True)"
+    school = [sd.format("sd_groups", "groups_effect", each) for each in ("Intercept", "z2")]
+    room = [
+        sd.format("sd_groups:classroom", "groups:classroom_effect", each)
+        for each in ("Intercept", "prior_test")
+    ]
+    return [
+        # The truth of the simulation.
+        *(mean(f"{draws} ** 2", value, sds=2) for draws, value in zip(room, (2, 5), strict=True)),
+        *(mean(draws, 1, sds=2) for draws in (*school, "posterior['sigma']")),
+        *(mean(b("fit", f"x{k}"), value, sds=2) for k, value in ((1, 0), (2, 1), (3, -2))),
+        mean("posterior['cor_groups']", 0, sds=2),
+        # lme4 (REML).
+        *(
+            mean(draws, value, sds=0.35)
+            for draws, value in zip([*school, *room], (0.919, 1.020, 1.327, 2.297), strict=True)
+        ),
+        mean(b("fit", "x2"), 0.940, sds=0.15),
+        mean(b("fit", "x3"), -1.957, sds=0.15),
+        exactly("mixedlm.vcomp[0]", 1.760, 0.005),
+        exactly("mixedlm.vcomp[1]", 5.274, 0.005),
+        mean("crossed_fit.data.posterior['Intercept']", 22.972, sds=0.15),
+        exactly("trick.vcomp[0] ** 0.5", 0.847, 0.002),
+        exactly("trick.vcomp[1] ** 0.5", 1.932, 0.002),
+        # rstanarm's and lme4's sleepstudy: no correlation from day 0 on, a clear one at day 5.
+        true("abs(fits[0, '|'].data.posterior['cor_Subject'].mean()) < 0.2"),
+        true("fits[5, '|'].data.posterior['cor_Subject'].mean() > 0.5"),
+    ]
+
+
+def rainfall() -> list[Number]:
+    coefficients = "fit.data.posterior['r_state'].sel(state='CA', state_effect={!r}, drop=True)"
+    level = f"{coefficients.format('Intercept')} + fit.data.posterior['Intercept']"
+    slope = f"{coefficients.format('year_numeric')} + {b('fit', 'year_numeric')}"
+    return [
+        # The line of California, as published.
+        mean(level, 19.97, sds=0.2),
+        mean(slope, 1.084, sds=0.2),
+        mean("posterior['sigma']", 5.14, sds=0.2),
+        Number("row['plug_in_mean']", 19.97 + 16 * 1.084, "0.2 * float(mean.std())"),
+        # lme4 (REML).
+        mean("posterior['Intercept']", 18.819, sds=0.15),
+        mean(b("fit", "year_numeric"), 1.154, sds=0.15),
+        # The predictive has the variance of the line besides that of the noise.
+        exactly("row['sd'] ** 2 / parts['total']", 1, 0.1),
+        exactly("row['plug_in_sd'] / float(posterior['sigma'].mean())", 1, 1e-9),
+        true("row['sd'] > 1.08 * row['plug_in_sd']"),
+        true("answers['sample']['sd'].item() > 1.2 * answers['population']['sd'].item()"),
+        true("test.table().index[0] == 'partial'"),
+        true("test.table().loc['no', 'more'] > 2 * test.table().loc['no', 'se']"),
+    ]
+
+
+def seven_ways() -> list[Number]:
+    ways = {
+        "1 global fit": 0.2328, "2 ANCOVA": 0.1307, "3 aggregation": 6.0734,
+        "4 fit per class": 0.1208, "5 random intercept": 0.1312, "6 full ANCOVA": 0.1291,
+        "7 random slope": 0.1273,
+    }  # fmt: skip
+    cell = "table.loc[{!r}, {!r}]"
+    return [
+        *(exactly(cell.format(way, "edu"), value, 0.00006) for way, value in ways.items()),
+        *(
+            Number(cell.format(way, "posterior mean"), value,
+                   "0.15 * " + cell.format(way, "posterior sd"))
+            for way, value in ways.items()
+        ),
+        # lme4 (REML).
+        exactly("table.loc['5 random intercept', 'se']", 0.03799, 0.0001),
+        exactly("intercept.cov_re.iloc[0, 0]", 9.427, 0.005),
+        exactly("intercept.scale", 0.869, 0.0005),
+        exactly("D[0, 0]", 10.760, 0.02),
+        exactly("D[0, 1]", -0.121, 0.001),
+        exactly("D[1, 1]", 0.001, 0.0005),
+        exactly("D[0, 1] / (D[0, 0] * D[1, 1]) ** 0.5", -1, 0.001),
+        exactly("grid[profile.argmax()]", 0, 0),
+    ]  # fmt: skip
+
+
+NUMBERS = {
+    "01-radon": radon,
+    "02-classrooms": classrooms,
+    "03-rainfall": rainfall,
+    "04-seven-ways": seven_ways,
+}
+
+
+def run(path: Path, numbers: list[Number]) -> list[tuple[float, float]]:
+    """Execute a notebook, then one cell more; return each number found and its tolerance."""
+    notebook = nbformat.read(path, as_version=4)
+    pairs = ", ".join(f"[float({each.found}), float({each.within})]" for each in numbers)
+    notebook.cells.append(
+        nbformat.v4.new_code_cell(f"import json as _json\nprint(_json.dumps([{pairs}]))")
+    )
+    with TemporaryDirectory() as folder:  # sockets need short paths: not tmp_path
+        sockets = Config({"Kernel": {"transport": "ipc", "ip": f"{folder}/kernel"}})
+        NotebookClient(
+            notebook, kernel_manager_class=Kernel, config=sockets, timeout=300,
+            resources={"metadata": {"path": folder}},
+        ).execute()  # fmt: skip
+    printed = [each for each in notebook.cells[-1].outputs if each.get("name") == "stdout"]
+    return [(found, within) for found, within in json.loads(printed[0]["text"])]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_runs_and_finds_its_numbers(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HIERMIX_ENGINE", "embedded")
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    numbers = NUMBERS[path.stem]() if path.stem in NUMBERS else []
+    wrong = [
+        f"{number.found}: {found:.5g}, not {number.expected:.5g} within {within:.2g}"
+        for number, (found, within) in zip(numbers, run(path, numbers), strict=True)
+        if not abs(found - number.expected) <= within
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_numbers_belong_to_notebooks() -> None:
+    assert set(NUMBERS) <= {path.stem for path in NOTEBOOKS}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_is_small_whole_and_shown_as_run(path: Path) -> None:
+    assert path.stat().st_size < LARGEST
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in code] == list(range(1, len(code) + 1))
+    assert not [each for cell in code for each in cell.outputs if each.output_type == "error"]
+    assert notebook.cells[0].source.startswith("# ")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_figures_are_described(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            if "image/png" in output.get("data", {}):
+                said: Mapping[str, Any] = output.metadata.get("image/png", {})
+                assert len(said.get("alt", "")) > 40, cell.source
