@@ -2,11 +2,9 @@
 
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import nbformat
 import numpy as np
@@ -193,11 +191,65 @@ def seven_ways() -> list[Number]:
     ]  # fmt: skip
 
 
+def counts_proportions_ratings() -> list[Number]:
+    period = {"period[T.2]": -0.998, "period[T.3]": -1.137, "period[T.4]": -1.611}
+    # Maximum likelihood, the subjects' effects by Gauss-Hermite quadrature of 30 points.
+    ratings = {"treat": -1.044, "period": 0.230, "carry": -0.242}
+    return [
+        # rstanarm.
+        mean(b("poisson", "Trt[T.1]"), -0.268, sds=0.15),
+        mean(b("poisson", "zBase"), 0.701, sds=0.15),
+        mean("poisson.data.posterior['sd_patient']", 0.580, sds=0.15),
+        *(mean(b("herds", term), value, sds=0.15) for term, value in period.items()),
+        mean("herds.data.posterior['sd_herd']", 0.717, sds=0.35),
+        *(mean(b("rated", term), value, sds=0.2) for term, value in ratings.items()),
+        mean("rated.data.posterior['sd_subject']", 1.190, sds=0.35),
+        mean("rated.data.posterior['threshold'][..., 0]", 0.697, sds=0.2),
+        true("table.loc['poisson', 'elpd_diff'] < -2 * table.loc['poisson', 'dse']"),
+        true("better > 0.9 and 0.5 < fewer < 0.65"),
+        true("(unseen[2] - unseen[0] > 2 * (average[2] - average[0])).all()"),
+    ]
+
+
+def checking_a_model() -> list[Number]:
+    return [
+        # brms.
+        mean(b("fit", "Days"), 10.421, sds=0.15),
+        mean("fit.data.posterior['sigma']", 25.912, sds=0.15),
+        mean("fit.data.posterior['sd_Subject'][..., 1]", 6.559, sds=0.15),
+        mean(b("robust", "Days"), 10.421, sds=0.5),
+        true("counts['as it comes'] < 40 and counts['both'] <= 2"),
+        true("list(another_night.index) == ['student_t', 'slopes', 'intercepts']"),
+        true("somebody_else.index[0] == 'slopes'"),
+        true("set(sleep['Subject'][k > loo.good_k]) <= {'308', '332'}"),
+        true("all(np.abs(excess(found[name].to_numpy())).max() < widest for name in found)"),
+        true("len(caught) > 0"),
+    ]
+
+
+def under_the_hood() -> list[Number]:
+    return [
+        exactly("by_sums", -876.178236845, 1e-8),  # scipy's multivariate normal, row by row
+        exactly("by_rows", -876.178236845, 1e-8),
+        mean(b("fit", "Days"), 10.421, sds=0.15),
+        mean(b("sampled", "Days"), 10.421, sds=0.15),
+        exactly("len(data['ZtR'])", 6, 0),  # Q (1 + P)
+        exactly("data['groups'].sum()", 18, 0),
+        true(
+            "rows['auto']['leapfrog steps a draw'] < rows['noncentered']['leapfrog steps a draw']"
+        ),
+        true("abs(stats.skew(t)) < abs(stats.skew(log_sd))"),
+    ]
+
+
 NUMBERS = {
     "01-radon": radon,
     "02-classrooms": classrooms,
     "03-rainfall": rainfall,
     "04-seven-ways": seven_ways,
+    "05-counts-proportions-ratings": counts_proportions_ratings,
+    "06-checking-a-model": checking_a_model,
+    "07-under-the-hood": under_the_hood,
 }
 
 
@@ -253,5 +305,5 @@ def test_figures_are_described(path: Path) -> None:
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
-                said: Mapping[str, Any] = output.metadata.get("image/png", {})
-                assert len(said.get("alt", "")) > 40, cell.source
+                of_output = output.metadata.get("image/png", {}).get("alt", "")
+                assert len(cell.metadata.get("alt", of_output)) > 40, cell.source
