@@ -365,7 +365,11 @@ def _absorbs(
     for pair, _ in reversed(within):
         outermost[pair.inner] = pair.outer
     roots = [name for name in fits if outermost[name] == name]
-    explained = np.array([_explained(fits[name], ZtR[name]) for name in roots])
+    # What factors nested in a root take away is missing from its own X'WX.
+    whole = np.max([np.diag(fit.gram.XtX) for fit in fits.values()], axis=0, initial=0.0)
+    explained = np.array(
+        [_explained(fits[name], ZtR[name]) + whole - np.diag(fits[name].gram.XtX) for name in roots]
+    )
     best = explained.argmax(axis=0) if roots else np.zeros(0)
     return {name: np.concatenate([[True], best == roots.index(outermost[name])]) for name in fits}
 
