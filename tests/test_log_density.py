@@ -7,6 +7,7 @@ nothing of the algebra in the programs is used, nor hiermix's own densities.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -204,6 +205,11 @@ DISTRIBUTIONS = {
 }
 
 
+NORMAL, LAPLACE, STUDENT = stats.norm(0.2, 2), stats.laplace(0, 1), stats.t(4, 1, 3)
+SD = stats.truncnorm(-0.3, np.inf, 0.3, 1)
+
+
+@cache
 def prior(text: str) -> stats.rv_continuous:
     name, inside = text.removesuffix(")").split("(")
     return DISTRIBUTIONS[name](*map(float, inside.split(",")))
@@ -264,10 +270,10 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
     L, lp = correlation(raw, 2)
     lp += lkj_log_density(L, 1.7) + lp_bend
     values, more = own_parameters(case, own, b[0])
-    lp += more + stats.norm(0.2, 2).logpdf(b[2]) + stats.laplace(0, 1).logpdf(b[1])
+    lp += more + NORMAL.logpdf(b[2]) + LAPLACE.logpdf(b[1])
     if case.family != "ordinal":
-        lp += stats.t(4, 1, 3).logpdf(b[0])
-    lp += np.sum(stats.truncnorm(-0.3, np.inf, 0.3, 1).logpdf(sd) + np.log(sd))
+        lp += STUDENT.logpdf(b[0])
+    lp += np.sum(SD.logpdf(sd) + np.log(sd))
 
     d = b - data["b_hat"]
     W, R = data["ZtWZ"], data["ZtWR"]
@@ -330,8 +336,8 @@ def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays() -> 
         sd, lp = bent(sd, data["center"][2:5], data["sd_spread"], data["sd_bend"])
         L, jacobian = correlation(raw, 2)
         lp += jacobian + lkj_log_density(L, 1.7)
-        lp += stats.t(4, 1, 3).logpdf(b[0]) + stats.laplace(0, 1).logpdf(b[1])
-        lp += np.sum(stats.truncnorm(-0.3, np.inf, 0.3, 1).logpdf(sd) + np.log(sd))
+        lp += STUDENT.logpdf(b[0]) + LAPLACE.logpdf(b[1])
+        lp += np.sum(SD.logpdf(sd) + np.log(sd))
         d, W, R = b - data["b_hat"], data["ZtWZ"], data["ZtWR"].copy()
         r_h, lp_h = effects(W[:3, :3], R[:3, :6], sd[:2, None] * L, d, z[:6].reshape(2, 3))
         R[3:, 0] -= np.sum(data["ZtWZ_outer"][:, :2] * r_h[outer_of], axis=1)
