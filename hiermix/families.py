@@ -78,7 +78,9 @@ class Family:
     continuous: bool = False
     integrates: bool = False
     """Can its group effects be integrated out?"""
-    data: Literal["plain", "log", "successes", "events", "trials", "times", "categories"] = "plain"
+    data: Literal[
+        "plain", "log", "successes", "events", "counts", "trials", "times", "categories"
+    ] = "plain"
     """Form in which its program reads the response; see `stan_data.response`."""
     link: str = ""
 
@@ -298,7 +300,7 @@ _ROWS = (
     Family(
         "negative_binomial", ("log",), "negative_binomial", rules.count, _of_mean,
         dist.mean, dist.negative_binomial_draw, dist.negative_binomial_log_density,
-        own=(_SHAPE,),
+        own=(_SHAPE,), data="counts",
     ),
     Family(
         "zero_inflated_poisson", ("log",), "zero_inflated_poisson", rules.count, _of_mean,
@@ -311,7 +313,7 @@ _ROWS = (
         rules.count, _of_mean,
         dist.zero_inflated_mean, dist.zero_inflated_negative_binomial_draw,
         dist.zero_inflated_negative_binomial_log_density,
-        own=(_SHAPE, _ZI),
+        own=(_SHAPE, _ZI), data="counts",
     ),
     Family(
         "hurdle_poisson", ("log",), "hurdle_poisson", rules.count, _of_mean,
@@ -322,7 +324,7 @@ _ROWS = (
         "hurdle_negative_binomial", ("log",), "hurdle_negative_binomial", rules.count, _of_mean,
         dist.hurdle_negative_binomial_mean, dist.hurdle_negative_binomial_draw,
         dist.hurdle_negative_binomial_log_density,
-        own=(_SHAPE, _HU),
+        own=(_SHAPE, _HU), data="counts",
     ),
     Family(
         "ordinal", ("logit", "probit"), "ordinal", rules.count, _of_thresholds,

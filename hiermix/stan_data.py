@@ -13,6 +13,9 @@ from hiermix.repeats import Repeats
 from hiermix.standardise import Coordinates
 from hiermix.typing import FloatArray, IntArray, StanData
 
+_LARGEST_COUNT = 10_000
+"""Beyond it a sum over all smaller counts costs more than it saves."""
+
 
 def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
     """Build what every program reads: coordinates, sizes and the numbers of the priors."""
@@ -180,6 +183,9 @@ def response(design: Design, family: Family, repeats: Repeats) -> StanData:
             data = _successes(design, y, weight, repeats)
         case "events":
             data = _events(y, weight, repeats)
+        case "counts":
+            reached = _reached(data["y"], data["weight"])
+            data |= {"top": len(reached), "reached": reached}
         case "trials":
             assert design.trials is not None
             data["trials"] = design.trials[which]
@@ -191,6 +197,14 @@ def response(design: Design, family: Family, repeats: Repeats) -> StanData:
     if len(family.links) > 1:
         data["link"] = family.links.index(family.link) + 1
     return data
+
+
+def _reached(y: FloatArray, weight: FloatArray) -> FloatArray:
+    """Weight of the rows whose count reaches 1, 2, ...; empty for very large counts."""
+    if not len(y) or y.max() > _LARGEST_COUNT:
+        return np.zeros(0)
+    at = np.bincount(y.astype(np.int64), weight)
+    return at[:0:-1].cumsum()[::-1].copy()
 
 
 def _successes(design: Design, y: FloatArray, weight: FloatArray, repeats: Repeats) -> StanData:

@@ -3,6 +3,7 @@
 functions {
 #include parts/functions.stan
 #include parts/group_functions.stan
+#include parts/count_functions.stan
 }
 data {
 #include parts/coordinates_data.stan
@@ -13,6 +14,7 @@ data {
   row_vector[4] hu_par;
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/reached_data.stan
 }
 transformed data {
   int A = 2; // shape, hu
@@ -49,8 +51,9 @@ model {
 #include parts/linear_predictor.stan
   target += sum(weight[zero]) * log(hu);
   vector[counts] lo = eta[count] - log(shape);
-  target += base + weights * (log1m(hu) - lgamma(shape))
-            + dot_product(weight_count, lgamma(y_count + shape) + y_count .* lo
+  target += base + weights * log1m(hu)
+            + log_rising(reached, y_count, weight_count, shape)
+            + dot_product(weight_count, y_count .* eta[count]
                                         - (y_count + shape) .* log1p_exp(lo));
   vector[counts] log_zero = -shape * log1p_exp(lo);
   target += -dot_product(weight_count, log1m_exp(log_zero));

@@ -2,6 +2,7 @@
 functions {
 #include parts/functions.stan
 #include parts/group_functions.stan
+#include parts/count_functions.stan
 }
 data {
 #include parts/coordinates_data.stan
@@ -10,6 +11,7 @@ data {
   row_vector[4] shape_par;
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/reached_data.stan
 }
 transformed data {
   int A = 1; // shape
@@ -25,8 +27,8 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += base + dot_product(weight .* y, eta - log(shape))
-            + dot_product(weight, lgamma(y + shape) - lgamma(shape)
+  target += base + log_rising(reached, y, weight, shape)
+            + dot_product(weight, y .* eta
                                   - (y + shape) .* log1p_exp(eta - log(shape)));
   target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
 #include parts/priors.stan

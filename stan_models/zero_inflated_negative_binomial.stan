@@ -3,6 +3,7 @@
 functions {
 #include parts/functions.stan
 #include parts/group_functions.stan
+#include parts/count_functions.stan
 }
 data {
 #include parts/coordinates_data.stan
@@ -13,6 +14,7 @@ data {
   row_vector[4] zi_par;
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/reached_data.stan
 }
 transformed data {
   int A = 2; // shape, zi
@@ -51,8 +53,9 @@ model {
   target += dot_product(weight[zero],
                         log(zi + (1 - zi) * exp(log_zero)));
   vector[counts] lo = eta[count] - log(shape);
-  target += base + weights * (log1m(zi) - lgamma(shape))
-            + dot_product(weight_count, lgamma(y_count + shape) + y_count .* lo
+  target += base + weights * log1m(zi)
+            + log_rising(reached, y_count, weight_count, shape)
+            + dot_product(weight_count, y_count .* eta[count]
                                         - (y_count + shape) .* log1p_exp(lo));
   target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
   target += coded_lpdf(zi | zi_prior, zi_par) + log(zi) + log1m(zi);

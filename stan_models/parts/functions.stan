@@ -55,8 +55,13 @@
     for (i in 1:size(size)) {
       int n = size[i];
       if (n > 1) {
-        lp += lkj_corr_cholesky_lpdf(L[(q + 1):(q + n), (q + 1):(q + n)]
-                                     | eta[i]);
+        matrix[n, n] block = L[(q + 1):(q + n), (q + 1):(q + n)];
+        // Rounded to a correlation of one: rejected without a message.
+        if (min(diagonal(block)) > 0) {
+          lp += lkj_corr_cholesky_lpdf(block | eta[i]);
+        } else {
+          lp = negative_infinity();
+        }
       }
       q += n;
     }

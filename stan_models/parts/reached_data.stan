@@ -1,0 +1,4 @@
+  // Weight of the counts that reach 1, 2, ...; none where the counts are so
+  // large that log_rising had better take differences of lgamma.
+  int<lower=0> top;
+  vector<lower=0>[top] reached;
