@@ -121,6 +121,11 @@ def test_the_migration_tables_name_what_is_there() -> None:
             assert hasattr(hm.Fit, name), name
 
 
+def test_every_notebook_is_listed() -> None:
+    listed = [codes(row[0])[0] for row in cells("notebooks", "Notebooks")]
+    assert listed == sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
+
+
 def inventory(folder: Path) -> set[str]:
     from sphinx.util.inventory import InventoryFile
 
