@@ -184,7 +184,7 @@ def response(design: Design, family: Family, repeats: Repeats) -> StanData:
         case "events":
             data = _events(y, weight, repeats)
         case "counts":
-            reached = _reached(data["y"], data["weight"])
+            reached = _reached(y[which], repeats.total(weight))
             data |= {"top": len(reached), "reached": reached}
         case "trials":
             assert design.trials is not None
