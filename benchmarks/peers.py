@@ -32,7 +32,7 @@ def bambi(sampler: str) -> Peer:
     def fit(formula: str, data: "pd.DataFrame", group: str) -> float:
         import bambi as bmb
 
-        options: dict[str, Any] = {"nuts_sampler": "nutpie"} if sampler == "nutpie" else {}
+        options: dict[str, Any] = {"inference_method": "nutpie"} if sampler == "nutpie" else {}
         model = bmb.Model(formula, data)
         result = model.fit(draws=1000, tune=1000, chains=4, cores=2, random_seed=1,
                            progressbar=False, **options)  # fmt: skip
