@@ -104,13 +104,12 @@ def _hyperpriors(
 ) -> Hyperpriors:
     """Priors of the population and of one grouping factor."""
     groupings = [each for each in design.groupings if each.name == name]
-    blocks = [size for each in groupings for size in each.blocks]
     return Hyperpriors(
         b=stan_data.b_priors(design, table),
         sigma=table["sigma"] if sigma else None,
-        sd=[table[f"sd[{each.name}, {effect}]"] for each in groupings for effect in each.effects],
-        lkj=[table[f"cor[{name}]"].arguments[0] if size > 1 else 1.0 for size in blocks],
-        blocks=blocks,
+        sd=stan_data.sd_priors(groupings, table),
+        lkj=stan_data.lkj_shapes(groupings, table),
+        blocks=[size for each in groupings for size in each.blocks],
     )
 
 

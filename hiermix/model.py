@@ -34,9 +34,7 @@ from hiermix.typing import FloatArray, IntArray, StanData
 if TYPE_CHECKING:
     import xarray as xr
 
-WARMUP = 500
-"""From standardised coordinates 300 gave the effective sizes of 1,000 on every data set tried; 500
-leaves a margin for models that start less well."""
+WARMUP = Settings.warmup
 EFFECTS = ("auto", "integrated", "sampled")
 PARAMETERISATIONS = ("auto", "centered", "noncentered")
 

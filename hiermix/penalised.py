@@ -9,6 +9,7 @@ sampler: the posterior is the same whatever it is.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -55,6 +56,11 @@ class Problem:
     """(P,) what the program's X has subtracted."""
     origin: float
     """Where responses and linear predictors are counted from: no digits are lost on y + 1e9."""
+
+    @cached_property
+    def pairs(self) -> list[Pair]:
+        """Factors nested in each other; finding them takes a look at every row."""
+        return nested.pairs(self.design)
 
 
 @dataclass(frozen=True)
@@ -208,7 +214,7 @@ def _backfit(
     """
     design = problem.design
     for name, priors in problem.priors.items():
-        inside = {pair.inner: fits[pair.inner].Lambda for pair in nested.pairs(design)
+        inside = {pair.inner: fits[pair.inner].Lambda for pair in problem.pairs
                   if pair.outer == name and pair.inner in fits}  # fmt: skip
         others = sum(part for key, part in parts.items() if key != name and key not in inside)
         rest = response - others
@@ -351,8 +357,7 @@ def _join(
 
 
 def _nested(problem: Problem, weights: FloatArray) -> list[tuple[Pair, FloatArray]]:
-    design = problem.design
-    return [(pair, nested.cross(design, pair, weights)) for pair in nested.pairs(design)]
+    return [(pair, nested.cross(problem.design, pair, weights)) for pair in problem.pairs]
 
 
 def _absorbs(

@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hiermix.design import Design
+from hiermix.design import Design, Grouping
 from hiermix.families import Family, category_count
 from hiermix.gram import Gram
 from hiermix.penalised import Tuning
 from hiermix.priors import Prior, PriorTable, coded
 from hiermix.repeats import Repeats
-from hiermix.standardise import Coordinates
+from hiermix.standardise import Coordinates, pairs
 from hiermix.typing import FloatArray, IntArray, StanData
 
 _LARGEST_COUNT = 10_000
@@ -21,7 +21,7 @@ def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
     """Build what every program reads: coordinates, sizes and the numbers of the priors."""
     blocks = [size for grouping in design.groupings for size in grouping.blocks]
     b = b_priors(design, table)
-    sd = [table[name] for name in sd_names(design)]
+    sd = sd_priors(design.groupings, table)
     b_prior, b_par = coded(b, positive=False)
     sd_prior, sd_par = coded(sd, positive=True)
     return {
@@ -38,15 +38,14 @@ def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
         "b_par": b_par,
         "sd_prior": sd_prior,
         "sd_par": sd_par,
-        "lkj": np.array(lkj_shapes(design, table)),
+        "lkj": np.array(lkj_shapes(design.groupings, table)),
     }
 
 
 def _spread(design: Design, at: Coordinates) -> FloatArray:
     """Sd of each log sd, which come last but for the correlations."""
-    correlations = sum(size * (size - 1) // 2 for each in design.groupings for size in each.blocks)
     effects = sum(len(each.effects) for each in design.groupings)
-    end = len(at.center) - correlations
+    end = len(at.center) - sum(pairs(each.blocks) for each in design.groupings)
     return np.sqrt(np.sum(at.scale[end - effects : end] ** 2, axis=1))
 
 
@@ -61,16 +60,16 @@ def b_priors(design: Design, table: PriorTable) -> list[Prior]:
     return [table[name if name in table else "threshold"] for name in names]
 
 
-def sd_names(design: Design) -> list[str]:
-    """Prior names of the sds, factor after factor."""
-    return [f"sd[{each.name}, {effect}]" for each in design.groupings for effect in each.effects]
+def sd_priors(groupings: Sequence[Grouping], table: PriorTable) -> list[Prior]:
+    """Priors of the sds, factor after factor."""
+    return [table[f"sd[{each.name}, {effect}]"] for each in groupings for effect in each.effects]
 
 
-def lkj_shapes(design: Design, table: PriorTable) -> list[float]:
+def lkj_shapes(groupings: Sequence[Grouping], table: PriorTable) -> list[float]:
     """LKJ shape of every block; blocks of one effect have no correlation and any shape."""
     return [
         table[f"cor[{each.name}]"].arguments[0] if size > 1 else 1.0
-        for each in design.groupings
+        for each in groupings
         for size in each.blocks
     ]
 

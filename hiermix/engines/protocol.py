@@ -36,6 +36,8 @@ class Settings:
     seed: int
     chains: int = 4
     warmup: int = 500
+    """From standardised coordinates 300 gave the effective sizes of 1,000 on every data set tried;
+    500 leaves a margin for models that start less well."""
     draws: int = 1000
     adapt_delta: float = 0.8
     max_treedepth: int = 10
