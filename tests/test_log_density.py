@@ -319,6 +319,21 @@ def test_log_density_equals_scipy(case: Case) -> None:
     np.testing.assert_allclose(gradient[:5], numeric, rtol=1e-5, atol=atol)
 
 
+def test_rows_of_one_trial_that_can_not_be_merged() -> None:
+    case = next(case for case in CASES if case.family == "bernoulli")
+    rows = frame("bernoulli").iloc[:-1].assign(weight=1.0)  # not a multiple of four
+    rows["known"] = np.linspace(-1, 1, len(rows))
+    keywords = {"family": "bernoulli", "priors": PRIORS | INTERCEPT}
+    model = hm.Model(FORMULA, rows, **keywords)
+    data, program = model.stan_data(), model._posterior.program
+    assert data["N"] == len(rows)
+    assert len(rows) % 4 != 0
+    points = np.random.default_rng(7).normal(0, 0.8, (50, int(data["D"]) + int(data["K"])))
+    found, _ = Embedded().log_density(program, data, points)
+    expected = [reference(case, model, rows, point) for point in points]
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
 def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays() -> None:
     case = next(case for case in CASES if case.family == "poisson")
     rows = frame("poisson")
