@@ -3,7 +3,7 @@
 import importlib
 import sys
 
-ALL = ("startup", "gaussian", "scaling", "sampled", "predictions", "peers")
+ALL = ("startup", "gaussian", "scaling", "sampled", "crossed", "predictions", "peers")
 
 
 def main(names: list[str]) -> None:

@@ -1,12 +1,13 @@
 """Design + family + priors -> the program that samples them and the dict it is handed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hiermix import families, programs, repeats, stan_data
-from hiermix.design import Design
+from hiermix import categories, families, programs, repeats, stan_data
+from hiermix.categories import Stacked
+from hiermix.design import Design, Grouping
 from hiermix.families import Family
 from hiermix.gram import SLICE, Gram, empty, rotate, statistics
 from hiermix.penalised import Problem, tune, tune_prior
@@ -28,6 +29,8 @@ class Assembled:
     """Statistics that recover integrated-out effects; None where the effects are sampled."""
     keep: tuple[str, ...]
     """Stan variables to keep."""
+    groupings: tuple[Grouping, ...]
+    """Grouping factors with the effects that the program has."""
 
 
 def choose_program(family: Family, design: Design, effects: str) -> str:
@@ -49,6 +52,8 @@ def prior_table(family: Family, design: Design, overrides: Mapping[str, str] | N
         sizes = z_size[each.name]
         slots += group_slots(each.name, each.effects, each.blocks, scale=scale, z_size=sizes)
     slots += [Slot((own.name,), own.default(scale), positive=own.positive) for own in family.own]
+    if family.unordered:
+        slots = categories.stack_slots(slots, design)
     return fill(slots, overrides)
 
 
@@ -91,7 +96,7 @@ def integrated(design: Design, table: PriorTable, name: str, *, prior_only: bool
     data = stan_data.coordinates(design, table, at)
     data |= stan_data.own_priors({"sigma": True}, table) | stan_data.statistics(rotated)
     keep = ("b", "sd", "L", "sigma")
-    return Assembled(programs.find(name), data, x_mean, gram, keep)
+    return Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
 
 
 def _response(design: Design) -> FloatArray:
@@ -123,15 +128,17 @@ def sampled(
 ) -> Assembled:
     """Assemble the family's program, which samples the effects of any number of factors."""
     X, x_mean = _centred(design)
+    found = repeats.no_rows() if prior_only else repeats.find(design, X, family)
+    data = stan_data.rows(design, X, found) | stan_data.response(design, family, found)
+    if family.unordered:
+        design = categories.stack(design, x_mean)
     problem = _problem(design, family, table, x_mean)
     tuning = tune_prior(problem) if prior_only else tune(problem, parameterisation)
-    found = repeats.no_rows() if prior_only else repeats.find(design, X, family)
-    data = stan_data.coordinates(design, table, tuning.coordinates)
+    data |= stan_data.coordinates(design, table, tuning.coordinates)
     data |= stan_data.own_priors({own.name: own.positive for own in family.own}, table)
-    data |= stan_data.rows(design, X, tuning, found)
-    data |= stan_data.response(design, family, found)
+    data |= stan_data.factors(design, tuning)
     keep = ("b", "sd", "L", "r", *(each.name for each in family.own))
-    return Assembled(programs.find(family.program), data, x_mean, None, keep)
+    return Assembled(programs.find(family.program), data, x_mean, None, keep, design.groupings)
 
 
 def _problem(design: Design, family: Family, table: PriorTable, x_mean: FloatArray) -> Problem:
@@ -144,7 +151,13 @@ def _problem(design: Design, family: Family, table: PriorTable, x_mean: FloatArr
         family, y = families.find("gaussian"), np.log(y)
     own = [table[each.name] for each in family.own]
     origin = scale[0] if family.link == "identity" else 0.0
-    return Problem(design, family, y, scale, priors, own, x_mean, origin)
+    problem = Problem(design, family, y, scale, priors, own, x_mean, origin)
+    if not isinstance(design, Stacked):
+        return problem
+    return replace(
+        problem, family=families.find("bernoulli"), x_mean=np.zeros(len(design.terms)),
+        against=design.log_odds_against,
+    )  # fmt: skip
 
 
 def _centred(design: Design) -> tuple[FloatArray, FloatArray]:

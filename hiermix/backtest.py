@@ -10,6 +10,7 @@ import pandas as pd
 from hiermix import predict, scores
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, DataError, first_three
+from hiermix.families import needs_numbers
 from hiermix.fit import Fit
 from hiermix.formula import Group, parse
 from hiermix.horizon import By, check_time, series_columns, series_names
@@ -149,6 +150,7 @@ def backtest(
         The data have fewer times than horizon and origins ask for.
     """
     model = Model(formula, data, groups=groups, priors=priors, **options)
+    needs_numbers(model.family, "backtest")
     check_time(model.design, time)
     names = [name for name in series_columns(model.design, by) if name != time]
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws, "engine": engine,

@@ -46,8 +46,11 @@ def _groups(design: Design) -> list[str]:
 
 def _priors(priors: PriorTable) -> list[str]:
     width = max(map(len, priors))
-    notes = {"Intercept": "   at the mean of the predictors"}
-    return [f"  {name:<{width}} ~ {prior}{notes.get(name, '')}" for name, prior in priors.items()]
+    note = "   at the mean of the predictors"
+    return [
+        f"  {name:<{width}} ~ {prior}{note if name.startswith('Intercept') else ''}"
+        for name, prior in priors.items()
+    ]
 
 
 def fit(design: Design, tree: "xr.DataTree") -> str:

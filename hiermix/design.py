@@ -102,6 +102,11 @@ class Design:
         blocks = [spec.matrix(part) for spec in self._plan.effects[name]]
         return blocks[0] if len(blocks) == 1 else np.hstack(blocks)
 
+    @property
+    def categories(self) -> tuple[object, ...]:
+        """Labels of the response, counted from 1, in order; none where it is a number."""
+        return getattr(self._plan.response_rule, "labels", ())
+
     def grouping(self, name: str) -> Grouping:
         """Return a grouping factor by name."""
         return next(each for each in self.groupings if each.name == name)

@@ -419,3 +419,36 @@ def ordinal_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> 
     high, low = np.where(flip, -lower, upper), np.where(flip, -upper, lower)
     log_high, log_low = (_log_probabilities(link, each)[0] for each in (high, low))
     return np.asarray(log_high + np.log(-np.expm1(log_low - log_high)))
+
+
+# Unordered categories ----------------------------------------------------------------------------
+
+
+def _scores(eta: FloatArray) -> FloatArray:
+    """Linear predictors of all categories: that of the first, the reference, is zero."""
+    return np.concatenate([np.zeros_like(eta[..., :1]), eta], axis=-1)
+
+
+def categorical_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
+    """Probability of every category, on the last axis."""
+    from scipy.special import softmax
+
+    return np.asarray(softmax(_scores(eta), axis=-1))
+
+
+def categorical_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
+    """Draw a category, counted from 1."""
+    at_most = np.cumsum(categorical_mean(link, eta, own), axis=-1)[..., :-1]
+    u = rng.random(at_most.shape[:-1])
+    return np.asarray(1.0 + (u[..., None] > at_most).sum(axis=-1))
+
+
+def categorical_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
+    """Log probability of a category, counted from 1."""
+    from scipy.special import log_softmax
+
+    each = log_softmax(_scores(eta), axis=-1)
+    shape = np.broadcast_shapes(y.shape, each.shape[:-1])
+    place = np.broadcast_to(y, shape).astype(np.int64)[..., None] - 1
+    found = np.take_along_axis(np.broadcast_to(each, (*shape, each.shape[-1])), place, -1)
+    return np.asarray(found[..., 0])

@@ -79,7 +79,7 @@ class Family:
     integrates: bool = False
     """Can its group effects be integrated out?"""
     data: Literal[
-        "plain", "log", "successes", "events", "counts", "trials", "times", "categories"
+        "plain", "log", "successes", "events", "counts", "trials", "times", "categories", "chosen"
     ] = "plain"
     """Form in which its program reads the response; see `stan_data.response`."""
     link: str = ""
@@ -88,7 +88,8 @@ class Family:
         """Linear predictor and own parameters to the mean of the response.
 
         For trials: the expected successes. For ordered categories: the expected category, counted
-        from 1; `category_probabilities` has their probabilities.
+        from 1; `category_probabilities` has their probabilities. For unordered categories: their
+        probabilities, on a last axis, where the linear predictor has those of all but the first.
         """
         return self.linked_mean(self.link, eta, own)
 
@@ -109,6 +110,11 @@ class Family:
         return self.scale_of(design, self.link)
 
     @property
+    def unordered(self) -> bool:
+        """Whether responses are no numbers: each category has a linear predictor of its own."""
+        return self.data == "chosen"
+
+    @property
     def thresholds(self) -> bool:
         """Whether thresholds take the place of the intercept."""
         return self.data == "categories"
@@ -117,8 +123,8 @@ class Family:
         """Return the rule for the response; `success` is the label that counts as 1."""
         if success is not None and self.name != "bernoulli":
             raise ArgumentError(f"success= is for family 'bernoulli', not {self.name!r}")
-        if self.thresholds:
-            return rules.Ordered(self.name)
+        if self.thresholds or self.unordered:
+            return rules.Categories(self.name, ordered=self.thresholds)
         if self.name == "bernoulli":
             return partial(self.rule, family=self.name, success=success)
         return partial(self.rule, family=self.name)
@@ -139,6 +145,10 @@ class Family:
             raise DataError("family 'bernoulli' has one trial a row: use 'binomial'")
         if design.censored is not None:
             self._check_censored(design.censored)
+        if design.offset is not None and self.unordered:
+            raise DataError(
+                f"family {self.name!r} has several linear predictors, and takes no offset"
+            )
         if self.thresholds and "Intercept" not in design.terms:
             raise DataError(
                 f"family {self.name!r} has thresholds in the place of an intercept: "
@@ -157,6 +167,21 @@ class Family:
             )
 
 
+def needs_numbers(family: Family, what: str) -> None:
+    """Raise where responses are unordered categories.
+
+    Raises
+    ------
+    ArgumentError
+        With what can be asked instead.
+    """
+    if family.unordered:
+        raise ArgumentError(
+            f"{what} needs responses that are numbers, and those of family {family.name!r} have no "
+            "order: predict(kind='mean') gives the probability of every category"
+        )
+
+
 def row_values(design: Design) -> dict[str, FloatArray]:
     """Return what rows bring to a family's functions beside the linear predictor."""
     found = {"trials": design.trials, "censored": design.censored}
@@ -164,9 +189,8 @@ def row_values(design: Design) -> dict[str, FloatArray]:
 
 
 def category_count(design: Design) -> int:
-    """Return the number of ordered categories."""
-    assert design.response is not None
-    return int(np.nanmax(design.response))
+    """Return the number of categories of the response."""
+    return len(design.categories)
 
 
 # Location and spread of the linear predictor ------------------------------------------------------
@@ -211,7 +235,7 @@ def _of_mean(design: Design, link: str) -> tuple[float, float]:
     return dist.link_of(link, mean) - offset, 1.0
 
 
-def _of_thresholds(design: Design, link: str) -> tuple[float, float]:
+def _of_categories(design: Design, link: str) -> tuple[float, float]:
     return 0.0, 1.0
 
 
@@ -327,9 +351,14 @@ _ROWS = (
         own=(_SHAPE, _HU), data="counts",
     ),
     Family(
-        "ordinal", ("logit", "probit"), "ordinal", rules.count, _of_thresholds,
+        "ordinal", ("logit", "probit"), "ordinal", rules.count, _of_categories,
         dist.ordinal_mean, dist.ordinal_draw, dist.ordinal_log_density,
         own=(_THRESHOLD,), data="categories",
+    ),
+    Family(
+        "categorical", ("logit",), "categorical", rules.count, _of_categories,
+        dist.categorical_mean, dist.categorical_draw, dist.categorical_log_density,
+        data="chosen",
     ),
 )  # fmt: skip
 

@@ -57,8 +57,11 @@ class Forecast:
         -------
         DataFrame
             Indexed by group and time: ``mean``, ``sd``, ``median``, ``q2.5``, ``q10``, ``q25``,
-            ``q75``, ``q90``, ``q97.5``, and ``plug_in_mean``, ``plug_in_sd``.
+            ``q75``, ``q90``, ``q97.5``, and ``plug_in_mean``, ``plug_in_sd``. Of unordered
+            categories: the probability of each.
         """
+        if self._categories:
+            return pd.DataFrame(self._probabilities(), self._index(), self._categories)
         draws = self._draws(self.data.attrs["response"])
         found = {"mean": draws.mean(axis=1), "sd": draws.std(axis=1, ddof=1)}
         ends = sorted_quantiles(draws, np.array(scores.LEVELS))
@@ -102,6 +105,8 @@ class Forecast:
         """
         if self.time is None:
             raise ArgumentError("plot needs times: pass time= to forecast")
+        if self._categories:
+            raise ArgumentError("categories without an order have no fan: table() has numbers")
         table = self.table().reset_index()
         observed = self.data["observed_data"].to_dataset().to_dataframe().reset_index(drop=True)
         return fan.plot(
@@ -123,21 +128,26 @@ class Forecast:
         -------
         DataFrame
             A row for every row of the forecast whose value is known: ``actual``, ``crps``,
-            ``pinball``, ``in_50``, ``in_80``, ``in_95``. Its ``.mean()`` is the score.
+            ``pinball``, ``in_50``, ``in_80``, ``in_95``. Its ``.mean()`` is the score. Of
+            unordered categories, instead: the logarithmic score ``log`` and ``brier``.
         """
         values = self._matched(actual)
         known = np.isfinite(values)
         if not known.any():
             raise DataError("no row of the forecast is in the actual data")
-        draws = self._draws(self.data.attrs["response"])[known]
-        found = scores.scores(values[known], draws)
-        found.insert(0, "actual", values[known])
+        values = values[known]
+        if self._categories:
+            found = scores.of_categories(values, self._probabilities()[known])
+            found.insert(0, "actual", np.array(self._categories)[values.astype(int) - 1])
+        else:
+            found = scores.scores(values, self._draws(self.data.attrs["response"])[known])
+            found.insert(0, "actual", values)
         return found.set_axis(self._index()[known], axis=0)
 
     def _matched(self, actual: pd.DataFrame | pd.Series | Sequence[float]) -> FloatArray:
         rows = self.data["predictions"].sizes["row"]
         if not isinstance(actual, pd.DataFrame):
-            values = np.asarray(actual, dtype=np.float64)
+            values = self._numbers(pd.Series(actual))
             if values.shape != (rows,):
                 raise DataError(f"actual has shape {values.shape}, the forecast {rows} rows")
             return values
@@ -146,13 +156,40 @@ class Forecast:
         for column in (*keys, name):
             if column not in actual:
                 raise DataError(f"actual has no column {column!r}")
-        given = pd.Series(actual[name].to_numpy(dtype=float, na_value=np.nan),
+        given = pd.Series(self._numbers(actual[name]),
                           index=_matching(actual, self.by, self.time))  # fmt: skip
         if given.index.has_duplicates:
             twice = given.index[given.index.duplicated()][0]
             raise DataError(f"actual has several rows of {', '.join(map(str, twice))}")
         mine = self._index().to_frame(index=False)
-        return given.reindex(_matching(mine, self.by, self.time)).to_numpy()
+        found = given.reindex(_matching(mine, self.by, self.time))
+        return np.asarray(found, dtype=np.float64)
+
+    def _numbers(self, values: "pd.Series[Any]") -> FloatArray:
+        """Return responses as numbers; categories count from 1."""
+        if not self._categories:
+            return np.asarray(values.to_numpy(dtype=float, na_value=np.nan))
+        place = {label: float(i + 1) for i, label in enumerate(self._categories)}
+        found = np.array([place.get(str(value), np.nan) for value in values], dtype=np.float64)
+        unseen = values[np.isnan(found) & values.notna().to_numpy()]
+        if len(unseen):
+            raise DataError(f"{unseen.iloc[0]!r} is no category of {self.data.attrs['response']!r}")
+        return found
+
+    @property
+    def _categories(self) -> list[str]:
+        """Labels of unordered categories; none where the response is a number."""
+        predictions = self.data["predictions"]
+        if "category" not in predictions.dims:
+            return []
+        labels: list[str] = predictions["category"].to_numpy().tolist()
+        return labels
+
+    def _probabilities(self) -> FloatArray:
+        """Return the probability (n, C) of each category."""
+        each = self.data["predictions"]["mean"].transpose("row", "category", "chain", "draw")
+        found: FloatArray = each.mean(("chain", "draw")).to_numpy()
+        return found
 
     def __repr__(self) -> str:
         """Say what is forecast, for how many series, and until when."""
@@ -231,8 +268,8 @@ def forecast(
     numbers = np.arange(design.rows)
     marks = [*by, *([time] if time else [])]
     predictions = {
-        name: labelled(tree, "response", draw_matrix(source, "response"), numbers),
-        "mean": labelled(tree, "mean", draw_matrix(source, "mean"), numbers),
+        name: labelled(tree, "response", draw_matrix(source, "response"), numbers, source),
+        "mean": labelled(tree, "mean", draw_matrix(source, "mean"), numbers, source),
     }
     later = xr.Dataset(predictions).assign_coords(_coords(design.frame, marks, "row"))
     so_far = xr.Dataset({name: (("observed",), fitted.response)},

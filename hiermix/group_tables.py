@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def group_effects(tree: "xr.DataTree", design: Design, group: str, prob: float) -> pd.DataFrame:
-    """Mean, sd and interval of the effects, one row a level and effect."""
+    """Mean, sd and interval of the effects, one row a level and effect (of each category)."""
     return _table(effect_draws(tree, design, group), group, prob)
 
 
@@ -23,7 +23,7 @@ def coefficients(tree: "xr.DataTree", design: Design, group: str, prob: float) -
 
 
 def effect_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.DataArray":
-    """Draws of the effects (chain, draw, level, effect)."""
+    """Draws of the effects (chain, draw, level, effect); categories come before the level."""
     names = [each.name for each in design.groupings]
     if group not in names:
         near = did_you_mean(str(group), names)
@@ -50,12 +50,12 @@ def coefficient_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.Da
 def _table(draws: "xr.DataArray", group: str, prob: float) -> pd.DataFrame:
     if not 0 < prob < 1:
         raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
-    _, _, level, effect = draws.dims
-    values = draws.to_numpy().reshape(-1, draws.sizes[level] * draws.sizes[effect])
+    dims = draws.dims[2:]
+    values = draws.to_numpy().reshape(draws.sizes["chain"] * draws.sizes["draw"], -1)
     tails = [(1 - prob) / 2, (1 + prob) / 2]
     low, high = np.quantile(values, tails, axis=0)
     index = pd.MultiIndex.from_product(
-        [draws[level].to_numpy(), draws[effect].to_numpy()], names=[group, "effect"]
+        [draws[dim].to_numpy() for dim in dims], names=[*dims[:-2], group, "effect"]
     )
     columns = {"mean": values.mean(axis=0), "sd": values.std(axis=0, ddof=1)}
     names = [f"q{100 * tail:g}" for tail in tails]

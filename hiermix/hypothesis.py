@@ -10,11 +10,13 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from hiermix.categories import named, views
 from hiermix.design import Design, Grouping
 from hiermix.draws import pairs
 from hiermix.errors import ArgumentError, did_you_mean
@@ -168,14 +170,21 @@ def _take_names(statement: str, tree: "xr.DataTree", design: Design) -> tuple[st
 
 def _known(tree: "xr.DataTree", design: Design) -> Iterator[tuple[str, Read]]:
     """Every name but those of levels, and what reads it."""
-    posterior = tree["posterior"].to_dataset()
-    for name in posterior.data_vars:
-        if posterior[name].dims == ("chain", "draw"):
-            yield str(name), posterior[name].to_numpy
+    for category, posterior in views(tree["posterior"].to_dataset()):
+        for name, read in _parameters(posterior, design):
+            yield named(name, category), read
+            if category is None and name.startswith("b["):
+                yield name.removeprefix("b[").removesuffix("]"), read
+
+
+def _parameters(posterior: "xr.Dataset", design: Design) -> Iterator[tuple[str, Read]]:
+    """Names of the parameters of one linear predictor, and of the family's own."""
+    for variable in posterior.data_vars:
+        if posterior[variable].dims == ("chain", "draw"):
+            yield str(variable), posterior[variable].to_numpy
     if "b" in posterior:
         for term in posterior["term"].to_numpy().tolist():
-            read = posterior["b"].sel(term=term).to_numpy
-            yield from ((term, read), (f"b[{term}]", read))
+            yield f"b[{term}]", posterior["b"].sel(term=term).to_numpy
     for each in design.groupings:
         for effect in each.effects:
             where = {f"{each.name}_effect": effect}
@@ -192,14 +201,29 @@ def _take_levels(
     text: str, tree: "xr.DataTree", design: Design, hold: Callable[[Read], str]
 ) -> str:
     """Put placeholders for coefficients of levels, ``county[ST LOUIS, floor]``."""
-    for grouping in design.groupings:
+    for each in design.groupings:
+        effects = _effects(tree, each)
+        grouping = replace(each, effects=tuple(effects))
         start = re.compile(rf"(?<!\w){re.escape(grouping.name)}\s*\[")
         while opened := start.search(text):
-            inside, end = _level_and_effect(text, opened.end(), grouping)
+            (level, effect), end = _level_and_effect(text, opened.end(), grouping)
             draws = coefficient_draws(tree, design, grouping.name)
-            read = draws.sel(dict(zip(draws.dims[2:], inside, strict=True))).to_numpy
+            read = draws.sel({draws.dims[-2]: level} | effects[effect]).to_numpy
             text = text[: opened.start()] + hold(read) + text[end:]
     return text
+
+
+def _effects(tree: "xr.DataTree", grouping: Grouping) -> dict[str, dict[Any, Any]]:
+    """How the effects of a factor are written, and where each is among the draws."""
+    found: dict[str, dict[Any, Any]] = {}
+    for category, _ in views(tree["posterior"].to_dataset()):
+        for effect in grouping.effects:
+            where = {f"{grouping.name}_effect": effect}
+            if category is None:
+                found[effect] = where
+            else:
+                found[f"{category}, {effect}"] = where | {"category": category}
+    return found
 
 
 def _level_and_effect(text: str, start: int, grouping: Grouping) -> tuple[tuple[object, str], int]:

@@ -43,6 +43,7 @@ def lay_out(
     own: Sequence[str],
     factors: Collection[str],
     draws: Which = None,
+    category: str | None = None,
 ) -> Layout:
     """Lay out draws, aligned by label.
 
@@ -58,8 +59,12 @@ def lay_out(
         Grouping factors wanted.
     draws : sequence of int, optional
         Which draws, counted through the chains; all by default.
+    category : str, optional
+        The category whose linear predictor is wanted, where each has one.
     """
     posterior = tree["posterior"].to_dataset()
+    if category is not None:
+        posterior = posterior.sel(category=category, drop=True)
     chosen = [each for each in design.groupings if each.name in factors]
     return Layout(
         b=_population(posterior, design, draws),

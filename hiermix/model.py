@@ -14,6 +14,7 @@ import pandas as pd
 
 from hiermix import (
     assemble,
+    categories,
     checks,
     describe,
     effects,
@@ -217,8 +218,12 @@ class Model:
     def _label(self, ready: Assembled, samples: Samples, seed: int) -> "xr.Dataset":
         """Name the draws and draw the effects that were integrated out."""
         own = tuple(each.name for each in self.family.own)
-        r = effects.all_factors(ready.gram, samples.draws, self.design.groupings, seed)
-        return trees.posterior(samples.draws, r, self.design, ready.x_mean, own)
+        r = effects.all_factors(ready.gram, samples.draws, ready.groupings, seed)
+        if not self.family.unordered:
+            return trees.posterior(samples.draws, r, self.design, ready.x_mean, own)
+        apart = categories.take_apart(samples.draws, r, self.design)
+        each = [trees.posterior(*part, self.design, ready.x_mean, own) for part in apart]
+        return categories.join(each, self.design)
 
     def _attrs(
         self,

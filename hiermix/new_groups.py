@@ -37,6 +37,8 @@ class NewEffects:
         Seed of the streams, one for each factor and label.
     known : mapping, optional
         Effects (Q, S) by factor and label that are known already: those updated by data.
+    category : str, optional
+        Category of the response whose linear predictor they enter: each has streams of its own.
     """
 
     def __init__(
@@ -45,10 +47,12 @@ class NewEffects:
         new_groups: str,
         seed: int,
         known: dict[tuple[str, str], FloatArray] | None = None,
+        category: str | None = None,
     ) -> None:
         self._layout = layout
         self._sample = new_groups in ("sample", "update")
         self._seed = seed
+        self._category = () if category is None else (category,)
         self._known = known or {}
         largest = max((len(r) for r in layout.r.values()), default=1) * layout.draws
         self._drawn = lru_cache(max(1, _CACHED // max(1, largest)))(self._draw)
@@ -64,13 +68,14 @@ class NewEffects:
         """Return the effects of a row without a label: it is taken for a group of its own."""
         if not self._sample:
             return self._zero(grouping)
-        return self._scaled(grouping.name, RowStreams(self._seed, "row", grouping.name).at(row))
+        streams = RowStreams(self._seed, "row", grouping.name, *self._category)
+        return self._scaled(grouping.name, streams.at(row))
 
     def _zero(self, grouping: Grouping) -> FloatArray:
         return np.zeros((len(grouping.effects), self._layout.draws))
 
     def _draw(self, factor: str, label: str) -> FloatArray:
-        return self._scaled(factor, generator(self._seed, "effect", factor, label))
+        return self._scaled(factor, generator(self._seed, "effect", factor, label, *self._category))
 
     def _scaled(self, factor: str, rng: np.random.Generator) -> FloatArray:
         """Draw from N(0, Sigma), a fresh one for every draw of Sigma."""

@@ -7,7 +7,7 @@ and its integrated-out density gives mode, curvature and effects. The result onl
 sampler: the posterior is the same whatever it is.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -56,6 +56,8 @@ class Problem:
     """(P,) what the program's X has subtracted."""
     origin: float
     """Where responses and linear predictors are counted from: no digits are lost on y + 1e9."""
+    against: Callable[[FloatArray], FloatArray] = np.zeros_like
+    """What the density of a row takes off its linear predictor, given those of all rows."""
 
     @cached_property
     def pairs(self) -> list[Pair]:
@@ -86,12 +88,9 @@ class FactorFit:
         Q = len(self.Lambda)
         return np.asarray(np.eye(Q) + self.Lambda.T @ self.gram.ZtZ @ self.Lambda)
 
-    def degrees(self) -> float:
-        """Degrees of freedom that the effects use."""
-        if not len(self.gram.ZtZ):
-            return 0.0
-        A = self.shrinkage()
-        return float(A.shape[0] * A.shape[1] - np.trace(np.linalg.inv(A), axis1=1, axis2=2).sum())
+    def covariance(self) -> FloatArray:
+        """(J, Q, Q) of the effects, given everything else."""
+        return np.asarray(self.Lambda @ np.linalg.inv(self.shrinkage()) @ self.Lambda.T)
 
 
 @dataclass(frozen=True)
@@ -153,14 +152,35 @@ def _fit(problem: Problem) -> tuple[dict[str | None, FactorFit], Coordinates, Fl
         population = _backfit(problem, working - offset, weights, parts, fits)
         before, eta = eta, _within(problem.family, offset + population + sum(parts.values()),
                                    location)  # fmt: skip
-        used = len(design.terms) + sum(fit.degrees() for fit in fits.values())
-        blur = np.sqrt(min(0.9, used / design.rows) / np.maximum(weights, 1e-300))
-        blur = np.minimum(blur, 10 * spread) * (weights > 0)
-        own = _estimate_own(problem, own.center, eta, blur)
+        if len(own.center):
+            own = _estimate_own(problem, own.center, eta, _blur(problem, fits))
         if np.sqrt(np.mean(weights * (eta - before) ** 2)) < _SETTLED:
             break
     weights, _ = _working(problem, eta, own, spread)
     return fits, own, weights
+
+
+def _blur(problem: Problem, fits: Mapping[str | None, FactorFit]) -> FloatArray:
+    """Sd of the linear predictor of each row in the working model.
+
+    Of the effects given the population, factor by factor, and of the population with the effects
+    of one factor moving along.
+    """
+    design, last = problem.design, list(fits)[-1]
+    spread = {name: fit.covariance() for name, fit in fits.items() if name is not None}
+    variance = np.zeros(design.rows)
+    for start in range(0, design.rows, SLICE):
+        rows = slice(start, min(start + SLICE, design.rows))
+        X = design.X(rows) - fits[last].gram.x_mean
+        for name, V in spread.items():
+            Z, codes = design.Z(name, rows), design.grouping(name).codes[rows]
+            ZV = np.einsum("nq,nqk->nk", Z, V[codes])
+            variance[rows] += np.sum(ZV * Z, axis=1)
+            if name == last:
+                X = X + np.einsum("nk,nkp->np", ZV, fits[last].gram.ZtR[codes, :, 1:])
+        root = fits[last].coordinates.scale[: X.shape[1], : X.shape[1]]
+        variance[rows] += np.sum((X @ root) ** 2, axis=1)
+    return np.asarray(np.minimum(np.sqrt(variance), 10 * problem.scale[1]))
 
 
 def _within(family: Family, eta: FloatArray, location: float) -> FloatArray:
@@ -177,13 +197,19 @@ def _working(
     the step of a row within reason, and is positive where the density is not log-concave.
     """
     h = 1e-3 * spread
-    at = eta - problem.origin
+    at = eta - problem.origin - problem.against(eta)
     low, here, high = (_log_density(problem, at + step, own.center) for step in (-h, 0.0, h))
     slope = (high - low) / (2 * h)
     curvature = (2 * here - low - high) / h**2
-    typical = max(float(np.mean(np.abs(curvature))), 1e-10)
+    typical = max(float(np.median(np.abs(curvature))), 1e-10)
     curvature = np.maximum(curvature, 1e-3 * typical)
-    if problem.family.link != "identity":
+    if problem.family.link == "identity":
+        # The parabola with its peak at the response never overshoots: the weights of the EM
+        # algorithm for Student's t (Lange, Little and Taylor, 1989).
+        away = problem.y - problem.origin - at
+        far = np.abs(away) > h
+        curvature[far] = slope[far] / away[far]
+    else:
         curvature = np.maximum(curvature, np.abs(slope) / _LONGEST_STEP)
     weights = curvature if problem.design.weights is None else curvature * problem.design.weights
     return weights, eta + slope / curvature

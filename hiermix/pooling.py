@@ -21,6 +21,7 @@ from hiermix.comparison import compare
 from hiermix.design import Design
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, HiermixWarning
+from hiermix.families import needs_numbers
 from hiermix.fit import Fit
 from hiermix.formula import Formula, Group, parse
 from hiermix.group_tables import coefficient_draws
@@ -203,6 +204,7 @@ def pooling(
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws,
                 "engine": engine, "progress": progress}  # fmt: skip
     partial = Model(formula, data, groups=groups, priors=priors, **options)
+    needs_numbers(partial.family, "pooling")
     if len(partial.design.groupings) != 1:
         raise ArgumentError(
             f"pooling compares the groups of one grouping factor; {formula!r} has "

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from hiermix.categories import further
 from hiermix.design import Design
 from hiermix.errors import ArgumentError, did_you_mean
-from hiermix.families import Family
+from hiermix.families import Family, needs_numbers
 from hiermix.layout import Which, lay_out
 from hiermix.new_groups import NewEffects, check_policy
 from hiermix.predictor import Job, Predictor
@@ -86,9 +88,20 @@ def predictor(
         Which draws, counted through the chains; all by default.
     """
     seed = int(tree.attrs["seed"]) if seed is None else seed
+    if new_groups == "update":
+        needs_numbers(family, "new_groups='update'")
     own = tuple(each.name for each in family.own)
-    layout = lay_out(tree, design, own, factors(design, group_effects), draws)
-    source = Predictor(design, family, layout, NewEffects(layout, new_groups, seed), seed)
+    wanted = factors(design, group_effects)
+
+    def of(category: str | None) -> Predictor:
+        layout = lay_out(tree, design, own, wanted, draws, category)
+        new = NewEffects(layout, new_groups, seed, category=category)
+        return Predictor(design, family, layout, new, seed)
+
+    if family.unordered:
+        each = tuple(map(of, further(design)))
+        return replace(each[0], categories=each)
+    source = of(None)
     return with_updated(source) if new_groups == "update" else source
 
 
@@ -122,8 +135,8 @@ def linear(
 
 
 def draw_matrix(source: Predictor, kind: str) -> FloatArray:
-    """Return the draws of a prediction (n, S)."""
-    out = np.empty((source.design.rows, source.layout.draws))
+    """Return the draws of a prediction (n, S), or (n, S, C) of categories."""
+    out = np.empty((source.design.rows, *source.shape(kind)))
 
     def put(job: Job) -> None:
         rows, part = job()
@@ -134,13 +147,15 @@ def draw_matrix(source: Predictor, kind: str) -> FloatArray:
 
 
 def quantile_matrix(source: Predictor, kind: str, probs: Sequence[float]) -> FloatArray:
-    """Return quantiles (len(probs), n) of a prediction, whose draws are never held all at once."""
+    """Return quantiles (len(probs), n, ...) of a prediction, whose draws are never held at once."""
     wanted = check_probs(probs)
-    out = np.empty((len(wanted), source.design.rows))
+    out = np.empty((len(wanted), source.design.rows, *source.shape(kind)[1:]))
 
     def put(job: Job) -> None:
         rows, part = job()
-        out[:, rows] = sorted_quantiles(part, wanted)
+        draws_last = np.ascontiguousarray(np.moveaxis(part, 1, -1))
+        flat = sorted_quantiles(draws_last.reshape(-1, draws_last.shape[-1]), wanted)
+        out[:, rows] = flat.reshape(len(wanted), *draws_last.shape[:-1])
 
     _each(put, source, kind)
     return out
@@ -201,23 +216,39 @@ def result(
     if quantiles is not None:
         return quantile_array(source, kind, quantiles)
     if into is not None:
-        empty = labelled(tree, kind, np.empty((0, source.layout.draws)), np.arange(0))
+        empty = labelled(tree, kind, np.empty((0, *source.shape(kind))), np.arange(0), source)
         return write(in_pieces(tree, source, kind), empty, source.design.rows, Path(into))
-    return labelled(tree, kind, draw_matrix(source, kind), np.arange(source.design.rows))
+    numbers = np.arange(source.design.rows)
+    return labelled(tree, kind, draw_matrix(source, kind), numbers, source)
 
 
-def labelled(tree: "xr.DataTree", kind: str, flat: FloatArray, rows: np.ndarray) -> "xr.DataArray":
-    """Label draws (n, S) as (chain, draw, row); a view, nothing is copied."""
+def labelled(
+    tree: "xr.DataTree",
+    kind: str,
+    flat: FloatArray,
+    rows: np.ndarray,
+    source: Predictor | None = None,
+) -> "xr.DataArray":
+    """Label draws (n, S, ...) as (chain, draw, row, ...); a view, nothing is copied."""
     import xarray as xr
 
     posterior = tree["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    apart = {} if source is None else _categories(source, kind)
     return xr.DataArray(
-        np.moveaxis(flat.reshape(len(flat), *shape), 0, -1),
-        dims=("chain", "draw", "row"),
-        coords={"chain": posterior["chain"], "draw": posterior["draw"], "row": rows},
+        np.moveaxis(flat.reshape(len(flat), *shape, *flat.shape[2:]), 0, 2),
+        dims=("chain", "draw", "row", *apart),
+        coords={"chain": posterior["chain"], "draw": posterior["draw"], "row": rows, **apart},
         name=kind,
     )
+
+
+def _categories(source: Predictor, kind: str) -> dict[str, list[str]]:
+    """Return the labels of a prediction that has a number for each category."""
+    if len(source.shape(kind)) == 1:
+        return {}
+    names = [str(label) for label in source.design.categories]
+    return {"category": names[1:] if kind == "linear" else names}
 
 
 def in_pieces(tree: "xr.DataTree", source: Predictor, kind: str) -> Iterator["xr.DataArray"]:
@@ -225,16 +256,17 @@ def in_pieces(tree: "xr.DataTree", source: Predictor, kind: str) -> Iterator["xr
     numbers = np.arange(source.design.rows)
     for job in source.jobs(kind):
         rows, part = job()
-        yield labelled(tree, kind, part, numbers[rows])
+        yield labelled(tree, kind, part, numbers[rows], source)
 
 
 def quantile_array(source: Predictor, kind: str, probs: Sequence[float]) -> "xr.DataArray":
-    """Return quantiles labelled as (quantile, row)."""
+    """Return quantiles labelled as (quantile, row), and category where there are several."""
     import xarray as xr
 
+    numbers, apart = np.arange(source.design.rows), _categories(source, kind)
     return xr.DataArray(
         quantile_matrix(source, kind, probs),
-        dims=("quantile", "row"),
-        coords={"quantile": check_probs(probs), "row": np.arange(source.design.rows)},
+        dims=("quantile", "row", *apart),
+        coords={"quantile": check_probs(probs), "row": numbers, **apart},
         name=kind,
     )

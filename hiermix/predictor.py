@@ -36,7 +36,7 @@ class Matrices(NamedTuple):
 
 
 type Job = Callable[[], tuple[slice, FloatArray]]
-"""Makes a piece of a prediction: rows, and their draws (n, S)."""
+"""Makes a piece of a prediction: rows, and their draws (n, S), or (n, S, C) of categories."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +48,15 @@ class Predictor:
     layout: Layout
     new: NewEffects
     seed: int
+    categories: tuple["Predictor", ...] = ()
+    """One for each category but the first, where each has a linear predictor; the first of them
+    is like this one."""
+
+    def shape(self, kind: str) -> tuple[int, ...]:
+        """Return the shape of a prediction of one row: draws, and categories where it has them."""
+        K = len(self.categories)
+        apart = {"linear": (K,), "mean": (K + 1,)} if K else {}
+        return (self.layout.draws, *apart.get(kind, ()))
 
     @cached_property
     def hashes(self) -> NDArray[np.uint64]:
@@ -56,7 +65,7 @@ class Predictor:
 
     def jobs(self, kind: str) -> Iterator[Job]:
         """Yield the pieces of a prediction in order, each made when it is called."""
-        size = max(1, _ENTRIES // self.layout.draws)
+        size = max(1, _ENTRIES // (self.layout.draws * max(1, len(self.categories))))
         for start in range(0, self.design.rows, _ROWS):
             block = self.matrices(slice(start, start + _ROWS))
             stop = start + len(block.X)
@@ -76,7 +85,7 @@ class Predictor:
     def _response(self, rows: slice, eta: FloatArray) -> FloatArray:
         """Draw responses; every row has a stream of its own."""
         streams = RowStreams(self.seed, "response")
-        drawn = np.empty_like(eta)
+        drawn = np.empty(eta.shape[:2])
         for place, (hash_, same) in enumerate(self.hashes[rows].tolist()):
             own = self.own(rows.start + place)
             drawn[place] = self.family.draw(streams.at((hash_, same)), eta[place], own)
@@ -88,8 +97,12 @@ class Predictor:
         return Matrices(self.design.X(rows), {name: self.design.Z(name, rows) for name in chosen})
 
     def linear(self, rows: Rows, matrices: Matrices | None = None) -> FloatArray:
-        """Return the linear predictor (n, S) of some rows."""
-        X, Zs = matrices or self.matrices(rows)
+        """Return the linear predictor (n, S) of some rows; (n, S, C - 1) of categories."""
+        matrices = matrices or self.matrices(rows)
+        if self.categories:
+            each = [source.linear(rows, matrices) for source in self.categories]
+            return np.stack(each, axis=-1)
+        X, Zs = matrices
         eta: FloatArray = X @ self.layout.b
         if self.design.offset is not None:
             eta += self.design.offset[rows, None]

@@ -55,7 +55,7 @@ def _columns(design: Design, X: FloatArray, family: Family) -> Iterator[NDArray[
     """Everything in which rows of one kind are equal; the cheap and telling first."""
     beside = [design.trials, design.censored, design.response]
     yield from (each.codes for each in design.groupings)
-    if family.data not in ("successes", "events"):
+    if family.data not in ("successes", "events", "chosen"):
         yield from (each for each in beside if each is not None)
     yield from X.T
     if design.offset is not None:

@@ -108,7 +108,15 @@ def _is_success(values: pd.Series, name: str, success: Any) -> FloatArray:
     return np.asarray(y)
 
 
-def categories(values: pd.Series, name: str, family: str) -> tuple[object, ...]:
+def unordered_categories(values: pd.Series) -> tuple[object, ...]:
+    """Return the categories of a response: those of the dtype, or its values in order."""
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return tuple(values.cat.remove_unused_categories().cat.categories)
+    labels = values.dropna().unique().tolist()
+    return tuple(sorted(labels, key=lambda label: (isinstance(label, str), label)))
+
+
+def ordered_categories(values: pd.Series, name: str, family: str) -> tuple[object, ...]:
     """Return the ordered categories of a response: those of the dtype, or its whole numbers."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         if not values.cat.ordered:
@@ -128,16 +136,17 @@ def categories(values: pd.Series, name: str, family: str) -> tuple[object, ...]:
     return tuple(int(value) for value in np.unique(y[~np.isnan(y)]))
 
 
-class Ordered:
+class Categories:
     """Categories counted from 1, in the order of the rows that were fitted."""
 
-    def __init__(self, family: str) -> None:
+    def __init__(self, family: str, *, ordered: bool) -> None:
         self.family = family
+        self.ordered = ordered
         self.labels: tuple[object, ...] = ()
 
     def __call__(self, values: pd.Series, name: str, trials: FloatArray | None) -> FloatArray:
         """Return the place of each category; the first call, on the fitted rows, sets them."""
-        self.labels = self.labels or categories(values, name, self.family)
+        self.labels = self.labels or self._found(values, name)
         if len(self.labels) < 2:
             raise DataError(f"response {name!r} is constant ({self.labels[0]!r})")
         place = {label: float(i + 1) for i, label in enumerate(self.labels)}
@@ -147,3 +156,8 @@ class Ordered:
         if found:
             raise DataError(f"column {name!r} has categories that the fit never saw: {found}")
         return y
+
+    def _found(self, values: pd.Series, name: str) -> tuple[object, ...]:
+        if self.ordered:
+            return ordered_categories(values, name, self.family)
+        return unordered_categories(values)

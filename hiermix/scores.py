@@ -44,3 +44,17 @@ def scores(actual: FloatArray, draws: FloatArray) -> pd.DataFrame:
     return pd.DataFrame(
         {name: found[name] for name in ("crps", "pinball", "in_50", "in_80", "in_95")}
     )
+
+
+def of_categories(actual: FloatArray, probability: FloatArray) -> pd.DataFrame:
+    """Score probabilities (n, C) of categories counted from 1; a row each.
+
+    Returns
+    -------
+    DataFrame
+        ``log``, minus the logarithm of the probability of what happened, and ``brier``, the sum of
+        squared errors of the probabilities (Gneiting and Raftery, 2007). Smaller is better.
+    """
+    happened = np.eye(probability.shape[1])[actual.astype(int) - 1]
+    log = -np.log(np.sum(probability * happened, axis=1))
+    return pd.DataFrame({"log": log, "brier": np.sum((probability - happened) ** 2, axis=1)})

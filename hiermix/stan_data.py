@@ -51,7 +51,12 @@ def _spread(design: Design, at: Coordinates) -> FloatArray:
 
 def b_names(design: Design) -> list[str]:
     """Prior names of the population coefficients, in the programs' order."""
-    return [term if term == "Intercept" else f"b[{term}]" for term in design.terms]
+    return [term if _is_intercept(term) else f"b[{term}]" for term in design.terms]
+
+
+def _is_intercept(term: str) -> bool:
+    """Say whether a term is the intercept, or that of a category."""
+    return term == "Intercept" or term.startswith("Intercept[")
 
 
 def b_priors(design: Design, table: PriorTable) -> list[Prior]:
@@ -105,8 +110,8 @@ def _lower(ZtZ: FloatArray) -> FloatArray:
     return np.ascontiguousarray(ZtZ[:, rows, columns])
 
 
-def rows(design: Design, X: FloatArray, tuning: Tuning, repeats: Repeats) -> StanData:
-    """Build rows, levels and tuning for the programs that sample the effects.
+def rows(design: Design, X: FloatArray, repeats: Repeats) -> StanData:
+    """Build the rows for the programs that sample the effects.
 
     Parameters
     ----------
@@ -114,8 +119,6 @@ def rows(design: Design, X: FloatArray, tuning: Tuning, repeats: Repeats) -> Sta
         The fitted rows.
     X : array, shape (rows, P)
         Population design, centred if there is an intercept.
-    tuning : Tuning
-        From the penalised fit.
     repeats : Repeats
         Which rows to hand over; none to sample the prior.
     """
@@ -124,20 +127,26 @@ def rows(design: Design, X: FloatArray, tuning: Tuning, repeats: Repeats) -> Sta
     Z = [design.Z(each.name)[which] for each in groupings]
     effects = [effect for each in groupings for effect in each.effects]
     codes = [each.codes[which].astype(np.int64) + 1 for each in groupings]
-    J = [len(each.levels) for each in groupings]
-    Q = [len(each.effects) for each in groupings]
-    ZtWZ = _stack([_lower(part) for part in tuning.ZtWZ])
-    ZtWR = _stack([part.reshape(len(part), -1) for part in tuning.ZtWR])
     return {
         "N": len(which),
         "X": X[which],
         "known": np.zeros(len(which)) if design.offset is None else design.offset[which],
-        "M": len(groupings),
-        "Q": _ints(Q),
-        "J": _ints(J),
         "level": np.array(codes, dtype=np.int64).reshape(len(groupings), len(which)),
         "Z": np.concatenate([*Z, np.empty((len(which), 0))], axis=1),
         "constant": _ints([effect == "Intercept" for effect in effects]),
+    }
+
+
+def factors(design: Design, tuning: Tuning) -> StanData:
+    """Build the grouping factors and their tuning, by the penalised fit, for the same programs."""
+    J = [len(each.levels) for each in design.groupings]
+    Q = [len(each.effects) for each in design.groupings]
+    ZtWZ = _stack([_lower(part) for part in tuning.ZtWZ])
+    ZtWR = _stack([part.reshape(len(part), -1) for part in tuning.ZtWR])
+    return {
+        "M": len(design.groupings),
+        "Q": _ints(Q),
+        "J": _ints(J),
         "K": int(np.dot(J, Q)),
         "b_hat": tuning.b_hat,
         "cells": ZtWZ.shape[1],
@@ -193,6 +202,8 @@ def response(design: Design, family: Family, repeats: Repeats) -> StanData:
             data["event"] = 1.0 - right[which]
         case "categories":
             data |= {"y": y[which].astype(np.int64), "C": category_count(design)}
+        case "chosen":
+            data = _chosen(design, y, weight, repeats)
     if len(family.links) > 1:
         data["link"] = family.links.index(family.link) + 1
     return data
@@ -216,6 +227,12 @@ def _successes(design: Design, y: FloatArray, weight: FloatArray, repeats: Repea
         "trials": repeats.total(weight * n),
         "base": float(weight @ choose) if len(repeats.first) else 0.0,
     }
+
+
+def _chosen(design: Design, y: FloatArray, weight: FloatArray, repeats: Repeats) -> StanData:
+    C = category_count(design)
+    chosen = [repeats.total(weight * (y == category)) for category in range(2, C + 1)]
+    return {"C": C, "weight": repeats.total(weight), "chosen": np.column_stack(chosen)}
 
 
 def _events(y: FloatArray, weight: FloatArray, repeats: Repeats) -> StanData:

@@ -27,7 +27,7 @@ def write(
     Parameters
     ----------
     pieces : iterable of DataArray
-        (chain, draw, row), in the order of rows.
+        (chain, draw, row), and further dims, in the order of rows.
     empty : DataArray
         One like the pieces, without rows.
     rows : int
@@ -76,7 +76,7 @@ def _write_zarr(
         raise ArgumentError(
             f"into={path.name!r} needs the package zarr: install it, or write a '.nc' file"
         ) from error
-    shape = (*empty.shape[:-1], rows)
+    shape = (*empty.shape[:2], rows, *empty.shape[3:])
     with _replacing_folder(path) as temporary:
         start.to_zarr(temporary, mode="w", consolidated=False)
         group = zarr.open_group(temporary, mode="a")

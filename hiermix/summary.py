@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from hiermix import checks
+from hiermix.categories import named, views
 from hiermix.design import Design
 from hiermix.errors import HiermixWarning, count
 from hiermix.priors import parse_prior
@@ -76,7 +77,7 @@ def _convergence(frame: pd.DataFrame) -> list[str]:
     return found
 
 
-_CHANCES = ("bernoulli", "binomial", "beta_binomial", "ordinal")
+_CHANCES = ("bernoulli", "binomial", "beta_binomial", "ordinal", "categorical")
 
 
 def _on_their_priors(tree: "xr.DataTree") -> list[str]:
@@ -85,31 +86,35 @@ def _on_their_priors(tree: "xr.DataTree") -> list[str]:
         return []
     priors = json.loads(tree.attrs["priors"])
     found = []
-    for term in tree.posterior["term"].to_numpy().tolist():
-        draws = tree.posterior["b"].sel(term=term).to_numpy()
-        prior = parse_prior(priors[f"b[{term}]"]).frozen()
-        # A normal cut in half at its center is 0.61 times as wide.
-        if np.ptp(np.quantile(draws, [0.25, 0.75])) > 0.5 * np.ptp(prior.ppf([0.25, 0.75])):
-            found.append(
-                f"b[{term}] sits on its prior: the data hardly bound it, as where {term} separates "
-                "the responses perfectly. Give it a prior that you believe."
-            )
+    for category, posterior in views(tree.posterior):
+        for term in posterior["term"].to_numpy().tolist():
+            name = named(f"b[{term}]", category)
+            draws = posterior["b"].sel(term=term).to_numpy()
+            prior = parse_prior(priors[name]).frozen()
+            # A normal cut in half at its center is 0.61 times as wide.
+            if np.ptp(np.quantile(draws, [0.25, 0.75])) > 0.5 * np.ptp(prior.ppf([0.25, 0.75])):
+                found.append(
+                    f"{name} sits on its prior: the data hardly bound it, as where {term} "
+                    "separates the responses perfectly. Give it a prior that you believe."
+                )
     return found
 
 
 def _spreads(tree: "xr.DataTree", design: Design) -> list[str]:
     """Sds that sit at zero: the data do not need the term."""
     found = []
-    for grouping in design.groupings:
-        sd = tree.posterior[f"sd_{grouping.name}"]
-        for effect in grouping.effects:
-            draws = sd.sel({f"{grouping.name}_effect": effect}).to_numpy().ravel()
-            if _at_zero(draws):
-                kind = "intercept" if effect == "Intercept" else "slope"
-                found.append(
-                    f"sd of {effect} by {grouping.name} sits at zero: "
-                    f"the data do not need this {kind}."
-                )
+    for category, posterior in views(tree.posterior):
+        where = "" if category is None else f" of {category}"
+        for grouping in design.groupings:
+            sd = posterior[f"sd_{grouping.name}"]
+            for effect in grouping.effects:
+                draws = sd.sel({f"{grouping.name}_effect": effect}).to_numpy().ravel()
+                if _at_zero(draws):
+                    kind = "intercept" if effect == "Intercept" else "slope"
+                    found.append(
+                        f"sd of {effect} by {grouping.name}{where} sits at zero: "
+                        f"the data do not need this {kind}."
+                    )
     return found
 
 

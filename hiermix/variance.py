@@ -13,7 +13,7 @@ import pandas as pd
 
 from hiermix.design import Design
 from hiermix.errors import ArgumentError
-from hiermix.families import Family
+from hiermix.families import Family, needs_numbers
 from hiermix.gram import SLICE
 from hiermix.layout import lay_out
 from hiermix.typing import FloatArray
@@ -110,6 +110,7 @@ def table(tree: "xr.DataTree", design: Design, family: Family, prob: float) -> p
 
 def components(tree: "xr.DataTree", design: Design, family: Family) -> dict[str, FloatArray]:
     """Draws (S,) of the variance of each component, population first and residual last."""
+    needs_numbers(family, "variance")
     names = [each.name for each in design.groupings]
     own = tuple(each.name for each in family.own)
     layout = lay_out(tree, design, own, names)

@@ -24,6 +24,7 @@ ORDER = (
     "distributions",
     "response_rules",
     "families",
+    "categories",
     "gram",
     "nested",
     "standardise",

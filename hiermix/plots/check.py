@@ -7,7 +7,7 @@ import pandas as pd
 
 from hiermix.design import Design
 from hiermix.errors import ArgumentError, did_you_mean
-from hiermix.families import Family
+from hiermix.families import Family, needs_numbers
 from hiermix.group_tables import effect_draws
 from hiermix.plots import layout
 from hiermix.plots.layout import BLUE, INK, ORANGE, PALE, Plot
@@ -40,12 +40,16 @@ def plot(
         known = ", ".join(STATISTICS)
         raise ArgumentError(f"statistic must be one of {known}, not {statistic!r}.{near}")
     if group is not None:
+        needs_numbers(family, f"the {statistic} of each level")
         effect_draws(tree, design, group)
     seen = replicates(tree, design, family)
     ax = layout.axes(ax, figsize or (layout.WIDTH, 4.0))
     if group is None:
         data = overall(seen, prob)
         _histogram(ax, data, design.response_name, prob)
+        if family.unordered:
+            names = [layout.shorten(label, 16) for label in design.categories]
+            ax.set_xticks(range(1, len(names) + 1), names)
     else:
         data = by_group(seen, group, statistic, prob)
         _levels(ax, data, group, f"{statistic} of {design.response_name}", prob)

@@ -12,6 +12,7 @@ from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families import Family
 from hiermix.plots import layout
 from hiermix.plots.layout import BLUE, INK, Plot
+from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -35,7 +36,7 @@ def plot(
     prob: float,
     figsize: tuple[float, float] | None,
 ) -> Plot:
-    """Draw small multiples of the mean response against `x`."""
+    """Draw small multiples of the mean response, or of each category's probability, against x."""
     check_column(design, x)
     grouping = _grouping(design, by)
     shown = _levels(grouping, levels)
@@ -44,13 +45,16 @@ def plot(
     rows = -(-len(shown) // columns)
     size = figsize or (layout.WIDTH, max(3.2, 1.2 + 1.7 * rows))
     axes = layout.panels(rows, columns, size, sharex=True, sharey=True)
+    draw = _probabilities if family.unordered else _panel
     for panel, level in zip(axes, shown, strict=False):
-        _panel(panel, data[data["level"] == level], _own_rows(design, grouping, level, x), x, prob)
+        draw(panel, data[data["level"] == level], _own_rows(design, grouping, level, x), x, prob)
     for panel in axes[len(shown) :]:
         panel.set_visible(False)
     _write(axes, columns, x, design, by, len(shown), len(grouping.levels))
+    figure = layout.figure_of(axes[0])
+    figure.supylabel(_of_response(design, family), fontsize=layout.TEXT, color=INK)
     layout.legend_below(axes[0])
-    return Plot(layout.figure_of(axes[0]), data)
+    return Plot(figure, data)
 
 
 def numbers(
@@ -64,8 +68,8 @@ def numbers(
 ) -> pd.DataFrame:
     """One row a level and value of x: mean, low, high of the group's mean response, population.
 
-    Other columns are held at the group's mean, or its most frequent value; effects of other
-    grouping factors at zero.
+    Of unordered categories, one row a category too: of its probability. Other columns are held at
+    the group's mean, or its most frequent value; effects of other grouping factors at zero.
     """
     layout.percent(prob)
     grouping = design.grouping(by)
@@ -77,14 +81,23 @@ def numbers(
     # Successes are drawn as shares: rows differ in their trials.
     trials = 1.0 if rows.trials is None else rows.trials[:, None]
     draws = predict.draw_matrix(source, "mean") / trials
-    low, high = np.quantile(draws, probs, axis=1)
     none = predict.predictor(tree, rows, family, group_effects="none")
-    return pd.DataFrame({
-        "level": np.repeat(np.array(levels, dtype=object), len(grid)),
-        x: list(grid) * len(levels),
-        "mean": draws.mean(axis=1), "low": low, "high": high,
-        "population": (predict.draw_matrix(none, "mean") / trials).mean(axis=1),
-    })  # fmt: skip
+    population = (predict.draw_matrix(none, "mean") / trials).mean(axis=1)
+
+    def frame_of(draws: FloatArray, population: FloatArray) -> pd.DataFrame:
+        low, high = np.quantile(draws, probs, axis=1)
+        return pd.DataFrame({
+            "level": np.repeat(np.array(levels, dtype=object), len(grid)),
+            x: list(grid) * len(levels),
+            "mean": draws.mean(axis=1), "low": low, "high": high, "population": population,
+        })  # fmt: skip
+
+    if not family.unordered:
+        return frame_of(draws, population)
+    return pd.concat(
+        [frame_of(draws[..., c], population[:, c]).assign(category=str(label))
+         for c, label in enumerate(design.categories)], ignore_index=True
+    )  # fmt: skip
 
 
 def check_column(design: Design, x: str) -> None:
@@ -179,12 +192,33 @@ def _panel(ax: "Axes", data: pd.DataFrame, own: pd.DataFrame, x: str, prob: floa
     ax.set_title(f"{name} ({len(own)})", fontsize=layout.SMALL + 0.5, loc="left", color=INK, pad=3)
 
 
+def _probabilities(ax: "Axes", data: pd.DataFrame, own: pd.DataFrame, x: str, prob: float) -> None:
+    """Draw a line a category with its band; marks along the edge are the rows observed."""
+    at = data[x].drop_duplicates().tolist()
+    for c, (category, part) in enumerate(data.groupby("category", sort=False)):
+        color = layout.COLORS[c % len(layout.COLORS)]
+        rows = _apart(own["x"], at)[own["y"] == c + 1]
+        ax.plot(rows, np.full(len(rows), -0.03 - 0.03 * c), "|", color=color, markersize=4)
+        ax.fill_between(at, part["low"], part["high"], color=color, alpha=0.22, linewidth=0)
+        ax.plot(at, part["population"], color=color, linestyle=(0, (5, 3)), linewidth=0.8)
+        ax.plot(at, part["mean"], color=color, linewidth=1.4, label=str(category))
+    ax.plot([], color=INK, linestyle=(0, (5, 3)), linewidth=0.8, label="population")
+    if len(at) <= _FEW:
+        ax.set_xticks(at)
+    name = layout.shorten(data["level"].iloc[0], 18)
+    ax.set_title(f"{name} ({len(own)})", fontsize=layout.SMALL + 0.5, loc="left", color=INK, pad=3)
+
+
+def _of_response(design: Design, family: Family) -> str:
+    if family.unordered:
+        return f"probability of {design.response_name}"
+    return design.response_name + ("" if design.trials is None else " / trials")
+
+
 def _write(
     axes: Sequence["Axes"], columns: int, x: str, design: Design, by: str, shown: int, total: int
 ) -> None:
     figure = layout.figure_of(axes[0])
-    response = design.response_name + ("" if design.trials is None else " / trials")
-    figure.supylabel(response, fontsize=layout.TEXT, color=INK)
     which = f"all {total} groups" if shown == total else f"{shown} of {total} groups"
     figure.suptitle(f"{design.response_name} against {x} by {by}: {which}, from few rows to many",
                     fontsize=layout.TITLE, color=INK, x=0.01, ha="left")  # fmt: skip

@@ -9,7 +9,6 @@ import pandas as pd
 from hiermix.design import Design
 from hiermix.errors import ArgumentError, count, did_you_mean
 from hiermix.group_tables import coefficient_draws, effect_draws
-from hiermix.no_pooling import population_means
 from hiermix.plots import layout
 from hiermix.plots.layout import BLUE, GREY, INK, Plot
 
@@ -36,8 +35,9 @@ def plot(
     chosen = layout.choose_effects(effects, design.grouping(group).effects, group)
     data = pd.concat([numbers(tree, design, group, effect, kind, prob) for effect in chosen],
                      ignore_index=True)  # fmt: skip
-    axes = layout.stack(ax, len(chosen), figsize)
-    for panel, effect in zip(axes, chosen, strict=True):
+    shown = data["effect"].unique().tolist()
+    axes = layout.stack(ax, len(shown), figsize)
+    for panel, effect in zip(axes, shown, strict=True):
         _caterpillar(panel, data[data["effect"] == effect], group, effect, prob)
     layout.legend_below(axes[-1])
     return Plot(layout.figure_of(axes[0]), data)
@@ -46,7 +46,7 @@ def plot(
 def numbers(
     tree: "xr.DataTree", design: Design, group: str, effect: str, kind: str, prob: float
 ) -> pd.DataFrame:
-    """One row a level, ordered by its posterior mean.
+    """One row a level, ordered by its posterior mean; category after category, if there are any.
 
     Columns: level, effect, mean, low, high, population (what no deviation means), and, of effects,
     differs: does the interval leave out zero?
@@ -55,16 +55,30 @@ def numbers(
     if kind not in KINDS:
         near = did_you_mean(str(kind), KINDS)
         raise ArgumentError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}.{near}")
-    of_effects = kind == "effects"
-    source = effect_draws if of_effects else coefficient_draws
-    drawn = source(tree, design, group).sel({f"{group}_effect": effect})
+    where = {f"{group}_effect": effect}
+    deviations = effect_draws(tree, design, group).sel(where)
+    drawn = deviations if kind == "effects" else coefficient_draws(tree, design, group).sel(where)
+    population = (drawn - deviations).mean(("chain", "draw"))
+    if "category" not in drawn.dims:
+        return _ordered(drawn, population, effect, kind, prob)
+    each = [
+        _ordered(drawn.sel(category=label), population.sel(category=label), f"{label}, {effect}",
+                 kind, prob)
+        for label in drawn["category"].to_numpy().tolist()
+    ]  # fmt: skip
+    return pd.concat(each, ignore_index=True)
+
+
+def _ordered(
+    drawn: "xr.DataArray", population: "xr.DataArray", effect: str, kind: str, prob: float
+) -> pd.DataFrame:
     low, high = drawn.quantile([(1 - prob) / 2, (1 + prob) / 2], ("chain", "draw")).to_numpy()
     frame = pd.DataFrame({
         "level": drawn[drawn.dims[-1]].to_numpy(), "effect": effect,
         "mean": drawn.mean(("chain", "draw")).to_numpy(), "low": low, "high": high,
-        "population": 0.0 if of_effects else population_means(tree, (effect,))[0],
+        "population": population.to_numpy()[0],
     })  # fmt: skip
-    if of_effects:
+    if kind == "effects":
         frame["differs"] = (frame["low"] > 0) | (frame["high"] < 0)
     return frame.sort_values("mean", ignore_index=True)
 

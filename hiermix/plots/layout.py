@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # Okabe and Ito's colours, told apart with any colour vision and in grey print.
 BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
+COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
 INK, GREY, PALE = "#333333", "#808080", "#B8B8B8"
 WIDTH = 8.0
 SMALL, TEXT, TITLE = 7.5, 9.0, 10.5

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hiermix.design import Design
-from hiermix.families import Family
+from hiermix.families import Family, needs_numbers
 from hiermix.plots import layout
 from hiermix.plots.fit import check_column
 from hiermix.plots.layout import BLUE, INK, ORANGE, Plot
@@ -31,6 +31,7 @@ def plot(
     figsize: tuple[float, float] | None,
 ) -> Plot:
     """Draw two panels: residuals along the fit or a column, and their quantiles."""
+    needs_numbers(family, "plot_residuals")
     layout.percent(prob)
     if against is not None:
         check_column(design, against)

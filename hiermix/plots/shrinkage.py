@@ -9,7 +9,7 @@ import pandas as pd
 from hiermix import no_pooling
 from hiermix.design import Design
 from hiermix.errors import count
-from hiermix.families import Family
+from hiermix.families import Family, needs_numbers
 from hiermix.group_tables import coefficient_draws
 from hiermix.plots import layout
 from hiermix.plots.layout import BLUE, INK, ORANGE, PALE, Plot
@@ -36,6 +36,7 @@ def plot(
     figsize: tuple[float, float] | None,
 ) -> Plot:
     """Draw one coefficient over the groups, two against each other, or more one below the other."""
+    needs_numbers(family, "plot_shrinkage")
     draws = coefficient_draws(tree, design, group)
     chosen = layout.choose_effects(effects, design.grouping(group).effects, group)
     data = numbers(tree, design, family, group, prob)

@@ -13,17 +13,20 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 import hiermix as hm
 
+if TYPE_CHECKING:
+    import xarray as xr
+
 HERE = Path(__file__).parent
 REPLICATES = 200
 DRAWS = 99
-THIN = 2
+THIN = 4
 BATCH = 25
 ROWS, LEVELS = 60, 8
 FORMULA = "y ~ x + (1 + x | g)"
@@ -79,6 +82,8 @@ class Case:
     own: dict[str, tuple[str, Callable[[Rng], Any]]]
     options: dict[str, Any]
     formula: str = FORMULA
+    categories: tuple[str, ...] = ("",)
+    """Those that have a linear predictor, where not all rows share one."""
 
 
 def y(function: Callable[..., Array]) -> Callable[..., dict[str, Array]]:
@@ -95,6 +100,12 @@ def ordered(cdf: Callable[[Array], Array]) -> Callable[..., dict[str, Array]]:
         return {"y": 1 + sum((u > cdf(each - eta)).astype(int) for each in threshold)}
 
     return rows
+
+
+def unordered(rng: Rng, eta: Array, size: Array) -> dict[str, Array]:
+    p = np.exp(np.column_stack([np.zeros(len(eta)), eta]))
+    at_most = np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1)
+    return {"y": 1 + np.sum(rng.random((len(eta), 1)) > at_most[:, :-1], axis=1)}
 
 
 SIGMA = {"sigma": ("exponential(1)", lambda rng: rng.exponential(1.0))}
@@ -182,6 +193,7 @@ CASES = {
             rng, lambda: mixed(rng, np.exp(eta), shape)) * (rng.random(len(eta)) > hu)),
         SHAPE | HU, {},
     ),
+    "categorical": Case("categorical", unordered, {}, {}, categories=("2", "3")),
     "ordinal": Case("ordinal", ordered(expit), THRESHOLD, {}),
     "ordinal (probit)": Case("ordinal", ordered(normal_cdf), THRESHOLD, {"link": "probit"}),
 }  # fmt: skip
@@ -205,15 +217,35 @@ class Truth:
 
 def simulate(case: Case, rng: Rng) -> Truth:
     """Draw parameters and rows; again where the rows have not every category."""
+    categories = {"ordinal": 4, "categorical": 3}.get(case.family, 0)
     while True:
         truth = _simulate(case, rng)
-        if case.family != "ordinal" or truth.data["y"].nunique() == 4:
+        if truth.data["y"].nunique() >= categories:
             return truth
 
 
 def _simulate(case: Case, rng: Rng) -> Truth:
     x, g = rng.normal(1, 1, ROWS), np.arange(ROWS) % LEVELS
     size = rng.integers(1, 8, ROWS)
+    values: dict[str, float] = {}
+    etas = []
+    for category in case.categories:
+        mine, eta = _linear(case, rng, x, g)
+        values |= {f"{name} {category}".strip(): value for name, value in mine.items()}
+        etas.append(eta)
+    eta = etas[0] if len(etas) == 1 else np.column_stack(etas)
+    own = {name: draw(rng) for name, (_, draw) in case.own.items()}
+    data = pd.DataFrame({"x": x, "g": g, "size": size})
+    for name, column in case.rows(rng, eta, size, **own).items():
+        data[name] = column
+    for name, value in own.items():
+        # Thresholds, like the intercept, are reported at x = 0.
+        values[name] = value[1] + values["b"] * x.mean() if name == "threshold" else value
+    return Truth(values, data, eta, own)
+
+
+def _linear(case: Case, rng: Rng, x: Array, g: Array) -> tuple[dict[str, float], Array]:
+    """Parameters of a linear predictor, and its rows."""
     slope = "x | g" in case.formula
     # Intercept and thresholds are those at the mean of x.
     intercept, b = rng.normal(0.4, 0.7), rng.normal(0, 0.7)
@@ -222,22 +254,14 @@ def _simulate(case: Case, rng: Rng) -> Truth:
     cor = 2 * rng.beta(2, 2) - 1
     z = rng.normal(size=(LEVELS, 2))
     r = np.column_stack([sd[0] * z[:, 0], sd[1] * (cor * z[:, 0] + np.sqrt(1 - cor**2) * z[:, 1])])
-    centred = x - x.mean()
     base = 0.0 if case.family == "ordinal" else intercept
-    eta = base + b * centred + r[g, 0] + (r[g, 1] * x if slope else 0.0)
-    own = {name: draw(rng) for name, (_, draw) in case.own.items()}
-    data = pd.DataFrame({"x": x, "g": g, "size": size})
-    for name, column in case.rows(rng, eta, size, **own).items():
-        data[name] = column
+    eta = base + b * (x - x.mean()) + r[g, 0] + (r[g, 1] * x if slope else 0.0)
     values = {"b": b, "sd": sd[0], "effect": r[0, 0]}
     if case.family != "ordinal":
         values["Intercept"] = intercept - b * x.mean()
     if slope:
         values |= {"sd of x": sd[1], "cor": cor, "effect of x": r[0, 1]}
-    for name, value in own.items():
-        # Thresholds, like the intercept, are reported at x = 0.
-        values[name] = value[1] + b * x.mean() if name == "threshold" else value
-    return Truth(values, data, eta, own)
+    return values, eta
 
 
 def ranks(name: str, replicate: int) -> dict[str, int]:
@@ -258,15 +282,28 @@ def ranks(name: str, replicate: int) -> dict[str, int]:
             seed=replicate, chains=1, warmup=300, draws=DRAWS * THIN, engine="embedded", cores=1,
             progress=False, adapt_delta=0.9,
         )  # fmt: skip
-    found = _draws(fit, truth)
+    found = _draws(fit, case, truth)
     return {
         key: int(np.sum(found[key][THIN - 1 :: THIN] < value))
         for key, value in (truth.true | {"log likelihood": found.pop("true")[0]}).items()
     }
 
 
-def _draws(fit: hm.Fit, truth: Truth) -> dict[str, Array]:
-    posterior = fit.data.posterior.isel(chain=0)
+def _draws(fit: hm.Fit, case: Case, truth: Truth) -> dict[str, Array]:
+    posterior = fit.data.posterior.to_dataset().isel(chain=0)
+    found = {}
+    for category in case.categories:
+        part = posterior.sel(category=category) if category else posterior
+        mine = _of_one(part)
+        found |= {f"{name} {category}".strip(): values for name, values in mine.items()}
+    for name in truth.own:
+        values = posterior[name].to_numpy()
+        found[name] = values[:, 1] if name == "threshold" else values
+    return found | log_likelihoods(fit, case, truth)
+
+
+def _of_one(posterior: "xr.Dataset") -> dict[str, Array]:
+    """Draws of the parameters of one linear predictor."""
     found = {"b": posterior["b"].to_numpy()[:, 0], "sd": posterior["sd_g"].to_numpy()[:, 0]}
     r = posterior["r_g"].sel(g=0).to_numpy()
     found["effect"] = r[:, 0]
@@ -275,22 +312,16 @@ def _draws(fit: hm.Fit, truth: Truth) -> dict[str, Array]:
     if "cor_g" in posterior:
         found |= {"sd of x": posterior["sd_g"].to_numpy()[:, 1], "effect of x": r[:, 1],
                   "cor": posterior["cor_g"].to_numpy()[:, 0]}  # fmt: skip
-    for name in truth.own:
-        values = posterior[name].to_numpy()
-        found[name] = values[:, 1] if name == "threshold" else values
-    return found | log_likelihoods(fit, truth)
+    return found
 
 
-def log_likelihoods(fit: hm.Fit, truth: Truth) -> dict[str, Array]:
+def log_likelihoods(fit: hm.Fit, case: Case, truth: Truth) -> dict[str, Array]:
     """Log likelihood of every draw, and of the truth."""
-    posterior = fit.data.posterior.isel(chain=0)
+    posterior = fit.data.posterior.to_dataset().isel(chain=0)
     data, family = truth.data, fit.model.family
-    r = posterior["r_g"].to_numpy()[:, data["g"].to_numpy()]
-    eta = posterior["b"].to_numpy() * data["x"].to_numpy() + r[..., 0]
-    if "Intercept" in posterior:
-        eta = eta + posterior["Intercept"].to_numpy()[:, None]
-    if r.shape[2] > 1:
-        eta = eta + r[..., 1] * data["x"].to_numpy()
+    parts = [posterior.sel(category=each) if each else posterior for each in case.categories]
+    etas = [_linear_predictor(part, data) for part in parts]
+    eta = etas[0] if len(etas) == 1 else np.stack(etas, axis=-1)
     beside = {"trials": data["size"].to_numpy(float)} if fit.design.trials is not None else {}
     if "late" in data:
         beside["censored"] = data["late"].to_numpy(float)
@@ -301,6 +332,14 @@ def log_likelihoods(fit: hm.Fit, truth: Truth) -> dict[str, Array]:
         "log likelihood": family.log_density(y, eta, own | beside).sum(axis=-1),
         "true": family.log_density(y, truth.eta, true | beside).sum(keepdims=True),
     }
+
+
+def _linear_predictor(posterior: "xr.Dataset", data: pd.DataFrame) -> Array:
+    r, x = posterior["r_g"].to_numpy()[:, data["g"].to_numpy()], data["x"].to_numpy()
+    eta: Array = posterior["b"].to_numpy() * x + r[..., 0]
+    if "Intercept" in posterior:
+        eta = eta + posterior["Intercept"].to_numpy()[:, None]
+    return eta + r[..., 1] * x if r.shape[2] > 1 else eta
 
 
 def calibrate(name: str, replicates: Iterable[int]) -> pd.DataFrame:
