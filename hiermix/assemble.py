@@ -10,10 +10,11 @@ from hiermix.categories import Stacked
 from hiermix.design import Design, Grouping
 from hiermix.families import Family
 from hiermix.gram import SLICE, Gram, empty, rotate, statistics
-from hiermix.penalised import Problem, tune, tune_prior
+from hiermix.penalised import Problem
 from hiermix.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.programs import Program
 from hiermix.standardise import Hyperpriors, standardise
+from hiermix.tuning import tune, tune_prior
 from hiermix.typing import FloatArray, StanData
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiermix.design import Design, Grouping, Rows
-from hiermix.priors import Slot
+from hiermix.priors import Slot, b_name
 from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ class Stacked(Design):
     base: Design = field(kw_only=True)
     x_mean: FloatArray = field(kw_only=True)
     """(P,) subtracted from the columns of X of the base."""
+    b_names: tuple[str, ...] = field(kw_only=True)
+    """Prior names of the terms."""
 
     def X(self, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
         """Return the population design, centred, in the columns of each row's category."""
@@ -64,22 +66,19 @@ def stack(design: Design, x_mean: FloatArray) -> Stacked:
     K = len(names)
     shared = {each.name: getattr(design, each.name) for each in fields(Design)} | {
         "rows": K * design.rows,
-        "terms": tuple(_term(term, name) for name in names for term in design.terms),
+        "terms": tuple(f"{name}, {term}" for name in names for term in design.terms),
         "groupings": tuple(_stacked_grouping(each, names) for each in design.groupings),
         "response": (design.response == np.arange(2, K + 2)[:, None]).ravel().astype(np.float64),
         "weights": None if design.weights is None else np.tile(design.weights, K),
         "offset": None,
     }
-    return Stacked(**shared, base=design, x_mean=x_mean)
+    b_names = tuple(named(b_name(term), name) for name in names for term in design.terms)
+    return Stacked(**shared, base=design, x_mean=x_mean, b_names=b_names)
 
 
 def further(design: Design) -> list[str]:
-    """Return the labels of all categories but the first, the reference."""
-    return [str(label) for label in design.categories[1:]]
-
-
-def _term(term: str, category: str) -> str:
-    return f"Intercept[{category}]" if term == "Intercept" else f"{category}, {term}"
+    """Return the labels of unordered categories but the first, the reference; else none."""
+    return [str(label) for label in design.categories[1:]] if design.unordered else []
 
 
 def _stacked_grouping(grouping: Grouping, names: Sequence[str]) -> Grouping:
@@ -120,11 +119,11 @@ def named(name: str, category: str | None) -> str:
     return f"{kind}[{group}, {category}, {effect}"
 
 
-def views(posterior: "xr.Dataset") -> list[tuple[str | None, "xr.Dataset"]]:
+def views(posterior: "xr.Dataset", design: Design) -> list[tuple[str | None, "xr.Dataset"]]:
     """Posteriors of one linear predictor each: of every category, or the only one under None."""
-    if "category" not in posterior.dims:
+    labels = further(design)
+    if not labels:
         return [(None, posterior)]
-    labels = posterior["category"].to_numpy().tolist()
     return [(label, posterior.sel(category=label, drop=True)) for label in labels]
 
 
@@ -160,9 +159,5 @@ def join(datasets: Sequence["xr.Dataset"], design: Design) -> "xr.Dataset":
     """Join the posteriors of the categories along ``category``, which follows chain and draw."""
     import xarray as xr
 
-    apart = [
-        each.rename({dim: f"{dim}_level" for dim in each.dims if dim == "category"})
-        for each in datasets
-    ]
-    joined = xr.concat(apart, "category").assign_coords(category=np.array(further(design)))
+    joined = xr.concat(datasets, "category").assign_coords(category=np.array(further(design)))
     return joined.transpose("chain", "draw", "category", ...)

@@ -107,6 +107,11 @@ class Design:
         """Labels of the response, counted from 1, in order; none where it is a number."""
         return getattr(self._plan.response_rule, "labels", ())
 
+    @property
+    def unordered(self) -> bool:
+        """Whether those labels have no order: each but the first has a linear predictor."""
+        return not getattr(self._plan.response_rule, "ordered", True)
+
     def grouping(self, name: str) -> Grouping:
         """Return a grouping factor by name."""
         return next(each for each in self.groupings if each.name == name)

@@ -19,7 +19,7 @@ from hiermix.errors import ArgumentError, DataError, did_you_mean
 from hiermix.priors import Prior
 from hiermix.typing import FloatArray
 
-type Rule = Callable[..., FloatArray]
+type Rule = Callable[..., Any]
 type Scale = Callable[[Design, str], tuple[float, float]]
 
 
@@ -124,7 +124,8 @@ class Family:
         if success is not None and self.name != "bernoulli":
             raise ArgumentError(f"success= is for family 'bernoulli', not {self.name!r}")
         if self.thresholds or self.unordered:
-            return rules.Categories(self.name, ordered=self.thresholds)
+            rule: ResponseRule = self.rule(self.name)
+            return rule
         if self.name == "bernoulli":
             return partial(self.rule, family=self.name, success=success)
         return partial(self.rule, family=self.name)
@@ -135,7 +136,7 @@ class Family:
         Raises
         ------
         DataError
-            Trials or censoring beside a family without, or no intercept beside thresholds.
+            Trials, censoring or an offset beside a family without; no intercept beside thresholds.
         """
         if design.trials is not None and self.data not in ("successes", "trials"):
             raise DataError(
@@ -145,14 +146,23 @@ class Family:
             raise DataError("family 'bernoulli' has one trial a row: use 'binomial'")
         if design.censored is not None:
             self._check_censored(design.censored)
-        if design.offset is not None and self.unordered:
-            raise DataError(
-                f"family {self.name!r} has several linear predictors, and takes no offset"
-            )
+        if self.unordered:
+            self._check_unordered(design)
         if self.thresholds and "Intercept" not in design.terms:
             raise DataError(
                 f"family {self.name!r} has thresholds in the place of an intercept: "
                 "leave '0 +' out of the formula"
+            )
+
+    def _check_unordered(self, design: Design) -> None:
+        if design.offset is not None:
+            raise DataError(
+                f"family {self.name!r} has several linear predictors, and takes no offset"
+            )
+        if "category" in design.frame:
+            raise DataError(
+                f"results of family {self.name!r} have a dim 'category': rename the column of that "
+                "name, data.rename(columns={'category': ...})"
             )
 
     def _check_censored(self, censored: FloatArray) -> None:
@@ -173,12 +183,11 @@ def needs_numbers(family: Family, what: str) -> None:
     Raises
     ------
     ArgumentError
-        With what can be asked instead.
+        Always, for such a family.
     """
     if family.unordered:
         raise ArgumentError(
-            f"{what} needs responses that are numbers, and those of family {family.name!r} have no "
-            "order: predict(kind='mean') gives the probability of every category"
+            f"{what} needs responses that are numbers: those of family {family.name!r} are labels"
         )
 
 
@@ -351,12 +360,12 @@ _ROWS = (
         own=(_SHAPE, _HU), data="counts",
     ),
     Family(
-        "ordinal", ("logit", "probit"), "ordinal", rules.count, _of_categories,
+        "ordinal", ("logit", "probit"), "ordinal", rules.ordered, _of_categories,
         dist.ordinal_mean, dist.ordinal_draw, dist.ordinal_log_density,
         own=(_THRESHOLD,), data="categories",
     ),
     Family(
-        "categorical", ("logit",), "categorical", rules.count, _of_categories,
+        "categorical", ("logit",), "categorical", rules.unordered, _of_categories,
         dist.categorical_mean, dist.categorical_draw, dist.categorical_log_density,
         data="chosen",
     ),

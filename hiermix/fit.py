@@ -94,7 +94,7 @@ class Fit:
         Returns
         -------
         DataFrame
-            One row a level and effect: mean, sd, interval.
+            One row a level and effect, of each category if there are any: mean, sd, interval.
         """
         return group_tables.group_effects(self.data, self.model.design, group, prob)
 
@@ -157,6 +157,8 @@ class Fit:
     ) -> Plot:
         """Draw the levels of a grouping factor from low to high, one panel an effect.
 
+        Of unordered categories, one panel an effect and category.
+
         Parameters
         ----------
         group : str
@@ -194,6 +196,7 @@ class Fit:
     ) -> Plot:
         """Draw the fitted mean against a column with its band over the data, a panel a group.
 
+        Of unordered categories: the probability of each, with a mark for every row along the edge.
         Other columns are held at the mean (labels and whole numbers: the most frequent) of the
         group's own rows; the effects of other grouping factors at zero.
 
@@ -330,7 +333,8 @@ class Fit:
         Returns
         -------
         DataArray
-            (chain, draw, row), or (quantile, row) where quantiles were asked for.
+            (chain, draw, row), or (quantile, row) where quantiles were asked for; of unordered
+            categories, ``"linear"`` and ``"mean"`` have a last dim ``category``.
 
         Raises
         ------

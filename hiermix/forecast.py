@@ -32,16 +32,20 @@ class Forecast:
     ----------
     data : DataTree
         Group ``predictions``: draws of the response, and of its ``mean``, (chain, draw, row), with
-        time and groups as coordinates; ``observed_data``: the series so far.
+        time and groups as coordinates (the mean of unordered categories is their probability, by
+        ``category``); ``observed_data``: the series so far.
     time : str or None
         Column of times.
     by : tuple of str
         Columns whose values name a series.
+    categories : tuple
+        Labels of a response without an order; none where it is a number.
     """
 
     data: "xr.DataTree"
     time: str | None
     by: tuple[str, ...]
+    categories: tuple[object, ...] = ()
 
     def table(self, *, plug_in: bool = False) -> pd.DataFrame:
         """Return mean, sd, median and the ends of the 50, 80 and 95 % intervals of every row.
@@ -60,8 +64,8 @@ class Forecast:
             ``q75``, ``q90``, ``q97.5``, and ``plug_in_mean``, ``plug_in_sd``. Of unordered
             categories: the probability of each.
         """
-        if self._categories:
-            return pd.DataFrame(self._probabilities(), self._index(), self._categories)
+        if self.categories:
+            return pd.DataFrame(self._probabilities(), self._index(), list(self.categories))
         draws = self._draws(self.data.attrs["response"])
         found = {"mean": draws.mean(axis=1), "sd": draws.std(axis=1, ddof=1)}
         ends = sorted_quantiles(draws, np.array(scores.LEVELS))
@@ -105,7 +109,7 @@ class Forecast:
         """
         if self.time is None:
             raise ArgumentError("plot needs times: pass time= to forecast")
-        if self._categories:
+        if self.categories:
             raise ArgumentError("categories without an order have no fan: table() has numbers")
         table = self.table().reset_index()
         observed = self.data["observed_data"].to_dataset().to_dataframe().reset_index(drop=True)
@@ -136,9 +140,9 @@ class Forecast:
         if not known.any():
             raise DataError("no row of the forecast is in the actual data")
         values = values[known]
-        if self._categories:
+        if self.categories:
             found = scores.of_categories(values, self._probabilities()[known])
-            found.insert(0, "actual", np.array(self._categories)[values.astype(int) - 1])
+            found.insert(0, "actual", [self.categories[int(value) - 1] for value in values])
         else:
             found = scores.scores(values, self._draws(self.data.attrs["response"])[known])
             found.insert(0, "actual", values)
@@ -167,23 +171,14 @@ class Forecast:
 
     def _numbers(self, values: "pd.Series[Any]") -> FloatArray:
         """Return responses as numbers; categories count from 1."""
-        if not self._categories:
+        if not self.categories:
             return np.asarray(values.to_numpy(dtype=float, na_value=np.nan))
-        place = {label: float(i + 1) for i, label in enumerate(self._categories)}
-        found = np.array([place.get(str(value), np.nan) for value in values], dtype=np.float64)
-        unseen = values[np.isnan(found) & values.notna().to_numpy()]
-        if len(unseen):
-            raise DataError(f"{unseen.iloc[0]!r} is no category of {self.data.attrs['response']!r}")
+        place = {label: float(i + 1) for i, label in enumerate(self.categories)}
+        found = np.array([place.get(value, np.nan) for value in values.tolist()], dtype=np.float64)
+        unseen = values[np.isnan(found) & values.notna().to_numpy()].tolist()
+        if unseen:
+            raise DataError(f"{unseen[0]!r} is no category of {self.data.attrs['response']!r}")
         return found
-
-    @property
-    def _categories(self) -> list[str]:
-        """Labels of unordered categories; none where the response is a number."""
-        predictions = self.data["predictions"]
-        if "category" not in predictions.dims:
-            return []
-        labels: list[str] = predictions["category"].to_numpy().tolist()
-        return labels
 
     def _probabilities(self) -> FloatArray:
         """Return the probability (n, C) of each category."""
@@ -279,7 +274,7 @@ def forecast(
                    "by": json.dumps(by), "seed": source.seed}  # fmt: skip
     if source.family.name == "gaussian":
         data.attrs["sigma"] = float(lay_out(tree, fitted, ["sigma"], ()).own["sigma"].mean())
-    return Forecast(data, time, tuple(by))
+    return Forecast(data, time, tuple(by), fitted.categories if fitted.unordered else ())
 
 
 def _coords(frame: pd.DataFrame, names: list[str], dim: str) -> dict[str, Any]:

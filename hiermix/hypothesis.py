@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix.categories import named, views
+from hiermix.categories import further, named, views
 from hiermix.design import Design, Grouping
 from hiermix.draws import pairs
 from hiermix.errors import ArgumentError, did_you_mean
@@ -170,7 +170,7 @@ def _take_names(statement: str, tree: "xr.DataTree", design: Design) -> tuple[st
 
 def _known(tree: "xr.DataTree", design: Design) -> Iterator[tuple[str, Read]]:
     """Every name but those of levels, and what reads it."""
-    for category, posterior in views(tree["posterior"].to_dataset()):
+    for category, posterior in views(tree["posterior"].to_dataset(), design):
         for name, read in _parameters(posterior, design):
             yield named(name, category), read
             if category is None and name.startswith("b["):
@@ -202,7 +202,7 @@ def _take_levels(
 ) -> str:
     """Put placeholders for coefficients of levels, ``county[ST LOUIS, floor]``."""
     for each in design.groupings:
-        effects = _effects(tree, each)
+        effects = _effects(design, each)
         grouping = replace(each, effects=tuple(effects))
         start = re.compile(rf"(?<!\w){re.escape(grouping.name)}\s*\[")
         while opened := start.search(text):
@@ -213,10 +213,10 @@ def _take_levels(
     return text
 
 
-def _effects(tree: "xr.DataTree", grouping: Grouping) -> dict[str, dict[Any, Any]]:
+def _effects(design: Design, grouping: Grouping) -> dict[str, dict[Any, Any]]:
     """How the effects of a factor are written, and where each is among the draws."""
     found: dict[str, dict[Any, Any]] = {}
-    for category, _ in views(tree["posterior"].to_dataset()):
+    for category in further(design) or (None,):
         for effect in grouping.effects:
             where = {f"{grouping.name}_effect": effect}
             if category is None:
@@ -244,5 +244,5 @@ def _level_and_effect(text: str, start: int, grouping: Grouping) -> tuple[tuple[
     near = did_you_mean(asked.partition(",")[0].strip(), labels)
     raise ArgumentError(
         f"{grouping.name}[{asked}] names no level and effect of {grouping.name}.{near} "
-        f"Write {grouping.name}[level, effect]; effects: {', '.join(grouping.effects)}"
+        f"Write {grouping.name}[level, effect]; effects: {'; '.join(grouping.effects)}"
     )

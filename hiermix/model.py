@@ -248,6 +248,7 @@ class Model:
             "prior_only": int(prior_only),
             "seconds": json.dumps(dict(seconds)),
             "messages": json.dumps(list(samples.messages)),
+            "categories": json.dumps(list(map(str, self.design.categories))),
             **{name: getattr(settings, name) for name in
                ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth")},
         }  # fmt: skip

@@ -1,4 +1,4 @@
-"""A quick penalised fit in numpy that tunes the programs which sample their group effects.
+"""A quick penalised fit in numpy, which tunes the programs that sample their group effects.
 
 Iteratively reweighted least squares: the log density of each row is replaced by a parabola, which
 makes the model Gaussian with a known residual sd of 1. Factor by factor (backfitting), with the
@@ -8,8 +8,9 @@ sampler: the posterior is the same whatever it is.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,9 +26,7 @@ from hiermix.standardise import (
     Coordinates,
     Hyperpriors,
     block_cholesky,
-    inverse_root,
     mode,
-    pairs,
     standardise,
 )
 from hiermix.typing import FloatArray
@@ -36,7 +35,6 @@ _ROUNDS = 15
 _SETTLED = 0.02
 _LONGEST_STEP = 2.0
 _ROWS_FOR_OWN = 5_000
-_CENTRED = 1e4
 
 
 @dataclass(frozen=True)
@@ -93,37 +91,18 @@ class FactorFit:
         return np.asarray(self.Lambda @ np.linalg.inv(self.shrinkage()) @ self.Lambda.T)
 
 
-@dataclass(frozen=True)
-class Tuning:
-    """What a program that samples its effects is handed besides the data."""
+class Penalised(NamedTuple):
+    """The penalised fit of a model, or what stands for it where there are no rows."""
 
-    coordinates: Coordinates
-    b_hat: FloatArray
-    """(P,)"""
-    ZtWZ: Sequence[FloatArray]
-    """For each factor (J, Q, Q)."""
-    ZtWR: Sequence[FloatArray]
-    """For each factor (J, Q, 1 + P): Z'W e, then -Z'WX of the coefficients it absorbs."""
-    within: Sequence[tuple[Pair, FloatArray]] = ()
-    """Nested factors, and Z_inner' W Z_outer (J_inner, Q_inner, Q_outer)."""
+    fits: Mapping[str | None, FactorFit]
+    own: Coordinates
+    """Of the family's own parameters."""
+    weights: FloatArray
+    """(rows,) working weights."""
 
 
-def tune(problem: Problem, parameterisation: str) -> Tuning:
-    """Fit the model and put together what its program is handed.
-
-    Parameters
-    ----------
-    problem : Problem
-        The model.
-    parameterisation : {"auto", "centered", "noncentered"}
-        Weights of the fit; very large ones; none.
-    """
-    fits, own, weights = _fit(problem)
-    return _join(problem, fits, own, weights, parameterisation)
-
-
-def tune_prior(problem: Problem) -> Tuning:
-    """Return coordinates in which a program samples its prior."""
+def fit_prior(problem: Problem) -> Penalised:
+    """Return what the priors say alone."""
     design = problem.design
     fits = {}
     for name, priors in problem.priors.items():
@@ -132,14 +111,14 @@ def tune_prior(problem: Problem) -> Tuning:
         fits[name] = _factor_fit(gram, priors)
     none = np.zeros(0)
     own = _estimate_own(problem, _first_own(problem), none, none)
-    return _join(problem, fits, own, np.zeros(design.rows), "noncentered")
+    return Penalised(fits, own, np.zeros(design.rows))
 
 
 # The fit -----------------------------------------------------------------------------------------
 
 
-def _fit(problem: Problem) -> tuple[dict[str | None, FactorFit], Coordinates, FloatArray]:
-    """Return the fits of all factors, the own parameters and the working weights of the rows."""
+def fit(problem: Problem) -> Penalised:
+    """Fit the model."""
     design = problem.design
     offset = np.zeros(design.rows) if design.offset is None else design.offset
     location, spread = problem.scale
@@ -157,7 +136,7 @@ def _fit(problem: Problem) -> tuple[dict[str | None, FactorFit], Coordinates, Fl
         if np.sqrt(np.mean(weights * (eta - before) ** 2)) < _SETTLED:
             break
     weights, _ = _working(problem, eta, own, spread)
-    return fits, own, weights
+    return Penalised(fits, own, weights)
 
 
 def _blur(problem: Problem, fits: Mapping[str | None, FactorFit]) -> FloatArray:
@@ -193,8 +172,8 @@ def _working(
 ) -> tuple[FloatArray, FloatArray]:
     """Weights and working response: the parabola that touches each row's log density.
 
-    The slope is exact, so that the fit has the right mode. The curvature is at least what keeps
-    the step of a row within reason, and is positive where the density is not log-concave.
+    The slope is exact, so that the fit has the right mode. The curvature is positive where the
+    density is not log-concave, and enough to keep the step of a row within reason.
     """
     h = 1e-3 * spread
     at = eta - problem.origin - problem.against(eta)
@@ -208,7 +187,7 @@ def _working(
         # algorithm for Student's t (Lange, Little and Taylor, 1989).
         away = problem.y - problem.origin - at
         far = np.abs(away) > h
-        curvature[far] = slope[far] / away[far]
+        curvature[far] = np.maximum(slope[far] / away[far], 1e-10 * typical)
     else:
         curvature = np.maximum(curvature, np.abs(slope) / _LONGEST_STEP)
     weights = curvature if problem.design.weights is None else curvature * problem.design.weights
@@ -252,10 +231,27 @@ def _backfit(
         )
         fits[name] = fit
         if name is not None:
-            rows = fit.effects[design.grouping(name).codes]
-            parts[name] = np.einsum("nq,nq->n", design.Z(name), rows)
+            parts[name] = _share(design, name, fit.effects)
     last = list(fits.values())[-1]
-    return (design.X() - last.gram.x_mean) @ last.b
+    X = design.X
+    return _by_slices(design, lambda rows: (X(rows) - last.gram.x_mean) @ last.b)
+
+
+def _share(design: Design, name: str, effects: FloatArray) -> FloatArray:
+    """Return what the effects (J, Q) of a factor add to eta."""
+    codes = design.grouping(name).codes
+    return _by_slices(
+        design, lambda rows: np.einsum("nq,nq->n", design.Z(name, rows), effects[codes[rows]])
+    )
+
+
+def _by_slices(design: Design, of_rows: Callable[[slice], FloatArray]) -> FloatArray:
+    """Return numbers (rows,), from matrices that never stand in memory as a whole."""
+    out = np.empty(design.rows)
+    for start in range(0, design.rows, SLICE):
+        rows = slice(start, min(start + SLICE, design.rows))
+        out[rows] = of_rows(rows)
+    return out
 
 
 def _factor_fit(gram: Gram, priors: Hyperpriors) -> FactorFit:
@@ -337,151 +333,3 @@ def _estimate_own(
         return log_posterior(theta), np.array(slope)
 
     return Coordinates(*mode(value_and_gradient, start, np.full(len(start), 0.3)))
-
-
-# What the program is handed ----------------------------------------------------------------------
-
-
-def _join(
-    problem: Problem,
-    fits: Mapping[str | None, FactorFit],
-    own: Coordinates,
-    weights: FloatArray,
-    parameterisation: str,
-) -> Tuning:
-    """Put the fits of all factors together, in the program's centred X.
-
-    Each population coefficient is absorbed by one factor only, the one that leaves the least
-    information on it: two factors that both make up for the intercept make it mix worst.
-    """
-    last = list(fits.values())[-1]
-    shift = _recentring(problem, last.gram)
-    b_hat = np.linalg.solve(shift, last.b)
-    named = {name: fit for name, fit in fits.items() if name is not None}
-    within = _nested(problem, weights) if parameterisation == "auto" else []
-    ZtR = {name: _around(fit.gram, last.b, shift) for name, fit in named.items()}
-    absorbs = _absorbs(named, ZtR, within)
-    ZtWZ, ZtWR = [], []
-    moved: dict[str, FloatArray] = {}
-    for name, fit in named.items():
-        W, R = _weighed(fit, ZtR[name] * absorbs[name], parameterisation)
-        outward = R[:, :, 1:].copy()
-        for pair, Z in within:
-            if pair.inner == name:
-                outer = named[pair.outer]
-                R[:, :, 0] += np.einsum("jqk,jk->jq", Z, outer.effects[pair.above])
-                outward -= Z @ (outer.Lambda @ moved[pair.outer])[pair.above]
-        ZtWZ.append(W)
-        ZtWR.append(R)
-        A = np.eye(len(fit.Lambda)) + fit.Lambda.T @ W @ fit.Lambda
-        moved[name] = np.linalg.solve(A, fit.Lambda.T @ outward)
-    precision = _precision(problem, named, moved, weights)
-    population = Coordinates(b_hat, inverse_root(precision))
-    spread = [_spread(fit, problem.priors[name]) for name, fit in named.items()]
-    parts = [population, own, *(sd for sd, _ in spread), *(cor for _, cor in spread)]
-    return Tuning(_diagonal(parts), b_hat, ZtWZ, ZtWR, within)
-
-
-def _nested(problem: Problem, weights: FloatArray) -> list[tuple[Pair, FloatArray]]:
-    return [(pair, nested.cross(problem.design, pair, weights)) for pair in problem.pairs]
-
-
-def _absorbs(
-    fits: Mapping[str, FactorFit],
-    ZtR: Mapping[str, FloatArray],
-    within: Sequence[tuple[Pair, FloatArray]],
-) -> dict[str, FloatArray]:
-    """Columns of ZtR (1 + P) to keep: factors nested in one absorb what it absorbs."""
-    outermost = {name: name for name in fits}
-    for pair, _ in reversed(within):
-        outermost[pair.inner] = pair.outer
-    roots = [name for name in fits if outermost[name] == name]
-    # What factors nested in a root take away is missing from its own X'WX.
-    whole = np.max([np.diag(fit.gram.XtX) for fit in fits.values()], axis=0, initial=0.0)
-    explained = np.array(
-        [_explained(fits[name], ZtR[name]) + whole - np.diag(fits[name].gram.XtX) for name in roots]
-    )
-    best = explained.argmax(axis=0) if roots else np.zeros(0)
-    return {name: np.concatenate([[True], best == roots.index(outermost[name])]) for name in fits}
-
-
-def _recentring(problem: Problem, gram: Gram) -> FloatArray:
-    """T with X T = the program's X, where X is centred at its weighted means."""
-    T = np.eye(len(gram.b_hat))
-    if "Intercept" in problem.design.terms and gram.n:
-        T[0, 1:] = gram.x_mean[1:] - problem.x_mean[1:]
-    return T
-
-
-def _around(gram: Gram, b: FloatArray, shift: FloatArray) -> FloatArray:
-    """Z'We and -Z'WX with the residuals taken around `b`, in the program's X."""
-    ZtX = gram.ZtR[:, :, 1:]
-    Zte = gram.ZtR[:, :, 0] + ZtX @ (b - gram.b_hat)
-    return np.concatenate([Zte[:, :, None], ZtX @ shift], axis=2)
-
-
-def _explained(fit: FactorFit, ZtR: FloatArray) -> FloatArray:
-    """Information on each population coefficient that the factor's effects take away."""
-    U = fit.Lambda.T @ ZtR[:, :, 1:]
-    return np.asarray(np.einsum("jqp,jqp->p", U, np.linalg.solve(fit.shrinkage(), U)))
-
-
-def _weighed(
-    fit: FactorFit, ZtR: FloatArray, parameterisation: str
-) -> tuple[FloatArray, FloatArray]:
-    """Weights and working residuals of the parameterisation asked for."""
-    if parameterisation == "auto":
-        return fit.gram.ZtZ, ZtR
-    W, R = np.zeros_like(fit.gram.ZtZ), np.zeros_like(ZtR)
-    if parameterisation == "centered":
-        W += _CENTRED * np.diag(1 / np.sum(fit.Lambda**2, axis=1))
-        R[:, :, 0] = np.einsum("jqk,jk->jq", W, fit.effects)
-    return W, R
-
-
-def _precision(
-    problem: Problem,
-    fits: Mapping[str, FactorFit],
-    moved: Mapping[str, FloatArray],
-    weights: FloatArray,
-) -> FloatArray:
-    """Curvature of the population coefficients, with the effects moving along with them."""
-    design = problem.design
-    first = next(iter(problem.priors.values()))
-    total = np.diag([1 / prior.scale**2 for prior in first.b])
-    for each in moved.values():
-        total += np.einsum("jqa,jqb->ab", each, each)
-    for start in range(0, design.rows if weights.any() else 0, SLICE):
-        rows = slice(start, min(start + SLICE, design.rows))
-        X = design.X(rows) - problem.x_mean
-        for name, fit in fits.items():
-            shift = (fit.Lambda @ moved[name])[design.grouping(name).codes[rows]]
-            X = X + np.einsum("nq,nqp->np", design.Z(name, rows), shift)
-        total += X.T @ (X * weights[rows, None])
-    return total
-
-
-def _spread(fit: FactorFit, priors: Hyperpriors) -> tuple[Coordinates, Coordinates]:
-    """Marginal coordinates of the log sds and of the correlations of one factor."""
-    P, Q = len(fit.gram.b_hat), fit.gram.Q
-    ends = P + Q, P + Q + pairs(priors.blocks)
-    sd = replace(_marginal(fit.coordinates, P, ends[0]), bend=fit.coordinates.bend)
-    return sd, _marginal(fit.coordinates, *ends)
-
-
-def _marginal(coordinates: Coordinates, start: int, end: int) -> Coordinates:
-    root = coordinates.scale[start:end]
-    scale = np.linalg.cholesky(root @ root.T) if len(root) else np.zeros((0, 0))
-    return Coordinates(coordinates.center[start:end], scale)
-
-
-def _diagonal(parts: Sequence[Coordinates]) -> Coordinates:
-    """Coordinates of all parameters in the programs' order: b, own, sd, correlations."""
-    center = np.concatenate([part.center for part in parts])
-    scale = np.zeros((len(center), len(center)))
-    at = 0
-    for part in parts:
-        end = at + len(part.center)
-        scale[at:end, at:end] = part.scale
-        at = end
-    return Coordinates(center, scale, np.concatenate([part.bend for part in parts]))

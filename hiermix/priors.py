@@ -186,6 +186,11 @@ class Slot:
         return self.names[0]
 
 
+def b_name(term: str) -> str:
+    """Name of the prior of a population coefficient."""
+    return term if term == "Intercept" else f"b[{term}]"
+
+
 def population_slots(
     terms: Sequence[str], *, location: float, scale: float, x_sd: FloatArray
 ) -> Iterable[Slot]:
@@ -195,7 +200,7 @@ def population_slots(
             yield Slot(("Intercept",), Prior("normal", (location, 2.5 * scale)))
         else:
             default = Prior("normal", (0.0, 2.5 * scale / spread))
-            yield Slot((f"b[{term}]", "b"), default)
+            yield Slot((b_name(term), "b"), default)
 
 
 def group_slots(

@@ -108,12 +108,24 @@ def _is_success(values: pd.Series, name: str, success: Any) -> FloatArray:
     return np.asarray(y)
 
 
-def unordered_categories(values: pd.Series) -> tuple[object, ...]:
+def unordered_categories(values: pd.Series, name: str) -> tuple[object, ...]:
     """Return the categories of a response: those of the dtype, or its values in order."""
     if isinstance(values.dtype, pd.CategoricalDtype):
-        return tuple(values.cat.remove_unused_categories().cat.categories)
-    labels = values.dropna().unique().tolist()
-    return tuple(sorted(labels, key=lambda label: (isinstance(label, str), label)))
+        labels = values.cat.remove_unused_categories().cat.categories.tolist()
+    else:
+        labels = values.dropna().unique().tolist()
+        try:
+            labels = sorted(labels)
+        except TypeError:
+            labels = sorted(labels, key=lambda label: (type(label).__name__, str(label)))
+    if not all(isinstance(label, str | int | float | pd.Timestamp) for label in labels):
+        raise DataError(
+            f"categories of column {name!r} are of type {type(labels[0]).__name__}: write them as "
+            f"text, data[{name!r}].astype(str)"
+        )
+    if len(set(map(str, labels))) < len(labels):
+        raise DataError(f"column {name!r} has different categories that read alike: make them text")
+    return tuple(labels)
 
 
 def ordered_categories(values: pd.Series, name: str, family: str) -> tuple[object, ...]:
@@ -160,4 +172,14 @@ class Categories:
     def _found(self, values: pd.Series, name: str) -> tuple[object, ...]:
         if self.ordered:
             return ordered_categories(values, name, self.family)
-        return unordered_categories(values)
+        return unordered_categories(values, name)
+
+
+def ordered(family: str) -> Categories:
+    """Ordered categories."""
+    return Categories(family, ordered=True)
+
+
+def unordered(family: str) -> Categories:
+    """Categories of any kind."""
+    return Categories(family, ordered=False)

@@ -4,13 +4,14 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hiermix.categories import Stacked
 from hiermix.design import Design, Grouping
 from hiermix.families import Family, category_count
 from hiermix.gram import Gram
-from hiermix.penalised import Tuning
-from hiermix.priors import Prior, PriorTable, coded
+from hiermix.priors import Prior, PriorTable, b_name, coded
 from hiermix.repeats import Repeats
 from hiermix.standardise import Coordinates, pairs
+from hiermix.tuning import Tuning
 from hiermix.typing import FloatArray, IntArray, StanData
 
 _LARGEST_COUNT = 10_000
@@ -49,14 +50,9 @@ def _spread(design: Design, at: Coordinates) -> FloatArray:
     return np.sqrt(np.sum(at.scale[end - effects : end] ** 2, axis=1))
 
 
-def b_names(design: Design) -> list[str]:
+def b_names(design: Design) -> Sequence[str]:
     """Prior names of the population coefficients, in the programs' order."""
-    return [term if _is_intercept(term) else f"b[{term}]" for term in design.terms]
-
-
-def _is_intercept(term: str) -> bool:
-    """Say whether a term is the intercept, or that of a category."""
-    return term == "Intercept" or term.startswith("Intercept[")
+    return design.b_names if isinstance(design, Stacked) else [*map(b_name, design.terms)]
 
 
 def b_priors(design: Design, table: PriorTable) -> list[Prior]:

@@ -36,7 +36,7 @@ def table(tree: "xr.DataTree", variables: Sequence[str], prob: float) -> pd.Data
 def warn(tree: "xr.DataTree", design: Design, frame: pd.DataFrame) -> None:
     """Issue a `HiermixWarning` for every doubt about the fit."""
     few = [checks.few_levels(each.name, len(each.levels)) for each in design.groupings]
-    learned = [*_spreads(tree, design), *_on_their_priors(tree), *filter(None, few)]
+    learned = [*_spreads(tree, design), *_on_their_priors(tree, design), *filter(None, few)]
     learned = [] if tree.attrs["prior_only"] else learned
     for text in (*_sampler(tree), *_convergence(frame), *learned):
         warnings.warn(text, HiermixWarning, stacklevel=3)
@@ -80,13 +80,13 @@ def _convergence(frame: pd.DataFrame) -> list[str]:
 _CHANCES = ("bernoulli", "binomial", "beta_binomial", "ordinal", "categorical")
 
 
-def _on_their_priors(tree: "xr.DataTree") -> list[str]:
+def _on_their_priors(tree: "xr.DataTree", design: Design) -> list[str]:
     """Slopes that the data bound on one side only, as where a predictor separates responses."""
     if tree.attrs["family"] not in _CHANCES or "b" not in tree.posterior:
         return []
     priors = json.loads(tree.attrs["priors"])
     found = []
-    for category, posterior in views(tree.posterior):
+    for category, posterior in views(tree.posterior, design):
         for term in posterior["term"].to_numpy().tolist():
             name = named(f"b[{term}]", category)
             draws = posterior["b"].sel(term=term).to_numpy()
@@ -103,7 +103,7 @@ def _on_their_priors(tree: "xr.DataTree") -> list[str]:
 def _spreads(tree: "xr.DataTree", design: Design) -> list[str]:
     """Sds that sit at zero: the data do not need the term."""
     found = []
-    for category, posterior in views(tree.posterior):
+    for category, posterior in views(tree.posterior, design):
         where = "" if category is None else f" of {category}"
         for grouping in design.groupings:
             sd = posterior[f"sd_{grouping.name}"]

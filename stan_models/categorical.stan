@@ -32,7 +32,7 @@ model {
   vector[N] total = rep_vector(1, N);
   for (c in 1:(C - 1)) {
     int columns_c = P %/% (C - 1);
-    vector[N] eta = X * segment(b, (c - 1) * columns_c + 1, columns_c);
+    vector[N] eta = X * b[((c - 1) * columns_c + 1):(c * columns_c)];
     int done = 0;
     int e = 0;
     for (m in 1:M) {

@@ -30,6 +30,7 @@ ORDER = (
     "standardise",
     "effects",
     "penalised",
+    "tuning",
     "repeats",
     "stan_data",
     "programs",

@@ -1,5 +1,6 @@
 """Unordered categories: density, posterior, and everything that a fit answers about them."""
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -311,14 +312,66 @@ def test_the_reference_is_the_first_category() -> None:
         assert model.design.categories == expected
 
 
-def test_a_factor_called_category_keeps_its_labels() -> None:
+@pytest.mark.parametrize("column", ["g", "x", "way"])
+def test_a_column_called_category_is_refused(column: str) -> None:
+    rows = frame().rename(columns={column: "category"})
+    formula = "way ~ x + (1 | g)".replace(column, "category", 1)
+    with pytest.raises(DataError, match="rename the column"):
+        hm.Model(formula, rows, family="categorical")
+
+
+@pytest.mark.parametrize("family", ["gaussian", "bernoulli", "ordinal"])
+def test_a_factor_called_category_is_like_any_other_elsewhere(family: str) -> None:
     rows = frame().rename(columns={"g": "category"})
-    fit = hm.Model("way ~ x + (1 | category)", rows, family="categorical").fit(
-        seed=1, warmup=200, draws=50
+    rows["y"] = rows["way"].map(["bus", "car", "walk"].index).to_numpy() + (family == "ordinal")
+    rows["y"] = rows["y"].clip(upper=1) if family == "bernoulli" else rows["y"]
+    fit = hm.Model("y ~ x + (x | category)", rows, family=family).fit(seed=1, warmup=200, draws=50)
+    assert repr(fit)
+    found = fit.hypothesis("x > -9", "category[a, x] > -9", "b[x] > -9")
+    assert found["probability"].tolist() == [1, 1, 1]
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        fit.summary()
+    assert not [each for each in said if "of a sits" in str(each.message)]
+    assert len(fit.plot_groups("category", kind="coefficients").data) == 2 * len(TOWNS)
+
+
+def test_labels_of_many_kinds() -> None:
+    rows = frame()
+    code = rows["way"].map(["bus", "car", "walk"].index)
+    for labels in ([0, 1, 2], [2.5, 7.0, 9.5], [2, "b", 1], ["a, b", "c]", "Intercept[q]"]):
+        kinds = pd.Series([labels[i] for i in code], dtype=object)
+        data = rows.assign(way=kinds)
+        fit = hm.Model("way ~ x + (1 | g)", data, family="categorical").fit(
+            seed=1, chains=1, warmup=100, draws=20
+        )
+        assert {*fit.design.categories} == {*labels}
+        forecast = fit.forecast(data.head(3))
+        actual = [kinds[0], None, kinds[2]]
+        assert forecast.score(actual)["actual"].tolist() == [kinds[0], kinds[2]]
+    numbers = rows.assign(way=code)
+    fit = hm.Model("way ~ x + (1 | g)", numbers, family="categorical").fit(
+        seed=1, chains=1, warmup=100, draws=20
     )
-    effects = fit.data.posterior["r_category"]
-    assert effects["category_level"].to_numpy().tolist() == list(TOWNS)
-    assert fit.predict(rows.head(3)).sizes["category"] == 3
+    assert len(fit.forecast(numbers.head(2)).score([float(code[0]), np.nan])) == 1
+
+
+def test_labels_that_can_not_be_stored_or_told_apart() -> None:
+    rows = frame()
+    code = rows["way"].map(["bus", "car", "walk"].index)
+    alike = [[1, "1", "b"][i] for i in code]
+    with pytest.raises(DataError, match="read alike"):
+        hm.Model("way ~ x + (1 | g)", rows.assign(way=alike), family="categorical")
+    with pytest.raises(DataError, match="are of type Interval: write them as text"):
+        hm.Model("way ~ x + (1 | g)", rows.assign(way=pd.cut(code, [-1, 0, 1, 2])),
+                 family="categorical")  # fmt: skip
+
+
+def test_no_population_coefficients() -> None:
+    fit = hm.Model("way ~ 0 + (1 | g)", frame(), family="categorical").fit(
+        seed=1, chains=1, warmup=100, draws=20
+    )
+    assert fit.predict(frame().head(2)).dims == ("chain", "draw", "row", "category")
 
 
 def test_sampling_the_prior_does_not_see_the_data() -> None:

@@ -110,7 +110,7 @@ WRONG = [
     ("floor == 0", "A single value has probability zero"),
     ("flor < 0", "'flor' is nothing in this fit. Did you mean 'floor'"),
     ("county[AITKEN, floor] < 0", "Did you mean 'AITKIN'"),
-    ("county[AITKIN] < 0", r"Write county\[level, effect\]; effects: Intercept, floor"),
+    ("county[AITKIN] < 0", r"Write county\[level, effect\]; effects: Intercept; floor"),
     ("__import__('os').getcwd() < 0", "is nothing in this fit"),
     ("floor.real < 0", "is nothing in this fit"),
     ("(lambda: 0)() < 0", "is nothing in this fit"),

@@ -283,3 +283,62 @@ def test_ordinal_agrees_with_a_plain_program() -> None:
         reference = {"mean": expected.mean(), "sd": expected.std(), "mcse_mean": of_mean,
                      "mcse_sd": of_sd}  # fmt: skip
         assert_agrees(name, np.asarray(found), reference)
+
+
+# The penalised fit, where it once went astray: the steps of the sampler tell ---------------------
+
+
+def steps(model: hm.Model) -> float:
+    fit = model.fit(seed=3, chains=2, warmup=300, draws=200)
+    return float(fit.data.sample_stats["n_steps"].mean())
+
+
+def slopes(seed: int, rows: int = 60) -> tuple[pd.DataFrame, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    g, x = np.arange(rows) % 8, rng.normal(1, 1, rows)
+    r = rng.normal(size=(8, 2)) * [0.3, 0.5]
+    return pd.DataFrame({"x": x, "g": g}), 0.3 + 0.5 * x + r[g, 0] + r[g, 1] * x
+
+
+@pytest.mark.parametrize("sigma", [0.02, 0.5])
+def test_heavy_tails_in_few_rows(sigma: float) -> None:
+    for seed in range(3):
+        data, eta = slopes(seed)
+        data["y"] = eta + sigma * np.random.default_rng(seed).standard_t(7, len(data))
+        model = hm.Model("y ~ x + (x | g)", data, family="student_t",
+                         priors={"nu": "gamma(4, 0.5)"})  # fmt: skip
+        assert steps(model) < 32
+
+
+def test_times_of_which_many_are_censored() -> None:
+    for seed in (5, 8):
+        data, eta = slopes(seed)
+        rng = np.random.default_rng(seed)
+        time = np.exp(eta - 0.8 * data["x"]) * rng.weibull(5, len(data))
+        end = rng.exponential(3, len(data))
+        data["y"], data["late"] = np.minimum(time, end), (time > end).astype(int)
+        model = hm.Model("y | cens(late) ~ x + (x | g)", data, family="weibull",
+                         priors={"sd": "exponential(2.5)", "shape": "gamma(3, 1)"})  # fmt: skip
+        assert steps(model) < 25
+
+
+def test_counts_of_many_sizes() -> None:
+    data, eta = slopes(5)
+    rng = np.random.default_rng(5)
+    eta = eta + np.where(data["g"] == 0, 4 * data["x"], 0.0)
+    data["y"] = np.where(rng.random(len(data)) < 0.25, 0, rng.poisson(np.exp(eta)))
+    assert data["y"].max() > 1e5
+    model = hm.Model("y ~ x + (x | g)", data, family="zero_inflated_poisson")
+    assert steps(model) < 20
+
+
+@pytest.mark.parametrize("size", [1e9, 1e12, 1e15])
+def test_an_outlier_of_any_size_does_not_break_the_fit(size: float) -> None:
+    data, eta = slopes(7)
+    data["y"] = eta + 0.3 * np.random.default_rng(7).standard_t(4, len(data))
+    clean = hm.Model("y ~ x + (x | g)", data, family="student_t").stan_data()
+    data.loc[0, "y"] = size
+    handed = hm.Model("y ~ x + (x | g)", data, family="student_t").stan_data()
+    for name in ("center", "scale", "ZtWZ", "ZtWR"):
+        assert np.isfinite(handed[name]).all()
+    np.testing.assert_allclose(handed["center"][:2], clean["center"][:2], atol=0.3)

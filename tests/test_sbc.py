@@ -17,8 +17,7 @@ sys.path.insert(0, str(SBC))
 
 import simulate  # noqa: E402
 
-STORED = 75
-"""Replicates of each program stored so far; ``make sbc`` goes on to 200."""
+STORED = simulate.REPLICATES
 TABLE = pd.concat(
     [simulate.summarise(name, simulate.stored(name)) for name in simulate.CASES], ignore_index=True
 )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hiermix.categories import further
 from hiermix.design import Design
 from hiermix.errors import ArgumentError, count, did_you_mean
 from hiermix.group_tables import coefficient_draws, effect_draws
@@ -59,12 +60,12 @@ def numbers(
     deviations = effect_draws(tree, design, group).sel(where)
     drawn = deviations if kind == "effects" else coefficient_draws(tree, design, group).sel(where)
     population = (drawn - deviations).mean(("chain", "draw"))
-    if "category" not in drawn.dims:
+    if not design.unordered:
         return _ordered(drawn, population, effect, kind, prob)
     each = [
         _ordered(drawn.sel(category=label), population.sel(category=label), f"{label}, {effect}",
                  kind, prob)
-        for label in drawn["category"].to_numpy().tolist()
+        for label in further(design)
     ]  # fmt: skip
     return pd.concat(each, ignore_index=True)
 
