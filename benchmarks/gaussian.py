@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import hiermix as hm
-from benchmarks.measure import Run, by_hand, by_hiermix, table, two_level
+from benchmarks.measure import Run, beside, population, table, two_level
 from hiermix.engines.protocol import Settings
 
 if TYPE_CHECKING:
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from hiermix.typing import StanData
 
+PROGRAMS = ("gaussian_brms", "gaussian_noncentred", "gaussian_centred")
 KEEP = ("Intercept", "b", "sd_1", "L_1", "sigma")
 
 
@@ -21,37 +22,22 @@ def row_wise(model: hm.Model) -> "StanData":
     design, priors = model.design, model.priors
     grouping = design.groupings[0]
     Z = design.Z(grouping.name)
-    slopes = [term for term in design.terms if term != "Intercept"]
-    location, scale = priors["Intercept"].arguments
-    return {
-        "N": design.rows,
-        "Y": design.response,
-        "K": len(design.terms),
-        "Kc": len(slopes),
-        "X": design.X(),
+    scales = [priors[f"sd[{grouping.name}, {effect}]"].scale for effect in grouping.effects]
+    return population(model) | {
         "N_1": len(grouping.levels),
         "M_1": 2,
         "J_1": grouping.codes.astype(np.int64) + 1,
         "Z_1_1": Z[:, 0],
         "Z_1_2": Z[:, 1],
-        "b_scale": np.array([priors[f"b[{term}]"].scale for term in slopes]),
-        "intercept_location": location,
-        "intercept_scale": scale,
         "sigma_scale": 1 / priors["sigma"].scale,
-        "sd_scale": np.array(
-            [priors[f"sd[{grouping.name}, {effect}]"].scale for effect in grouping.effects]
-        ),
+        "sd_scale": np.array(scales),
     }
 
 
 def compare(formula: str, data: "pd.DataFrame", settings: Settings) -> list[Run]:
-    """Sample with hiermix and with each row-wise program, at the same settings."""
+    """Sample with hiermix and with each row-wise program."""
     model = hm.Model(formula, data)
-    fit = model.fit(seed=settings.seed, chains=settings.chains, warmup=settings.warmup,
-                    draws=settings.draws, engine="embedded")  # fmt: skip
-    handed = row_wise(model)
-    names = ("gaussian_brms", "gaussian_noncentred", "gaussian_centred")
-    return [by_hiermix(fit), *(by_hand(name, handed, settings, KEEP) for name in names)]
+    return beside(model, row_wise(model), PROGRAMS, KEEP, settings)
 
 
 def main() -> None:

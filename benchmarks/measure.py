@@ -83,6 +83,32 @@ def by_hiermix(fit: Any, name: str = "hiermix") -> Run:
     return Run(name, seconds, smallest_ess([posterior[each].to_numpy() for each in names]), steps)
 
 
+def population(model: Any) -> StanData:
+    """Build what the row-wise programs read of rows and population, with the model's priors."""
+    design, priors = model.design, model.priors
+    slopes = [term for term in design.terms if term != "Intercept"]
+    location, scale = priors["Intercept"].arguments
+    return {
+        "N": design.rows,
+        "Y": design.response,
+        "K": len(design.terms),
+        "Kc": len(slopes),
+        "X": design.X(),
+        "b_scale": np.array([priors[f"b[{term}]"].scale for term in slopes]),
+        "intercept_location": location,
+        "intercept_scale": scale,
+    }
+
+
+def beside(
+    model: Any, handed: StanData, names: Sequence[str], keep: Sequence[str], settings: Settings
+) -> list[Run]:
+    """Sample with hiermix and with each row-wise program, at the same settings."""
+    fit = model.fit(seed=settings.seed, chains=settings.chains, warmup=settings.warmup,
+                    draws=settings.draws, engine="embedded")  # fmt: skip
+    return [by_hiermix(fit), *(by_hand(name, handed, settings, keep) for name in names)]
+
+
 def table(runs: Sequence[Run]) -> str:
     """Markdown: effective draws a second and how many times the first row has of each."""
     lines = ["| program | seconds | smallest bulk ESS | steps a draw | ESS / s | hiermix is |",

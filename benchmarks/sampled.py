@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 import hiermix as hm
-from benchmarks.measure import PROGRAMS, Run, by_hiermix, smallest_ess, table
+from benchmarks.measure import PROGRAMS, Run, by_hiermix, population, smallest_ess, table
 from hiermix.engines.embedded import Embedded
 from hiermix.engines.protocol import Settings
 from hiermix.programs import Program
@@ -28,24 +28,14 @@ def row_wise(model: hm.Model) -> "StanData":
     design, priors = model.design, model.priors
     grouping = design.groupings[0]
     Z = design.Z(grouping.name)
-    slopes = [term for term in design.terms if term != "Intercept"]
-    location, scale = priors["Intercept"].arguments
+    scales = [priors[f"sd[{grouping.name}, {effect}]"].scale for effect in grouping.effects]
     assert design.response is not None
-    data: StanData = {
-        "N": design.rows,
+    data = population(model) | {
         "Y": design.response.astype(np.int64),
-        "K": len(design.terms),
-        "Kc": len(slopes),
-        "X": design.X(),
         "N_1": len(grouping.levels),
         "M_1": Z.shape[1],
         "J_1": grouping.codes.astype(np.int64) + 1,
-        "b_scale": np.array([priors[f"b[{term}]"].scale for term in slopes]),
-        "intercept_location": location,
-        "intercept_scale": scale,
-        "sd_scale": np.array(
-            [priors[f"sd[{grouping.name}, {effect}]"].scale for effect in grouping.effects]
-        ),
+        "sd_scale": np.array(scales),
     }
     data |= {f"Z_1_{i + 1}": Z[:, i] for i in range(Z.shape[1])}
     if design.trials is not None:
