@@ -234,7 +234,8 @@ def beta_binomial_log_density(link: str, y: FloatArray, eta: FloatArray, own: Ow
     """Log probability of y successes whose probability is beta distributed."""
     from scipy.special import betaln
 
-    n, phi = _trials(own), own["phi"]
+    # Larger ones are binomial up to n / 1e8, and would cost the digits of the difference.
+    n, phi = _trials(own), np.minimum(own["phi"], 1e8)
     a, b = inverse_link(link, eta) * phi, inverse_link(link, -eta) * phi
     return np.asarray(_log_choose(n, y) + betaln(y + a, n - y + b) - betaln(a, b))
 

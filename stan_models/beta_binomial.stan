@@ -27,12 +27,16 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  vector[N] a = inv_logit(eta) * phi;
-  vector[N] b_shape = inv_logit(-eta) * phi;
+  // Beyond 1e8 a row's log density is the binomial's up to trials / 1e8, but
+  // differences of lgamma lose their digits: a chain would climb into that.
+  real precision = fmin(phi, 1e8);
+  vector[N] a = inv_logit(eta) * precision;
+  vector[N] b_shape = inv_logit(-eta) * precision;
   target += base
             + dot_product(weight, lgamma(y + a) + lgamma(trials - y + b_shape)
                                   - lgamma(a) - lgamma(b_shape)
-                                  + lgamma(phi) - lgamma(trials + phi));
+                                  + lgamma(precision)
+                                  - lgamma(trials + precision));
   target += coded_lpdf(phi | phi_prior, phi_par) + log(phi);
 #include parts/priors.stan
   target += log_prior_r;

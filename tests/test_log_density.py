@@ -6,8 +6,9 @@ nothing of the algebra in the programs is used, nor hiermix's own densities.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -365,3 +366,26 @@ def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays() -> 
     found, _ = Embedded().log_density(program, data, points)
     np.testing.assert_allclose(found, expected, rtol=1e-10)
     assert np.abs(data["ZtWZ_outer"]).max() > 0
+
+
+@pytest.mark.parametrize("family", ["beta_binomial", "negative_binomial"])
+def test_without_overdispersion_a_response_is_binomial_or_poisson(family: str) -> None:
+    """However large the parameter: its rounding errors must not lead a chain away."""
+    case = next(case for case in CASES if case.family == family)
+    case = replace(case, own=dict.fromkeys(case.own, "inv_gamma(0.4, 0.3)"))
+    model, rows = build(case)
+    limit = next(
+        case for case in CASES
+        if case.family == {"beta_binomial": "binomial", "negative_binomial": "poisson"}[family]
+    )  # fmt: skip
+    data, program = dict(model.stan_data()), model._posterior.program
+    center = data["center"].copy()
+    plain = replace(case, log_density=lambda d, eta, large: limit.log_density(d, eta))
+    for log_size in (14.0, 20.0, 26.0, 34.0, 37.0, 40.0, 60.0):
+        center[3] = log_size
+        data["center"] = center
+        moved = SimpleNamespace(stan_data=lambda: data)
+        point = np.zeros(int(data["D"]) + int(data["K"]))
+        (value,), (slope,) = Embedded().log_density(program, data, point[None])
+        assert value == pytest.approx(reference(plain, moved, rows, point), abs=1e-3)
+        assert np.abs(slope[data["D"] :]).max() < 1e3
