@@ -275,8 +275,22 @@ def negative_binomial_log_density(
 
     shape = own["shape"]
     low = eta - np.log(shape)
-    constant = gammaln(y + shape) - gammaln(shape) - gammaln(y + 1)
-    return np.asarray(constant + y * low - (y + shape) * np.logaddexp(0, low))
+    constant = _log_rising(y, shape) - gammaln(y + 1)
+    return np.asarray(constant + y * eta - (y + shape) * np.logaddexp(0, low))
+
+
+def _log_rising(y: FloatArray, shape: FloatArray) -> FloatArray:
+    """Return log Gamma(y + shape) - log Gamma(shape) - y log(shape).
+
+    For a large shape by Stirling's series: a difference would lose its digits.
+    """
+    from scipy.special import gammaln
+
+    plain = gammaln(y + shape) - gammaln(shape) - y * np.log(shape)
+    large = np.maximum(shape, 100.0)
+    end = y + large
+    series = (end - 0.5) * np.log1p(y / large) - y + (1 / end - 1 / large) / 12
+    return np.where(shape < 100, plain, series - (1 / end**3 - 1 / large**3) / 360)
 
 
 def _poisson_zero(eta: FloatArray, own: Own) -> FloatArray:

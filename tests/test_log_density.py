@@ -389,3 +389,36 @@ def test_without_overdispersion_a_response_is_binomial_or_poisson(family: str) -
         (value,), (slope,) = Embedded().log_density(program, data, point[None])
         assert value == pytest.approx(reference(plain, moved, rows, point), abs=1e-3)
         assert np.abs(slope[data["D"] :]).max() < 1e3
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["negative_binomial", "zero_inflated_negative_binomial", "hurdle_negative_binomial"],
+)
+def test_counts_of_many_thousands(family: str) -> None:
+    """Too large to be counted one by one; with shapes from small to larger than any."""
+    case = next(case for case in CASES if case.family == family)
+    rows = frame(family)
+    rows["y"] = rows["y"] * 11_000
+    case = replace(case, own=case.own | {"shape": "inv_gamma(0.4, 0.3)"})
+    priors = PRIORS | {"Intercept": "normal(10, 2)"} | case.own
+    model = hm.Model(FORMULA, rows, family=family, weights="weight", priors=priors)
+    data, program = dict(model.stan_data()), model._posterior.program
+    assert data["top"] == 0
+    center = data["center"].copy()
+    point = np.zeros(int(data["D"]) + int(data["K"]))
+    # From a shape of 3 to one of 1e6 scipy has all digits; the slopes go on as they should.
+    for log_shape in (1.0, 3.0, 4.5, 4.7, 7.0, 10.0, 14.0):
+        center[3] = log_shape
+        data["center"] = center
+        found, _ = Embedded().log_density(program, data, point[None])
+        moved = SimpleNamespace(stan_data=lambda: data)
+        off = stats.norm(10, 2).logpdf(center[0]) - STUDENT.logpdf(center[0])
+        expected = reference(case, moved, rows, point) + off
+        np.testing.assert_allclose(found[0], expected, rtol=1e-9)
+    values = []
+    for log_shape in (35.0, 40.0, 45.0, 60.0):
+        center[3] = log_shape
+        values.append(Embedded().log_density(program, data | {"center": center}, point[None])[0][0])
+    # Only the prior of the shape is left to fall: 0.4 for a unit of its logarithm.
+    np.testing.assert_allclose(np.diff(values), -0.4 * np.array([5, 5, 15]), rtol=1e-4)
