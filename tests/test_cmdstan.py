@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 
 import hiermix as hm
+import test_categorical
 from hiermix import engines, programs
 from hiermix.__main__ import main
 from hiermix.engines import children, executables
@@ -32,6 +33,7 @@ from hiermix.engines.protocol import Settings
 from hiermix.errors import EngineError
 from hiermix.programs import Program
 from hiermix.typing import FloatArray, StanData
+from test_log_density import CASES, build
 
 STANDIN = Path(__file__).with_name("standin_cmdstan.py")
 CODE = """
@@ -589,6 +591,34 @@ def test_both_engines_agree_on_our_programs(name: str) -> None:
     ours = CmdStan().log_density(program, data, points_for(data))
     theirs = Embedded().log_density(program, data, points_for(data))
     np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-8)
+    np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-6, atol=1e-8)
+
+
+SAMPLED = {f"{case.family}-{case.link}": case for case in CASES}
+"""Every family and link whose rows share a linear predictor."""
+
+
+def sampled_model(name: str) -> hm.Model:
+    if name == "categorical-logit":
+        return hm.Model(test_categorical.FORMULA, test_categorical.frame(), family="categorical")
+    return build(SAMPLED[name])[0]
+
+
+def test_every_program_is_compared_on_both_engines() -> None:
+    names = {sampled_model(name).program_name for name in (*SAMPLED, "categorical-logit")}
+    assert names | set(our_programs()) == set(programs.names())
+
+
+@pytest.mark.slow
+@pytest.mark.cmdstan
+@needs_cmdstan
+@pytest.mark.parametrize("name", [*SAMPLED, "categorical-logit"])
+def test_both_engines_agree_on_every_family(name: str) -> None:
+    model = sampled_model(name)
+    program, data = programs.find(model.program_name), model.stan_data()
+    ours = CmdStan().log_density(program, data, points_for(data))
+    theirs = Embedded().log_density(program, data, points_for(data))
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=1e-10)
     np.testing.assert_allclose(ours[1], theirs[1], rtol=1e-6, atol=1e-8)
 
 
