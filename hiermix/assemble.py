@@ -11,9 +11,10 @@ from hiermix.design import Design, Grouping
 from hiermix.families import Family
 from hiermix.gram import SLICE, Gram, empty, rotate, statistics
 from hiermix.penalised import Problem
+from hiermix.population import common
 from hiermix.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.programs import Program
-from hiermix.standardise import Hyperpriors, standardise
+from hiermix.standardise import Hyperpriors, root, standardise
 from hiermix.tuning import tune, tune_prior
 from hiermix.typing import FloatArray, StanData
 
@@ -93,7 +94,11 @@ def integrated(design: Design, table: PriorTable, name: str, *, prior_only: bool
     if prior_only:
         gram = empty(P, Q, len(gram.ZtZ))
     rotated = rotate(gram)
-    at = standardise(rotated, _hyperpriors(design, table, grouping.name if grouping else None))
+    priors = _hyperpriors(design, table, grouping.name if grouping else None)
+    at = standardise(rotated, priors)
+    if grouping:
+        Lambda = root(at.center[P + 1 :], priors.blocks)
+        at = at.follow(priors.b_precision, common(gram), Lambda)
     data = stan_data.coordinates(design, table, at)
     data |= stan_data.own_priors({"sigma": True}, table) | stan_data.statistics(rotated)
     keep = ("b", "sd", "L", "sigma")

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     import xarray as xr
 
 WARMUP = Settings.warmup
+_FEW_LEVELS, _CAREFUL = 5, 0.95
+"""Levels up to which the tails of the sds ask for small steps, and the `adapt_delta` for them."""
 EFFECTS = ("auto", "integrated", "sampled")
 PARAMETERISATIONS = ("auto", "centered", "noncentered")
 
@@ -151,7 +153,7 @@ class Model:
         warmup: int = WARMUP,
         draws: int = 1000,
         engine: str | Engine = "auto",
-        adapt_delta: float = 0.8,
+        adapt_delta: float | None = None,
         max_treedepth: int = 10,
         cores: int | None = None,
         progress: bool | None = None,
@@ -168,8 +170,9 @@ class Model:
             Number of chains; of warmup iterations and of draws in each.
         engine : str or Engine
             ``"auto"``, ``"cmdstan"``, ``"embedded"``, or an object with the engine protocol.
-        adapt_delta : float
-            Target acceptance rate, between 0 and 1.
+        adapt_delta : float, optional
+            Target acceptance rate, between 0 and 1; by default 0.8, and 0.95 where a grouping
+            factor has five levels or fewer, so that its sds have long tails.
         max_treedepth : int
             Greatest depth of a trajectory.
         cores : int, optional
@@ -186,13 +189,16 @@ class Model:
         EngineError
             The engine failed; with its last lines.
         """
+        start = time.perf_counter()
+        ready = self._assemble(prior_only=True) if prior_only else self._posterior
+        if adapt_delta is None:
+            few = any(len(each.levels) <= _FEW_LEVELS for each in ready.groupings)
+            adapt_delta = _CAREFUL if few else Settings.adapt_delta
         settings = Settings(
             seed=secrets.randbelow(2**31) if seed is None else seed, chains=chains, warmup=warmup,
             draws=draws, adapt_delta=adapt_delta, max_treedepth=max_treedepth, cores=cores,
             progress=progress,
         )  # fmt: skip
-        start = time.perf_counter()
-        ready = self._assemble(prior_only=True) if prior_only else self._posterior
         runner = choose(engine) if isinstance(engine, str) else engine
         prepared = time.perf_counter()
         samples = runner.sample(

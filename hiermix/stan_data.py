@@ -8,6 +8,7 @@ from hiermix.categories import Stacked
 from hiermix.design import Design, Grouping
 from hiermix.families import Family, category_count
 from hiermix.gram import Gram
+from hiermix.population import Following
 from hiermix.priors import Prior, PriorTable, b_name, coded
 from hiermix.repeats import Repeats
 from hiermix.standardise import Coordinates, pairs
@@ -35,11 +36,24 @@ def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
         "block": np.array(blocks, dtype=np.int64),
         "sd_bend": at.bend if len(at.bend) else np.zeros(len(sd)),
         "sd_spread": _spread(design, at),
+        **_following(at.following, len(sd)),
         "b_prior": b_prior,
         "b_par": b_par,
         "sd_prior": sd_prior,
         "sd_par": sd_par,
         "lkj": np.array(lkj_shapes(design.groupings, table)),
+    }
+
+
+def _following(found: Following | None, E: int) -> StanData:
+    if found is None:
+        none = np.zeros((0, 0))
+        return {"followers": 0, "rest": none, "reach": np.zeros((0, E)), "hold": none}
+    return {
+        "followers": len(found.reach),
+        "rest": found.rest,
+        "reach": found.reach,
+        "hold": found.hold,
     }
 
 

@@ -8,11 +8,12 @@ scale): whatever center and scale are, the program's posterior is the same.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from hiermix.gram import Gram
+from hiermix.population import Following, follow, inverse_root
 from hiermix.priors import Prior
 from hiermix.typing import FloatArray
 
@@ -32,6 +33,18 @@ class Coordinates:
     """(D, D)"""
     bend: FloatArray = field(default_factory=lambda: np.zeros(0))
     """(E,) one for each sd."""
+    following: Following | None = None
+    """How the scale of the population coefficients follows the sds; None where it doesn't."""
+
+    def follow(self, prior: FloatArray, shared: FloatArray, Lambda: FloatArray) -> "Coordinates":
+        """Let the population follow the sds; arguments as in `population.follow`."""
+        P = len(prior)
+        following = follow(self.scale[:P, :P], prior, shared, Lambda)
+        if following is None:
+            return self
+        scale = self.scale.copy()
+        scale[:P, :P] = following.scale
+        return replace(self, scale=scale, following=following)
 
 
 @dataclass(frozen=True)
@@ -45,6 +58,11 @@ class Hyperpriors:
     lkj: Sequence[float]
     """Shape of each block."""
     blocks: Sequence[int]
+
+    @property
+    def b_precision(self) -> FloatArray:
+        """(P,) precisions of the priors of the population coefficients."""
+        return np.array([1 / prior.scale**2 for prior in self.b])
 
 
 def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:
@@ -67,6 +85,13 @@ def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:
     sds = range(priors.sigma is not None, (priors.sigma is not None) + gram.Q)
     bend = np.array([_bend(target.value_and_gradient, phi, curvature, i) for i in sds])
     return Coordinates(np.concatenate([b, phi]), scale, bend)
+
+
+def root(phi: FloatArray, blocks: Sequence[int]) -> FloatArray:
+    """Lambda = diag(sd) L, (Q, Q), from log sds and unconstrained correlations."""
+    Q = sum(blocks)
+    L, _ = block_cholesky(phi[Q:], blocks)
+    return np.asarray(np.exp(phi[:Q])[:, None] * L)
 
 
 def block_cholesky(raw: FloatArray, blocks: Sequence[int]) -> tuple[FloatArray, float]:
@@ -102,7 +127,7 @@ class _Restricted:
     def __init__(self, gram: Gram, priors: Hyperpriors) -> None:
         self.gram, self.priors = gram, priors
         self.known_sigma = priors.sigma is None
-        self.precision = np.array([1 / prior.scale**2 for prior in priors.b])
+        self.precision = priors.b_precision
         self.location = np.array([prior.location for prior in priors.b]) - gram.b_hat
         self.one_XtX = np.zeros((len(gram.b_hat) + 1,) * 2)
         self.one_XtX[0, 0], self.one_XtX[1:, 1:] = gram.rss, gram.XtX
@@ -115,8 +140,7 @@ class _Restricted:
         """Sigma, and Lambda = diag(sd) L."""
         sigma = 1.0 if self.known_sigma else float(np.exp(phi[0]))
         rest = phi if self.known_sigma else phi[1:]
-        L, _ = block_cholesky(rest[self.gram.Q :], self.priors.blocks)
-        return sigma, np.exp(rest[: self.gram.Q])[:, None] * L
+        return sigma, root(rest, self.priors.blocks)
 
     def prior(self, phi: FloatArray) -> tuple[float, FloatArray]:
         """Log prior of phi with the Jacobians of its transforms, and its gradient."""
@@ -327,10 +351,3 @@ def _over_groups(A: FloatArray, B: FloatArray) -> FloatArray:
     """Sum over groups of A_j B_j, as one product of matrices."""
     J, a, b = A.shape
     return A.swapaxes(0, 1).reshape(a, J * b) @ B.reshape(J * b, B.shape[2])
-
-
-def inverse_root(A: FloatArray) -> FloatArray:
-    """S with S S' = A^-1, whatever the units of the rows of A."""
-    size = np.sqrt(np.diag(A))
-    chol = np.linalg.cholesky(A / np.outer(size, size))
-    return np.linalg.inv(chol).T / size[:, None]

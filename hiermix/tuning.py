@@ -13,7 +13,8 @@ from hiermix import nested, penalised
 from hiermix.gram import SLICE, Gram
 from hiermix.nested import Pair
 from hiermix.penalised import FactorFit, Penalised, Problem
-from hiermix.standardise import Coordinates, Hyperpriors, inverse_root, pairs
+from hiermix.population import common, inverse_root
+from hiermix.standardise import Coordinates, Hyperpriors, pairs
 from hiermix.typing import FloatArray
 
 _CENTRED = 1e4
@@ -84,7 +85,32 @@ def _join(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
     population = Coordinates(b_hat, inverse_root(precision))
     spread = [_spread(fit, problem.priors[name]) for name, fit in named.items()]
     parts = [population, own, *(sd for sd, _ in spread), *(cor for _, cor in spread)]
-    return Tuning(_diagonal(parts), b_hat, ZtWZ, ZtWR, within)
+    at = _diagonal(parts)
+    if named and parameterisation == "auto":
+        at = _follow(at, problem, named, shift, absorbs)
+    return Tuning(at, b_hat, ZtWZ, ZtWR, within)
+
+
+def _follow(
+    at: Coordinates,
+    problem: Problem,
+    fits: Mapping[str, FactorFit],
+    shift: FloatArray,
+    absorbs: Mapping[str, FloatArray],
+) -> Coordinates:
+    """Let each coefficient follow the sds of the factor that absorbs it.
+
+    The effects of other factors don't move along with it.
+    """
+    from scipy.linalg import block_diag
+
+    prior = next(iter(problem.priors.values())).b_precision
+    shared = [
+        np.linalg.solve(shift, common(fit.gram)) * absorbs[name][1:, None]
+        for name, fit in fits.items()
+    ]
+    Lambda = block_diag(*(fit.Lambda for fit in fits.values()))
+    return at.follow(prior, np.concatenate(shared, axis=1), Lambda)
 
 
 def _nested(problem: Problem, weights: FloatArray) -> list[tuple[Pair, FloatArray]]:
@@ -152,8 +178,7 @@ def _precision(
 ) -> FloatArray:
     """Curvature of the population coefficients, with the effects moving along with them."""
     design = problem.design
-    first = next(iter(problem.priors.values()))
-    total = np.diag([1 / prior.scale**2 for prior in first.b])
+    total = np.diag(next(iter(problem.priors.values())).b_precision)
     for each in moved.values():
         total += np.einsum("jqa,jqb->ab", each, each)
     for start in range(0, design.rows if weights.any() else 0, SLICE):

@@ -1,6 +1,7 @@
 """What all tests share: the engine they sample with, how hypothesis searches."""
 
 import os
+import signal
 
 from hypothesis import settings
 
@@ -11,3 +12,6 @@ os.environ.setdefault("HIERMIX_ENGINE", "embedded")
 settings.register_profile("quick", max_examples=50, deadline=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
+
+# A shell that starts the suite in the background has it ignore the interrupts that some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)

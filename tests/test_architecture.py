@@ -27,6 +27,7 @@ ORDER = (
     "categories",
     "gram",
     "nested",
+    "population",
     "standardise",
     "effects",
     "penalised",

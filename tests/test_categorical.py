@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import special, stats
+from scipy.linalg import block_diag
 
 import hiermix as hm
 from hiermix.engines import Settings
 from hiermix.engines.embedded import Embedded
 from hiermix.errors import ArgumentError, DataError, PriorError
 from hiermix.programs import Program
-from test_gaussian_density import correlation, lkj_log_density
+from test_gaussian_density import correlation, lkj_log_density, population
 from test_log_density import bent, effects
 
 HERE = Path(__file__).parent
@@ -57,18 +58,19 @@ def reference(data: dict[str, np.ndarray], rows: pd.DataFrame, point: np.ndarray
     """Log density of the coordinates, with the effects level by level, the response row by row."""
     theta = data["center"] + data["scale"] @ point[: data["D"]]
     z = point[data["D"] :]
-    b, log_sd, raw = np.split(theta, [4, 10])
+    _, log_sd, raw = np.split(theta, [4, 10])
     sd, lp = bent(log_sd, data["center"][4:10], data["sd_spread"], data["sd_bend"])
     Ls, jacobians = zip(*(correlation(each, 2) for each in (raw[:1], raw[1:])), strict=True)
     lp += sum(jacobians) + sum(lkj_log_density(L, 1.7) for L in Ls)
+    Lambda = block_diag(sd[:2, None] * Ls[0], sd[2:4, None] * Ls[1])
+    b, log_width = population(data, point[: data["D"]], block_diag(Lambda, np.diag(sd[4:])))
+    lp += log_width
     lp += stats.norm(0.2, 2).logpdf(b[0]) + stats.norm(0, 1.5).logpdf(b[1])
     lp += stats.t(4, 1, 3).logpdf(b[2]) + stats.laplace(0, 1).logpdf(b[3])
     half = stats.truncnorm(-0.3, np.inf, 0.3, 1)
     lp += np.sum(half.logpdf(np.delete(sd, 1))) + stats.expon(scale=0.5).logpdf(sd[1])
     lp += np.sum(np.log(sd))
     d, W, R = b - data["b_hat"], data["ZtWZ"], data["ZtWR"]
-    Lambda = np.zeros((4, 4))
-    Lambda[:2, :2], Lambda[2:, 2:] = sd[:2, None] * Ls[0], sd[2:4, None] * Ls[1]
     r_g, lp_g = effects(W[:12], R[:12], Lambda, d, z[:48].reshape(4, 12))
     r_h, lp_h = effects(W[12:, :3], R[12:, :10], np.diag(sd[4:]), d, z[48:].reshape(2, 3))
     g, h = rows["g"].map(TOWNS.index), rows["h"].map("uvw".index)

@@ -71,12 +71,29 @@ def lkj_log_density(L: np.ndarray, eta: float) -> float:
     return float(np.sum((size - i + 2 * eta - 2) * np.log(np.diag(L)[1:])) - log_constant)
 
 
+def population(
+    data: dict[str, np.ndarray], raw: np.ndarray, Lambda: np.ndarray
+) -> tuple[np.ndarray, float]:
+    """Population coefficients from the coordinates, and the log Jacobian beyond `scale`."""
+    P, F = int(data["P"]), int(data["followers"])
+    b = (data["center"] + data["scale"] @ raw)[:P]
+    if not F:
+        return b, 0.0
+    free = data["rest"] + data["reach"] @ Lambda @ Lambda.T @ data["reach"].T
+    C = np.linalg.cholesky(free)
+    root = C @ np.linalg.inv(np.linalg.cholesky(np.eye(F) + C.T @ data["hold"] @ C)).T
+    precision = data["hold"] + np.linalg.inv(free)
+    np.testing.assert_allclose(root @ root.T @ precision, np.eye(F), atol=1e-6)
+    b = b + data["scale"][:P, :F] @ (root @ raw[:F] - raw[:F])
+    return b, float(np.linalg.slogdet(root)[1])
+
+
 def reference(model: hm.Model, raw: np.ndarray, blocks: tuple[int, ...], eta: float) -> float:
     """Log density of the coordinates, by scipy."""
     data, design = model.stan_data(), model.design
     theta = data["center"] + data["scale"] @ raw
     P, Q = len(design.terms), sum(blocks)
-    b, sigma = theta[:P], np.exp(theta[P])
+    sigma = np.exp(theta[P])
     t = (theta - data["center"])[P + 1 : P + 1 + Q] / data["sd_spread"]
     bend, softplus = data["sd_bend"], np.logaddexp(0, -t)
     sd = np.exp(theta[P + 1 : P + 1 + Q] - bend * softplus**2 / 2)
@@ -90,6 +107,8 @@ def reference(model: hm.Model, raw: np.ndarray, blocks: tuple[int, ...], eta: fl
             L[at : at + size, at : at + size], jacobian = correlation(rest[k : k + pairs], size)
             lp += jacobian + lkj_log_density(L[at : at + size, at : at + size], eta)
         at, k = at + size, k + pairs
+    b, log_width = population(data, raw, sd[:, None] * L)
+    lp += log_width
     X = design.X()
     X[:, 1:] -= X[:, 1:].mean(axis=0)
     covariance = sigma**2 * np.eye(design.rows)

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import special, stats
+from scipy.linalg import block_diag
 
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
-from test_gaussian_density import correlation, lkj_log_density
+from test_gaussian_density import correlation, lkj_log_density, population
 
 POINTS = 200
 ROWS = 48
@@ -266,10 +267,12 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
     theta = data["center"] + data["scale"] @ point[: data["D"]]
     z = point[data["D"] :]
     A = len(theta) - P - 4
-    b, own, sd, raw = np.split(theta, [P, P + A, P + A + 3])
+    _, own, sd, raw = np.split(theta, [P, P + A, P + A + 3])
     sd, lp_bend = bent(sd, data["center"][P + A : P + A + 3], data["sd_spread"], data["sd_bend"])
     L, lp = correlation(raw, 2)
-    lp += lkj_log_density(L, 1.7) + lp_bend
+    Lambda_g = sd[:2, None] * L
+    b, log_width = population(data, point[: data["D"]], block_diag(Lambda_g, sd[2]))
+    lp += lkj_log_density(L, 1.7) + lp_bend + log_width
     values, more = own_parameters(case, own, b[0])
     lp += more + NORMAL.logpdf(b[2]) + LAPLACE.logpdf(b[1])
     if case.family != "ordinal":
@@ -278,7 +281,7 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
 
     d = b - data["b_hat"]
     W, R = data["ZtWZ"], data["ZtWR"]
-    r_g, lp_g = effects(W[:4, :3], R[:4, :8], sd[:2, None] * L, d, z[:8].reshape(2, 4))
+    r_g, lp_g = effects(W[:4, :3], R[:4, :8], Lambda_g, d, z[:8].reshape(2, 4))
     r_h, lp_h = effects(W[4:, :1], R[4:, :4], sd[2:, None], d, z[8:].reshape(1, 3))
     g, h = rows["g"].map("abcd".index), rows["h"].map("uvw".index)
     x, w = rows["x"] - rows["x"].mean(), rows["w"] - rows["w"].mean()
@@ -348,10 +351,11 @@ def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays() -> 
     for point in points:
         theta = data["center"] + data["scale"] @ point[: data["D"]]
         z = point[data["D"] :]
-        b, sd, raw = np.split(theta, [2, 5])
+        _, sd, raw = np.split(theta, [2, 5])
         sd, lp = bent(sd, data["center"][2:5], data["sd_spread"], data["sd_bend"])
         L, jacobian = correlation(raw, 2)
-        lp += jacobian + lkj_log_density(L, 1.7)
+        b, log_width = population(data, point[: data["D"]], block_diag(sd[:2, None] * L, sd[2]))
+        lp += jacobian + lkj_log_density(L, 1.7) + log_width
         lp += STUDENT.logpdf(b[0]) + LAPLACE.logpdf(b[1])
         lp += np.sum(SD.logpdf(sd) + np.log(sd))
         d, W, R = b - data["b_hat"], data["ZtWZ"], data["ZtWR"].copy()

@@ -218,7 +218,7 @@ def checking_a_model() -> list[Number]:
         mean("fit.data.posterior['sigma']", 25.912, sds=0.15),
         mean("fit.data.posterior['sd_Subject'][..., 1]", 6.559, sds=0.15),
         mean(b("robust", "Days"), 10.421, sds=0.5),
-        true("counts['as it comes'] < 40 and counts['both'] <= 2"),
+        true("counts['as it comes'] <= 2 < counts['adapt_delta=0.4']"),
         true("list(another_night.index) == ['student_t', 'slopes', 'intercepts']"),
         true("somebody_else.index[0] == 'slopes'"),
         true("set(sleep['Subject'][k > loo.good_k]) <= {'308', '332'}"),

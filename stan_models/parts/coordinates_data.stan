@@ -14,6 +14,14 @@
   vector<lower=0>[E] sd_bend;
   vector<lower=0>[E] sd_spread;
 
+  // The first coordinates of b have a scale that follows the sds: that of the
+  // covariance (hold + (rest + reach Lambda Lambda' reach')^-1)^-1, which is
+  // the identity at the center; Lambda = diag(sd) L.
+  int<lower=0, upper=P> followers;
+  matrix[followers, followers] rest; // without group effects
+  matrix[followers, E] reach; // by the group effects
+  matrix[followers, followers] hold; // precision of the priors
+
   // Priors, coded as in coded_lpdf.
   array[P] int<lower=1, upper=10> b_prior;
   matrix[P, 4] b_par;

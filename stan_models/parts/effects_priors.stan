@@ -1,3 +1,5 @@
+  // b comes with the Jacobian of its scale.
+  target += log_width;
   // sd comes with the Jacobians of its logarithm and of the bend.
   target += coded_prior(sd, sd_prior, sd_par) + sum(log(sd));
   target += sum(log1p(sd_bend ./ sd_spread .* below .* -expm1(-below)));

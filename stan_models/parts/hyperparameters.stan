@@ -1,9 +1,20 @@
   // Natural parameters from the coordinates; A is the number of parameters
   // that only this family has.
   vector[D] theta = center + scale * raw;
-  vector[P] b = theta[1:P];
   vector[E] below = log1p_exp((center - theta)[(P + A + 1):(P + A + E)]
                               ./ sd_spread);
   vector<lower=0>[E] sd = exp(theta[(P + A + 1):(P + A + E)]
                               - 0.5 * sd_bend .* square(below));
   matrix[E, E] L = block_cholesky_jacobian(theta[(P + A + E + 1):D], block);
+  vector[P] b = theta[1:P];
+  real log_width = 0;
+  if (followers) {
+    vector[followers] first = raw[1:followers];
+    matrix[followers, followers] free
+      = cholesky_decompose(rest + tcrossprod(reach * diag_pre_multiply(sd, L)));
+    matrix[followers, followers] held
+      = cholesky_decompose(add_diag(quad_form_sym(hold, free), 1));
+    b += scale[1:P, 1:followers]
+         * (free * mdivide_right_tri_low(first', held)' - first);
+    log_width = sum(log(diagonal(free))) - sum(log(diagonal(held)));
+  }

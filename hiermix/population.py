@@ -1,0 +1,87 @@
+"""Coordinates of the population coefficients, whose uncertainty follows the sds of the effects.
+
+What all levels of a factor have in common can't be told from the population: however many rows
+there are, its part of the variance of b is that of an effect over the number of levels. With few
+levels that is most of it, and the sds are uncertain: in fixed coordinates b would be a funnel.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hiermix.gram import Gram
+from hiermix.typing import FloatArray
+
+_MOST = 0.999
+_FEW = 10
+"""Levels up to which the sds of a factor are so uncertain that following them is worth it."""
+
+
+@dataclass(frozen=True)
+class Following:
+    """``scale`` (P, P) of b, and the covariance of its first F coordinates given Lambda.
+
+    It is ``(hold + (rest + reach Lambda Lambda' reach')^-1)^-1``, the identity at the Lambda of
+    the quick fit. The other coordinates have the identity always.
+    """
+
+    scale: FloatArray
+    rest: FloatArray
+    """(F, F) without group effects."""
+    reach: FloatArray
+    """(F, E) by the group effects."""
+    hold: FloatArray
+    """(F, F) precision of the priors."""
+
+
+def common(gram: Gram) -> FloatArray:
+    """(P, Q) how the mean over levels of Q effects, of variance one each, looks in b.
+
+    Of a factor with few levels, whose statistics have a row a level; zeros for any other.
+    """
+    if gram.n == 0 or len(gram.ZtR) > _FEW:
+        return np.zeros((len(gram.b_hat), gram.Q))
+    XtZ = -gram.ZtR[:, :, 1:].sum(axis=0).T
+    size = np.sqrt(np.diag(gram.XtX))
+    size[size == 0] = 1.0
+    found = np.linalg.lstsq(gram.XtX / np.outer(size, size), XtZ / size[:, None], rcond=None)[0]
+    return np.asarray(found / size[:, None] / np.sqrt(len(gram.ZtR)))
+
+
+def follow(
+    scale: FloatArray, prior: FloatArray, shared: FloatArray, Lambda: FloatArray
+) -> Following | None:
+    """Find the directions of b that follow the sds, and how; None where there are none.
+
+    Parameters
+    ----------
+    scale : array, shape (P, P)
+        Root of the covariance of b at Lambda.
+    prior : array, shape (P,)
+        Precisions of the priors of b.
+    shared : array, shape (P, E)
+        `common` of every factor that b leans on; zeros for others.
+    Lambda : array, shape (E, E)
+        Root of the covariance of the effects.
+    """
+    if not shared.any():
+        return None
+    whitened = np.linalg.solve(scale, shared)
+    directions, size, _ = np.linalg.svd(whitened)
+    F = int(np.sum(size > 1e-6 * size[0]))
+    scale, reach = scale @ directions, (directions.T @ whitened)[:F]
+    hold = scale[:, :F].T @ (prior[:, None] * scale[:, :F])
+    hold *= min(1.0, _MOST / np.linalg.eigvalsh(hold)[-1])
+    whole = np.linalg.inv(np.eye(F) - hold)
+    # Where levels differ in their rows, the part of the effects may come out larger than all.
+    part = np.linalg.norm(np.linalg.solve(np.linalg.cholesky(whole), reach @ Lambda), 2) ** 2
+    reach *= np.sqrt(min(1.0, _MOST / part))
+    reached = reach @ Lambda
+    return Following(scale, whole - reached @ reached.T, reach, hold)
+
+
+def inverse_root(A: FloatArray) -> FloatArray:
+    """S with S S' = A^-1, whatever the units of the rows of A."""
+    size = np.sqrt(np.diag(A))
+    chol = np.linalg.cholesky(A / np.outer(size, size))
+    return np.asarray(np.linalg.inv(chol).T / size[:, None])
