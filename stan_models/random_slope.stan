@@ -35,6 +35,9 @@ model {
   }
   target += -0.5 * (N * log(2 * pi()) + (N - sum(groups) * E) * 2 * log(sigma)
                     + dot_product(groups, log(det)) + quad / square(sigma));
+  // Below zero by rounding only, where sds are many orders of magnitude above
+  // sigma: rejected.
+  if (!(quad >= 0 && min(det) > 0)) target += negative_infinity();
   target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
 #include parts/priors.stan
 }

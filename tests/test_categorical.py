@@ -63,7 +63,7 @@ def reference(data: dict[str, np.ndarray], rows: pd.DataFrame, point: np.ndarray
     Ls, jacobians = zip(*(correlation(each, 2) for each in (raw[:1], raw[1:])), strict=True)
     lp += sum(jacobians) + sum(lkj_log_density(L, 1.7) for L in Ls)
     Lambda = block_diag(sd[:2, None] * Ls[0], sd[2:4, None] * Ls[1])
-    b, log_width = population(data, point[: data["D"]], block_diag(Lambda, np.diag(sd[4:])))
+    b, log_width = population(data, point[: data["D"]], sd, block_diag(*Ls, np.eye(2)))
     lp += log_width
     lp += stats.norm(0.2, 2).logpdf(b[0]) + stats.norm(0, 1.5).logpdf(b[1])
     lp += stats.t(4, 1, 3).logpdf(b[2]) + stats.laplace(0, 1).logpdf(b[3])

@@ -71,14 +71,21 @@ def lkj_log_density(L: np.ndarray, eta: float) -> float:
     return float(np.sum((size - i + 2 * eta - 2) * np.log(np.diag(L)[1:])) - log_constant)
 
 
+def _pairs(data: dict[str, np.ndarray]) -> int:
+    return int(np.sum(data["block"] * (data["block"] - 1) // 2))
+
+
 def population(
-    data: dict[str, np.ndarray], raw: np.ndarray, Lambda: np.ndarray
+    data: dict[str, np.ndarray], raw: np.ndarray, sd: np.ndarray, L: np.ndarray
 ) -> tuple[np.ndarray, float]:
     """Population coefficients from the coordinates, and the log Jacobian beyond `scale`."""
     P, F = int(data["P"]), int(data["followers"])
     b = (data["center"] + data["scale"] @ raw)[:P]
     if not F:
         return b, 0.0
+    # Very large sds are followed to e^12 times their center only.
+    center = np.exp(data["center"][len(data["center"]) - len(sd) - _pairs(data) :][: len(sd)])
+    Lambda = (sd / (1 + sd / center * np.exp(-12)))[:, None] * L
     free = data["rest"] + data["reach"] @ Lambda @ Lambda.T @ data["reach"].T
     C = np.linalg.cholesky(free)
     root = C @ np.linalg.inv(np.linalg.cholesky(np.eye(F) + C.T @ data["hold"] @ C)).T
@@ -107,7 +114,7 @@ def reference(model: hm.Model, raw: np.ndarray, blocks: tuple[int, ...], eta: fl
             L[at : at + size, at : at + size], jacobian = correlation(rest[k : k + pairs], size)
             lp += jacobian + lkj_log_density(L[at : at + size, at : at + size], eta)
         at, k = at + size, k + pairs
-    b, log_width = population(data, raw, sd[:, None] * L)
+    b, log_width = population(data, raw, sd, L)
     lp += log_width
     X = design.X()
     X[:, 1:] -= X[:, 1:].mean(axis=0)

@@ -270,8 +270,7 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
     _, own, sd, raw = np.split(theta, [P, P + A, P + A + 3])
     sd, lp_bend = bent(sd, data["center"][P + A : P + A + 3], data["sd_spread"], data["sd_bend"])
     L, lp = correlation(raw, 2)
-    Lambda_g = sd[:2, None] * L
-    b, log_width = population(data, point[: data["D"]], block_diag(Lambda_g, sd[2]))
+    b, log_width = population(data, point[: data["D"]], sd, block_diag(L, 1))
     lp += lkj_log_density(L, 1.7) + lp_bend + log_width
     values, more = own_parameters(case, own, b[0])
     lp += more + NORMAL.logpdf(b[2]) + LAPLACE.logpdf(b[1])
@@ -281,7 +280,7 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
 
     d = b - data["b_hat"]
     W, R = data["ZtWZ"], data["ZtWR"]
-    r_g, lp_g = effects(W[:4, :3], R[:4, :8], Lambda_g, d, z[:8].reshape(2, 4))
+    r_g, lp_g = effects(W[:4, :3], R[:4, :8], sd[:2, None] * L, d, z[:8].reshape(2, 4))
     r_h, lp_h = effects(W[4:, :1], R[4:, :4], sd[2:, None], d, z[8:].reshape(1, 3))
     g, h = rows["g"].map("abcd".index), rows["h"].map("uvw".index)
     x, w = rows["x"] - rows["x"].mean(), rows["w"] - rows["w"].mean()
@@ -354,7 +353,7 @@ def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays() -> 
         _, sd, raw = np.split(theta, [2, 5])
         sd, lp = bent(sd, data["center"][2:5], data["sd_spread"], data["sd_bend"])
         L, jacobian = correlation(raw, 2)
-        b, log_width = population(data, point[: data["D"]], block_diag(sd[:2, None] * L, sd[2]))
+        b, log_width = population(data, point[: data["D"]], sd, block_diag(L, 1))
         lp += jacobian + lkj_log_density(L, 1.7) + log_width
         lp += STUDENT.logpdf(b[0]) + LAPLACE.logpdf(b[1])
         lp += np.sum(SD.logpdf(sd) + np.log(sd))

@@ -6,6 +6,7 @@ import pytest
 from arviz_stats import ess
 
 import hiermix as hm
+from hiermix.engines import embedded
 
 LEVELS, ROWS = 4, 12
 
@@ -67,3 +68,14 @@ def test_smaller_steps_are_taken_for_few_levels_only_unless_asked_for() -> None:
     assert few.fit(**quick).data.attrs["adapt_delta"] == 0.95
     assert few.fit(adapt_delta=0.7, **quick).data.attrs["adapt_delta"] == 0.7
     assert many.fit(**quick).data.attrs["adapt_delta"] == 0.8
+
+
+def test_sds_of_any_size_are_accepted_or_rejected_without_a_message() -> None:
+    model = hm.Model("score ~ edu + (edu | classroom)", hm.load_dataset("scores"))
+    data = model.stan_data()
+    compiled = embedded._model(model._posterior.program, data)
+    rng = np.random.default_rng(1)
+    for size in (1, 10, 30, 100, 300):
+        for point in rng.normal(0, size, (100, int(data["D"]))):
+            value, _ = compiled.log_prob_grad(point)  # raises where Stan would have a message
+            assert not value > 0  # rejected where it is nan or minus infinity

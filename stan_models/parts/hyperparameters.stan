@@ -3,15 +3,21 @@
   vector[D] theta = center + scale * raw;
   vector[E] below = log1p_exp((center - theta)[(P + A + 1):(P + A + E)]
                               ./ sd_spread);
-  vector<lower=0>[E] sd = exp(theta[(P + A + 1):(P + A + E)]
-                              - 0.5 * sd_bend .* square(below));
+  vector[E] log_sd
+    = theta[(P + A + 1):(P + A + E)] - 0.5 * sd_bend .* square(below);
+  vector<lower=0>[E] sd = exp(log_sd);
   matrix[E, E] L = block_cholesky_jacobian(theta[(P + A + E + 1):D], block);
   vector[P] b = theta[1:P];
   real log_width = 0;
   if (followers) {
+    // Sds of more than e^12 times their center aren't followed any further:
+    // the matrices would be lost to rounding.
+    vector[E] beyond = log_sd - center[(P + A + 1):(P + A + E)] - 12;
+    vector[E] near = exp(log_sd - log1p_exp(beyond));
     vector[followers] first = raw[1:followers];
     matrix[followers, followers] free
-      = cholesky_decompose(rest + tcrossprod(reach * diag_pre_multiply(sd, L)));
+      = cholesky_decompose(rest
+                           + tcrossprod(reach * diag_pre_multiply(near, L)));
     matrix[followers, followers] held
       = cholesky_decompose(add_diag(quad_form_sym(hold, free), 1));
     b += scale[1:P, 1:followers]
