@@ -67,15 +67,15 @@ def follow(
     if not shared.any():
         return None
     whitened = np.linalg.solve(scale, shared)
-    directions, size, _ = np.linalg.svd(whitened)
+    directions, size, _ = np.linalg.svd(whitened @ Lambda)
     F = int(np.sum(size > 1e-6 * size[0]))
     scale, reach = scale @ directions, (directions.T @ whitened)[:F]
     hold = scale[:, :F].T @ (prior[:, None] * scale[:, :F])
-    hold *= min(1.0, _MOST / np.linalg.eigvalsh(hold)[-1])
+    hold *= _MOST / max(np.linalg.eigvalsh(hold)[-1], _MOST)
     whole = np.linalg.inv(np.eye(F) - hold)
     # Where levels differ in their rows, the part of the effects may come out larger than all.
     part = np.linalg.norm(np.linalg.solve(np.linalg.cholesky(whole), reach @ Lambda), 2) ** 2
-    reach *= np.sqrt(min(1.0, _MOST / part))
+    reach *= np.sqrt(_MOST / max(part, _MOST))
     reached = reach @ Lambda
     return Following(scale, whole - reached @ reached.T, reach, hold)
 

@@ -62,7 +62,7 @@ class Hyperpriors:
     @property
     def b_precision(self) -> FloatArray:
         """(P,) precisions of the priors of the population coefficients."""
-        return np.array([1 / prior.scale**2 for prior in self.b])
+        return np.array([1 / prior.scale for prior in self.b]) ** 2
 
 
 def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:

@@ -40,6 +40,19 @@ def test_the_scale_is_the_exact_one_where_levels_are_alike(size: float) -> None:
     np.testing.assert_allclose(found, np.linalg.inv(precision), rtol=1e-6)
 
 
+def test_units_and_wide_priors_do_no_harm() -> None:
+    data = balanced()
+    model = hm.Model("y ~ x + (x | g)", data)
+    for size in (1e-12, 1e12):
+        other = hm.Model("y ~ x + (x | g)", data.assign(x=data["x"] * size))
+        for name in ("rest", "hold"):
+            ours, theirs = model.stan_data()[name], other.stan_data()[name]
+            np.testing.assert_allclose(np.linalg.eigvalsh(ours), np.linalg.eigvalsh(theirs),
+                                       rtol=1e-6, atol=1e-9)  # fmt: skip
+    vague = hm.Model("y ~ x + (x | g)", data, priors={"b": "normal(0, 1e200)"})
+    assert all(np.isfinite(vague.stan_data()[name]).all() for name in ("rest", "hold", "reach"))
+
+
 def test_nobody_follows_where_nothing_is_gained() -> None:
     many = hm.Model("Reaction ~ Days + (Days | Subject)", hm.load_dataset("sleepstudy"))
     assert many.stan_data()["followers"] == 0
