@@ -48,6 +48,8 @@ def plot(
     draw = _probabilities if family.unordered else _panel
     for panel, level in zip(axes, shown, strict=False):
         draw(panel, data[data["level"] == level], _own_rows(design, grouping, level, x), x, prob)
+    if family.unordered:  # the rows' marks lie below zero, where no probability is
+        axes[0].set_yticks([tick for tick in axes[0].get_yticks() if 0 <= tick <= 1])
     for panel in axes[len(shown) :]:
         panel.set_visible(False)
     _write(axes, columns, x, design, by, len(shown), len(grouping.levels))
@@ -196,12 +198,13 @@ def _probabilities(ax: "Axes", data: pd.DataFrame, own: pd.DataFrame, x: str, pr
     """Draw a line a category with its band; marks along the edge are the rows observed."""
     at = data[x].drop_duplicates().tolist()
     for c, (category, part) in enumerate(data.groupby("category", sort=False)):
-        color = layout.COLORS[c % len(layout.COLORS)]
+        again, place = divmod(c, len(layout.COLORS))
+        color, style = layout.COLORS[place], ("-", "-.", ":")[again % 3]
         rows = _apart(own["x"], at)[own["y"] == c + 1]
         ax.plot(rows, np.full(len(rows), -0.03 - 0.03 * c), "|", color=color, markersize=4)
         ax.fill_between(at, part["low"], part["high"], color=color, alpha=0.22, linewidth=0)
         ax.plot(at, part["population"], color=color, linestyle=(0, (5, 3)), linewidth=0.8)
-        ax.plot(at, part["mean"], color=color, linewidth=1.4, label=str(category))
+        ax.plot(at, part["mean"], style, color=color, linewidth=1.4, label=str(category))
     ax.plot([], color=INK, linestyle=(0, (5, 3)), linewidth=0.8, label="population")
     if len(at) <= _FEW:
         ax.set_xticks(at)
