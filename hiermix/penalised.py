@@ -126,34 +126,61 @@ def fit(problem: Problem) -> Penalised:
         before, eta = eta, _within(problem.family, offset + population + sum(parts.values()),
                                    location)  # fmt: skip
         if len(own.center):
-            own = _estimate_own(problem, own.center, eta, _blur(problem, fits))
+            blur = _blur(problem, fits, weights)
+            own = _estimate_own(problem, own.center, eta, blur)
         if np.sqrt(np.mean(weights * (eta - before) ** 2)) < _SETTLED:
             break
     weights, _ = _working(problem, eta, own, spread)
     return Penalised(fits, own, weights)
 
 
-def _blur(problem: Problem, fits: Mapping[str | None, FactorFit]) -> FloatArray:
+def _blur(
+    problem: Problem, fits: Mapping[str | None, FactorFit], weights: FloatArray
+) -> FloatArray:
     """Sd of the linear predictor of each row in the working model.
 
     Of the effects given the population, factor by factor, and of the population with the effects
     of one factor moving along.
     """
     design, last = problem.design, list(fits)[-1]
-    spread = {name: fit.covariance() for name, fit in fits.items() if name is not None}
-    variance = np.zeros(design.rows)
-    for start in range(0, design.rows, SLICE):
-        rows = slice(start, min(start + SLICE, design.rows))
-        X = design.X(rows) - fits[last].gram.x_mean
-        for name, V in spread.items():
-            Z, codes = design.Z(name, rows), design.grouping(name).codes[rows]
-            ZV = np.einsum("nq,nqk->nk", Z, V[codes])
-            variance[rows] += np.sum(ZV * Z, axis=1)
-            if name == last:
-                X = X + np.einsum("nk,nkp->np", ZV, fits[last].gram.ZtR[codes, :, 1:])
-        root = fits[last].coordinates.scale[: X.shape[1], : X.shape[1]]
-        variance[rows] += np.sum((X @ root) ** 2, axis=1)
+    variance = _of_population(design, last, fits[last])
+    for name, fit in fits.items():
+        if name is not None:
+            variance += _of_effects(design, name, fit, weights)
     return np.asarray(np.minimum(np.sqrt(variance), 10 * problem.scale[1]))
+
+
+def _of_population(design: Design, name: str | None, fit: FactorFit) -> FloatArray:
+    """Variance of each row by the population, the effects of the factor moving along."""
+    root = fit.coordinates.scale[: len(fit.b), : len(fit.b)]
+    along = fit.covariance() @ fit.gram.ZtR[:, :, 1:]
+
+    def of_rows(rows: slice) -> FloatArray:
+        X = design.X(rows) - fit.gram.x_mean
+        if name is not None:
+            moved = along[design.grouping(name).codes[rows]]
+            X = X + np.einsum("nq,nqp->np", design.Z(name, rows), moved)
+        return np.asarray(np.sum((X @ root) ** 2, axis=1))
+
+    return _by_slices(design, of_rows)
+
+
+def _of_effects(design: Design, name: str, fit: FactorFit, weights: FloatArray) -> FloatArray:
+    """Variance of each row by the effects of one factor.
+
+    Where factors nested in it are integrated out, their effects move against its own: of a
+    deviation is left what the information of its levels is of that without them.
+    """
+    codes, V = design.grouping(name).codes, fit.covariance()
+
+    def of_rows(rows: slice) -> FloatArray:
+        Z = design.Z(name, rows)
+        return np.asarray(np.einsum("nq,nqk,nk->n", Z, V[codes[rows]], Z))
+
+    own = _by_slices(design, of_rows)
+    alone = np.bincount(codes, weights * own, len(V))
+    left = np.einsum("jqk,jkq->j", V, fit.gram.ZtZ) / np.where(alone > 0, alone, 1.0)
+    return np.asarray(own * np.minimum(left, 1.0)[codes] ** 2)
 
 
 def _within(family: Family, eta: FloatArray, location: float) -> FloatArray:

@@ -77,3 +77,15 @@ def test_nested_effects_have_one_posterior_however_they_are_parameterised() -> N
             means = [array[..., i].mean() for array in arrays]
             errors = [float(mcse(array[..., i], method="mean")) for array in arrays]
             assert abs(means[0] - means[1]) < 4.5 * np.hypot(*errors), (name, i)
+
+
+def test_the_quick_fit_does_not_count_uncertainty_twice() -> None:
+    """Of outer effects and of the inner ones that make up for them: sigma would come out large."""
+    rng = np.random.default_rng(8)
+    region, town = np.repeat(np.arange(40), 16), np.repeat(np.arange(160), 4)
+    y = rng.normal(size=40)[region] + 1.5 * rng.normal(size=160)[town] + rng.normal(size=640)
+    data = pd.DataFrame({"y": y, "region": region, "town": town})
+    within = data.groupby("town")["y"].transform("mean")
+    unbiased = np.sqrt(np.sum((data["y"] - within) ** 2) / (640 - 160))
+    handed = hm.Model("y ~ 1 + (1 | region) + (1 | town)", data).stan_data()
+    assert np.exp(handed["center"][1]) == pytest.approx(unbiased, rel=0.03)
