@@ -167,11 +167,16 @@ def _around_least_squares(
                 np.ones(len(Zte)), sums.ZtZ, ZtR)  # fmt: skip
 
 
-def solve_symmetric(A: FloatArray, y: FloatArray) -> FloatArray:
-    """Solve A x = y for a positive definite A whose rows may have any units."""
-    size = np.sqrt(np.diag(A))
+def solve_symmetric(A: FloatArray, Y: FloatArray) -> FloatArray:
+    """Solve A X = Y for a positive semidefinite A whose rows may have any units.
+
+    Where a column says nothing, as in a fold that lacks a level, the shortest solution will do.
+    """
+    size = np.sqrt(np.maximum(np.diag(A), 0.0))
     size[size == 0] = 1.0
-    return np.linalg.solve(A / np.outer(size, size), y / size) / size
+    scaled = (Y.T / size).T
+    found = np.linalg.lstsq(A / np.outer(size, size), scaled, rcond=None)[0]
+    return np.asarray((found.T / size).T)
 
 
 def empty(P: int, Q: int, J: int = 0) -> Gram:

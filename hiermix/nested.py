@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hiermix.design import Design, Grouping
-from hiermix.gram import SLICE, Gram, statistics
+from hiermix.gram import SLICE, Gram, solve_symmetric, statistics
 from hiermix.typing import FloatArray, IntArray
 
 
@@ -151,7 +151,7 @@ def _sums(values: FloatArray, at: IntArray, J: int) -> FloatArray:
 
 def _recentred(gram: Gram, quadratic: FloatArray) -> Gram:
     """Statistics around the generalised least-squares fit."""
-    step = -np.linalg.solve(quadratic[1:, 1:], quadratic[1:, 0])
+    step = -solve_symmetric(quadratic[1:, 1:], quadratic[1:, 0])
     ZtR = gram.ZtR.copy()
     ZtR[:, :, 0] += gram.ZtR[:, :, 1:] @ step
     rss = max(float(quadratic[0, 0] + quadratic[0, 1:] @ step), 0.0)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiermix.gram import Gram
+from hiermix.gram import Gram, solve_symmetric
 from hiermix.typing import FloatArray
 
 _MOST = 0.999
@@ -42,10 +42,7 @@ def common(gram: Gram) -> FloatArray:
     if gram.n == 0 or len(gram.ZtR) > _FEW:
         return np.zeros((len(gram.b_hat), gram.Q))
     XtZ = -gram.ZtR[:, :, 1:].sum(axis=0).T
-    size = np.sqrt(np.diag(gram.XtX))
-    size[size == 0] = 1.0
-    found = np.linalg.lstsq(gram.XtX / np.outer(size, size), XtZ / size[:, None], rcond=None)[0]
-    return np.asarray(found / size[:, None] / np.sqrt(len(gram.ZtR)))
+    return np.asarray(solve_symmetric(gram.XtX, XtZ) / np.sqrt(len(gram.ZtR)))
 
 
 def follow(

@@ -243,7 +243,9 @@ def _lkj(L: FloatArray, blocks: Sequence[int], shapes: Sequence[float]) -> float
 
 def _start(gram: Gram, priors: Hyperpriors) -> FloatArray:
     """Where the search begins: half the residual variance between groups, half within."""
-    residual = np.sqrt(gram.rss / gram.n) if gram.n and gram.rss else _typical(priors.sigma)
+    residual = _typical(priors.sigma)
+    if gram.n:  # of rows that are fitted exactly, rounding is left
+        residual = max(np.sqrt(gram.rss / gram.n), 1e-6 * residual)
     log_sigma = [] if priors.sigma is None else [np.log(residual / np.sqrt(2))]
     size = np.einsum("jqq->q", gram.ZtZ) / max(gram.n, 1.0)
     sd = [

@@ -169,3 +169,29 @@ def test_a_model_of_some_rows_keeps_levels_and_priors(grouped: hm.Fit) -> None:
     sd = posterior["sd_g"].to_numpy().ravel()
     assert stats.kstest(left_out / sd, "norm").pvalue > 1e-3
     assert grouped.design.rows == 120
+
+
+@pytest.mark.parametrize(
+    ("formula", "options"),
+    [
+        ("y ~ x + u + (1 | g)", {}),
+        ("y ~ x + u + (x | g)", {"effects": "sampled"}),
+        ("k ~ x + u + (1 | g/h)", {"family": "poisson"}),
+    ],
+)
+def test_a_fold_that_lacks_a_level_of_a_predictor_leaves_its_coefficient_to_the_prior(
+    formula: str, options: dict[str, str]
+) -> None:
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": np.repeat(list("abcdefgh"), 10), "x": rng.normal(size=80)})
+    data["u"] = np.where(data["g"] == "c", "special", "usual")
+    data["h"] = np.arange(80) % 5
+    data["y"], data["k"] = data["x"] + rng.normal(size=80), rng.poisson(2, 80)
+    model = hm.Model(formula, data, priors={"b[u[T.usual]]": "normal(1, 2)"}, **options)
+    fold = model.of_rows(np.flatnonzero(data["g"] != "c"))
+    fit = fold.fit(seed=1)
+    assert float(fit.data.sample_stats["n_steps"].mean()) < 32
+    # X is centred over the fold: u is constant there, and its coefficient says nothing.
+    drawn = fit.data.posterior["b"].sel(term="u[T.usual]")
+    assert float(drawn.mean()) == pytest.approx(1, abs=0.2)
+    assert float(drawn.std()) == pytest.approx(2, rel=0.08)
