@@ -105,7 +105,8 @@ def beside(
 ) -> list[Run]:
     """Sample with hiermix and with each row-wise program, at the same settings."""
     fit = model.fit(seed=settings.seed, chains=settings.chains, warmup=settings.warmup,
-                    draws=settings.draws, engine="embedded")  # fmt: skip
+                    draws=settings.draws, adapt_delta=settings.adapt_delta,
+                    engine="embedded")  # fmt: skip
     return [by_hiermix(fit), *(by_hand(name, handed, settings, keep) for name in names)]
 
 

@@ -14,7 +14,7 @@ from hiermix.penalised import Problem
 from hiermix.population import common
 from hiermix.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.programs import Program
-from hiermix.standardise import Hyperpriors, root, standardise
+from hiermix.standardise import Hyperpriors, effects_root, standardise
 from hiermix.tuning import tune, tune_prior
 from hiermix.typing import FloatArray, StanData
 
@@ -97,7 +97,7 @@ def integrated(design: Design, table: PriorTable, name: str, *, prior_only: bool
     priors = _hyperpriors(design, table, grouping.name if grouping else None)
     at = standardise(rotated, priors)
     if grouping:
-        Lambda = root(at.center[P + 1 :], priors.blocks)
+        Lambda = effects_root(at.center[P + 1 :], priors.blocks)
         at = at.follow(priors.b_precision, common(gram), Lambda)
     data = stan_data.coordinates(design, table, at)
     data |= stan_data.own_priors({"sigma": True}, table) | stan_data.statistics(rotated)

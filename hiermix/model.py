@@ -189,16 +189,16 @@ class Model:
         EngineError
             The engine failed; with its last lines.
         """
-        start = time.perf_counter()
-        ready = self._assemble(prior_only=True) if prior_only else self._posterior
         if adapt_delta is None:
-            few = any(len(each.levels) <= _FEW_LEVELS for each in ready.groupings)
+            few = any(len(np.unique(each.codes)) <= _FEW_LEVELS for each in self.design.groupings)
             adapt_delta = _CAREFUL if few else Settings.adapt_delta
         settings = Settings(
             seed=secrets.randbelow(2**31) if seed is None else seed, chains=chains, warmup=warmup,
             draws=draws, adapt_delta=adapt_delta, max_treedepth=max_treedepth, cores=cores,
             progress=progress,
         )  # fmt: skip
+        start = time.perf_counter()
+        ready = self._assemble(prior_only=True) if prior_only else self._posterior
         runner = choose(engine) if isinstance(engine, str) else engine
         prepared = time.perf_counter()
         samples = runner.sample(

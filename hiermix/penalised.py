@@ -22,7 +22,7 @@ from hiermix.families import Family, row_values
 from hiermix.gram import SLICE, Gram, empty, statistics
 from hiermix.nested import Pair
 from hiermix.priors import Prior
-from hiermix.standardise import Coordinates, Hyperpriors, mode, root, standardise
+from hiermix.standardise import Coordinates, Hyperpriors, effects_root, mode, standardise
 from hiermix.typing import FloatArray
 
 _ROUNDS = 15
@@ -278,7 +278,7 @@ def _by_slices(design: Design, of_rows: Callable[[slice], FloatArray]) -> FloatA
 def _factor_fit(gram: Gram, priors: Hyperpriors) -> FactorFit:
     coordinates = standardise(gram, priors)
     P, Q = len(gram.b_hat), gram.Q
-    Lambda = root(coordinates.center[P:], priors.blocks)
+    Lambda = effects_root(coordinates.center[P:], priors.blocks)
     effects = np.zeros((len(gram.ZtZ), Q))
     if gram.n and Q:
         draws = Hyperdraws(coordinates.center[None, :P], np.ones(1), Lambda[None])

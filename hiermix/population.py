@@ -39,10 +39,11 @@ def common(gram: Gram) -> FloatArray:
 
     Of a factor with few levels, whose statistics have a row a level; zeros for any other.
     """
-    if gram.n == 0 or len(gram.ZtR) > _FEW:
+    levels = np.count_nonzero(np.einsum("jqq->j", gram.ZtZ))  # those that have rows
+    if not 0 < levels <= _FEW:
         return np.zeros((len(gram.b_hat), gram.Q))
     XtZ = -gram.ZtR[:, :, 1:].sum(axis=0).T
-    return np.asarray(solve_symmetric(gram.XtX, XtZ) / np.sqrt(len(gram.ZtR)))
+    return np.asarray(solve_symmetric(gram.XtX, XtZ) / np.sqrt(levels))
 
 
 def follow(
@@ -75,10 +76,3 @@ def follow(
     reach *= np.sqrt(_MOST / max(part, _MOST))
     reached = reach @ Lambda
     return Following(scale, whole - reached @ reached.T, reach, hold)
-
-
-def inverse_root(A: FloatArray) -> FloatArray:
-    """S with S S' = A^-1, whatever the units of the rows of A."""
-    size = np.sqrt(np.diag(A))
-    chol = np.linalg.cholesky(A / np.outer(size, size))
-    return np.asarray(np.linalg.inv(chol).T / size[:, None])

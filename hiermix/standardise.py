@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hiermix.gram import Gram
-from hiermix.population import Following, follow, inverse_root
+from hiermix.population import Following, follow
 from hiermix.priors import Prior
 from hiermix.typing import FloatArray
 
@@ -87,7 +87,7 @@ def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:
     return Coordinates(np.concatenate([b, phi]), scale, bend)
 
 
-def root(phi: FloatArray, blocks: Sequence[int]) -> FloatArray:
+def effects_root(phi: FloatArray, blocks: Sequence[int]) -> FloatArray:
     """Lambda = diag(sd) L, (Q, Q), from log sds and unconstrained correlations."""
     Q = sum(blocks)
     L, _ = block_cholesky(phi[Q:], blocks)
@@ -140,7 +140,7 @@ class _Restricted:
         """Sigma, and Lambda = diag(sd) L."""
         sigma = 1.0 if self.known_sigma else float(np.exp(phi[0]))
         rest = phi if self.known_sigma else phi[1:]
-        return sigma, root(rest, self.priors.blocks)
+        return sigma, effects_root(rest, self.priors.blocks)
 
     def prior(self, phi: FloatArray) -> tuple[float, FloatArray]:
         """Log prior of phi with the Jacobians of its transforms, and its gradient."""
@@ -353,3 +353,10 @@ def _over_groups(A: FloatArray, B: FloatArray) -> FloatArray:
     """Sum over groups of A_j B_j, as one product of matrices."""
     J, a, b = A.shape
     return A.swapaxes(0, 1).reshape(a, J * b) @ B.reshape(J * b, B.shape[2])
+
+
+def inverse_root(A: FloatArray) -> FloatArray:
+    """S with S S' = A^-1, whatever the units of the rows of A."""
+    size = np.sqrt(np.diag(A))
+    chol = np.linalg.cholesky(A / np.outer(size, size))
+    return np.asarray(np.linalg.inv(chol).T / size[:, None])

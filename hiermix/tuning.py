@@ -13,8 +13,8 @@ from hiermix import nested, penalised
 from hiermix.gram import SLICE, Gram
 from hiermix.nested import Pair
 from hiermix.penalised import FactorFit, Penalised, Problem
-from hiermix.population import common, inverse_root
-from hiermix.standardise import Coordinates, Hyperpriors, pairs
+from hiermix.population import common
+from hiermix.standardise import Coordinates, Hyperpriors, inverse_root, pairs
 from hiermix.typing import FloatArray
 
 _CENTRED = 1e4

@@ -1,4 +1,4 @@
-"""At default settings no model of the reference fits diverges, and trajectories stay short."""
+"""Models of the reference fits do not diverge at default settings, and trajectories stay short."""
 
 import pytest
 

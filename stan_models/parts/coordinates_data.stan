@@ -15,8 +15,8 @@
   vector<lower=0>[E] sd_spread;
 
   // The first coordinates of b have a scale that follows the sds: that of the
-  // covariance (hold + (rest + reach Lambda Lambda' reach')^-1)^-1, which is
-  // the identity at the center; Lambda = diag(sd) L.
+  // covariance (hold + (rest + reach Lambda Lambda' reach')^-1)^-1, Lambda =
+  // diag(sd) L, which is the identity where sd = exp(center).
   int<lower=0, upper=P> followers;
   matrix[followers, followers] rest; // without group effects
   matrix[followers, E] reach; // by the group effects
