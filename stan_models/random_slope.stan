@@ -30,10 +30,10 @@ model {
   vector[J] det = rep_vector(1, J);
   real quad = rss + quad_form(XtX, d);
   for (a in 1:E) {
-    det = det .* F[a, a] / square(sigma);
+    det = a == 1 ? F[a, a] : det .* F[a, a];
     quad -= dot_product(h[a], h[a] ./ F[a, a]);
   }
-  target += -0.5 * (N * (log(2 * pi()) + 2 * log(sigma))
+  target += -0.5 * (N * log(2 * pi()) + (N - sum(groups) * E) * 2 * log(sigma)
                     + dot_product(groups, log(det)) + quad / square(sigma));
   // Below zero by rounding only, where sds are many orders of magnitude above
   // sigma: rejected.
