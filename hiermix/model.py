@@ -190,7 +190,8 @@ class Model:
             The engine failed; with its last lines.
         """
         if adapt_delta is None:
-            few = any(len(np.unique(each.codes)) <= _FEW_LEVELS for each in self.design.groupings)
+            filled = [np.count_nonzero(np.bincount(g.codes)) for g in self.design.groupings]
+            few = any(levels <= _FEW_LEVELS for levels in filled)
             adapt_delta = _CAREFUL if few else Settings.adapt_delta
         settings = Settings(
             seed=secrets.randbelow(2**31) if seed is None else seed, chains=chains, warmup=warmup,

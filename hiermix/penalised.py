@@ -51,6 +51,11 @@ class Problem:
     against: Callable[[FloatArray], FloatArray] = np.zeros_like
     """What the density of a row takes off its linear predictor, given those of all rows."""
 
+    @property
+    def b_precision(self) -> FloatArray:
+        """(P,) precisions of the priors of the population, which all factors share."""
+        return next(iter(self.priors.values())).b_precision
+
     @cached_property
     def pairs(self) -> list[Pair]:
         """Factors nested in each other; finding them takes a look at every row."""

@@ -104,13 +104,12 @@ def _follow(
     """
     from scipy.linalg import block_diag
 
-    prior = next(iter(problem.priors.values())).b_precision
     shared = [
         np.linalg.solve(shift, common(fit.gram)) * absorbs[name][1:, None]
         for name, fit in fits.items()
     ]
     Lambda = block_diag(*(fit.Lambda for fit in fits.values()))
-    return at.follow(prior, np.concatenate(shared, axis=1), Lambda)
+    return at.follow(problem.b_precision, np.concatenate(shared, axis=1), Lambda)
 
 
 def _nested(problem: Problem, weights: FloatArray) -> list[tuple[Pair, FloatArray]]:
@@ -178,7 +177,7 @@ def _precision(
 ) -> FloatArray:
     """Curvature of the population coefficients, with the effects moving along with them."""
     design = problem.design
-    total = np.diag(next(iter(problem.priors.values())).b_precision)
+    total = np.diag(problem.b_precision)
     for each in moved.values():
         total += np.einsum("jqa,jqb->ab", each, each)
     for start in range(0, design.rows if weights.any() else 0, SLICE):
@@ -207,11 +206,10 @@ def _marginal(coordinates: Coordinates, start: int, end: int) -> Coordinates:
 
 def _diagonal(parts: Sequence[Coordinates]) -> Coordinates:
     """Coordinates of all parameters in the programs' order: b, own, sd, correlations."""
-    center = np.concatenate([part.center for part in parts])
-    scale = np.zeros((len(center), len(center)))
-    at = 0
-    for part in parts:
-        end = at + len(part.center)
-        scale[at:end, at:end] = part.scale
-        at = end
-    return Coordinates(center, scale, np.concatenate([part.bend for part in parts]))
+    from scipy.linalg import block_diag
+
+    return Coordinates(
+        np.concatenate([part.center for part in parts]),
+        np.asarray(block_diag(*(part.scale for part in parts))),
+        np.concatenate([part.bend for part in parts]),
+    )

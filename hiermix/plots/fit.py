@@ -188,10 +188,7 @@ def _panel(ax: "Axes", data: pd.DataFrame, own: pd.DataFrame, x: str, prob: floa
     ax.fill_between(at, data["low"], data["high"], color=BLUE, alpha=0.25, linewidth=0,
                     label=f"{layout.percent(prob)} interval of the mean")  # fmt: skip
     ax.plot(at, data["mean"], color=BLUE, linewidth=1.4, label="this group")
-    if len(at) <= _FEW:
-        ax.set_xticks(at)
-    name = layout.shorten(data["level"].iloc[0], 18)
-    ax.set_title(f"{name} ({len(own)})", fontsize=layout.SMALL + 0.5, loc="left", color=INK, pad=3)
+    _label(ax, data, own, at)
 
 
 def _probabilities(ax: "Axes", data: pd.DataFrame, own: pd.DataFrame, x: str, prob: float) -> None:
@@ -206,6 +203,11 @@ def _probabilities(ax: "Axes", data: pd.DataFrame, own: pd.DataFrame, x: str, pr
         ax.plot(at, part["population"], color=color, linestyle=(0, (5, 3)), linewidth=0.8)
         ax.plot(at, part["mean"], style, color=color, linewidth=1.4, label=str(category))
     ax.plot([], color=INK, linestyle=(0, (5, 3)), linewidth=0.8, label="population")
+    _label(ax, data, own, at)
+
+
+def _label(ax: "Axes", data: pd.DataFrame, own: pd.DataFrame, at: Sequence[Any]) -> None:
+    """Write the level and its rows above a panel, and every x below it if there are few."""
     if len(at) <= _FEW:
         ax.set_xticks(at)
     name = layout.shorten(data["level"].iloc[0], 18)
