@@ -1,17 +1,31 @@
-"""Runs benchmarks and prints Markdown tables: ``python -m benchmarks [gaussian scaling ...]``."""
+"""Runs benchmarks and prints Markdown tables: ``python -m benchmarks [gaussian scaling ...]``.
 
+``python -m benchmarks designs --only 3 17`` fits the designs of these seeds alone.
+"""
+
+import argparse
 import importlib
-import sys
+from collections.abc import Sequence
 
 ALL = ("startup", "gaussian", "scaling", "sampled", "crossed", "predictions", "peers")
+HOURS = ("designs",)
+"""Run when they are named."""
 
 
-def main(names: list[str]) -> None:
-    """Run the benchmarks named, or all of them."""
+def main(names: Sequence[str], only: Sequence[int] = ()) -> None:
+    """Run the benchmarks named, or all of them but those that take hours."""
     for name in names or ALL:
         print(f"\n## {name}\n", flush=True)
-        importlib.import_module(f"benchmarks.{name}").main()
+        module = importlib.import_module(f"benchmarks.{name}")
+        if name in HOURS:
+            module.main(only)
+        else:
+            module.main()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks")
+    parser.add_argument("names", nargs="*", choices=[[], *ALL, *HOURS], metavar="name")
+    parser.add_argument("--only", nargs="+", type=int, default=(), metavar="SEED")
+    given = parser.parse_args()
+    main(given.names, given.only)

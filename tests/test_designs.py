@@ -1,0 +1,20 @@
+"""The benchmark's random designs: every family comes up, and every one is a model."""
+
+import pytest
+
+import hiermix as hm
+from benchmarks import designs
+from hiermix.families import FAMILIES
+
+
+@pytest.mark.parametrize("seed", range(2 * len(FAMILIES)))
+def test_every_seed_is_a_model_and_always_the_same(seed: int) -> None:
+    drawn = designs.draw(seed)
+    assert drawn.data.equals(designs.draw(seed).data)
+    model = hm.Model(drawn.formula, drawn.data, family=drawn.family)
+    assert model.design.rows == len(drawn.data)
+    assert min(len(each.levels) for each in model.design.groupings) >= 3
+
+
+def test_families_take_turns() -> None:
+    assert {designs.draw(seed).family for seed in range(len(FAMILIES))} == {*FAMILIES}
