@@ -5,15 +5,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hiermix import categories, families, programs, repeats, stan_data
+from hiermix import categories, families, linear_scale, programs, repeats, stan_data
 from hiermix.categories import Stacked
 from hiermix.design import Design, Grouping
 from hiermix.families import Family
-from hiermix.gram import SLICE, Gram, empty, rotate, statistics
+from hiermix.gram import Gram, empty, rotate, statistics
 from hiermix.penalised import Problem
 from hiermix.population import common
 from hiermix.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.programs import Program
+from hiermix.spreads import Spreads
 from hiermix.standardise import Hyperpriors, effects_root, standardise
 from hiermix.tuning import tune, tune_prior
 from hiermix.typing import FloatArray, StanData
@@ -43,44 +44,23 @@ def choose_program(family: Family, design: Design, effects: str) -> str:
     return "random_intercept" if one else "random_slope"
 
 
-def prior_table(family: Family, design: Design, overrides: Mapping[str, str] | None) -> PriorTable:
-    """Defaults scaled to the data, and the user's overrides."""
+def prior_table(
+    family: Family, design: Design, spreads: Spreads, overrides: Mapping[str, str] | None
+) -> PriorTable:
+    """Defaults that say where the data are, and the user's overrides."""
     location, scale = family.scale(design)
-    x_sd, z_size = _spreads(design)
-    slots = list(population_slots(design.terms, location=location, scale=scale, x_sd=x_sd))
+    slots = list(population_slots(
+        design.terms, location=location * spreads.x_level, scale=2.5 * scale / spreads.x_left
+    ))  # fmt: skip
     if family.thresholds:
         slots = [slot for slot in slots if slot.name != "Intercept"]
     for each in design.groupings:
-        sizes = z_size[each.name]
+        sizes = spreads.z_size[each.name]
         slots += group_slots(each.name, each.effects, each.blocks, scale=scale, z_size=sizes)
     slots += [Slot((own.name,), own.default(scale), positive=own.positive) for own in family.own]
     if family.unordered:
         slots = categories.stack_slots(slots, design)
     return fill(slots, overrides)
-
-
-def _spreads(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:
-    """Sd of the columns of X and Z (their size, where constant), in one pass."""
-    names = [None, *(each.name for each in design.groupings)]
-    first: dict[str | None, FloatArray] = dict.fromkeys(names, np.zeros(1))
-    second = dict(first)
-    shift = {name: _columns(design, name, slice(0, 1)) for name in names}
-    for start in range(0, design.rows, SLICE):
-        for name in names:
-            columns = _columns(design, name, slice(start, start + SLICE)) - shift[name]
-            first[name] = first[name] + columns.sum(axis=0)
-            second[name] = second[name] + np.sum(columns**2, axis=0)
-    sizes = {}
-    for name in names:
-        mean = first[name] / design.rows
-        sd = np.sqrt(np.maximum(second[name] / design.rows - mean**2, 0.0))
-        level = np.abs(mean + shift[name][0])
-        sizes[name] = np.where(sd > 1e-9 * level, sd, np.where(level > 0, level, 1.0))
-    return sizes.pop(None), {name: size for name, size in sizes.items() if name is not None}
-
-
-def _columns(design: Design, name: str | None, rows: slice) -> FloatArray:
-    return design.X(rows) if name is None else design.Z(name, rows)
 
 
 def integrated(design: Design, table: PriorTable, name: str, *, prior_only: bool) -> Assembled:
@@ -171,5 +151,5 @@ def _centred(design: Design) -> tuple[FloatArray, FloatArray]:
     X = design.X()
     x_mean = np.zeros(X.shape[1])
     if "Intercept" in design.terms:
-        x_mean[1:] = X[:, 1:].mean(axis=0)
+        x_mean[1:] = np.average(X[:, 1:], axis=0, weights=linear_scale.weights(design))
     return X - x_mean, x_mean

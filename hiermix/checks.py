@@ -169,9 +169,9 @@ def groups_left(name: str, before: Iterable[object], after: Iterable[object]) ->
     kept = set(after)
     lost = [label for label in before if label not in kept]
     if len(lost) == 1:
-        _warn(f"group {lost[0]!r} has no rows left in {name!r} without the incomplete rows")
+        warn(f"group {lost[0]!r} has no rows left in {name!r} without the incomplete rows")
     elif lost:
-        _warn(
+        warn(
             f"{len(lost):,} groups have no rows left in {name!r} without the incomplete rows: "
             f"{first_three(lost)}"
         )
@@ -463,16 +463,14 @@ def is_grouping(name: str, values: pd.Series, levels: int) -> bool:
     continuous = isinstance(values.dtype, np.dtype) and values.dtype.kind == "f"
     if not continuous or 2 * levels <= rows or (values == values.round()).all():
         return True
-    _warn(
-        f"column {name!r} has {levels:,} different values in {count(rows, 'row')}: is it a group?"
-    )
+    warn(f"column {name!r} has {levels:,} different values in {count(rows, 'row')}: is it a group?")
     return False
 
 
 def fewer_levels_than_rows(name: str, levels: int, rows: int) -> None:
     """Warn of one row per group: the spread between groups and sigma are one."""
     if levels == rows:
-        _warn(
+        warn(
             f"{name!r} has as many levels as rows ({rows:,}): its sd can't be told from sigma, "
             "only the priors tell them apart"
         )
@@ -480,7 +478,7 @@ def fewer_levels_than_rows(name: str, levels: int, rows: int) -> None:
 
 def not_in_both_parts(name: str) -> None:
     """Warn of a grouping factor that is a population factor too."""
-    _warn(
+    warn(
         f"{name!r} is a grouping factor and a population factor: it is in the model twice, "
         "and only the priors tell the two apart. Keep one."
     )
@@ -595,6 +593,6 @@ def missing_policy(missing: str) -> Literal["error", "drop"]:
     raise ArgumentError(f"missing is {missing!r}: write missing='error' or missing='drop'")
 
 
-def _warn(message: str) -> None:
+def warn(message: str) -> None:
     """Warn, pointing at the first caller outside the package."""
     warnings.warn(message, HiermixWarning, skip_file_prefixes=(_PACKAGE,))

@@ -2,23 +2,28 @@
 
 import json
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hiermix import summary
 from hiermix.design import Design
 from hiermix.errors import count
+from hiermix.origins import Origins
 from hiermix.priors import PriorTable
 
 if TYPE_CHECKING:
     import xarray as xr
 
+_AT_MEAN = "the mean of the predictors"
 _PROGRAMS = {
     "random_intercept": "group effects integrated out",
     "random_slope": "group effects integrated out",
 }
 
 
-def model(design: Design, family: str, link: str, program: str, priors: PriorTable) -> str:
+def model(
+    design: Design, family: str, link: str, program: str, priors: PriorTable, origins: Origins
+) -> str:
     """Describe formula, family, program, rows, groups, levels and every prior, with its numbers."""
     how = _PROGRAMS.get(program, "group effects sampled")
     lines = [
@@ -28,7 +33,7 @@ def model(design: Design, family: str, link: str, program: str, priors: PriorTab
         f"rows     {design.rows:,}",
         *_groups(design),
         "priors",
-        *_priors(priors),
+        *_priors(priors, _places(design, origins)),
     ]
     return "\n".join(lines)
 
@@ -44,13 +49,26 @@ def _groups(design: Design) -> list[str]:
     return lines
 
 
-def _priors(priors: PriorTable) -> list[str]:
+def _priors(priors: PriorTable, places: Mapping[str, str]) -> list[str]:
+    """Every prior, and where it holds if that is not everywhere."""
     width = max(map(len, priors))
-    note = "   at the mean of the predictors"
-    return [
-        f"  {name:<{width}} ~ {prior}{note if name.startswith('Intercept') else ''}"
-        for name, prior in priors.items()
-    ]
+    lines = []
+    for name, prior in priors.items():
+        place = _AT_MEAN if name.startswith("Intercept") else places.get(name)
+        lines.append(f"  {name:<{width}} ~ {prior}{f'   at {place}' if place else ''}")
+    return lines
+
+
+def _places(design: Design, origins: Origins) -> dict[str, str]:
+    """Where the priors of intercepts' sds and of correlations hold, factor by factor."""
+    found: dict[str, str] = {}
+    for each in design.groupings:
+        moved = zip(each.effects, origins[each.name], strict=True)
+        places = [f"{effect} = {mean:.4g}" for effect, mean in moved if mean]
+        if places:
+            place = ", ".join(places) if len(places) < 4 else "the mean of the bar's columns"
+            found |= {f"sd[{each.name}, Intercept]": place, f"cor[{each.name}]": place}
+    return found
 
 
 def fit(design: Design, tree: "xr.DataTree") -> str:

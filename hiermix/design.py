@@ -66,6 +66,8 @@ class Grouping:
     codes: Codes
     """Position in `levels` per row; from ``len(levels)`` on in `new_levels`; -1: label missing."""
     new_levels: Labels = field(default_factory=lambda: np.empty(0, dtype=object))
+    origin: FloatArray | None = None
+    """(Q,) what the columns of Z have subtracted; see `origins`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +102,9 @@ class Design:
         """Return the design (n, Q) of the coefficients that vary over a grouping factor."""
         part = self._encoded.iloc[rows]
         blocks = [spec.matrix(part) for spec in self._plan.effects[name]]
-        return blocks[0] if len(blocks) == 1 else np.hstack(blocks)
+        Z = blocks[0] if len(blocks) == 1 else np.hstack(blocks)
+        origin = self.grouping(name).origin
+        return Z if origin is None else Z - origin
 
     @property
     def categories(self) -> tuple[object, ...]:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hiermix import distributions as dist
+from hiermix import linear_scale
 from hiermix import response_rules as rules
 from hiermix.design import Design, ResponseRule
 from hiermix.distributions import Own
@@ -202,52 +203,6 @@ def category_count(design: Design) -> int:
     return len(design.categories)
 
 
-# Location and spread of the linear predictor ------------------------------------------------------
-
-
-def _less_offset(y: FloatArray, design: Design) -> FloatArray:
-    return y if design.offset is None else y - design.offset
-
-
-def _response(design: Design) -> FloatArray:
-    assert design.response is not None
-    return design.response
-
-
-def _of_response(design: Design, link: str) -> tuple[float, float]:
-    """Mean and sd of the response, less its offset."""
-    y = _less_offset(_response(design), design)
-    return float(np.mean(y)), float(np.std(y))
-
-
-def _robust(design: Design, link: str) -> tuple[float, float]:
-    """Median and median absolute deviation, scaled to the sd of a normal."""
-    y = _less_offset(_response(design), design)
-    location = float(np.median(y))
-    return location, 1.4826 * float(np.median(np.abs(y - location))) or float(np.std(y))
-
-
-def _of_log(design: Design, link: str) -> tuple[float, float]:
-    y = _less_offset(np.log(_response(design)), design)
-    return float(np.mean(y)), float(np.std(y))
-
-
-def _of_mean(design: Design, link: str) -> tuple[float, float]:
-    """Linear predictor at the mean response; a spread of 1 is what a link makes of most data."""
-    total, rows = float(np.sum(_response(design))), float(design.rows)
-    if link == "log":
-        mean = max(total, 0.5) / rows
-    else:
-        trials = rows if design.trials is None else float(np.sum(design.trials))
-        mean = (total + 0.5) / (trials + 1)
-    offset = 0.0 if design.offset is None else float(np.mean(design.offset))
-    return dist.link_of(link, mean) - offset, 1.0
-
-
-def _of_categories(design: Design, link: str) -> tuple[float, float]:
-    return 0.0, 1.0
-
-
 # The table ---------------------------------------------------------------------------------------
 
 
@@ -276,96 +231,99 @@ _BINARY = ("logit", "probit", "cloglog")
 
 _ROWS = (
     Family(
-        "gaussian", ("identity",), "gaussian", rules.real, _of_response,
+        "gaussian", ("identity",), "gaussian", rules.real, linear_scale.of_response,
         dist.mean, dist.normal_draw, dist.normal_log_density,
         own=(_SIGMA,), continuous=True, integrates=True,
     ),
     Family(
-        "student_t", ("identity",), "student_t", rules.real, _robust,
+        "student_t", ("identity",), "student_t", rules.real, linear_scale.robust,
         dist.mean, dist.student_draw, dist.student_log_density,
         own=(_SIGMA, _NU), continuous=True,
     ),
     Family(
-        "lognormal", ("identity",), "gaussian", rules.positive, _of_log,
+        "lognormal", ("identity",), "gaussian", rules.positive, linear_scale.of_log,
         dist.lognormal_mean, dist.lognormal_draw, dist.lognormal_log_density,
         own=(_SIGMA,), continuous=True, data="log",
     ),
     Family(
-        "gamma", ("log",), "gamma", rules.positive, _of_mean,
+        "gamma", ("log",), "gamma", rules.positive, linear_scale.of_mean,
         dist.mean, dist.gamma_draw, dist.gamma_log_density,
         own=(_SHAPE,), continuous=True,
     ),
     Family(
-        "beta", ("logit",), "beta", rules.share, _of_mean,
+        "beta", ("logit",), "beta", rules.share, linear_scale.of_mean,
         dist.mean, dist.beta_draw, dist.beta_log_density,
         own=(_PHI,), continuous=True,
     ),
     Family(
-        "weibull", ("log",), "weibull", rules.positive, _of_mean,
+        "weibull", ("log",), "weibull", rules.positive, linear_scale.of_times,
         dist.mean, dist.weibull_draw, dist.weibull_log_density,
         own=(_WEIBULL_SHAPE,), continuous=True, data="times",
     ),
     Family(
-        "exponential", ("log",), "exponential", rules.positive, _of_mean,
+        "exponential", ("log",), "exponential", rules.positive, linear_scale.of_times,
         dist.mean, dist.exponential_draw, dist.exponential_log_density,
         continuous=True, data="times",
     ),
     Family(
-        "bernoulli", _BINARY, "binomial", rules.binary, _of_mean,
+        "bernoulli", _BINARY, "binomial", rules.binary, linear_scale.of_mean,
         dist.binomial_mean, dist.binomial_draw, dist.binomial_log_density,
         data="successes",
     ),
     Family(
-        "binomial", _BINARY, "binomial", rules.successes, _of_mean,
+        "binomial", _BINARY, "binomial", rules.successes, linear_scale.of_mean,
         dist.binomial_mean, dist.binomial_draw, dist.binomial_log_density,
         data="successes",
     ),
     Family(
-        "beta_binomial", ("logit",), "beta_binomial", rules.successes, _of_mean,
+        "beta_binomial", ("logit",), "beta_binomial", rules.successes, linear_scale.of_mean,
         dist.binomial_mean, dist.beta_binomial_draw, dist.beta_binomial_log_density,
         own=(_PHI,), data="trials",
     ),
     Family(
-        "poisson", ("log",), "poisson", rules.count, _of_mean,
+        "poisson", ("log",), "poisson", rules.count, linear_scale.of_mean,
         dist.mean, dist.poisson_draw, dist.poisson_log_density,
         data="events",
     ),
     Family(
-        "negative_binomial", ("log",), "negative_binomial", rules.count, _of_mean,
+        "negative_binomial", ("log",), "negative_binomial", rules.count, linear_scale.of_mean,
         dist.mean, dist.negative_binomial_draw, dist.negative_binomial_log_density,
         own=(_SHAPE,), data="counts",
     ),
     Family(
-        "zero_inflated_poisson", ("log",), "zero_inflated_poisson", rules.count, _of_mean,
+        "zero_inflated_poisson", ("log",), "zero_inflated_poisson",
+        rules.count, linear_scale.of_positive_poisson,
         dist.zero_inflated_mean, dist.zero_inflated_poisson_draw,
         dist.zero_inflated_poisson_log_density,
         own=(_ZI,),
     ),
     Family(
         "zero_inflated_negative_binomial", ("log",), "zero_inflated_negative_binomial",
-        rules.count, _of_mean,
+        rules.count, linear_scale.of_positive_negative_binomial,
         dist.zero_inflated_mean, dist.zero_inflated_negative_binomial_draw,
         dist.zero_inflated_negative_binomial_log_density,
         own=(_SHAPE, _ZI), data="counts",
     ),
     Family(
-        "hurdle_poisson", ("log",), "hurdle_poisson", rules.count, _of_mean,
+        "hurdle_poisson", ("log",), "hurdle_poisson",
+        rules.count, linear_scale.of_positive_poisson,
         dist.hurdle_poisson_mean, dist.hurdle_poisson_draw, dist.hurdle_poisson_log_density,
         own=(_HU,),
     ),
     Family(
-        "hurdle_negative_binomial", ("log",), "hurdle_negative_binomial", rules.count, _of_mean,
+        "hurdle_negative_binomial", ("log",), "hurdle_negative_binomial",
+        rules.count, linear_scale.of_positive_negative_binomial,
         dist.hurdle_negative_binomial_mean, dist.hurdle_negative_binomial_draw,
         dist.hurdle_negative_binomial_log_density,
         own=(_SHAPE, _HU), data="counts",
     ),
     Family(
-        "ordinal", ("logit", "probit"), "ordinal", rules.ordered, _of_categories,
+        "ordinal", ("logit", "probit"), "ordinal", rules.ordered, linear_scale.of_categories,
         dist.ordinal_mean, dist.ordinal_draw, dist.ordinal_log_density,
         own=(_THRESHOLD,), data="categories",
     ),
     Family(
-        "categorical", ("logit",), "categorical", rules.unordered, _of_categories,
+        "categorical", ("logit",), "categorical", rules.unordered, linear_scale.of_categories,
         dist.categorical_mean, dist.categorical_draw, dist.categorical_log_density,
         data="chosen",
     ),

@@ -19,6 +19,8 @@ from hiermix import (
     describe,
     effects,
     families,
+    origins,
+    spreads,
     storage,
 )
 from hiermix import draws as trees
@@ -29,6 +31,7 @@ from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.fit import Fit
 from hiermix.formula import Group, parse
 from hiermix.nested import outer_first
+from hiermix.origins import Origins
 from hiermix.priors import PriorTable
 from hiermix.typing import FloatArray, IntArray, StanData
 
@@ -109,7 +112,9 @@ class Model:
         )  # fmt: skip
         self.design: Design = outer_first(design)
         self.family.check_design(self.design)
-        self.priors: PriorTable = assemble.prior_table(self.family, self.design, priors)
+        spread = spreads.find(self.design)
+        self.priors: PriorTable = assemble.prior_table(self.family, self.design, spread, priors)
+        self.origins: Origins = origins.choose(self.design, spread, priors or {})
         self.program_name = assemble.choose_program(self.family, self.design, effects)
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
@@ -120,7 +125,7 @@ class Model:
     def __repr__(self) -> str:
         """Describe formula, family, program, groups and every prior with its numbers."""
         return describe.model(
-            self.design, self.family.name, self.link, self.program_name, self.priors
+            self.design, self.family.name, self.link, self.program_name, self.priors, self.origins
         )
 
     @cached_property
@@ -128,12 +133,13 @@ class Model:
         return self._assemble(prior_only=False)
 
     def _assemble(self, *, prior_only: bool) -> Assembled:
+        design = origins.centred(self.design, self.origins)
         if self.program_name != self.family.program:
             return assemble.integrated(
-                self.design, self.priors, self.program_name, prior_only=prior_only
+                design, self.priors, self.program_name, prior_only=prior_only
             )
         return assemble.sampled(
-            self.design, self.family, self.priors, prior_only=prior_only,
+            design, self.family, self.priors, prior_only=prior_only,
             parameterisation=self._options["parameterisation"],
         )  # fmt: skip
 
@@ -226,11 +232,14 @@ class Model:
         """Name the draws and draw the effects that were integrated out."""
         own = tuple(each.name for each in self.family.own)
         r = effects.all_factors(ready.gram, samples.draws, ready.groupings, seed)
-        if not self.family.unordered:
-            return trees.posterior(samples.draws, r, self.design, ready.x_mean, own)
-        apart = categories.take_apart(samples.draws, r, self.design)
-        each = [trees.posterior(*part, self.design, ready.x_mean, own) for part in apart]
-        return categories.join(each, self.design)
+        unordered = self.family.unordered
+        parts = (categories.take_apart(samples.draws, r, self.design) if unordered
+                 else [(samples.draws, r)])  # fmt: skip
+        each = []
+        for part in parts:
+            moved = origins.at_zero(*part, self.design.groupings, self.origins)
+            each.append(trees.posterior(*moved, self.design, ready.x_mean, own))
+        return categories.join(each, self.design) if unordered else each[0]
 
     def _attrs(
         self,
@@ -248,6 +257,7 @@ class Model:
             "link": self.link,
             "program": self.program_name,
             "priors": json.dumps({name: prior.exact for name, prior in self.priors.items()}),
+            "origins": json.dumps({name: each.tolist() for name, each in self.origins.items()}),
             "options": json.dumps(self._options),
             "engine": samples.engine,
             "engine_version": samples.version,
@@ -298,4 +308,7 @@ def load(path: str | Path) -> Fit:
     options = json.loads(tree.attrs["options"])
     priors = json.loads(tree.attrs["priors"])
     model = Model(tree.attrs["formula"], frame, priors=priors, **options)
+    # Files of 0.1 know no origins: their priors hold at x = 0, as priors that are written do.
+    found = json.loads(tree.attrs.get("origins", "{}"))
+    model.origins = dict(model.origins) | {name: np.array(each) for name, each in found.items()}
     return Fit(model, tree)

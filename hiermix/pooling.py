@@ -239,7 +239,9 @@ def _unpooled(
     text: str, data: pd.DataFrame, priors: Mapping[str, str], group: str, options: Mapping[str, Any]
 ) -> Model:
     """Return the model in which groups learn nothing of each other."""
-    model = Model(text, data, priors=priors, **options)
+    with warnings.catch_warnings():  # what is to be said was said of the partially pooled model
+        warnings.simplefilter("ignore", HiermixWarning)
+        model = Model(text, data, priors=priors, **options)
     wide = _wide(model.priors, model.design, group)
     fixed = dict(priors)
     for effect, scale in wide.items():

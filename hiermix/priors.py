@@ -192,15 +192,12 @@ def b_name(term: str) -> str:
 
 
 def population_slots(
-    terms: Sequence[str], *, location: float, scale: float, x_sd: FloatArray
+    terms: Sequence[str], *, location: FloatArray, scale: FloatArray
 ) -> Iterable[Slot]:
-    """Slots of the population coefficients; `x_sd` (P,) is the spread of each column."""
-    for term, spread in zip(terms, x_sd, strict=True):
-        if term == "Intercept":
-            yield Slot(("Intercept",), Prior("normal", (location, 2.5 * scale)))
-        else:
-            default = Prior("normal", (0.0, 2.5 * scale / spread))
-            yield Slot((b_name(term), "b"), default)
+    """Slots of the population coefficients; `location` and `scale` (P,) are their defaults'."""
+    for term, center, width in zip(terms, location, scale, strict=True):
+        names = (term,) if term == "Intercept" else (b_name(term), "b")
+        yield Slot(names, Prior("normal", (float(center), float(width))))
 
 
 def group_slots(
@@ -209,9 +206,14 @@ def group_slots(
     """Slots of one grouping factor; `z_size` (Q,) is the size of each varying column."""
     for effect, size in zip(effects, z_size, strict=True):
         default = Prior("student_t", (3.0, 0.0, 2.5 * scale / size))
-        yield Slot((f"sd[{name}, {effect}]", f"sd[{name}]", "sd"), default, positive=True)
+        yield Slot(sd_names(name, effect), default, positive=True)
     if max(blocks) > 1:
         yield Slot((f"cor[{name}]", "cor"), Prior("lkj", (1.0,)))
+
+
+def sd_names(group: str, effect: str) -> tuple[str, ...]:
+    """Names under which a prior for the sd of an effect may be written, the special first."""
+    return (f"sd[{group}, {effect}]", f"sd[{group}]", "sd")
 
 
 def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> PriorTable:
@@ -230,8 +232,8 @@ def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> P
         An override names nothing in the model, or its distribution doesn't fit the parameter.
     """
     slots = list(slots)
-    given = {_canonical(name): parse_prior(text) for name, text in (overrides or {}).items()}
-    known = {_canonical(name): name for slot in slots for name in slot.names}
+    given = {canonical(name): parse_prior(text) for name, text in (overrides or {}).items()}
+    known = {canonical(name): name for slot in slots for name in slot.names}
     for name in given:
         if name not in known:
             raise PriorError(
@@ -241,7 +243,8 @@ def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> P
     return {slot.name: _choose(slot, given) for slot in slots}
 
 
-def _canonical(name: str) -> str:
+def canonical(name: str) -> str:
+    """Name of a parameter with its blanks in the usual places."""
     return re.sub(r"\s*,\s*", ", ", name.strip())
 
 

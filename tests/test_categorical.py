@@ -77,7 +77,7 @@ def reference(data: dict[str, np.ndarray], rows: pd.DataFrame, point: np.ndarray
     x = rows["x"].to_numpy()
     eta = np.zeros((len(rows), 3))
     for c in range(2):
-        eta[:, c + 1] = b[2 * c] + b[2 * c + 1] * (x - x.mean())
+        eta[:, c + 1] = b[2 * c] + b[2 * c + 1] * (x - np.average(x, weights=rows["weight"]))
         eta[:, c + 1] += r_g[g, 2 * c] + r_g[g, 2 * c + 1] * x + r_h[h, c]
     place = rows["way"].map(["bus", "car", "walk"].index).to_numpy()
     pointwise = special.log_softmax(eta, axis=1)[np.arange(len(rows)), place]

@@ -181,12 +181,13 @@ def _compare_gradient(model: hm.Model, points: np.ndarray, gradient: np.ndarray)
 def test_rotating_groups_of_equal_design_changes_nothing() -> None:
     from dataclasses import replace
 
-    from hiermix import stan_data
+    from hiermix import origins, stan_data
     from hiermix.gram import rotate, statistics
 
     data = hm.load_dataset("sleepstudy")
     model = hm.Model("Reaction ~ Days + (Days | Subject)", data)
-    gram = statistics(model.design, "Subject", model.design.response)
+    design = origins.centred(model.design, model.origins)
+    gram = statistics(design, "Subject", design.response)
     rotated = rotate(gram)
     assert len(gram.ZtZ) == 18
     assert len(rotated.ZtZ) == 6

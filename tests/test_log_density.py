@@ -283,7 +283,7 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
     r_g, lp_g = effects(W[:4, :3], R[:4, :8], sd[:2, None] * L, d, z[:8].reshape(2, 4))
     r_h, lp_h = effects(W[4:, :1], R[4:, :4], sd[2:, None], d, z[8:].reshape(1, 3))
     g, h = rows["g"].map("abcd".index), rows["h"].map("uvw".index)
-    x, w = rows["x"] - rows["x"].mean(), rows["w"] - rows["w"].mean()
+    x, w = (rows[name] - np.average(rows[name], weights=rows["weight"]) for name in ("x", "w"))
     eta = b[0] + b[1] * x + b[2] * w + rows["known"]
     eta = (eta + r_g[g, 0] + r_g[g, 1] * rows["x"] + r_h[h, 0]).to_numpy()
     pointwise = case.log_density(rows, eta, *values)

@@ -35,9 +35,8 @@ def test_the_scale_is_the_exact_one_where_levels_are_alike(size: float, effects:
     found = found @ handed["scale"][:2, :2].T
 
     sigma = np.exp(handed["center"][2])
-    Z = np.column_stack([np.ones(len(data)), data["x"]])
-    mean = np.average(data["x"], weights=data["w"] if effects == "integrated" else None)
-    X = Z - [0, mean]
+    mean = np.average(data["x"], weights=data["w"])
+    X = Z = np.column_stack([np.ones(len(data)), data["x"] - mean])
     same = data["g"].to_numpy()[:, None] == data["g"].to_numpy()
     V = np.diag(sigma**2 / data["w"]) + same * (Z @ Lambda @ Lambda.T @ Z.T)
     precision = X.T @ np.linalg.inv(V) @ X + np.diag([1 / prior**2, 1 / 9])
