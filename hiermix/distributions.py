@@ -3,13 +3,34 @@
 Every function takes the name of the link, then arrays that broadcast: the linear predictor
 ``eta`` and, in ``own``, the family's own parameters and what a row brings (``trials``,
 ``censored``). A parameter that is a vector has an axis of its own, the last.
+
+Means, draws and densities are right wherever the numbers go: draws that no number can hold become
+the smallest or the largest one, counts end at 9e18.
 """
 
 from collections.abc import Mapping
 
 import numpy as np
 
+from hiermix.numerics import (
+    LARGEST,
+    SMALLEST,
+    excess,
+    exp,
+    lgamma1p,
+    log1m_exp_exp,
+    log_gamma_draw,
+    log_rising,
+    log_softplus,
+    log_tilt,
+    positive,
+    stirling,
+)  # fmt: skip
 from hiermix.typing import FloatArray
+
+_BELOW_ONE = float(np.nextafter(1.0, 0.0))
+_MANY = 1e5
+"""Trials from which differences of lgamma lose digits."""
 
 type Own = Mapping[str, FloatArray]
 """A family's own parameters, and ``trials`` and ``censored`` of the rows, ready to broadcast."""
@@ -22,13 +43,13 @@ def inverse_link(link: str, eta: FloatArray) -> FloatArray:
     with np.errstate(over="ignore", under="ignore"):
         match link:
             case "log":
-                return np.exp(eta)
+                return exp(eta)
             case "logit":
                 return np.asarray(expit(eta))
             case "probit":
                 return np.asarray(ndtr(eta))
             case "cloglog":
-                return -np.expm1(-np.exp(eta))
+                return -np.expm1(-exp(eta))
             case _:
                 return eta
 
@@ -58,10 +79,7 @@ def _log_probabilities(link: str, eta: FloatArray) -> tuple[FloatArray, FloatArr
         case "probit":
             return np.asarray(log_ndtr(eta)), np.asarray(log_ndtr(-eta))
         case "cloglog":
-            hazard = np.maximum(np.exp(eta), 5e-324)
-            # Exact to rounding for rare successes, and for rare failures.
-            rare, common = np.log(-np.expm1(-hazard)), np.log1p(-np.exp(-hazard))
-            return np.where(hazard < 0.7, rare, common), -hazard
+            return log1m_exp_exp(eta), -exp(eta)
         case _:
             return np.asarray(log_expit(eta)), np.asarray(log_expit(-eta))
 
@@ -89,26 +107,28 @@ def normal_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> F
 def student_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
     """Draw from student_t(nu, eta, sigma)."""
     shape = np.broadcast_shapes(eta.shape, np.shape(own["sigma"]))
-    return eta + own["sigma"] * rng.standard_t(np.broadcast_to(own["nu"], shape))
+    far = own["sigma"] * rng.standard_t(np.broadcast_to(own["nu"], shape))
+    return np.clip(eta + far, -LARGEST, LARGEST)
 
 
 def student_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log density of student_t(nu, eta, sigma)."""
-    from scipy.special import gammaln
+    from scipy.special import betaln
 
     nu, sigma = own["nu"], own["sigma"]
-    constant = gammaln((nu + 1) / 2) - gammaln(nu / 2) - 0.5 * np.log(nu * np.pi) - np.log(sigma)
-    return np.asarray(constant - (nu + 1) / 2 * np.log1p(((y - eta) / sigma) ** 2 / nu))
+    # log(1 + z^2 / nu), with a z whose square is no number.
+    tail = np.logaddexp(0, 2 * np.log(np.abs((y - eta) / sigma)) - np.log(nu))
+    return np.asarray(-betaln(nu / 2, 0.5) - 0.5 * np.log(nu) - np.log(sigma) - (nu + 1) / 2 * tail)
 
 
 def lognormal_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
     """Mean of lognormal(eta, sigma)."""
-    return np.asarray(np.exp(eta + own["sigma"] ** 2 / 2))
+    return exp(eta + own["sigma"] ** 2 / 2)
 
 
 def lognormal_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
     """Draw from lognormal(eta, sigma)."""
-    return rng.lognormal(eta, own["sigma"])
+    return positive(exp(normal_draw(link, rng, eta, own)))
 
 
 def lognormal_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
@@ -118,34 +138,42 @@ def lognormal_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -
 
 def gamma_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
     """Draw from a gamma of mean mu and variance mu^2 / shape."""
-    return rng.gamma(own["shape"], np.exp(eta) / own["shape"])
+    return positive(_gamma_rate(rng, eta, own["shape"]))
+
+
+def _gamma_rate(rng: np.random.Generator, eta: FloatArray, shape: FloatArray) -> FloatArray:
+    """Draw from a gamma as `gamma_draw`; zero where it is smaller than any number."""
+    log_draw = log_gamma_draw(rng, shape, np.broadcast_shapes(eta.shape, np.shape(shape)))
+    return exp(log_draw + eta - np.log(shape))
 
 
 def gamma_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log density of a gamma of mean mu and variance mu^2 / shape."""
-    from scipy.special import gammaln
-
-    shape = own["shape"]
-    scaled = np.log(y) - eta
-    return np.asarray(
-        shape * np.log(shape) - gammaln(shape) + shape * (scaled - np.exp(scaled)) - np.log(y)
-    )
+    shape, log_y = own["shape"], np.log(y)
+    return np.asarray(stirling(shape) + np.log(shape) - log_y - shape * excess(log_y - eta))
 
 
 def beta_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
     """Draw from a beta of mean mu and precision phi."""
+    return np.clip(_beta_share(link, rng, eta, own), SMALLEST, _BELOW_ONE)
+
+
+def _beta_share(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
+    """Draw from a beta as `beta_draw`; zero or one where no number is as close to them."""
     a, b = inverse_link(link, eta) * own["phi"], inverse_link(link, -eta) * own["phi"]
     return rng.beta(np.maximum(a, 1e-300), np.maximum(b, 1e-300))
 
 
 def beta_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log density of a beta of mean mu and precision phi."""
-    from scipy.special import gammaln
-
     phi = own["phi"]
-    a, b = inverse_link(link, eta) * phi, inverse_link(link, -eta) * phi
-    constant = gammaln(phi) - gammaln(a) - gammaln(b)
-    return np.asarray(constant + (a - 1) * np.log(y) + (b - 1) * np.log1p(-y))
+    log_mu, log_rest = _log_probabilities(link, eta)
+    a, b = np.exp(log_mu) * phi, np.exp(log_rest) * phi
+    size = stirling(a) + stirling(b) - stirling(phi) + log_mu + log_rest + np.log(phi)
+    log_y, log_left = np.log(y), np.log1p(-y)
+    # Minus phi times the divergence of y from mu; linear terms, which cancel, are left out.
+    far = a * excess(log_y - log_mu) + b * excess(log_left - log_rest)
+    return np.asarray(size - far - log_y - log_left)
 
 
 # Times, perhaps right-censored -------------------------------------------------------------------
@@ -157,29 +185,26 @@ def _event(own: Own) -> FloatArray:
 
 def weibull_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
     """Draw an uncensored time of mean mu."""
-    from scipy.special import gamma
-
     shape = np.broadcast_to(own["shape"], np.broadcast_shapes(eta.shape, np.shape(own["shape"])))
-    return np.asarray(np.exp(eta) / gamma(1 + 1 / shape) * rng.weibull(shape))
+    log_draw = np.log(rng.standard_exponential(shape.shape)) / shape
+    return positive(exp(eta - lgamma1p(1 / shape) + log_draw))
 
 
 def weibull_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log density of a time; log probability of surviving it where it is censored."""
-    from scipy.special import gammaln
-
     shape = own["shape"]
-    scaled = shape * (np.log(y) - eta + gammaln(1 + 1 / shape))
-    return np.asarray(_event(own) * (np.log(shape) - np.log(y) + scaled) - np.exp(scaled))
+    scaled = shape * (np.log(y) - eta + lgamma1p(1 / shape))
+    return np.asarray(_event(own) * (np.log(shape) - np.log(y) + scaled) - exp(scaled))
 
 
 def exponential_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
     """Draw an uncensored time of mean mu."""
-    return rng.exponential(np.exp(eta))
+    return positive(exp(eta) * rng.standard_exponential(eta.shape))
 
 
 def exponential_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log density of a time; log probability of surviving it where it is censored."""
-    return -_event(own) * eta - y * np.exp(-eta)
+    return -_event(own) * eta - exp(np.log(y) - eta)
 
 
 # Successes out of trials -------------------------------------------------------------------------
@@ -210,7 +235,16 @@ def binomial_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) ->
     """Log probability of y successes."""
     n = _trials(own)
     log_p, log_q = _log_probabilities(link, eta)
-    return _log_choose(n, y) + _times(y, log_p) + _times(n - y, log_q)
+    if np.max(n, initial=0.0) < _MANY:
+        return _log_choose(n, y) + _times(y, log_p) + _times(n - y, log_q)
+    size = stirling(y) + stirling(n - y) - stirling(n)
+    return size - _divergence(y, n, log_p) - _divergence(n - y, n, log_q)
+
+
+def _divergence(count: FloatArray, n: FloatArray, log_p: FloatArray) -> FloatArray:
+    """Count times the log of its share in n over p, and what cancels over all outcomes."""
+    some = np.maximum(count, 1.0)
+    return np.where(count == 0, n * np.exp(log_p), some * excess(log_p - np.log(some / n)))
 
 
 def _times(count: FloatArray, log_p: FloatArray) -> FloatArray:
@@ -226,18 +260,22 @@ def beta_binomial_draw(
     link: str, rng: np.random.Generator, eta: FloatArray, own: Own
 ) -> FloatArray:
     """Draw successes whose probability is beta distributed."""
-    p = beta_draw(link, rng, eta, own)
+    p = _beta_share(link, rng, eta, own)
     return np.asarray(rng.binomial(_trials(own).astype(np.int64), p), dtype=np.float64)
 
 
 def beta_binomial_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
-    """Log probability of y successes whose probability is beta distributed."""
-    from scipy.special import betaln
+    """Log probability of y successes whose probability is beta distributed.
 
-    # Larger ones are binomial up to n / 1e8, and would cost the digits of the difference.
-    n, phi = _trials(own), np.minimum(own["phi"], 1e8)
-    a, b = inverse_link(link, eta) * phi, inverse_link(link, -eta) * phi
-    return np.asarray(_log_choose(n, y) + betaln(y + a, n - y + b) - betaln(a, b))
+    That of the binomial, and what successes, failures and trials rise above powers.
+    """
+    n, phi = _trials(own), own["phi"]
+    log_phi, log_p = np.log(phi), _log_probabilities(link, eta)
+    risen = [
+        log_rising(count, np.exp(each) * phi, each + log_phi)
+        for count, each in zip((y, n - y), log_p, strict=True)
+    ]
+    return binomial_log_density(link, y, eta, own) + sum(risen) - log_rising(n, phi, log_phi)
 
 
 # Counts ------------------------------------------------------------------------------------------
@@ -245,66 +283,60 @@ def beta_binomial_log_density(link: str, y: FloatArray, eta: FloatArray, own: Ow
 
 def poisson_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
     """Draw a count."""
-    return rng.poisson(_countable(np.exp(eta))).astype(np.float64)
+    return _counts(rng, exp(eta))
 
 
-def _countable(mu: FloatArray) -> FloatArray:
-    """Means that numpy's generator of counts accepts."""
-    return np.minimum(mu, 9e18)
+def _counts(rng: np.random.Generator, rate: FloatArray) -> FloatArray:
+    """Draw counts, where numpy's generator takes a rate; above they end."""
+    return rng.poisson(np.minimum(rate, 9e18)).astype(np.float64)
 
 
 def poisson_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log probability of a count."""
-    from scipy.special import gammaln
-
-    return np.asarray(y * eta - np.exp(eta) - gammaln(y + 1))
+    some = np.maximum(y, 1.0)
+    near = stirling(some) - some * excess(eta - np.log(some))
+    return np.where(y == 0, -exp(eta), near)
 
 
 def negative_binomial_draw(
     link: str, rng: np.random.Generator, eta: FloatArray, own: Own
 ) -> FloatArray:
     """Draw a count of variance mu + mu^2 / shape."""
-    return rng.poisson(_countable(gamma_draw(link, rng, eta, own))).astype(np.float64)
+    return _counts(rng, _gamma_rate(rng, eta, own["shape"]))
 
 
 def negative_binomial_log_density(
     link: str, y: FloatArray, eta: FloatArray, own: Own
 ) -> FloatArray:
-    """Log probability of a count of variance mu + mu^2 / shape."""
-    from scipy.special import gammaln
+    """Log probability of a count of variance mu + mu^2 / shape.
 
-    shape = own["shape"]
-    low = eta - np.log(shape)
-    constant = _log_rising(y, shape) - gammaln(y + 1)
-    return np.asarray(constant + y * eta - (y + shape) * np.logaddexp(0, low))
-
-
-def _log_rising(y: FloatArray, shape: FloatArray) -> FloatArray:
-    """Return log Gamma(y + shape) - log Gamma(shape) - y log(shape).
-
-    For a large shape by Stirling's series: a difference would lose its digits.
+    For counts above zero that of `shape` among ``y + shape``, by the saddle point.
     """
-    from scipy.special import gammaln
-
-    plain = gammaln(y + shape) - gammaln(shape) - y * np.log(shape)
-    large = np.maximum(shape, 100.0)
-    end = y + large
-    series = (end - 0.5) * np.log1p(y / large) - y + (1 / end - 1 / large) / 12
-    return np.where(shape < 100, plain, series - (1 / end**3 - 1 / large**3) / 360)
+    shape, some = own["shape"], np.maximum(y, 1.0)
+    total, off = shape + some, eta - np.log(some)
+    size = np.log(shape) - np.log(total) + stirling(shape) + stirling(some) - stirling(total)
+    tilt = log_tilt(np.minimum(shape, some), total, np.where(some < shape, off, -off))
+    return np.where(y == 0, _negative_binomial_zero(eta, own), size + tilt)
 
 
 def _poisson_zero(eta: FloatArray, own: Own) -> FloatArray:
     """Log probability of a zero."""
-    return -np.exp(eta)
+    return -exp(eta)
+
+
+def _log_negative_binomial_zero(eta: FloatArray, own: Own) -> FloatArray:
+    """Log of minus the log probability of a zero."""
+    log_shape = np.log(own["shape"])
+    return np.asarray(log_shape + log_softplus(eta - log_shape))
 
 
 def _negative_binomial_zero(eta: FloatArray, own: Own) -> FloatArray:
-    return np.asarray(-own["shape"] * np.logaddexp(0, eta - np.log(own["shape"])))
+    return -exp(_log_negative_binomial_zero(eta, own))
 
 
 def zero_inflated_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
     """Mean count, with the zeros that are no counts."""
-    return np.asarray((1 - own["zi"]) * np.exp(eta))
+    return np.asarray((1 - own["zi"]) * exp(eta))
 
 
 def zero_inflated_poisson_draw(
@@ -344,41 +376,51 @@ def _inflated(y: FloatArray, log_count: FloatArray, zi: FloatArray) -> FloatArra
 
 def hurdle_poisson_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
     """Mean count behind the hurdle times the probability to pass it."""
-    return np.asarray((1 - own["hu"]) * np.exp(eta) / -np.expm1(_poisson_zero(eta, own)))
+    return np.asarray((1 - own["hu"]) * exp(eta - log1m_exp_exp(eta)))
 
 
 def hurdle_negative_binomial_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
     """Mean count behind the hurdle times the probability to pass it."""
-    return np.asarray((1 - own["hu"]) * np.exp(eta) / -np.expm1(_negative_binomial_zero(eta, own)))
+    passed = log1m_exp_exp(_log_negative_binomial_zero(eta, own))
+    return np.asarray((1 - own["hu"]) * exp(eta - passed))
 
 
 def hurdle_poisson_draw(
     link: str, rng: np.random.Generator, eta: FloatArray, own: Own
 ) -> FloatArray:
     """Draw zero, or a count from 1 up: the first event comes early enough, the rest are free."""
-    mu = np.exp(eta)
+    mu = exp(eta)
     first = -np.log1p(rng.random(mu.shape) * np.expm1(-mu))
-    count = 1.0 + rng.poisson(_countable(np.maximum(mu - first, 0.0)))
-    return np.asarray(count * (rng.random(count.shape) >= own["hu"]))
+    return _behind_hurdle(rng, np.maximum(mu - first, 0.0), own)
 
 
 def hurdle_negative_binomial_draw(
     link: str, rng: np.random.Generator, eta: FloatArray, own: Own
 ) -> FloatArray:
-    """Draw zero, or a count from 1 up, by the inverse distribution function."""
-    from scipy.stats import nbinom
+    """Draw zero, or a count from 1 up: as of the Poisson, whose rate the first event raises.
 
+    With a rate that is gamma distributed no event comes by time t with log probability
+    ``-shape log1p(t mu / shape)``; once the first came, the rate is gamma(shape + 1), and events
+    of the time that is left come freely.
+    """
     shape = own["shape"]
-    zero = np.exp(_negative_binomial_zero(eta, own))
-    u = zero + rng.random(np.shape(zero)) * (1 - zero)
-    count = np.maximum(nbinom.ppf(u, shape, shape / (shape + np.exp(eta))), 1.0)
+    whole = np.logaddexp(0, eta - np.log(shape))
+    u = rng.random(whole.shape)
+    first = -np.log1p(u * np.expm1(-exp(_log_negative_binomial_zero(eta, own)))) / shape
+    left = np.expm1(np.clip(whole - first, 0.0, 700.0))
+    return _behind_hurdle(rng, rng.standard_gamma(shape + 1, whole.shape) * left, own)
+
+
+def _behind_hurdle(rng: np.random.Generator, rate: FloatArray, own: Own) -> FloatArray:
+    """Draw a zero with probability hu, else one and the events that follow the first."""
+    count = 1.0 + _counts(rng, rate)
     return np.asarray(count * (rng.random(count.shape) >= own["hu"]))
 
 
 def hurdle_poisson_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log probability of a zero or of a count from 1 up."""
     count = poisson_log_density(link, y, eta, own)
-    return _hurdle(y, count, _poisson_zero(eta, own), own["hu"])
+    return _hurdle(y, count, log1m_exp_exp(eta), own["hu"])
 
 
 def hurdle_negative_binomial_log_density(
@@ -386,14 +428,13 @@ def hurdle_negative_binomial_log_density(
 ) -> FloatArray:
     """Log probability of a zero or of a count from 1 up."""
     count = negative_binomial_log_density(link, y, eta, own)
-    return _hurdle(y, count, _negative_binomial_zero(eta, own), own["hu"])
+    return _hurdle(y, count, log1m_exp_exp(_log_negative_binomial_zero(eta, own)), own["hu"])
 
 
 def _hurdle(
-    y: FloatArray, log_count: FloatArray, log_zero: FloatArray, hu: FloatArray
+    y: FloatArray, log_count: FloatArray, log_some: FloatArray, hu: FloatArray
 ) -> FloatArray:
-    passed = np.log1p(-hu) + log_count - np.log(-np.expm1(log_zero))
-    return np.where(y == 0, np.log(hu), passed)
+    return np.where(y == 0, np.log(hu), np.log1p(-hu) + log_count - log_some)
 
 
 # Ordered categories ------------------------------------------------------------------------------
@@ -401,10 +442,18 @@ def _hurdle(
 
 def category_probabilities(link: str, eta: FloatArray, own: Own) -> FloatArray:
     """Probability of every category, on a last axis of its own."""
-    at_most = inverse_link(link, own["threshold"] - eta[..., None])
-    first = at_most[..., :1]
-    cumulative = np.concatenate([np.zeros_like(first), at_most, np.ones_like(first)], axis=-1)
-    return np.diff(cumulative, axis=-1)
+    inner = own["threshold"] - eta[..., None]
+    edge = np.full_like(inner[..., :1], np.inf)
+    upper = np.concatenate([inner, edge], axis=-1)
+    lower = np.concatenate([-edge, inner], axis=-1)
+    high, low = _into_lower_tail(upper, lower)
+    return inverse_link(link, high) - inverse_link(link, low)
+
+
+def _into_lower_tail(upper: FloatArray, lower: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Reflect intervals above zero: differences of distribution functions are exact below."""
+    flip = lower > 0
+    return np.where(flip, -lower, upper), np.where(flip, -upper, lower)
 
 
 def ordinal_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
@@ -429,9 +478,7 @@ def ordinal_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> 
     category = np.broadcast_to(y, shape).astype(np.int64)[..., None]
     upper = np.take_along_axis(bound, category, -1)[..., 0] - eta
     lower = np.take_along_axis(bound, category - 1, -1)[..., 0] - eta
-    # In the lower tail the difference of the distribution functions is exact.
-    flip = lower > 0
-    high, low = np.where(flip, -lower, upper), np.where(flip, -upper, lower)
+    high, low = _into_lower_tail(upper, lower)
     log_high, log_low = (_log_probabilities(link, each)[0] for each in (high, low))
     return np.asarray(log_high + np.log(-np.expm1(log_low - log_high)))
 

@@ -92,15 +92,18 @@ class Family:
         from 1; `category_probabilities` has their probabilities. For unordered categories: their
         probabilities, on a last axis, where the linear predictor has those of all but the first.
         """
-        return self.linked_mean(self.link, eta, own)
+        with _beyond_numbers():
+            return self.linked_mean(self.link, eta, own)
 
     def draw(self, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
         """Draw a random response for every element of the linear predictor."""
-        return self.linked_draw(self.link, rng, eta, own)
+        with _beyond_numbers():
+            return self.linked_draw(self.link, rng, eta, own)
 
     def log_density(self, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
         """Response, linear predictor and own parameters to the pointwise log density."""
-        return self.linked_log_density(self.link, y, eta, own)
+        with _beyond_numbers():
+            return self.linked_log_density(self.link, y, eta, own)
 
     def category_probabilities(self, eta: FloatArray, own: Own) -> FloatArray:
         """Probability of every ordered category, on a last axis of its own."""
@@ -176,6 +179,11 @@ class Family:
             raise DataError(
                 f"family {self.name!r} takes right-censoring only: row {rows[0]} says otherwise"
             )
+
+
+def _beyond_numbers() -> np.errstate:
+    """Let numbers become zero or infinite in silence, as exp(-800) and log(0) do."""
+    return np.errstate(over="ignore", under="ignore", divide="ignore")
 
 
 def needs_numbers(family: Family, what: str) -> None:

@@ -21,6 +21,7 @@ ORDER = (
     "checks",
     "design",
     "priors",
+    "numerics",
     "distributions",
     "response_rules",
     "linear_scale",
