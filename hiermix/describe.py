@@ -1,13 +1,12 @@
 """What a model and a fit print of themselves."""
 
 import json
-import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hiermix import summary
 from hiermix.design import Design
-from hiermix.errors import count
+from hiermix.errors import count, filtered_warnings
 from hiermix.origins import Origins
 from hiermix.priors import PriorTable
 
@@ -75,8 +74,7 @@ def fit(design: Design, tree: "xr.DataTree") -> str:
     """Sampler, time and the summary to three digits; warnings are left to `Fit.summary`."""
     attrs = tree.attrs
     seconds = sum(json.loads(attrs["seconds"]).values())
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with filtered_warnings("ignore"):
         frame = summary.table(tree, summary.names(tree), 0.95)
     kind = "prior of " if attrs["prior_only"] else ""
     return "\n".join(

@@ -8,7 +8,6 @@ rows x columns is held: X and Z are made for the rows asked for.
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -24,7 +23,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hiermix import checks
-from hiermix.errors import ArgumentError, DataError, HiermixError
+from hiermix.errors import ArgumentError, DataError, HiermixError, filtered_warnings
 from hiermix.formula import (
     TRANSFORMS,
     Formula,
@@ -644,8 +643,8 @@ def _materialise(spec: Any, part: pd.DataFrame) -> Any:
     from formulaic.errors import DataMismatchWarning
 
     text = str(spec.formula)
-    with _phrased(text), warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("error", DataMismatchWarning)
+    unseen = filtered_warnings("error", DataMismatchWarning)
+    with _phrased(text), unseen, np.errstate(all="ignore"):
         try:
             return spec.get_model_matrix(part, context=_context())
         except DataMismatchWarning as found:

@@ -10,8 +10,12 @@
 A message says what is wrong, where, how often and the first three places, then the way out.
 """
 
-from collections.abc import Iterable, Sequence
+import threading
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -43,6 +47,23 @@ class EngineError(HiermixError):
 
 class HiermixWarning(UserWarning):
     """Something the user should know; the answer stands."""
+
+
+_FILTERS = threading.RLock()
+
+
+@contextmanager
+def filtered_warnings(
+    action: Literal["ignore", "error"], category: type[Warning] = Warning
+) -> Iterator[None]:
+    """Ignore or raise warnings of a category meanwhile.
+
+    Filters belong to the process: threads that change them take turns, or what the last one puts
+    back is what another one had set.
+    """
+    with _FILTERS, warnings.catch_warnings():
+        warnings.simplefilter(action, category)
+        yield
 
 
 def count(number: int, noun: str) -> str:

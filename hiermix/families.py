@@ -227,14 +227,26 @@ def _probability(scale: float) -> Prior:
     return Prior("beta", (1.0, 1.0))
 
 
+def _freedom(scale: float) -> Prior:
+    return Prior("gamma", (2.0, 0.1))
+
+
+def _weibull_shape(scale: float) -> Prior:
+    return Prior("lognormal", (0.0, 1.0))
+
+
+def _between_categories(scale: float) -> Prior:
+    return Prior("student_t", (3.0, 0.0, 2.5))
+
+
 _SIGMA = OwnParameter("sigma", _sigma)
-_NU = OwnParameter("nu", lambda scale: Prior("gamma", (2.0, 0.1)))
+_NU = OwnParameter("nu", _freedom)
 _SHAPE = OwnParameter("shape", _precision)
-_WEIBULL_SHAPE = OwnParameter("shape", lambda scale: Prior("lognormal", (0.0, 1.0)))
+_WEIBULL_SHAPE = OwnParameter("shape", _weibull_shape)
 _PHI = OwnParameter("phi", _precision)
 _ZI = OwnParameter("zi", _probability, "logit")
 _HU = OwnParameter("hu", _probability, "logit")
-_THRESHOLD = OwnParameter("threshold", lambda scale: Prior("student_t", (3.0, 0.0, 2.5)), "gaps")
+_THRESHOLD = OwnParameter("threshold", _between_categories, "gaps")
 _BINARY = ("logit", "probit", "cloglog")
 
 _ROWS = (

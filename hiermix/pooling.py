@@ -7,7 +7,6 @@ the hierarchical model as the sds grow, fitted as such. (Dummy variables for eve
 the same, and fail where a group's rows can't tell its slope.)
 """
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,7 +19,7 @@ from hiermix import predict
 from hiermix.comparison import compare
 from hiermix.design import Design
 from hiermix.engines import Engine
-from hiermix.errors import ArgumentError, HiermixWarning
+from hiermix.errors import ArgumentError, HiermixWarning, filtered_warnings
 from hiermix.families import needs_numbers
 from hiermix.fit import Fit
 from hiermix.formula import Formula, Group, parse
@@ -64,8 +63,7 @@ class Pooling:
     @cached_property
     def loo(self) -> dict[str, "ELPDData"]:
         """Leave-one-out cross-validation of each fit; doubts about it stand in the table."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", HiermixWarning)
+        with filtered_warnings("ignore", HiermixWarning):
             return {name: fit.loo() for name, fit in self.fits.items()}
 
     @cached_property

@@ -220,6 +220,18 @@ def test_only_design_imports_formulaic() -> None:
     assert users == {"design"}
 
 
+def test_only_errors_changes_the_filters_of_warnings() -> None:
+    """They belong to the process; `errors.filtered_warnings` has threads take turns."""
+    users = {
+        room(path)
+        for path in FILES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr in {"catch_warnings", "simplefilter", "filterwarnings"}
+    }
+    assert users == {"errors"}
+
+
 def test_importing_hiermix_loads_nothing_heavy() -> None:
     code = f"import sys, hiermix; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

@@ -1,14 +1,14 @@
 """The engines keep to their protocol: shapes, seeds, interrupts, errors, progress."""
 
-import io
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
 import tracemalloc
-from contextlib import redirect_stdout
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -270,21 +270,72 @@ class RecordingBar:
         self.updates.append(steps)
 
 
-def test_printed_lines_move_the_bar_and_others_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reports_of_each_chain_move_one_bar(monkeypatch: pytest.MonkeyPatch) -> None:
+    import_module("tqdm.auto")
     monkeypatch.setattr("tqdm.auto.tqdm", RecordingBar)
     monkeypatch.setattr(RecordingBar, "updates", [])
-    out = io.StringIO()
-    with redirect_stdout(out), progress.from_printed_lines(chains=2, iterations=10):
-        print("Chain [1] Iteration:  5 / 10 [ 50%]  (Warmup)")
-        print("Chain [2] Iteration:  7 / 10 [ 50%]  (Warmup)")
-        print("a line of the user's own")
-        print("Chain [1] Elapsed Time: 0.012 seconds (Warm-up)")
-        print("                        0.012 seconds (Sampling)")
-        print()
-        print("Chain [1] Iteration: 10 / 10 [100%]  (Sampling)")
-        print("no end of line", end="")
-    assert out.getvalue() == "a line of the user's own\nno end of line"
+    with progress.shown(quick(chains=2, warmup=4, draws=6, progress=True)) as report:
+        report(1, 5)
+        report(2, 7)
+        report(1, 10)
     assert RecordingBar.updates == [5, 7, 5]
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a minute last ten milliseconds."""
+    monkeypatch.setattr(progress, "EVERY", 0.01)
+
+
+@pytest.mark.usefixtures("hurried")
+def test_without_a_bar_the_log_has_a_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        caplog.at_level("INFO", logger="hiermix"),
+        progress.shown(quick(chains=2, warmup=4, draws=6, progress=None)) as report,
+    ):
+        report(1, 5)
+        time.sleep(0.1)
+        report(2, 7)
+        time.sleep(0.1)
+    said = [record.getMessage() for record in caplog.records]
+    assert said[0] == "sampling 2 chains: 25% of 20 iterations after 0 min"
+    assert said[-1] == "sampling 2 chains: 60% of 20 iterations after 0 min"
+
+
+@pytest.mark.usefixtures("hurried")
+def test_a_short_fit_logs_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, normal: Program
+) -> None:
+    monkeypatch.setattr(progress, "EVERY", 60.0)
+    with caplog.at_level("INFO", logger="hiermix"):
+        Embedded().sample(normal, DATA, quick(progress=None), keep=["raw"])
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("set_up", "asked", "out", "err"),
+    [
+        ("", None, "", "hiermix: sampling 4 chains: "),
+        ("", False, "", ""),
+        ("logging.basicConfig(level='INFO', stream=sys.stdout)", None, "INFO:hiermix:samp", ""),
+        ("logging.basicConfig(level='INFO', stream=sys.stdout)", False, "INFO:hiermix:samp", ""),
+        ("logging.basicConfig(stream=sys.stdout)", None, "", ""),
+    ],
+)
+def test_in_a_pipe_the_lines_come_where_the_log_is_or_to_stderr(
+    set_up: str, asked: bool | None, out: str, err: str
+) -> None:
+    code = (
+        "import logging, sys, time\n"
+        "from hiermix.engines import progress\n"
+        "from hiermix.engines.protocol import Settings\n"
+        f"progress.EVERY = 0.05\n{set_up}\n"
+        f"with progress.shown(Settings(seed=1, progress={asked})):\n    time.sleep(0.08)\n"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert answer.stdout.startswith(out)
+    assert answer.stderr.startswith(err)
+    assert (bool(answer.stdout), bool(answer.stderr)) == (bool(out), bool(err))
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,10 @@
 
 import json
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import lru_cache
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,10 +94,9 @@ def _run(
     model: "stanli.Model", program: Program, settings: Settings, inits: FloatArray | None
 ) -> "stanli.Fit":
     iterations = settings.warmup + settings.draws
-    shown = progress.wanted(settings.progress)
-    bar = progress.from_printed_lines(settings.chains, iterations) if shown else nullcontext()
-    with _engine_errors(program), bar:
-        return model.sample(
+    with _engine_errors(program), progress.shown(settings) as report:
+        return _reporting(report)(
+            model,
             chains=settings.chains,
             seed=settings.seed,
             warmup=settings.warmup,
@@ -105,8 +105,29 @@ def _run(
             max_depth=settings.max_treedepth,
             inits=inits,
             parallel_chains=settings.cores,
-            refresh=max(1, iterations // _REPORTS) if shown else 0,
+            refresh=max(1, iterations // _REPORTS),
         )
+
+
+def _reporting(report: progress.Report) -> Callable[..., "stanli.Fit"]:
+    """Return stanli's sampler, with our report in the place of the lines that it prints.
+
+    It prints through functions of its module. A copy that finds others under their names leaves
+    alone what all threads share: that module, and sys.stdout.
+    """
+    import stanli
+
+    def line(chain: int, iteration: int, _total: int, _warmup: int) -> None:
+        report(chain, iteration)
+
+    def ended(*_: object) -> None:
+        """Say nothing: `Samples` carries timings and trouble."""
+
+    sample = stanli.Model.sample
+    names = {"_print_sample_progress": line, "_print_sample_reports": ended}
+    copied = FunctionType(sample.__code__, vars(stanli) | names)
+    copied.__kwdefaults__ = sample.__kwdefaults__
+    return copied
 
 
 def _stat_columns(fit: "stanli.Fit") -> dict[str, FloatArray]:

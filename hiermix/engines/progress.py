@@ -1,21 +1,24 @@
-"""A progress bar over all chains, for terminals and notebooks; silent in a pipe."""
+"""How far the chains are: a bar where someone watches, else a line a minute in the log."""
 
-import io
-import re
+import logging
 import sys
 import threading
-import warnings
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, redirect_stdout
-from typing import TextIO
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
-from hiermix.errors import count
+from hiermix.engines.protocol import Settings
+from hiermix.errors import count, filtered_warnings
 
-_ITERATION = re.compile(r"^Chain \[(\d+)\] Iteration:\s*(\d+) / \d+")
-_REPEATED_ELSEWHERE = re.compile(
-    r"^$|^(Chain \[\d+\] Elapsed Time:)?\s*[\d.]+ seconds \("
-    r"|^Warning: \d+ of \d+ post-warmup transitions"
-)
+EVERY = 60.0
+"""Seconds between two lines in the log."""
+
+type Report = Callable[[int, int], None]
+"""Told (chain, iteration), from any thread; chains count from 1."""
+
+_log = logging.getLogger("hiermix")
 
 
 def wanted(progress: bool | None) -> bool:
@@ -25,57 +28,72 @@ def wanted(progress: bool | None) -> bool:
     return sys.stderr.isatty() or "ipykernel" in sys.modules
 
 
+def tell(text: str, *, aloud: bool = True) -> None:
+    """Log a line; where nobody has set up a log, write it to stderr."""
+    _log.info(text)
+    if aloud and not _log.hasHandlers():
+        print(f"hiermix: {text}", file=sys.stderr, flush=True)
+
+
 @contextmanager
-def from_printed_lines(chains: int, iterations: int) -> Iterator[None]:
-    """Turn the lines ``Chain [1] Iteration: 100 / 2000`` printed meanwhile into one bar.
-
-    Reading what is printed keeps us to the engine's public face. Other lines pass through,
-    but for timings and counts of trouble, which `Samples` carries anyway.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a notebook without ipywidgets gets the bar of a terminal
-        from tqdm.auto import tqdm
-
-    with tqdm(
-        total=chains * iterations, desc=f"sampling {count(chains, 'chain')}", leave=False
-    ) as bar:
-        done = dict.fromkeys(range(1, chains + 1), 0)
-        lock = threading.Lock()
-
-        def advance(chain: int, iteration: int) -> None:
-            with lock:
-                bar.update(iteration - done.get(chain, 0))
-                done[chain] = iteration
-
-        lines = _Lines(sys.stdout, advance)
-        with redirect_stdout(lines):
-            yield
-        lines.finish()
+def shown(settings: Settings) -> Iterator[Report]:
+    """Show how far the chains are, by what is reported meanwhile."""
+    total = settings.chains * (settings.warmup + settings.draws)
+    way = _bar if wanted(settings.progress) else _lines
+    with way(total, settings) as move:
+        yield _Moves(move)
 
 
-class _Lines(io.TextIOBase):
-    """Reads printed lines; each thread has a buffer, because chains print at the same time."""
+class _Moves:
+    """Turns reports of each chain into steps of all: chains report at the same time."""
 
-    def __init__(self, out: TextIO, advance: Callable[[int, int], None]) -> None:
-        self._out = out
-        self._advance = advance
-        self._pending: dict[int, str] = {}
+    def __init__(self, move: Callable[[int], None]) -> None:
+        self._move = move
+        self._done: dict[int, int] = {}
+        self._lock = threading.Lock()
 
-    def write(self, text: str) -> int:
-        thread = threading.get_ident()
-        *lines, rest = (self._pending.get(thread, "") + text).split("\n")
-        self._pending[thread] = rest
-        for line in lines:
-            self._line(line)
-        return len(text)
+    def __call__(self, chain: int, iteration: int) -> None:
+        with self._lock:
+            self._move(iteration - self._done.get(chain, 0))
+            self._done[chain] = iteration
 
-    def finish(self) -> None:
-        """Hand on what was printed without an end of line."""
-        self._out.write("".join(self._pending.values()))
 
-    def _line(self, line: str) -> None:
-        found = _ITERATION.match(line)
-        if found:
-            self._advance(int(found[1]), int(found[2]))
-        elif not _REPEATED_ELSEWHERE.match(line):
-            self._out.write(line + "\n")
+def _bars() -> Any:
+    """Return tqdm's bars; a notebook without ipywidgets gets those of a terminal, unasked."""
+    if "tqdm.auto" not in sys.modules:
+        with filtered_warnings("ignore"):
+            import_module("tqdm.auto")
+    return sys.modules["tqdm.auto"].tqdm
+
+
+@contextmanager
+def _bar(total: int, settings: Settings) -> Iterator[Callable[[int], None]]:
+    bars = _bars()
+    with bars(total=total, desc=f"sampling {count(settings.chains, 'chain')}", leave=False) as bar:
+        yield bar.update
+
+
+@contextmanager
+def _lines(total: int, settings: Settings) -> Iterator[Callable[[int], None]]:
+    """Log a line a minute from a thread of our own: an iteration may take longer than that."""
+    done, start, ended = [0], time.monotonic(), threading.Event()
+
+    def add(steps: int) -> None:
+        done[0] += steps
+
+    def watch() -> None:
+        while not ended.wait(EVERY):
+            minutes = (time.monotonic() - start) / 60
+            tell(
+                f"sampling {count(settings.chains, 'chain')}: {done[0] / total:.0%} of {total:,} "
+                f"iterations after {minutes:.0f} min",
+                aloud=settings.progress is None,
+            )
+
+    thread = threading.Thread(target=watch, name="hiermix-progress", daemon=True)
+    thread.start()
+    try:
+        yield add
+    finally:
+        ended.set()
+        thread.join()
