@@ -237,8 +237,8 @@ def _unpooled(
     text: str, data: pd.DataFrame, priors: Mapping[str, str], group: str, options: Mapping[str, Any]
 ) -> Model:
     """Return the model in which groups learn nothing of each other."""
-    with warnings.catch_warnings():  # what is to be said was said of the partially pooled model
-        warnings.simplefilter("ignore", HiermixWarning)
+    # What is to be said was said of the partially pooled model.
+    with filtered_warnings("ignore", HiermixWarning):
         model = Model(text, data, priors=priors, **options)
     wide = _wide(model.priors, model.design, group)
     fixed = dict(priors)
