@@ -10,9 +10,9 @@ from hiermix.categories import Stacked
 from hiermix.design import Design, Grouping
 from hiermix.families import Family
 from hiermix.gram import Gram, empty, rotate, statistics
-from hiermix.penalised import Problem
 from hiermix.population import common
 from hiermix.priors import PriorTable, Slot, fill, group_slots, population_slots
+from hiermix.problem import Problem
 from hiermix.programs import Program
 from hiermix.spreads import Spreads
 from hiermix.standardise import Hyperpriors, effects_root, standardise

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hiermix import distributions as dist
-from hiermix import linear_scale
+from hiermix import linear_scale, thresholds
 from hiermix import response_rules as rules
 from hiermix.design import Design, ResponseRule
 from hiermix.distributions import Own
@@ -29,7 +29,7 @@ class OwnParameter:
     """A parameter that only this family has, and its default prior given the response's scale.
 
     Programs sample its logarithm, its logit, or for the thresholds between C ordered categories
-    the logarithms of their C - 2 gaps.
+    the logarithms of their C - 2 gaps; see `thresholds`.
     """
 
     name: str
@@ -45,13 +45,13 @@ class OwnParameter:
         """How many coordinates the programs give it."""
         return category_count(design) - 2 if self.transform == "gaps" else 1
 
-    def value(self, theta: FloatArray) -> FloatArray:
-        """Value at its coordinates."""
+    def value(self, theta: FloatArray, design: Design) -> FloatArray:
+        """Value at its coordinates; of thresholds that less the anchor's."""
         if self.transform == "log":
             return np.exp(theta)
         if self.transform == "logit":
             return dist.inverse_link("logit", theta)
-        return np.concatenate([[0.0], np.cumsum(np.exp(theta))])
+        return thresholds.from_gaps(theta, thresholds.anchor(design))
 
     def log_jacobian(self, theta: FloatArray) -> float:
         """Log derivative of the value with respect to the coordinate."""

@@ -7,59 +7,24 @@ and its integrated-out density gives mode, curvature and effects. The result onl
 sampler: the posterior is the same whatever it is.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
-from hiermix import nested
+from hiermix import nested, own_parameters
 from hiermix.design import Design
-from hiermix.distributions import Own
 from hiermix.effects import Hyperdraws, mean_effects
-from hiermix.families import Family, row_values
+from hiermix.families import Family
 from hiermix.gram import SLICE, Gram, empty, statistics
-from hiermix.nested import Pair
-from hiermix.priors import Prior
-from hiermix.standardise import Coordinates, Hyperpriors, effects_root, mode, standardise
+from hiermix.problem import Problem, log_density
+from hiermix.standardise import Coordinates, Hyperpriors, effects_root, standardise
 from hiermix.typing import FloatArray
 
 _ROUNDS = 15
 _SETTLED = 0.02
 _LONGEST_STEP = 2.0
-_ROWS_FOR_OWN = 5_000
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Rows, family and priors of the model to fit."""
-
-    design: Design
-    family: Family
-    y: FloatArray
-    """Response; its logarithm for a family that is Gaussian in it."""
-    scale: tuple[float, float]
-    """Location and spread of the linear predictor to expect."""
-    priors: Mapping[str | None, Hyperpriors]
-    """For each grouping factor, without a residual sd; under None where there is no factor."""
-    own_priors: Sequence[Prior]
-    x_mean: FloatArray
-    """(P,) what the program's X has subtracted."""
-    origin: float
-    """Where responses and linear predictors are counted from: no digits are lost on y + 1e9."""
-    against: Callable[[FloatArray], FloatArray] = np.zeros_like
-    """What the density of a row takes off its linear predictor, given those of all rows."""
-
-    @property
-    def b_precision(self) -> FloatArray:
-        """(P,) precisions of the priors of the population, which all factors share."""
-        return next(iter(self.priors.values())).b_precision
-
-    @cached_property
-    def pairs(self) -> list[Pair]:
-        """Factors nested in each other; finding them takes a look at every row."""
-        return nested.pairs(self.design)
 
 
 @dataclass(frozen=True)
@@ -109,7 +74,7 @@ def fit_prior(problem: Problem) -> Penalised:
         gram = empty(len(design.terms), len(priors.sd), len(levels))
         fits[name] = _factor_fit(gram, priors)
     none = np.zeros(0)
-    own = _estimate_own(problem, _first_own(problem), none, none)
+    own = own_parameters.estimate(problem, own_parameters.first(problem), none, none)
     return Penalised(fits, own, np.zeros(design.rows))
 
 
@@ -122,7 +87,9 @@ def fit(problem: Problem) -> Penalised:
     offset = np.zeros(design.rows) if design.offset is None else design.offset
     location, spread = problem.scale
     eta = location + offset
-    own = _estimate_own(problem, _first_own(problem), eta, np.zeros(design.rows))
+    own = own_parameters.estimate(
+        problem, own_parameters.first(problem), eta, np.zeros(design.rows)
+    )
     parts = {name: np.zeros(design.rows) for name in problem.priors}
     fits: dict[str | None, FactorFit] = {}
     for _ in range(_ROUNDS):
@@ -132,7 +99,7 @@ def fit(problem: Problem) -> Penalised:
                                    location)  # fmt: skip
         if len(own.center):
             blur = _blur(problem, fits, weights)
-            own = _estimate_own(problem, own.center, eta, blur)
+            own = own_parameters.estimate(problem, own.center, eta, blur)
         if np.sqrt(np.mean(weights * (eta - before) ** 2)) < _SETTLED:
             break
     weights, _ = _working(problem, eta, own, spread)
@@ -203,7 +170,7 @@ def _working(
     """
     h = 1e-3 * spread
     at = eta - problem.origin - problem.against(eta)
-    low, here, high = (_log_density(problem, at + step, own.center) for step in (-h, 0.0, h))
+    low, here, high = (log_density(problem, at + step, own.center) for step in (-h, 0.0, h))
     slope = (high - low) / (2 * h)
     curvature = (2 * here - low - high) / h**2
     typical = max(float(np.median(np.abs(curvature))), 1e-10)
@@ -218,18 +185,6 @@ def _working(
         curvature = np.maximum(curvature, np.abs(slope) / _LONGEST_STEP)
     weights = curvature if problem.design.weights is None else curvature * problem.design.weights
     return weights, eta + slope / curvature
-
-
-def _log_density(
-    problem: Problem, eta: FloatArray, theta: FloatArray, rows: slice = slice(None)
-) -> FloatArray:
-    """Log density of rows; `eta` is counted from the origin, `theta` are own coordinates."""
-    family = problem.family
-    beside: Own = {name: each[rows] for name, each in row_values(problem.design).items()}
-    own = dict(beside) | _own_values(problem, theta)
-    with np.errstate(all="ignore"):
-        found = family.log_density(problem.y[rows] - problem.origin, eta, own)
-    return np.nan_to_num(found, nan=-1e10, neginf=-1e10, posinf=1e10)
 
 
 def _backfit(
@@ -289,71 +244,3 @@ def _factor_fit(gram: Gram, priors: Hyperpriors) -> FactorFit:
         draws = Hyperdraws(coordinates.center[None, :P], np.ones(1), Lambda[None])
         effects = mean_effects(gram, draws)[0]
     return FactorFit(gram, coordinates, effects, Lambda)
-
-
-# The family's own parameters ---------------------------------------------------------------------
-
-
-def _first_own(problem: Problem) -> FloatArray:
-    """Coordinates to start from: medians of the priors; thresholds one apart."""
-    start: list[FloatArray] = []
-    for own, prior in zip(problem.family.own, problem.own_priors, strict=True):
-        if own.transform == "gaps":
-            start.append(np.zeros(own.coordinates(problem.design)))
-            continue
-        frozen = prior.frozen()
-        median = float(frozen.isf(frozen.sf(0.0) / 2))
-        odds = median / (1 - median) if own.transform == "logit" else median
-        start.append(np.array([np.log(odds)]))
-    return np.concatenate([np.zeros(0), *start])
-
-
-def _own_values(problem: Problem, theta: FloatArray) -> dict[str, FloatArray]:
-    values, at = {}, 0
-    for own in problem.family.own:
-        size = own.coordinates(problem.design)
-        values[own.name] = own.value(theta[at : at + size])
-        at += size
-    return values
-
-
-def _own_log_prior(problem: Problem, theta: FloatArray) -> float:
-    lp, at = 0.0, 0
-    for own, prior in zip(problem.family.own, problem.own_priors, strict=True):
-        part = theta[at : at + own.coordinates(problem.design)]
-        at += len(part)
-        if own.transform == "gaps":  # their prior belongs to the thresholds: a stand-in
-            lp -= 0.5 * float(part @ part)
-        else:
-            lp += float(prior.frozen().logpdf(own.value(part))[0]) + own.log_jacobian(part)
-    return lp
-
-
-def _estimate_own(
-    problem: Problem,
-    start: FloatArray,
-    eta: FloatArray,
-    blur: FloatArray,
-) -> Coordinates:
-    """Mode and scale of the own parameters; `blur` is the uncertainty of eta, row by row.
-
-    The mean over eta - blur and eta + blur makes up for the degrees of freedom that eta used.
-    """
-    if not len(start):
-        return Coordinates(start, np.zeros((0, 0)))
-    step = max(1, len(eta) // _ROWS_FOR_OWN)
-    part = slice(0, len(eta), step)  # no rows: the prior
-    at = eta - problem.origin
-    low, high = (at - blur)[part], (at + blur)[part]
-    size = 1.0 if problem.design.weights is None else problem.design.weights[part]
-
-    def log_posterior(theta: FloatArray) -> float:
-        both = _log_density(problem, low, theta, part) + _log_density(problem, high, theta, part)
-        return step * float(np.sum(0.5 * size * both)) + _own_log_prior(problem, theta)
-
-    def value_and_gradient(theta: FloatArray) -> tuple[float, FloatArray]:
-        h = 1e-4 * np.eye(len(theta))
-        slope = [(log_posterior(theta + e) - log_posterior(theta - e)) / 2e-4 for e in h]
-        return log_posterior(theta), np.array(slope)
-
-    return Coordinates(*mode(value_and_gradient, start, np.full(len(start), 0.3)))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hiermix import thresholds
 from hiermix.categories import Stacked
 from hiermix.design import Design, Grouping
 from hiermix.families import Family, category_count
@@ -211,7 +212,11 @@ def response(design: Design, family: Family, repeats: Repeats) -> StanData:
             right = np.zeros(design.rows) if design.censored is None else design.censored
             data["event"] = 1.0 - right[which]
         case "categories":
-            data |= {"y": y[which].astype(np.int64), "C": category_count(design)}
+            data |= {
+                "y": y[which].astype(np.int64),
+                "C": category_count(design),
+                "anchor": thresholds.anchor(design) + 1,
+            }
         case "chosen":
             data = _chosen(design, y, weight, repeats)
     if len(family.links) > 1:

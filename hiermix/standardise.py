@@ -273,7 +273,10 @@ def _guess(gram: Gram, priors: Hyperpriors) -> FloatArray:
 
 
 def mode(
-    function: Callable[[FloatArray], tuple[float, FloatArray]], start: FloatArray, guess: FloatArray
+    function: Callable[[FloatArray], tuple[float, FloatArray]],
+    start: FloatArray,
+    guess: FloatArray,
+    bends: Callable[[FloatArray], FloatArray] | None = None,
 ) -> tuple[FloatArray, FloatArray]:
     """Find a mode and a root of the inverse curvature there, by damped Newton steps.
 
@@ -283,13 +286,15 @@ def mode(
         Log density and its gradient.
     start, guess : array
         Where to begin, and rough sds.
+    bends : callable, optional
+        Minus the Hessian; by differences of the gradient without.
     """
     phi, root = start, np.diag(guess)
     if not len(start):
         return phi, root
     value, gradient = function(phi)
     for _ in range(60):
-        curvature = _curvature(function, phi, root)
+        curvature = root.T @ bends(phi) @ root if bends else _curvature(function, phi, root)
         eigenvalues, vectors = np.linalg.eigh(curvature)
         # Flat or convex directions get a step of their present scale, at most tenfold wider.
         root = root @ vectors / np.sqrt(np.maximum(np.abs(eigenvalues), 1e-2))

@@ -12,8 +12,9 @@ import numpy as np
 from hiermix import nested, penalised
 from hiermix.gram import SLICE, Gram
 from hiermix.nested import Pair
-from hiermix.penalised import FactorFit, Penalised, Problem
+from hiermix.penalised import FactorFit, Penalised
 from hiermix.population import common
+from hiermix.problem import Problem
 from hiermix.standardise import Coordinates, Hyperpriors, inverse_root, pairs
 from hiermix.typing import FloatArray
 

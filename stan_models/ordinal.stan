@@ -1,6 +1,7 @@
 // Ordered categories 1 to C: P(y <= c) = F(threshold[c] - eta), cumulative.
-// The intercept stands for minus the first threshold, so that group effects
-// and population coefficients are centred around it as in every program.
+// The intercept stands for minus one of the thresholds, the anchor, so that
+// group effects and population coefficients are centred around it as in every
+// program.
 functions {
 #include parts/functions.stan
 #include parts/group_functions.stan
@@ -10,6 +11,7 @@ data {
 #include parts/rows_data.stan
   int<lower=1, upper=2> link; // 1 logit, 2 probit
   int<lower=2> C;
+  int<lower=1, upper=C - 1> anchor;
   array[N] int<lower=1, upper=C> y;
   vector<lower=0>[N] weight; // of each row's log density
   int<lower=1, upper=10> threshold_prior; // of every threshold
@@ -25,9 +27,10 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  vector[C - 1] threshold = -b[1] + append_row(0, cumulative_sum(
-    exp(segment(theta, P + 1, C - 2))));
 #include parts/effects.stan
+  vector[C - 1] from_first = append_row(0, cumulative_sum(
+    exp(segment(theta, P + 1, C - 2))));
+  vector[C - 1] threshold = from_first - from_first[anchor] - b[1];
 }
 model {
 #include parts/linear_predictor.stan

@@ -220,7 +220,7 @@ def prior(text: str) -> stats.rv_continuous:
 def own_parameters(case: Case, theta: np.ndarray, b0: float) -> tuple[list[object], float]:
     """Values from the coordinates; their log prior and Jacobian. Thresholds count from -b0."""
     if case.family == "ordinal":
-        relative = np.concatenate([[0.0], np.cumsum(np.exp(theta))])
+        relative = np.array([-np.exp(theta[0]), 0.0, np.exp(theta[1])])  # the middle one of three
         lp = np.sum(prior(case.own["threshold"]).logpdf(relative - b0)) + np.sum(theta)
         return [relative], float(lp)
     values, lp = [], 0.0
