@@ -44,12 +44,12 @@ class Fitted(Protocol):
 def log_likelihood(tree: "xr.DataTree", design: Design, family: Family) -> "xr.DataArray":
     """Return the log density of each row in each draw (chain, draw, row), times its weight."""
     return predict.labelled(
-        tree, "log_likelihood", _log_density(tree, design, family, slice(0, design.rows)),
+        tree, "log_likelihood", log_density(tree, design, family, slice(0, design.rows)),
         np.arange(design.rows),
     ).rename(design.response_name)  # fmt: skip
 
 
-def _log_density(tree: "xr.DataTree", design: Design, family: Family, rows: slice) -> FloatArray:
+def log_density(tree: "xr.DataTree", design: Design, family: Family, rows: slice) -> FloatArray:
     """Weighted log density of some rows (n, S)."""
     source = predict.predictor(tree, design, family)
     assert design.response is not None
@@ -94,7 +94,7 @@ def _piece(
     """Elpd, Pareto k and effective parameters of some rows."""
     import arviz_stats  # noqa: F401  (gives arrays their .azstats)
 
-    values = _log_density(tree, design, family, rows)
+    values = log_density(tree, design, family, rows)
     each = predict.labelled(tree, "y", values, np.arange(rows.start, rows.stop))
     elpd, pareto, p = each.azstats.loo(sample_dims=["chain", "draw"], r_eff=efficiency)
     return elpd, pareto, p

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hiermix import families
 from hiermix.design import Design, Grouping
 from hiermix.engines import Samples
 from hiermix.typing import FloatArray
@@ -43,7 +44,9 @@ def tree(
     coords = {"chain": posterior.chain, "draw": posterior.draw}
     observed: Variables = {}
     if design.response is not None:
-        observed[design.response_name] = (("row",), design.response)
+        continuous = families.find(attrs["family"]).continuous
+        kind = np.float64 if continuous else np.int64  # as ArviZ tells counts from measurements
+        observed[design.response_name] = (("row",), design.response.astype(kind))
     groups = {
         "posterior": posterior,
         "sample_stats": xr.Dataset(stats, coords=coords),

@@ -42,13 +42,17 @@ class Fit:
     model : Model
         The model that was fitted.
     data : DataTree
-        Groups ``posterior``, ``sample_stats``, ``observed_data``, ``constant_data``; any ArviZ
-        function works on it.
+        Groups ``posterior``, ``sample_stats``, ``observed_data``, ``constant_data``; and, worked
+        out when they are read, ``posterior_predictive``, ``log_likelihood``, ``log_prior``. Any
+        ArviZ function works on it.
     """
 
     def __init__(self, model: "Model", data: "xr.DataTree") -> None:
+        from hiermix import on_demand
+
         self.model = model
         self.data = data
+        on_demand.add(data, model.design, model.family, model.priors, model.origins)
 
     @property
     def design(self) -> Design:
@@ -473,17 +477,49 @@ class Fit:
         return hypothesis.table(self.data, self.design, statements, prob)
 
     def log_likelihood(self) -> "xr.DataArray":
-        """Add the pointwise log density of each row to ``fit.data``, for functions of ArviZ.
+        """Keep in ``fit.data`` the pointwise log density of each row, and return it.
 
-        Weighted if the fit is. Holds rows x draws numbers; `loo` needs only pieces of them.
+        Weighted if the fit is. Functions of ArviZ then find it made. Holds rows x draws numbers;
+        `loo` needs only pieces of them.
 
         Returns
         -------
         DataArray
             (chain, draw, row)
         """
-        found = comparison.log_likelihood(self.data, self.design, self.model.family)
-        self.data["log_likelihood"] = type(self.data)(found.to_dataset())
+        return self._kept("log_likelihood")[self.design.response_name]
+
+    def posterior_predictive(self) -> "xr.DataArray":
+        """Keep in ``fit.data`` responses that the model draws for the fitted rows, and return them.
+
+        Holds rows x draws numbers. `predict` has draws for other rows.
+
+        Returns
+        -------
+        DataArray
+            (chain, draw, row)
+        """
+        return self._kept("posterior_predictive")[self.design.response_name]
+
+    def log_prior(self) -> "xr.Dataset":
+        """Keep in ``fit.data`` the log prior density of every parameter, and return it.
+
+        For checks of prior sensitivity such as ``arviz_stats.psense_summary``. Where a prior holds
+        at the mean of the predictors, the density is that of the parameter moved there.
+
+        Returns
+        -------
+        Dataset
+            The variables of the posterior but for the effects of levels; the correlations of a
+            factor have one density together.
+        """
+        return self._kept("log_prior")
+
+    def _kept(self, group: str) -> "xr.Dataset":
+        """Work a group out, if it isn't yet, and keep it."""
+        found = self.data[group].to_dataset().load()
+        found.attrs.pop(storage.ON_DEMAND, None)
+        self.data[group] = type(self.data)(found)
         return found
 
     def loo(self) -> "ELPDData":

@@ -70,7 +70,7 @@ def lay_out(
         b=_population(posterior, design, draws),
         own={name: _flat(posterior[name], draws) for name in own},
         r={each.name: _effects(posterior, each, draws) for each in chosen},
-        Lambda={each.name: _spread(posterior, each, draws) for each in chosen},
+        Lambda={each.name: spread(posterior, each, draws) for each in chosen},
     )
 
 
@@ -107,7 +107,8 @@ def _effects(posterior: "xr.Dataset", grouping: Grouping, draws: Which) -> Float
     return np.ascontiguousarray(flat.transpose(2, 1, 0))
 
 
-def _spread(posterior: "xr.Dataset", grouping: Grouping, draws: Which) -> FloatArray:
+def spread(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) -> FloatArray:
+    """Return Cholesky factors (S, Q, Q) of the covariance of the effects of one level."""
     name, Q = grouping.name, len(grouping.effects)
     sd = _flat(posterior[f"sd_{name}"], draws, f"{name}_effect")
     cor = np.broadcast_to(np.eye(Q), (len(sd), Q, Q)).copy()

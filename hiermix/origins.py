@@ -97,7 +97,7 @@ def at_zero(
     """
     moved, sd, L, at = dict(effects), draws["sd"].copy(), draws["L"].copy(), 0
     for each in groupings:
-        S = _shear(each, origins[each.name])
+        S = shear(each, origins[each.name])
         these = slice(at, at + len(S))
         at = these.stop
         if np.array_equal(S, np.eye(len(S))):
@@ -110,7 +110,7 @@ def at_zero(
     return {**draws, "sd": sd, "L": L}, moved
 
 
-def _shear(grouping: Grouping, origin: FloatArray) -> FloatArray:
+def shear(grouping: Grouping, origin: FloatArray) -> FloatArray:
     """S (Q, Q): effects at x = 0 from those at the origin."""
     S = np.eye(len(origin))
     for block in blocks(grouping):

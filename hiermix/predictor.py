@@ -72,9 +72,12 @@ class Predictor:
             for first in range(start, stop, size):
                 rows = slice(first, min(first + size, stop))
                 inside = slice(rows.start - start, rows.stop - start)
-                yield partial(self._piece, kind, rows, block.rows(inside))
+                yield partial(self.piece, kind, rows, block.rows(inside))
 
-    def _piece(self, kind: str, rows: slice, matrices: Matrices) -> tuple[slice, FloatArray]:
+    def piece(
+        self, kind: str, rows: slice, matrices: Matrices | None = None
+    ) -> tuple[slice, FloatArray]:
+        """Return the prediction of some rows, and which they are."""
         eta = self.linear(rows, matrices)
         if kind == "linear":
             return rows, eta

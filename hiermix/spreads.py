@@ -55,6 +55,14 @@ def find(design: Design) -> Spreads:
     )
 
 
+def means(design: Design) -> FloatArray:
+    """Return what programs subtract from the columns of X (P,); one for the intercept."""
+    intercept = "Intercept" in design.terms
+    return (
+        _moments(design, None, weights(design)).mean if intercept else np.zeros(len(design.terms))
+    )
+
+
 def _moments(design: Design, name: str | None, w: FloatArray) -> _Moments:
     """Moments of X, or of the Z of a factor, added up around the first row."""
 

@@ -20,6 +20,8 @@ from hiermix.errors import DataError
 if TYPE_CHECKING:
     import xarray as xr
 
+ON_DEMAND = "on_demand"
+"""Attribute of groups that are worked out again instead of saved."""
 FORMAT = 1
 """Version of the files that this code writes; files of a later one are refused."""
 
@@ -27,7 +29,8 @@ FORMAT = 1
 def save(tree: "xr.DataTree", frame: pd.DataFrame, path: str | Path) -> None:
     """Write the tree to a temporary file beside `path`, then rename it into place."""
     path = Path(path)
-    out = tree.copy()
+    out = tree.filter(lambda node: ON_DEMAND not in node.attrs)
+    out.attrs = dict(tree.attrs)
     columns, kinds = _encode(frame)
     out["constant_data"] = _tree_of(columns)
     out.attrs |= {"hiermix_format": FORMAT, "columns": json.dumps(kinds)}
