@@ -18,6 +18,7 @@ from hiermix.families import Family
 from hiermix.group_tables import effect_draws
 from hiermix.summary import names
 from hiermix.typing import FloatArray, IntArray
+from hiermix.weighing import good_k
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -71,7 +72,7 @@ def loo(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
         for start in range(0, design.rows, size)
     ]
     elpd, pareto, p = (xr.concat(each, "row") for each in zip(*pieces, strict=True))
-    good = min(1 - 1 / float(np.log10(draws)), 0.7)  # Vehtari et al. (2024), as in ArviZ
+    good = good_k(draws)
     bad = int((pareto > good).sum())
     if bad:
         warnings.warn(

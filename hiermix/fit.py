@@ -319,7 +319,9 @@ class Fit:
         new_groups : {"error", "population", "sample", "update"}
             What a level gets that the fit never saw: an error; an effect of zero; a fresh draw
             from the fitted spread for each draw, the same for all rows of the level, independent
-            between levels; or a draw given its own rows in `new_data` whose response is there.
+            between levels; or a draw given its own rows in `new_data` whose response is there. Then
+            draws of everything else are weighed by the density of these rows; attributes
+            ``effective_draws`` and ``pareto_k`` of the result say what that leaves.
         group_effects : str or sequence of str
             Which grouping factors enter: ``"all"``, ``"none"`` or their names.
         quantiles : sequence of float, optional

@@ -36,6 +36,15 @@ class Layout:
         """Number of draws."""
         return int(self.b.shape[1])
 
+    def take(self, draws: NDArray[np.intp]) -> "Layout":
+        """Return some of the draws, in the order asked for."""
+        return Layout(
+            b=self.b[:, draws],
+            own={name: values[draws] for name, values in self.own.items()},
+            r={name: values[:, :, draws] for name, values in self.r.items()},
+            Lambda={name: values[draws] for name, values in self.Lambda.items()},
+        )
+
 
 def lay_out(
     tree: "xr.DataTree",

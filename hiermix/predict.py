@@ -235,11 +235,13 @@ def labelled(
     posterior = tree["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     apart = {} if source is None else _categories(source, kind)
+    weighed = None if source is None else source.weighed
     return xr.DataArray(
         np.moveaxis(flat.reshape(len(flat), *shape, *flat.shape[2:]), 0, 2),
         dims=("chain", "draw", "row", *apart),
         coords={"chain": posterior["chain"], "draw": posterior["draw"], "row": rows, **apart},
         name=kind,
+        attrs={} if weighed is None else weighed.attrs(),
     )
 
 
@@ -269,4 +271,5 @@ def quantile_array(source: Predictor, kind: str, probs: Sequence[float]) -> "xr.
         dims=("quantile", "row", *apart),
         coords={"quantile": check_probs(probs), "row": numbers, **apart},
         name=kind,
+        attrs={} if source.weighed is None else source.weighed.attrs(),
     )

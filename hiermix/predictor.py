@@ -18,6 +18,7 @@ from hiermix.layout import Layout
 from hiermix.new_groups import NewEffects
 from hiermix.streams import RowStreams, row_hashes
 from hiermix.typing import FloatArray
+from hiermix.weighing import Weighed
 
 _ROWS = 65_536
 _ENTRIES = 131_072
@@ -51,6 +52,8 @@ class Predictor:
     categories: tuple["Predictor", ...] = ()
     """One for each category but the first, where each has a linear predictor; the first of them
     is like this one."""
+    weighed: Weighed | None = None
+    """How the draws were weighed by new rows with a response, if they were."""
 
     def shape(self, kind: str) -> tuple[int, ...]:
         """Return the shape of a prediction of one row: draws, and categories where it has them."""

@@ -1,12 +1,16 @@
-"""Effects of new levels given their own rows, without refitting.
+"""Effects of new levels given their own rows, and draws of the rest weighed, without refitting.
 
 Under the draws of everything else, the effects of levels that the fit never saw depend on their
 own rows alone. Gaussian: one exact draw from N(Lambda M^-1 Lambda' Z'We, sigma^2 Lambda M^-1
 Lambda') with M = sigma^2 I + Lambda' Z'WZ Lambda (Lindley and Smith, 1972). Other families:
 candidates around the mode, one chosen by importance weights (Rubin, 1988). New levels that share
 rows, such as a new batch and its new casks, are updated together.
+
+The draws of everything else know nothing of the new rows. Each is weighed by the density of these
+rows given it, effects integrated out: exactly, or as the mean weight of the candidates.
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,12 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.design import Design, Grouping
-from hiermix.errors import DataError
+from hiermix.errors import DataError, HiermixWarning
 from hiermix.importance import Target, resample
 from hiermix.new_groups import NewEffects
 from hiermix.predictor import Predictor
 from hiermix.streams import generator
 from hiermix.typing import FloatArray
+from hiermix.weighing import Weighed, weigh
 
 _ENTRIES = 1_000_000
 _MOST = 300
@@ -29,20 +34,48 @@ _MOST = 300
 type Level = tuple[Grouping, int]
 """A grouping factor and a position among its new levels."""
 type Ints = NDArray[np.intp]
+type Effects = dict[tuple[str, str], FloatArray]
+"""Effects (Q, S) of new levels, by factor and label."""
 
 
 def with_updated(source: Predictor) -> Predictor:
-    """Return a predictor whose new levels have effects given their rows with a response.
+    """Return a predictor whose draws, and effects of new levels, know the rows with a response.
 
     Levels without such rows have effects drawn from the fitted spread.
     """
+    known, log_density = conditional(source)
+    if not known:
+        return replace(source, new=NewEffects(source.layout, "update", source.seed))
+    weighed = weigh(log_density, generator(source.seed, "weigh"))
+    _say(weighed)
+    layout = source.layout.take(weighed.order)
+    known = {name: r[:, weighed.order] for name, r in known.items()}
+    new = NewEffects(layout, "update", source.seed, known)
+    return replace(source, layout=layout, new=new, weighed=weighed)
+
+
+def conditional(source: Predictor) -> tuple[Effects, FloatArray]:
+    """Draw effects of new levels given each draw of the rest; and the rows' log density (S,)."""
     plain = replace(source, new=NewEffects(source.layout, "population", source.seed))
-    known: dict[tuple[str, str], FloatArray] = {}
+    known: Effects = {}
+    log_density = np.zeros(source.layout.draws)
     for levels, rows in clusters(source.design, list(source.layout.r)):
         cluster = _Cluster(plain, levels, rows)
-        v = cluster.exact() if source.family.integrates else cluster.resampled()
+        v, log = cluster.exact() if source.family.integrates else cluster.resampled()
         known |= cluster.effects(v)
-    return replace(source, new=NewEffects(source.layout, "update", source.seed, known))
+        log_density += log
+    return known, log_density
+
+
+def _say(weighed: Weighed) -> None:
+    if weighed.doubtful:
+        warnings.warn(
+            f"the new rows leave {weighed.effective:,.0f} effective draws of "
+            f"{len(weighed.order):,} (Pareto k {weighed.pareto_k:.2f}): they say what few draws of "
+            "the fit had reckoned with. More draws help a little; a fit to all rows is right.",
+            HiermixWarning,
+            stacklevel=6,
+        )
 
 
 # Which new levels depend on each other -----------------------------------------------------------
@@ -170,42 +203,46 @@ class _Cluster:
             for each, place in self.levels
         ])  # fmt: skip
 
-    def exact(self) -> FloatArray:
-        """Draw v (S, q) of a Gaussian model."""
-        G, s = self._sums()
+    def exact(self) -> tuple[FloatArray, FloatArray]:
+        """Draw v (S, q) of a Gaussian model, and return the log density (S,) of the rows."""
+        G, s, squares = self._sums()
         noise, sigma = self.noise(), self.source.layout.own["sigma"]
-        v = np.empty_like(noise)
+        v, explained, log_det = np.empty_like(noise), np.empty_like(sigma), np.empty_like(sigma)
         for draws in self._some_draws():
             Lambda = self.Lambda(draws)
             M = np.swapaxes(Lambda, 1, 2) @ G @ Lambda
             M += (sigma[draws] ** 2)[:, None, None] * np.eye(self.q)
             C = np.linalg.cholesky(M)
             target = np.einsum("sij,is->sj", Lambda, s[:, draws])
-            h = (
-                np.linalg.solve(C, target[:, :, None])
-                + (sigma[draws, None] * noise[draws])[..., None]
-            )
+            half = np.linalg.solve(C, target[:, :, None])
+            h = half + (sigma[draws, None] * noise[draws])[..., None]
             v[draws] = np.linalg.solve(np.swapaxes(C, 1, 2), h)[..., 0]
-        return v
+            explained[draws] = np.sum(half[..., 0] ** 2, axis=1)
+            log_det[draws] = 2 * np.sum(np.log(np.diagonal(C, axis1=1, axis2=2)), axis=1)
+        # A weight multiplies a row's log density, its -log(sigma) too.
+        scale = (2 * self.q - 2 * self.weights.sum()) * np.log(sigma)
+        return v, 0.5 * (scale - log_det - (squares - explained) / sigma**2)
 
-    def _sums(self) -> tuple[FloatArray, FloatArray]:
-        """Z'WZ (q, q) and Z'W e (q, S), with e the residuals without the new effects."""
+    def _sums(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Z'WZ (q, q), Z'W e (q, S) and e'We (S,): e are the residuals without new effects."""
         WZ = self.Z * self.weights[:, None]
-        s = np.zeros((self.q, self.source.layout.draws))
+        s: FloatArray = np.zeros((self.q, self.source.layout.draws))
+        squares: FloatArray = np.zeros(self.source.layout.draws)
         size = max(1, _ENTRIES // self.source.layout.draws)
         for start in range(0, len(self.rows), size):
             part = slice(start, start + size)
             e = self.response[part, None] - self.source.linear(self.rows[part])
             s += WZ[part].T @ e
-        return WZ.T @ self.Z, s
+            squares += self.weights[part] @ e**2
+        return WZ.T @ self.Z, s, squares
 
     def _some_draws(self) -> Iterator[slice]:
         size = max(1, _ENTRIES // self.q**2)
         for start in range(0, self.source.layout.draws, size):
             yield slice(start, start + size)
 
-    def resampled(self) -> FloatArray:
-        """Draw v (S, q) of any other model."""
+    def resampled(self) -> tuple[FloatArray, FloatArray]:
+        """Draw v (S, q) of any other model, and estimate the log density (S,) of the rows."""
         source = self.source
         own, y, weights = source.own(self.rows), self.response[:, None], self.weights[:, None]
         target = Target(
@@ -215,7 +252,7 @@ class _Cluster:
         names = [f"{each.name}\x1f{each.new_levels[place]}" for each, place in self.levels]
         return resample(target, generator(source.seed, "update", *names))
 
-    def effects(self, v: FloatArray) -> dict[tuple[str, str], FloatArray]:
+    def effects(self, v: FloatArray) -> Effects:
         """Return the effects (Q, S) by factor and label."""
         found, at = {}, 0
         for each, place in self.levels:

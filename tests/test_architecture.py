@@ -53,6 +53,7 @@ ORDER = (
     "streams",
     "layout",
     "new_groups",
+    "weighing",
     "predictor",
     "importance",
     "update",

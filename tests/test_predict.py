@@ -10,7 +10,7 @@ import xarray as xr
 from scipy import stats
 
 import hiermix as hm
-from hiermix import update
+from hiermix import predict, update
 from hiermix.predictor import Predictor
 
 FORMULA = "y ~ x + kind + (1 + x | g)"
@@ -307,13 +307,17 @@ def test_importance_weights_agree_with_the_exact_draw(
 
 
 def test_update_is_the_conditional_normal(nested: hm.Fit) -> None:
-    """A new batch with two new casks, draw by draw against the dense conditional normal."""
+    """A new batch with two new casks, draw by draw against the dense conditional normal.
+
+    Draws of the rest are weighed by the density of the rows: against the dense one too.
+    """
     y = np.array([2.0, 2.2, 1.1, np.nan])
     rows = pd.DataFrame({"batch": "new", "cask": [0, 0, 1, 1], "y": y})
     post = {name: array.to_numpy().ravel() for name, array in nested.data.posterior.items()
             if not str(name).startswith("r_")}  # fmt: skip
-    found = nested.predict(rows, kind="linear", new_groups="update").to_numpy().reshape(-1, 4)
-    mean, sd = np.empty(len(found)), np.empty(len(found))
+    known, log_density = conditional(nested, rows)
+    found = post["Intercept"] + known["batch", "new"][0] + known["batch:cask", "new:1"][0]
+    mean, sd, log = np.empty((3, len(found)))
     same_cask = np.equal.outer([0, 0, 1, 1], [0, 0, 1, 1])
     for s in range(len(found)):
         cov = post["sd_batch"][s] ** 2 + post["sd_batch:cask"][s] ** 2 * same_cask
@@ -321,9 +325,83 @@ def test_update_is_the_conditional_normal(nested: hm.Fit) -> None:
         weights = np.linalg.solve(seen, cov[:3, 3])
         mean[s] = post["Intercept"][s] + weights @ (y[:3] - post["Intercept"][s])
         sd[s] = np.sqrt(cov[3, 3] - weights @ cov[:3, 3])
-    standard = (found[:, 3] - mean) / sd
+        log[s] = stats.multivariate_normal(np.full(3, post["Intercept"][s]), seen).logpdf(y[:3])
+    standard = (found - mean) / sd
     assert abs(standard.mean()) < 4 / np.sqrt(len(standard))
     assert abs(standard.var() - 1) < 4 * np.sqrt(2 / len(standard))
+    np.testing.assert_allclose(np.diff(log_density), np.diff(log), atol=1e-9)
+
+
+def conditional(fit: hm.Fit, rows: pd.DataFrame) -> tuple[update.Effects, np.ndarray]:
+    design = fit.design.on(rows, new_groups="sample")
+    return update.conditional(
+        predict.predictor(fit.data, design, fit.model.family, new_groups="sample")
+    )
+
+
+def test_a_weight_of_two_is_a_new_row_seen_twice(nested: hm.Fit) -> None:
+    rows = pd.DataFrame({"batch": "new", "cask": [0, 0, 1], "y": [1.0, 1.0, 2.0]})
+    design = nested.design.on(rows, new_groups="sample")
+    once = replace(nested.design.on(rows[1:], new_groups="sample"), weights=np.array([2.0, 1.0]))
+    two, one = (
+        update.conditional(
+            predict.predictor(nested.data, each, nested.model.family, new_groups="sample")
+        )[1]
+        for each in (design, once)
+    )
+    np.testing.assert_allclose(np.diff(two), np.diff(one), atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def alike() -> hm.Fit:
+    """Five groups that are close to each other: the data say little of how far others may lie."""
+    rng = np.random.default_rng(1)
+    g = np.repeat(np.arange(5), 6)
+    y = 10 + rng.normal(0, 0.3, 5)[g] + rng.normal(size=30)
+    data = pd.DataFrame({"y": y, "g": [f"g{k}" for k in g]})
+    return hm.Model("y ~ 1 + (1 | g)", data).fit(seed=1, draws=1000, progress=False)
+
+
+def test_a_far_group_moves_the_spread(alike: hm.Fit) -> None:
+    """Against weights by the dense normal: the draws that the rows rule out lose their say."""
+    y = 14 + np.array([-1.2, -0.7, -0.1, 0.2, 0.6, 1.2])
+    found = alike.predict(pd.DataFrame({"y": y, "g": "far"}), kind="linear", new_groups="update")
+    center, sd, sigma = (alike.data.posterior[name].to_numpy().ravel()
+                         for name in ("Intercept", "sd_g", "sigma"))  # fmt: skip
+    log = np.array([
+        stats.multivariate_normal(np.full(6, m), t**2 + s**2 * np.eye(6)).logpdf(y)
+        for m, t, s in zip(center, sd, sigma, strict=True)
+    ])  # fmt: skip
+    weights = np.exp(log - log.max()) / np.exp(log - log.max()).sum()
+    shrunk = center + (y.mean() - center) * sd**2 / (sd**2 + sigma**2 / 6)
+    within = 1 / (1 / sd**2 + 6 / sigma**2)
+    mean = weights @ shrunk
+    spread = np.sqrt(weights @ (within + (shrunk - mean) ** 2))
+    effective = found.attrs["effective_draws"]
+    assert effective == pytest.approx(1 / np.sum(weights**2), rel=0.3)  # smoothing moves it
+    assert abs(float(found[..., 0].mean()) - mean) < 5 * spread / np.sqrt(effective)
+    assert abs(mean - shrunk.mean()) > spread  # what the plain draws would have said
+
+
+def test_rows_that_no_draw_had_reckoned_with_are_said(alike: hm.Fit) -> None:
+    rows = pd.DataFrame({"y": 60 + np.arange(12.0), "g": "far"})
+    with pytest.warns(hm.HiermixWarning, match=r"leave \d+ effective draws of 4,000"):
+        alike.predict(rows, new_groups="update")
+
+
+def test_the_mean_weight_is_the_density_of_the_rows(herds: hm.Fit) -> None:
+    """Two successes in a new herd, integrated over its effect by Gauss and Hermite's rule."""
+    rows = herd([9.0, 7.0, np.nan, 12.0])
+    _, log_density = conditional(herds, rows)
+    eta = herds.predict(rows, kind="linear", group_effects="none").to_numpy().reshape(-1, 4)
+    sd = herds.data.posterior["sd_herd"].to_numpy().ravel()
+    at, weights = np.polynomial.hermite_e.hermegauss(60)
+    places = eta[:, [0, 1, 3], None] + sd[:, None, None] * at
+    y, n = (rows[name].to_numpy()[[0, 1, 3], None] for name in ("incidence", "size"))
+    log = np.log(np.exp(stats.binom.logpmf(y, n, 1 / (1 + np.exp(-places))).sum(axis=1)) @ weights)
+    error = (log_density - log) - (log_density - log).mean()
+    assert error.std() < 0.02
+    assert np.abs(error).max() < 0.15
 
 
 def test_update_without_rows_is_sample(fit: hm.Fit) -> None:
@@ -390,7 +468,7 @@ def test_trials_enter_the_mean_and_the_response(herds: hm.Fit) -> None:
 def test_update_of_a_binomial_model_is_the_conditional(herds: hm.Fit) -> None:
     """The effect of each draw stands at a uniform place of its conditional, summed over a grid."""
     rows = herd([9.0, 7.0, np.nan, 12.0])
-    found = effects(herds, rows, "update")[:, 0]
+    found = conditional(herds, rows)[0]["herd", "new"][0]
     eta = herds.predict(rows, kind="linear", group_effects="none").to_numpy().reshape(-1, 4)
     sd = herds.data.posterior["sd_herd"].to_numpy().ravel()
     unit = np.linspace(-9, 9, 2001)
