@@ -441,7 +441,9 @@ class Fit:
         On the scale of the link: Nakagawa and Schielzeth (2013), Johnson (2014) for varying slopes,
         Nakagawa, Johnson and Schielzeth (2017) for other families. See `variance_table`.
         """
-        return variance.variance(self.data, self.design, self.model.family)
+        found = variance.variance(self.data, self.design, self.model.family)
+        variance.warn(found)
+        return found
 
     def variance_table(self, *, prob: float = 0.95) -> pd.DataFrame:
         """Summarise `variance`: sd, variance, share of each component with its interval, and R2.
@@ -451,7 +453,9 @@ class Fit:
         prob : float
             Probability of the equal-tailed interval.
         """
-        return variance.table(self.data, self.design, self.model.family, prob)
+        found = variance.variance(self.data, self.design, self.model.family)
+        variance.warn(found)
+        return variance.table(found, prob)
 
     def hypothesis(self, *statements: str, prob: float = 0.95) -> pd.DataFrame:
         """Return the posterior probability of statements about parameters.

@@ -5,25 +5,29 @@ the rows for varying slopes (Johnson, 2014) and the residual variances of Nakaga
 Schielzeth (2017) for responses that are not Gaussian.
 """
 
+import warnings
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from hiermix.design import Design
-from hiermix.errors import ArgumentError
+from hiermix.errors import ArgumentError, HiermixWarning
 from hiermix.families import Family, needs_numbers
 from hiermix.gram import SLICE
-from hiermix.layout import lay_out
+from hiermix.layout import Layout, lay_out
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     import xarray as xr
 
 type Own = Mapping[str, FloatArray]
-type Residual = Callable[[Own, FloatArray], FloatArray]
+type LogMean = Callable[[], FloatArray]
+type Residual = Callable[[Own, LogMean], FloatArray | float]
 """Own parameters (S,) and the log of the mean response (S,) to the residual variance (S,)."""
+_ENTRIES = 1_000_000
 
 
 def _trigamma(shape: FloatArray) -> FloatArray:
@@ -40,10 +44,10 @@ _RESIDUAL: Mapping[str, Residual] = {
         own["nu"] > 2, own["sigma"] ** 2 * own["nu"] / np.maximum(own["nu"] - 2, 1e-300), np.inf
     ),
     "gamma": lambda own, log_mean: _trigamma(own["shape"]),
-    "exponential": lambda own, log_mean: np.full(len(log_mean), np.pi**2 / 6),
+    "exponential": lambda own, log_mean: np.pi**2 / 6,
     "weibull": lambda own, log_mean: np.pi**2 / 6 / own["shape"] ** 2,
-    "poisson": lambda own, log_mean: np.log1p(np.exp(-log_mean)),
-    "negative_binomial": lambda own, log_mean: np.log1p(np.exp(-log_mean) + 1 / own["shape"]),
+    "poisson": lambda own, log_mean: np.log1p(np.exp(-log_mean())),
+    "negative_binomial": lambda own, log_mean: np.log1p(np.exp(-log_mean()) + 1 / own["shape"]),
 }
 _LATENT = ("bernoulli", "binomial", "ordinal")
 """Families whose link is the distribution of a latent response."""
@@ -62,8 +66,7 @@ def variance(tree: "xr.DataTree", design: Design, family: Family) -> "xr.Dataset
     posterior = tree["posterior"]
     shape = (posterior.sizes["chain"], posterior.sizes["draw"])
     every = np.stack(list(parts.values()), axis=-1).reshape(*shape, len(parts))
-    share = every / every.sum(axis=-1, keepdims=True)
-    random = every[..., 1:] / every[..., 1:].sum(axis=-1, keepdims=True)
+    share, random = _shares(every), _shares(every[..., 1:])
     at = ("chain", "draw")
     return xr.Dataset(
         {
@@ -82,19 +85,38 @@ def variance(tree: "xr.DataTree", design: Design, family: Family) -> "xr.Dataset
     )
 
 
-def table(tree: "xr.DataTree", design: Design, family: Family, prob: float) -> pd.DataFrame:
+def _shares(parts: FloatArray) -> FloatArray:
+    """Divide by the sum; an infinite part is all there is."""
+    infinite = np.isinf(parts)
+    parts = np.where(infinite.any(axis=-1, keepdims=True), infinite, parts)
+    return np.asarray(parts / parts.sum(axis=-1, keepdims=True))
+
+
+def warn(draws: "xr.Dataset") -> None:
+    """Say where there is no residual variance."""
+    residual = draws["variance"].sel(component="residual")
+    infinite = float(np.isinf(residual).mean())
+    if infinite:
+        warnings.warn(
+            f"nu is 2 or less in {100 * infinite:.2g} % of draws: the residual has no variance "
+            "there, its share is taken as 1, and the table shows medians of its variance and sd. "
+            "sigma, and coefficients of levels, have a meaning all the same.",
+            HiermixWarning,
+            stacklevel=3,
+        )
+
+
+def table(draws: "xr.Dataset", prob: float) -> pd.DataFrame:
     """One row a component (its sd, variance and share, and the share's interval), then R2."""
     if not 0 < prob < 1:
         raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
-    draws = variance(tree, design, family)
     every = ("chain", "draw")
     names = draws["component"].to_numpy().tolist()
     shares = [draws["share"].sel(component=name, drop=True) for name in names]
     shares += [draws["r2_marginal"], draws["r2_conditional"]]
     tails = [(1 - prob) / 2, (1 + prob) / 2]
     low, high = np.array([share.quantile(tails, every).to_numpy() for share in shares]).T
-    spread = draws["variance"].mean(list(every)).to_numpy()
-    sd = (draws["variance"] ** 0.5).mean(list(every)).to_numpy()
+    spread, sd = _middle(draws["variance"]), _middle(draws["variance"] ** 0.5)
     blank = [np.nan, np.nan]
     return pd.DataFrame(
         {
@@ -108,39 +130,63 @@ def table(tree: "xr.DataTree", design: Design, family: Family, prob: float) -> p
     )
 
 
+def _middle(draws: "xr.DataArray") -> FloatArray:
+    """Return the mean of each component, or the median where there is no mean."""
+    mean, median = draws.mean(("chain", "draw")), draws.median(("chain", "draw"))
+    return np.asarray(mean.where(np.isfinite(mean), median))
+
+
 def components(tree: "xr.DataTree", design: Design, family: Family) -> dict[str, FloatArray]:
     """Draws (S,) of the variance of each component, population first and residual last."""
     needs_numbers(family, "variance")
     names = [each.name for each in design.groupings]
     own = tuple(each.name for each in family.own)
     layout = lay_out(tree, design, own, names)
-    mean, covariance, squares = _moments(design)
+    covariance, squares = _moments(design)
     population = np.einsum("ps,pq,qs->s", layout.b, covariance, layout.b)
     random = {
         name: np.einsum("sik,sjk,ij->s", layout.Lambda[name], layout.Lambda[name], squares[name])
         for name in names
     }
-    level = mean @ layout.b + (0.0 if design.offset is None else float(design.offset.mean()))
-    # The mean of a response with a log link is that of a lognormal around the linear predictor.
-    log_mean = level + (population + sum(random.values(), np.zeros(len(level)))) / 2
-    own_draws = {name: values.reshape(len(level), -1)[:, 0] for name, values in layout.own.items()}
-    return {"population": population, **random, "residual": _residual(family, own_draws, log_mean)}
+    S = layout.draws
+    own_draws = {name: values.reshape(S, -1)[:, 0] for name, values in layout.own.items()}
+    residual = _residual(family, own_draws, partial(_log_mean, design, layout))
+    return {"population": population, **random, "residual": np.broadcast_to(residual, S)}
 
 
-def _residual(family: Family, own: Own, log_mean: FloatArray) -> FloatArray:
+def _log_mean(design: Design, layout: Layout) -> FloatArray:
+    """Log of the mean response (S,) of a log link: over the rows, and over groups as fitted.
+
+    A group effect multiplies the mean of a row by exp(z' Sigma z / 2).
+    """
+    total: FloatArray = np.full(layout.draws, -np.inf)
+    size = max(1, _ENTRIES // layout.draws)
+    for start in range(0, design.rows, size):
+        rows = slice(start, start + size)
+        eta = design.X(rows) @ layout.b
+        if design.offset is not None:
+            eta += design.offset[rows, None]
+        for name, Lambda in layout.Lambda.items():
+            moved = np.einsum("nq,sqk->nsk", design.Z(name, rows), Lambda)
+            eta += 0.5 * np.sum(moved**2, axis=-1)
+        total = np.logaddexp(total, np.logaddexp.reduce(eta, axis=0))
+    return total - np.log(design.rows)
+
+
+def _residual(family: Family, own: Own, log_mean: LogMean) -> FloatArray | float:
     if family.name in _LATENT:
-        return np.full(len(log_mean), _BY_LINK[family.link])
+        return _BY_LINK[family.link]
     if family.name not in _RESIDUAL:
         known = ", ".join((*_RESIDUAL, *_LATENT))
         raise ArgumentError(
             f"the residual variance of family {family.name!r} on the scale of its linear predictor "
             f"is not defined here. Known: {known}"
         )
-    return np.asarray(_RESIDUAL[family.name](own, log_mean), dtype=np.float64)
+    return _RESIDUAL[family.name](own, log_mean)
 
 
-def _moments(design: Design) -> tuple[FloatArray, FloatArray, dict[str, FloatArray]]:
-    """Mean (P,) and covariance (P, P) of the columns of X; mean of z z' (Q, Q) by factor."""
+def _moments(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Covariance (P, P) of the columns of X; mean of z z' (Q, Q) by factor."""
     rows = [slice(start, start + SLICE) for start in range(0, design.rows, SLICE)]
     mean = sum((design.X(part).sum(axis=0) for part in rows), np.zeros(len(design.terms)))
     mean = mean / design.rows
@@ -152,4 +198,4 @@ def _moments(design: Design) -> tuple[FloatArray, FloatArray, dict[str, FloatArr
         for name, total in squares.items():
             Z = design.Z(name, part)
             total += Z.T @ Z / design.rows
-    return mean, covariance, squares
+    return covariance, squares

@@ -106,6 +106,44 @@ def test_residual_variance_of_other_families(
     assert found["residual"] == pytest.approx([expected], rel=1e-6)
 
 
+def test_exposures_and_slopes_enter_the_mean_response() -> None:
+    """The mean count over rows, each exp(offset + X b + z' Sigma z / 2): Johnson (2014)."""
+    import xarray as xr
+
+    frame = pd.DataFrame({
+        "y": [1, 0, 30, 900], "x": [0.0, 1.0, 2.0, 5.0], "g": list("abab"),
+        "size": [1.0, 2.0, 50.0, 400.0],
+    })  # fmt: skip
+    model = hm.Model("y ~ x + offset(log(size)) + (1 + x || g)", frame, family="poisson")
+    at = ("chain", "draw")
+    posterior = xr.Dataset({
+        "Intercept": (at, [[0.2]]), "b": ((*at, "term"), [[[0.1]]]),
+        "sd_g": ((*at, "g_effect"), [[[0.5, 0.3]]]),
+        "r_g": ((*at, "g", "g_effect"), np.zeros((1, 1, 2, 2))),
+    }, coords={"term": ["x"], "g": list("ab"), "g_effect": ["Intercept", "x"]})  # fmt: skip
+    tree = xr.DataTree.from_dict({"posterior": posterior})
+    x = frame["x"]
+    means = frame["size"] * np.exp(0.2 + 0.1 * x + (0.25 + 0.09 * x**2) / 2)
+    found = components(tree, model.design, find("poisson"))
+    assert found["residual"] == pytest.approx([np.log1p(1 / means.mean())])
+
+
+def test_shares_add_up_where_the_residual_has_no_variance() -> None:
+    rng = np.random.default_rng(8)
+    g = np.repeat(np.arange(12), 20)
+    y = rng.normal(0, 1, 12)[g] + rng.standard_t(1.6, 240)
+    frame = pd.DataFrame({"y": y, "g": g})
+    fit = hm.Model("y ~ 1 + (1 | g)", frame, family="student_t").fit(**FIT)
+    nu = fit.data.posterior["nu"].to_numpy()
+    assert np.mean(nu <= 2) > 0.05
+    with pytest.warns(hm.HiermixWarning, match=r"nu is 2 or less in .* % of draws"):
+        table = fit.variance_table()
+    assert table["share"].iloc[:3].sum() == pytest.approx(1)
+    assert table.loc["residual", "share"] >= np.mean(nu <= 2)
+    assert np.isfinite(table["share"]).all()
+    assert table.loc["R2 conditional", "share"] == pytest.approx(table["share"].iloc[:2].sum())
+
+
 def test_a_family_without_a_residual_variance_says_so() -> None:
     import xarray as xr
 
