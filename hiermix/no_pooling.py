@@ -129,8 +129,9 @@ def _slopes(tree: "xr.DataTree", design: Design, family: Family) -> Slopes:
     assert design.response is not None
     y = design.response[:, None]
     weights = 1.0 if design.weights is None else design.weights
+    step = 1e-3 * family.scale(design)[1]
 
-    def slopes(eta: FloatArray, step: float = 1e-3) -> tuple[FloatArray, FloatArray]:
+    def slopes(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
         below, at, above = (
             family.log_density(y, (eta + move)[:, None], own)[:, 0] for move in (-step, 0.0, step)
         )

@@ -173,7 +173,7 @@ def _working(
     low, here, high = (log_density(problem, at + step, own.center) for step in (-h, 0.0, h))
     slope = (high - low) / (2 * h)
     curvature = (2 * here - low - high) / h**2
-    typical = max(float(np.median(np.abs(curvature))), 1e-10)
+    typical = max(float(np.median(np.abs(curvature))), 1e-10 / spread**2)
     curvature = np.maximum(curvature, 1e-3 * typical)
     if problem.family.link == "identity":
         # The parabola with its peak at the response never overshoots: the weights of the EM

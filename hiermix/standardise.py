@@ -77,10 +77,10 @@ def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:
     """
     target = _Restricted(gram, priors)
     phi, curvature = mode(target.value_and_gradient, _start(gram, priors), _guess(gram, priors))
-    b, precision = target.population(phi)
+    b, root = target.population(phi)
     P, D = len(b), len(b) + len(phi)
     scale = np.zeros((D, D))
-    scale[:P, :P] = inverse_root(precision)
+    scale[:P, :P] = root
     scale[P:, P:] = curvature
     sds = range(priors.sigma is not None, (priors.sigma is not None) + gram.Q)
     bend = np.array([_bend(target.value_and_gradient, phi, curvature, i) for i in sds])
@@ -168,13 +168,14 @@ class _Restricted:
         V = inverse @ U
         T = (self.one_XtX - _over_groups(U.swapaxes(1, 2), V)) / sigma**2
         A = T[1:, 1:] + np.diag(self.precision)
-        d = np.linalg.solve(A, self.precision * self.location - T[1:, 0])
-        return _Solved(sigma, Lambda, M, inverse, T, A, d)
+        root = inverse_root(A)
+        d = root @ (root.T @ (self.precision * self.location - T[1:, 0]))
+        return _Solved(sigma, Lambda, M, inverse, T, root, d)
 
     def population(self, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Conditional mode of the population coefficients and their precision."""
+        """Conditional mode of the population coefficients and a root of their covariance."""
         solved = self._solve(phi)
-        return self.gram.b_hat + solved.d, solved.A
+        return self.gram.b_hat + solved.d, solved.root
 
     def value_and_gradient(self, phi: FloatArray) -> tuple[float, FloatArray]:
         """Log density and gradient; the group sums analytic, small matrices by differences."""
@@ -187,13 +188,13 @@ class _Restricted:
         log_prior, gradient = self.prior(phi)
         value = log_prior - 0.5 * (
             2 * degrees * np.log(s.sigma) + log_det + one_d @ s.T @ one_d
-            + off @ (self.precision * off) + np.linalg.slogdet(s.A)[1]
+            + off @ (self.precision * off) - 2 * np.sum(np.log(np.diag(s.root)))
         )  # fmt: skip
         # The gradient of an integral over b is the mean of the gradient over b: quadratic forms
         # gain a column for each direction in which b is uncertain.
         spread = np.zeros((len(one_d), len(one_d)))
         spread[:, 0] = one_d
-        spread[1:, 1:] = inverse_root(s.A)
+        spread[1:, 1:] = s.root
         W = g.ZtR @ spread
         V = s.inverse @ (s.Lambda.T @ W)
         GL = g.ZtZ @ s.Lambda
@@ -228,7 +229,8 @@ class _Solved:
     M: FloatArray
     inverse: FloatArray
     T: FloatArray
-    A: FloatArray
+    root: FloatArray
+    """Upper triangular root of the covariance of the population."""
     d: FloatArray
 
 
@@ -243,22 +245,21 @@ def _lkj(L: FloatArray, blocks: Sequence[int], shapes: Sequence[float]) -> float
 
 def _start(gram: Gram, priors: Hyperpriors) -> FloatArray:
     """Where the search begins: half the residual variance between groups, half within."""
-    residual = _typical(priors.sigma)
+    size = np.einsum("jqq->q", gram.ZtZ) / (gram.n or 1.0)
+    typical = [_typical(prior) for prior in priors.sd]
+    if priors.sigma is None:
+        residual = max((t * np.sqrt(s) for t, s in zip(typical, size, strict=True)), default=1.0)
+    else:
+        residual = _typical(priors.sigma)
     if gram.n:  # of rows that are fitted exactly, rounding is left
         residual = max(np.sqrt(gram.rss / gram.n), 1e-6 * residual)
     log_sigma = [] if priors.sigma is None else [np.log(residual / np.sqrt(2))]
-    size = np.einsum("jqq->q", gram.ZtZ) / max(gram.n, 1.0)
-    sd = [
-        residual / np.sqrt(2 * s) if s > 0 else _typical(prior)
-        for s, prior in zip(size, priors.sd, strict=True)
-    ]
+    sd = [residual / np.sqrt(2 * s) if s > 0 else t for s, t in zip(size, typical, strict=True)]
     return np.concatenate([log_sigma, np.log(sd), np.zeros(pairs(priors.blocks))])
 
 
-def _typical(prior: Prior | None) -> float:
+def _typical(prior: Prior) -> float:
     """Median of a scale under its prior."""
-    if prior is None:
-        return 1.0
     frozen = prior.frozen()
     return float(frozen.isf(frozen.sf(0.0) / 2))
 
