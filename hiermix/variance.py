@@ -170,7 +170,7 @@ def _log_mean(design: Design, layout: Layout) -> FloatArray:
             moved = np.einsum("nq,sqk->nsk", design.Z(name, rows), Lambda)
             eta += 0.5 * np.sum(moved**2, axis=-1)
         total = np.logaddexp(total, np.logaddexp.reduce(eta, axis=0))
-    return total - np.log(design.rows)
+    return np.asarray(total - np.log(design.rows))
 
 
 def _residual(family: Family, own: Own, log_mean: LogMean) -> FloatArray | float:
