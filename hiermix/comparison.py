@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from hiermix import predict
+from hiermix import held_out, predict
 from hiermix.design import Design
 from hiermix.errors import ArgumentError, DataError, HiermixWarning, count
 from hiermix.families import Family
-from hiermix.group_tables import effect_draws
 from hiermix.summary import names
 from hiermix.typing import FloatArray, IntArray
 from hiermix.weighing import good_k
@@ -122,13 +121,15 @@ def compare(fits: Mapping[str, "Fitted | ELPDData"]) -> pd.DataFrame:
     Parameters
     ----------
     fits : mapping of str to Fit
-        Names and fits; results of ``fit.loo()`` or ``fit.kfold()`` will do as well.
+        Names and fits; results of ``fit.loo()`` or ``fit.kfold()`` will do as well. Results of
+        whole groups left out are compared group by group.
 
     Returns
     -------
     DataFrame
         Best first: ``elpd`` and its ``se``, effective parameters ``p``, ``elpd_diff`` to the best
-        and its standard error ``dse``, stacking ``weight``, and diagnostics.
+        and its standard error ``dse``, stacking ``weight``, and diagnostics. Where some results
+        left out rows and others groups, there are no differences, and a warning says so.
 
     Raises
     ------
@@ -148,8 +149,26 @@ def compare(fits: Mapping[str, "Fitted | ELPDData"]) -> pd.DataFrame:
     points = {name: each.n_data_points for name, each in results.items()}
     if len(set(points.values())) > 1:
         raise DataError(f"the fits are of different numbers of rows: {points}")
-    frame: pd.DataFrame = arviz_stats.compare(results, round_to="none")
+    if not held_out.alike(list(results.values())):
+        return _side_by_side(results)
+    frame: pd.DataFrame = arviz_stats.compare(held_out.by_unit(results), round_to="none")
     return frame
+
+
+def _side_by_side(results: Mapping[str, "ELPDData"]) -> pd.DataFrame:
+    """Return each fit's own figures, without differences."""
+    kinds = ", ".join(f"{name!r} {held_out.phrase(each)}" for name, each in results.items())
+    warnings.warn(
+        f"results of two kinds of folds are not compared: {kinds}. Rows of known groups are easier "
+        "to predict than rows of new ones; leave out the same in each.",
+        HiermixWarning,
+        stacklevel=3,
+    )
+    rows = [
+        {"elpd_diff": np.nan, "dse": np.nan, "p_worse": np.nan, "p": each.p, "elpd": each.elpd,
+         "se": each.se, "weight": np.nan} for each in results.values()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, index=list(results))
 
 
 def _check_same_rows(designs: Mapping[str, Design]) -> None:
@@ -171,31 +190,28 @@ def kfold(
     tree: "xr.DataTree",
     design: Design,
     family: Family,
-    groups: str | None,
+    groups: held_out.Groups,
     folds: int,
     seed: int,
     refit: Refit,
 ) -> "ELPDData":
-    """Cross-validation by refits that leave out rows, or whole levels of a grouping factor."""
+    """Cross-validation by refits that leave out rows, or all rows of a label together."""
     import arviz_stats
     import xarray as xr
 
     _check_response(design)
-    labels: IntArray = np.arange(design.rows)
-    if groups is not None:
-        effect_draws(tree, design, groups)
-        labels = design.grouping(groups).codes.astype(np.int64)
-    most = len(np.unique(labels))
-    if not isinstance(folds, int) or folds < 2:
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
         raise ArgumentError(f"folds must be a whole number from 2 on, not {folds!r}")
+    name, labels = held_out.units(design, groups)
     whole = xr.DataTree.from_dict({
         "log_likelihood": log_likelihood(tree, design, family).to_dataset(name="y")
     })  # fmt: skip
     wrapper = _wrapper(whole, design, family, refit)
+    codes, names = pd.factorize(labels)
     found: ELPDData = arviz_stats.loo_kfold(
-        whole, wrapper, pointwise=True, k=min(folds, most), group_by=labels, seed=seed
+        whole, wrapper, pointwise=True, k=min(folds, len(names)), group_by=codes, seed=seed
     )
-    return found
+    return found if name is None else held_out.mark(found, name, labels)
 
 
 def _wrapper(whole: "xr.DataTree", design: Design, family: Family, refit: Refit) -> Any:

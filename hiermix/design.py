@@ -76,6 +76,8 @@ class Design:
     formula: Formula
     frame: pd.DataFrame
     """The columns that the formula uses, as the user gave them."""
+    others: pd.DataFrame
+    """The other columns of the same rows. pandas copies on write: they stay as they were given."""
     rows: int
     terms: tuple[str, ...]
     """Labels of the columns of X, ``"Intercept"`` first if the model has one."""
@@ -128,6 +130,7 @@ class Design:
         return replace(
             self,
             frame=self.frame.iloc[rows],
+            others=self.others.iloc[rows],
             rows=len(rows),
             groupings=tuple(replace(each, codes=each.codes[rows]) for each in self.groupings),
             response=some(self.response),
@@ -229,9 +232,11 @@ def build(
     _check_effects(plan, encoded, frame.index, roles.factors)
     for grouping in groupings:
         _check_varying(plan, encoded, grouping, frame.index)
+    others = data.drop(columns=list(frame))
     return Design(
         formula=formula,
         frame=frame,
+        others=others if kept is None else others.iloc[kept],
         rows=len(frame),
         terms=plan.population.labels,
         groupings=groupings,
@@ -295,6 +300,7 @@ def _on(
     return replace(
         fitted,
         frame=frame,
+        others=new_data.drop(columns=list(frame)),
         rows=len(frame),
         groupings=groupings,
         response=response,

@@ -10,6 +10,7 @@ from hiermix import (
     comparison,
     describe,
     group_tables,
+    held_out,
     hypothesis,
     predict,
     storage,
@@ -541,7 +542,7 @@ class Fit:
     def kfold(
         self,
         *,
-        groups: str | None = None,
+        groups: held_out.Groups = None,
         folds: int = 10,
         seed: int | None = None,
         engine: str | Engine = "auto",
@@ -553,8 +554,11 @@ class Fit:
 
         Parameters
         ----------
-        groups : str, optional
-            Grouping factor whose levels are left out as a whole; rows at random by default.
+        groups : str or sequence, optional
+            What is left out as a whole: the levels of a grouping factor, the values of any column
+            of the frame, or a label a row, so that models with and without the group can be
+            compared; rows at random by default. Standard errors are then those over groups, whose
+            rows share an unknown effect.
         folds : int
             Number of refits; at most one a level.
         seed : int, optional
@@ -565,7 +569,8 @@ class Fit:
         Returns
         -------
         ELPDData
-            As `loo` returns; `hm.compare` takes it.
+            As `loo` returns, with labels on ``elpd_i`` where groups were left out; `hm.compare`
+            takes it.
         """
         attrs = self.data.attrs
         seed = int(attrs["seed"]) if seed is None else seed

@@ -61,6 +61,7 @@ ORDER = (
     "predict",
     "variance",
     "hypothesis",
+    "held_out",
     "comparison",
     "log_prior",
     "on_demand",

@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import hiermix as hm
-from hiermix import comparison
+from hiermix import comparison, held_out
 
 FIT: dict[str, Any] = {"seed": 1, "chains": 2, "draws": 400, "progress": False}
 
@@ -149,6 +149,68 @@ def test_kfold_of_rows_agrees_with_leave_one_out(pooled: hm.Fit) -> None:
     found = pooled.kfold(folds=20)
     assert found.elpd == pytest.approx(pooled.loo().elpd, abs=1)
     assert found.n_folds == 20
+
+
+@pytest.fixture(scope="module")
+def left_out(grouped: hm.Fit, pooled: hm.Fit) -> dict[str, Any]:
+    """The same groups left out of a model that knows them and of one that does not."""
+    return {"grouped": grouped.kfold(groups="g", folds=3),
+            "pooled": pooled.kfold(groups="g", folds=3)}  # fmt: skip
+
+
+def by_group(result: Any) -> np.ndarray:
+    each = pd.Series(result.elpd_i.to_numpy()).groupby(simulate()["g"].to_numpy())
+    return each.sum().to_numpy()
+
+
+def test_errors_of_left_out_groups_are_those_of_sums_over_groups(left_out: dict[str, Any]) -> None:
+    table = hm.compare(left_out)
+    sums = {name: by_group(each) for name, each in left_out.items()}
+    for name, each in sums.items():
+        error = np.sqrt(15 * np.var(each, ddof=1))
+        assert left_out[name].se == pytest.approx(error)
+        assert table.loc[name, "se"] == pytest.approx(error)
+        assert table.loc[name, "elpd"] == pytest.approx(each.sum())
+    difference = sums["grouped"] - sums["pooled"]
+    worse = table.index[-1]
+    assert abs(table.loc[worse, "elpd_diff"]) == pytest.approx(abs(difference.sum()))
+    # ArviZ divides by n, not by n - 1, in errors of differences.
+    assert table.loc[worse, "dse"] == pytest.approx(np.sqrt(15 * np.var(difference)), rel=0.04)
+    assert table["weight"].sum() == pytest.approx(1)
+
+
+def test_two_kinds_of_folds_are_not_compared(grouped: hm.Fit, left_out: dict[str, Any]) -> None:
+    said = r"two kinds of folds .* 'rows' left out rows, 'groups' left out levels of 'g'"
+    with pytest.warns(hm.HiermixWarning, match=said):
+        table = hm.compare({"rows": grouped, "groups": left_out["grouped"]})
+    assert table[["elpd_diff", "dse", "weight"]].isna().all(axis=None)
+    assert table.loc["groups", "elpd"] == left_out["grouped"].elpd
+    halves = np.repeat(["one", "two"], 60)
+    other = grouped.kfold(groups=halves, folds=2)
+    with pytest.warns(hm.HiermixWarning, match="left out levels of 'group'"):
+        hm.compare({"halves": other, "groups": left_out["grouped"]})
+
+
+def test_labels_stand_in_for_a_column(pooled: hm.Fit, left_out: dict[str, Any]) -> None:
+    """A saved fit has no column that its formula does not use."""
+    found = pooled.kfold(groups=simulate()["g"], folds=3)
+    np.testing.assert_allclose(found.elpd_i, left_out["pooled"].elpd_i)
+    assert found.elpd_i.attrs["left_out"] == "g"
+    with pytest.raises(hm.DataError, match="groups has 3 values"):
+        pooled.kfold(groups=["a", "b", "c"])
+    with pytest.raises(hm.DataError, match="'groups' has 1 missing label"):
+        pooled.kfold(groups=[None, *simulate()["g"][1:]])
+    with pytest.raises(hm.ArgumentError, match="one label"):
+        pooled.kfold(groups=["a"] * 120)
+
+
+def test_rows_that_were_dropped_have_no_labels() -> None:
+    frame = simulate()
+    frame.loc[[3, 50], "x"] = np.nan
+    model = hm.Model("y ~ x", frame, missing="drop")
+    name, labels = held_out.units(model.design, "g")
+    assert name == "g"
+    assert labels.tolist() == frame["g"].drop([3, 50]).tolist()
 
 
 def test_kfold_checks_its_options(grouped: hm.Fit) -> None:
