@@ -1,40 +1,59 @@
-# One command for each thing; the first one makes .venv and installs everything.
+# One command for each thing; each makes .venv and installs what it needs, once.
 
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/.ready
+READY := $(VENV)/.ready-
 
-.PHONY: demo test test-slow check bench docs clean
+.NOTPARALLEL:
 
-demo: $(READY)
+.PHONY: demo test test-slow check bench docs sbc dev clean
+
+demo: $(READY)run
 	$(BIN)/python -m hiermix demo
 
-test: $(READY)
+test: $(READY)test
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: $(READY)
+test-slow: $(READY)test
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2
 
-check: $(READY)
+check: $(READY)check
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: $(READY)
+bench: $(READY)run
 	$(BIN)/python -m benchmarks
 
-docs: $(READY)
+docs: $(READY)docs
 	$(BIN)/python -m sphinx -W --keep-going -q docs docs/_build/html
 	@echo "docs/_build/html/index.html"
 
 # Calibrate every program by simulation; adds missing replicates to tests/sbc/*.csv.
-sbc: $(READY)
+sbc: $(READY)run
 	$(BIN)/python tests/sbc/simulate.py
+
+# Everything that any of these needs.
+dev: $(VENV)/.ready
+$(VENV)/.ready: $(READY)test $(READY)check
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist figures docs/_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-$(READY): pyproject.toml
+# Python compiles what it imports; to compile all that is installed takes longer than a demo.
+$(READY)run: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --no-compile --editable .
+	@touch $@
+
+# A group of pyproject.toml.
+$(READY)%: pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --editable . --group $*
+	-@$(BIN)/python -m compileall -qq $(VENV)/lib  # warnings about others' code come now, or never
+	@touch $@
+
+$(BIN)/python:
 	@set -e; \
 	for python in "$(PYTHON)" python3 python3.12 python3.13 python3.14 python; do \
 	  if [ -n "$$python" ] && command -v $$python > /dev/null 2>&1 && \
@@ -47,7 +66,4 @@ $(READY): pyproject.toml
 	  echo "Install one, or name it: make PYTHON=/path/to/python3.12"; \
 	  exit 1; \
 	fi; \
-	[ -x $(BIN)/python ] || $$found -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(BIN)/python -m pip install --quiet --editable . --group dev
-	@touch $(READY)
+	$$found -m venv $(VENV)
