@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from hiermix import predict, scores
+from hiermix import plots, predict, scores
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, DataError, first_three
 from hiermix.families import needs_numbers
@@ -15,10 +15,11 @@ from hiermix.fit import Fit
 from hiermix.formula import Group, parse
 from hiermix.horizon import By, check_time, series_columns, series_names
 from hiermix.model import WARMUP, Model
-from hiermix.plots import backtest as figure
-from hiermix.plots.layout import Plot
 from hiermix.pooling import pooling
 from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    from hiermix.plots.layout import Plot
 
 METHODS = ("partial", "no", "complete", "naive")
 _QUANTILES = 999
@@ -75,7 +76,7 @@ class Backtest:
         se = np.sqrt((weights**2 * (differences - more) ** 2).sum())
         return pd.DataFrame({"more": more, "se": se})
 
-    def plot(self, *, figsize: tuple[float, float] | None = None) -> Plot:
+    def plot(self, *, figsize: tuple[float, float] | None = None) -> "Plot":
         """Draw the CRPS by step ahead, and how often the intervals hold what happened.
 
         Parameters
@@ -88,7 +89,9 @@ class Backtest:
         Plot
             With ``figure`` and ``data``, the numbers drawn.
         """
-        return figure.plot(self.table(by="step").reset_index(), self.table().reset_index(), figsize)
+        return plots.backtest.plot(
+            self.table(by="step").reset_index(), self.table().reset_index(), figsize
+        )
 
     def __repr__(self) -> str:
         """Show the table."""

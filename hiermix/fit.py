@@ -12,6 +12,7 @@ from hiermix import (
     group_tables,
     held_out,
     hypothesis,
+    plots,
     predict,
     storage,
     summary,
@@ -21,9 +22,6 @@ from hiermix import forecast as forecasts
 from hiermix.design import Design
 from hiermix.engines import Engine
 from hiermix.forecast import Forecast
-from hiermix.plots import check, groups, residuals, shrinkage
-from hiermix.plots import fit as fitted_lines
-from hiermix.plots.layout import Plot
 from hiermix.predictor import Predictor
 from hiermix.typing import FloatArray, IntArray
 
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from hiermix.model import Model
+    from hiermix.plots.layout import Plot
 
 
 class Fit:
@@ -118,7 +117,7 @@ class Fit:
         prob: float = 0.9,
         ax: "Axes | None" = None,
         figsize: tuple[float, float] | None = None,
-    ) -> Plot:
+    ) -> "Plot":
         """Draw how partial pooling moves each group from its own estimate.
 
         One effect: for each group, ordered by its rows, an arrow from the estimate from its rows
@@ -145,7 +144,7 @@ class Fit:
         Plot
             With ``figure`` and ``data``, the numbers drawn.
         """
-        return shrinkage.plot(
+        return plots.shrinkage.plot(
             self.data, self.design, self.model.family, group, effects=effects, prob=prob, ax=ax,
             figsize=figsize,
         )  # fmt: skip
@@ -159,7 +158,7 @@ class Fit:
         prob: float = 0.9,
         ax: "Axes | None" = None,
         figsize: tuple[float, float] | None = None,
-    ) -> Plot:
+    ) -> "Plot":
         """Draw the levels of a grouping factor from low to high, one panel an effect.
 
         Of unordered categories, one panel an effect and category.
@@ -185,7 +184,7 @@ class Fit:
         Plot
             With ``figure`` and ``data``, the numbers drawn.
         """
-        return groups.plot(
+        return plots.groups.plot(
             self.data, self.design, group, effects=effects, kind=kind, prob=prob, ax=ax,
             figsize=figsize,
         )  # fmt: skip
@@ -198,7 +197,7 @@ class Fit:
         levels: Sequence[object] | None = None,
         prob: float = 0.9,
         figsize: tuple[float, float] | None = None,
-    ) -> Plot:
+    ) -> "Plot":
         """Draw the fitted mean against a column with its band over the data, a panel a group.
 
         Of unordered categories: the probability of each, with a mark for every row along the edge.
@@ -223,7 +222,7 @@ class Fit:
         Plot
             With ``figure`` and ``data``, the lines drawn.
         """
-        return fitted_lines.plot(
+        return plots.fit.plot(
             self.data, self.design, self.model.family, x, by, levels=levels, prob=prob,
             figsize=figsize,
         )  # fmt: skip
@@ -236,7 +235,7 @@ class Fit:
         prob: float = 0.9,
         ax: "Axes | None" = None,
         figsize: tuple[float, float] | None = None,
-    ) -> Plot:
+    ) -> "Plot":
         """Check the model: compare the responses with those that it draws itself.
 
         Parameters
@@ -261,7 +260,7 @@ class Fit:
         -----
         Up to 300 draws and 20,000 rows, chosen at random, are used.
         """
-        return check.plot(
+        return plots.check.plot(
             self.data, self.design, self.model.family, group, statistic=statistic, prob=prob, ax=ax,
             figsize=figsize,
         )  # fmt: skip
@@ -272,7 +271,7 @@ class Fit:
         against: str | None = None,
         prob: float = 0.9,
         figsize: tuple[float, float] | None = None,
-    ) -> Plot:
+    ) -> "Plot":
         """Draw standardised residuals along the fit, and their quantiles in the model's own band.
 
         Residuals are those of a posterior draw: around the posterior mean they would be too small,
@@ -292,7 +291,7 @@ class Fit:
         Plot
             With ``figure`` and ``data``, the numbers drawn.
         """
-        return residuals.plot(
+        return plots.residuals.plot(
             self.data, self.design, self.model.family, against=against, prob=prob, figsize=figsize
         )
 

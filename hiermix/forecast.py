@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import scores
+from hiermix import plots, scores
 from hiermix.design import Design
 from hiermix.draws import plain
 from hiermix.errors import ArgumentError, DataError, count
 from hiermix.horizon import By, check_later, check_time, later_rows, series_columns, series_names
 from hiermix.layout import lay_out
-from hiermix.plots import forecast as fan
-from hiermix.plots.layout import Plot
 from hiermix.predict import draw_matrix, labelled, sorted_quantiles
 from hiermix.predictor import Predictor
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from hiermix.plots.layout import Plot
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -90,7 +90,7 @@ class Forecast:
         levels: Sequence[object] | None = None,
         panels: int = 20,
         figsize: tuple[float, float] | None = None,
-    ) -> Plot:
+    ) -> "Plot":
         """Draw a fan for each series over what was observed.
 
         Parameters
@@ -113,7 +113,7 @@ class Forecast:
             raise ArgumentError("categories without an order have no fan: table() has numbers")
         table = self.table().reset_index()
         observed = self.data["observed_data"].to_dataset().to_dataframe().reset_index(drop=True)
-        return fan.plot(
+        return plots.forecast.plot(
             _in_series(table, self.by, self.time), _in_series(observed, self.by, self.time),
             self.data.attrs["response"], self.time, ":".join(self.by),
             levels=levels, panels=panels, figsize=figsize,

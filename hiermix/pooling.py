@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import predict
+from hiermix import plots, predict
 from hiermix.comparison import compare
 from hiermix.design import Design
 from hiermix.engines import Engine
@@ -25,13 +25,13 @@ from hiermix.fit import Fit
 from hiermix.formula import Formula, Group, parse
 from hiermix.group_tables import coefficient_draws
 from hiermix.model import WARMUP, Model
-from hiermix.plots import poolings
-from hiermix.plots.layout import Plot
 from hiermix.priors import PriorTable
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     from arviz_stats import ELPDData
+
+    from hiermix.plots.layout import Plot
 
 POOLINGS = ("complete", "no", "partial")
 _FIXED = 1e-3
@@ -112,7 +112,7 @@ class Pooling:
         DataFrame
             One row a level and effect, from few rows to many.
         """
-        return poolings.numbers(self._trees(), self.no.design, self.group, prob)
+        return plots.poolings.numbers(self._trees(), self.no.design, self.group, prob)
 
     def compare(self) -> pd.DataFrame:
         """Return `hm.compare` of the three."""
@@ -124,7 +124,7 @@ class Pooling:
         effects: str | Sequence[str] | None = None,
         prob: float = 0.9,
         figsize: tuple[float, float] | None = None,
-    ) -> Plot:
+    ) -> "Plot":
         """Draw each group without and with pooling, and how well each pooling predicts.
 
         Parameters
@@ -142,7 +142,7 @@ class Pooling:
             With ``figure`` and ``data``, the numbers of `groups`.
         """
         elpd = {name: (each.elpd, each.elpd_i.to_numpy()) for name, each in self.loo.items()}
-        return poolings.plot(
+        return plots.poolings.plot(
             self._trees(), self.no.design, self.group, elpd, effects=effects, prob=prob,
             figsize=figsize,
         )  # fmt: skip

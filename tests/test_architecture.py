@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hiermix
@@ -247,6 +248,18 @@ def test_importing_hiermix_loads_nothing_heavy() -> None:
     code = f"import sys, hiermix; print(sorted(set({HEAVY!r}) & set(sys.modules)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert (answer.stdout.strip(), answer.stderr) == ("[]", "")
+
+
+def test_importing_hiermix_takes_little_longer_than_importing_pandas() -> None:
+    """In processor time, the middle of five: other work on the machine doesn't count."""
+    seconds = {name: [seconds_of(name) for _ in range(6)][1:] for name in ("pandas", "hiermix")}
+    assert np.median(seconds["hiermix"]) < 1.7 * np.median(seconds["pandas"])
+
+
+def seconds_of(module: str) -> float:
+    code = f"import {module}, time; print(time.process_time())"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return float(answer.stdout)
 
 
 def test_the_public_names_are_these() -> None:
