@@ -48,6 +48,12 @@ def pairs(design: Design) -> list[Pair]:
     return found
 
 
+def crossed(design: Design, known: Sequence[Pair]) -> bool:
+    """Whether two factors are crossed: neither is nested in the other."""
+    J = len(design.groupings)
+    return len({(pair.inner, pair.outer) for pair in known}) < J * (J - 1) // 2
+
+
 def _above(inner: Grouping, outer: Grouping) -> IntArray | None:
     """Level of `outer` for each level of `inner`; None where a level has several."""
     if len(inner.levels) <= len(outer.levels):
@@ -57,19 +63,17 @@ def _above(inner: Grouping, outer: Grouping) -> IntArray | None:
     return above if np.array_equal(above[inner.codes], outer.codes) else None
 
 
-def cross(design: Design, pair: Pair, weights: FloatArray) -> FloatArray:
-    """Z_inner' W Z_outer of each inner level, shape (J_inner, Q_inner, Q_outer)."""
-    inner, outer = design.grouping(pair.inner), design.grouping(pair.outer)
-    J = len(inner.levels)
-    total = np.zeros((J, len(inner.effects), len(outer.effects)))
-    for start in range(0, design.rows, SLICE):
-        rows = slice(start, min(start + SLICE, design.rows))
-        WZ = design.Z(pair.inner, rows) * weights[rows, None]
-        Z = design.Z(pair.outer, rows)
-        for k in range(total.shape[1]):
-            for m in range(total.shape[2]):
-                total[:, k, m] += np.bincount(inner.codes[rows], WZ[:, k] * Z[:, m], J)
-    return total
+def cross(
+    design: Design, pair: Pair, weights: FloatArray, Lambdas: Mapping[str, FloatArray]
+) -> FloatArray:
+    """Z_inner' V^-1 Z_outer of each inner level, shape (J_inner, Q_inner, Q_outer).
+
+    V is the covariance of the working response by the rows and the factors inside the inner one,
+    whose scales are `Lambdas`.
+    """
+    names = [pair.outer, pair.inner, *_chain(design, pair.inner, Lambdas)]
+    reduced = _reduce(design, names, 2, np.zeros(design.rows), weights, Lambdas)
+    return reduced.crossed[pair.inner, pair.outer]
 
 
 def marginal(
@@ -92,21 +96,58 @@ def marginal(
     Lambdas : mapping
         Scale diag(sd) L of the effects of each inner factor.
     """
-    known = pairs(design)
+    names = [name, *_chain(design, name, Lambdas)]
+    reduced = _reduce(design, names, 1, response, weights, Lambdas)
+    return _recentred(reduced.grams[name], reduced.quadratic)
+
+
+def _chain(design: Design, name: str, Lambdas: Mapping[str, FloatArray]) -> list[str]:
+    """Factors inside one, the coarsest first, whose scales are known."""
+    return [pair.inner for pair in pairs(design) if pair.outer == name and pair.inner in Lambdas]
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """What is left of a chain of factors once the innermost are integrated out."""
+
+    grams: dict[str, Gram]
+    crossed: dict[tuple[str, str], FloatArray]
+    quadratic: FloatArray
+
+
+def _reduce(
+    design: Design,
+    names: Sequence[str],
+    keep: int,
+    response: FloatArray,
+    weights: FloatArray,
+    Lambdas: Mapping[str, FloatArray],
+) -> _Reduced:
+    """Integrate all but the first factors of a chain out, the innermost first."""
+    known = [pair for pair in pairs(design) if pair.inner in names and pair.outer in names]
     above = {(pair.inner, pair.outer): pair.above for pair in known}
-    chain = [pair.inner for pair in known if pair.outer == name and pair.inner in Lambdas]
-    names = [name, *chain]
     grams = {each: statistics(design, each, response, weights) for each in names}
-    crossed = {
-        (pair.inner, pair.outer): cross(design, pair, weights)
-        for pair in known
-        if pair.inner in chain and pair.outer in names
-    }
-    quadratic = _quadratic(grams[name])
-    while len(names) > 1:
-        inner = names.pop()
-        _eliminate(inner, names, grams, crossed, above, Lambdas[inner], quadratic)
-    return _recentred(grams[name], quadratic)
+    crossed = {(pair.inner, pair.outer): _cross(design, pair, weights) for pair in known}
+    quadratic = _quadratic(grams[names[0]])
+    for place in range(len(names) - 1, keep - 1, -1):
+        inner = names[place]
+        _eliminate(inner, names[:place], grams, crossed, above, Lambdas[inner], quadratic)
+    return _Reduced(grams, crossed, quadratic)
+
+
+def _cross(design: Design, pair: Pair, weights: FloatArray) -> FloatArray:
+    """Z_inner' W Z_outer of each inner level."""
+    inner, outer = design.grouping(pair.inner), design.grouping(pair.outer)
+    J = len(inner.levels)
+    total = np.zeros((J, len(inner.effects), len(outer.effects)))
+    for start in range(0, design.rows, SLICE):
+        rows = slice(start, min(start + SLICE, design.rows))
+        WZ = design.Z(pair.inner, rows) * weights[rows, None]
+        Z = design.Z(pair.outer, rows)
+        for k in range(total.shape[1]):
+            for m in range(total.shape[2]):
+                total[:, k, m] += np.bincount(inner.codes[rows], WZ[:, k] * Z[:, m], J)
+    return total
 
 
 def _quadratic(gram: Gram) -> FloatArray:

@@ -164,8 +164,24 @@ def factors(design: Design, tuning: Tuning) -> StanData:
         "ZtWZ": ZtWZ,
         "columns": ZtWR.shape[1],
         "ZtWR": ZtWR,
+        **_apart(design, tuning, J, Q),
         **_nested(design, tuning),
     }
+
+
+def _apart(design: Design, tuning: Tuning, J: Sequence[int], Q: Sequence[int]) -> StanData:
+    """Build what levels have in common, factor below factor, where it is sampled apart."""
+    share = np.zeros(sum(J))
+    extent = np.zeros(len(J))
+    column = np.zeros((len(tuning.b_hat), sum(Q)))
+    for place, each in enumerate(design.groupings):
+        if each.name in tuning.apart:
+            shared, K = tuning.apart[each.name]
+            share[sum(J[:place]) : sum(J[: place + 1])] = shared.share
+            extent[place] = shared.extent
+            column[:, sum(Q[:place]) : sum(Q[: place + 1])] = K
+    flags = [each.name in tuning.apart for each in design.groupings]
+    return {"apart": _ints(flags), "share": share, "extent": extent, "column": column}
 
 
 def _nested(design: Design, tuning: Tuning) -> StanData:

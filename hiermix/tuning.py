@@ -5,15 +5,15 @@ its effects are tuned.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hiermix import nested, penalised
+from hiermix import common, nested, penalised, population
+from hiermix.common import Common
 from hiermix.gram import SLICE, Gram
 from hiermix.nested import Pair
 from hiermix.penalised import FactorFit, Penalised
-from hiermix.population import common
 from hiermix.problem import Problem
 from hiermix.standardise import Coordinates, Hyperpriors, inverse_root, pairs
 from hiermix.typing import FloatArray
@@ -34,6 +34,8 @@ class Tuning:
     """For each factor (J, Q, 1 + P): Z'W e, then -Z'WX of the coefficients it absorbs."""
     within: Sequence[tuple[Pair, FloatArray]] = ()
     """Nested factors, and Z_inner' W Z_outer (J_inner, Q_inner, Q_outer)."""
+    apart: Mapping[str, tuple[Common, FloatArray]] = field(default_factory=dict)
+    """What levels have in common, and K (P, Q) with X K = Z, of factors where it is apart."""
 
 
 def tune(problem: Problem, parameterisation: str) -> Tuning:
@@ -65,7 +67,9 @@ def _join(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
     shift = _recentring(problem, last.gram)
     b_hat = np.linalg.solve(shift, last.b)
     named = {name: fit for name, fit in fits.items() if name is not None}
-    within = _nested(problem, weights) if parameterisation == "auto" else []
+    tuned = parameterisation == "auto"
+    within = _nested(problem, named, weights) if tuned else []
+    apart = _apart(problem, named) if tuned else {}
     ZtR = {name: _around(fit.gram, last.b, shift) for name, fit in named.items()}
     absorbs = _absorbs(named, ZtR, within)
     ZtWZ, ZtWR = [], []
@@ -80,16 +84,18 @@ def _join(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
                 outward -= Z @ (outer.Lambda @ moved[pair.outer])[pair.above]
         ZtWZ.append(W)
         ZtWR.append(R)
-        A = np.eye(len(fit.Lambda)) + fit.Lambda.T @ W @ fit.Lambda
-        moved[name] = np.linalg.solve(A, fit.Lambda.T @ outward)
+        inverse = np.linalg.inv(np.eye(len(fit.Lambda)) + fit.Lambda.T @ W @ fit.Lambda)
+        moved[name] = inverse @ (fit.Lambda.T @ outward)
+        if name in apart:
+            moved[name] = apart[name][0].project(moved[name], inverse)
     precision = _precision(problem, named, moved, weights)
     population = Coordinates(b_hat, inverse_root(precision))
     spread = [_spread(fit, problem.priors[name]) for name, fit in named.items()]
     parts = [population, own, *(sd for sd, _ in spread), *(cor for _, cor in spread)]
     at = _diagonal(parts)
-    if named and parameterisation == "auto":
+    if named and tuned and not apart:
         at = _follow(at, problem, named, shift, absorbs)
-    return Tuning(at, b_hat, ZtWZ, ZtWR, within)
+    return Tuning(at, b_hat, ZtWZ, ZtWR, within, apart)
 
 
 def _follow(
@@ -106,15 +112,32 @@ def _follow(
     from scipy.linalg import block_diag
 
     shared = [
-        np.linalg.solve(shift, common(fit.gram)) * absorbs[name][1:, None]
+        np.linalg.solve(shift, population.common(fit.gram)) * absorbs[name][1:, None]
         for name, fit in fits.items()
     ]
     Lambda = block_diag(*(fit.Lambda for fit in fits.values()))
     return at.follow(problem.b_precision, np.concatenate(shared, axis=1), Lambda)
 
 
-def _nested(problem: Problem, weights: FloatArray) -> list[tuple[Pair, FloatArray]]:
-    return [(pair, nested.cross(problem.design, pair, weights)) for pair in problem.pairs]
+def _apart(problem: Problem, fits: Mapping[str, FactorFit]) -> dict[str, tuple[Common, FloatArray]]:
+    """Find what the levels of each factor have in common, where factors are crossed."""
+    if not nested.crossed(problem.design, problem.pairs):
+        return {}
+    column = common.columns(problem.design, problem.x_mean)
+    found = {}
+    for name, fit in fits.items():
+        K, shared = column[name], common.find(fit.gram.ZtZ, fit.Lambda)
+        if K is not None and shared is not None:
+            found[name] = shared, K
+    return found
+
+
+def _nested(
+    problem: Problem, fits: Mapping[str, FactorFit], weights: FloatArray
+) -> list[tuple[Pair, FloatArray]]:
+    """Pairs of nested factors, with what the effects of one take away from the other."""
+    Lambdas = {name: fit.Lambda for name, fit in fits.items()}
+    return [(pair, nested.cross(problem.design, pair, weights, Lambdas)) for pair in problem.pairs]
 
 
 def _absorbs(

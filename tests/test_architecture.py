@@ -39,6 +39,7 @@ ORDER = (
     "problem",
     "own_parameters",
     "penalised",
+    "common",
     "tuning",
     "repeats",
     "stan_data",

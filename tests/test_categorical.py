@@ -65,14 +65,21 @@ def reference(data: dict[str, np.ndarray], rows: pd.DataFrame, point: np.ndarray
     Lambda = block_diag(sd[:2, None] * Ls[0], sd[2:4, None] * Ls[1])
     b, log_width = population(data, point[: data["D"]], sd, block_diag(*Ls, np.eye(2)))
     lp += log_width
-    lp += stats.norm(0.2, 2).logpdf(b[0]) + stats.norm(0, 1.5).logpdf(b[1])
-    lp += stats.t(4, 1, 3).logpdf(b[2]) + stats.laplace(0, 1).logpdf(b[3])
     half = stats.truncnorm(-0.3, np.inf, 0.3, 1)
     lp += np.sum(half.logpdf(np.delete(sd, 1))) + stats.expon(scale=0.5).logpdf(sd[1])
     lp += np.sum(np.log(sd))
     d, W, R = b - data["b_hat"], data["ZtWZ"], data["ZtWR"]
-    r_g, lp_g = effects(W[:12], R[:12], Lambda, d, z[:48].reshape(4, 12))
-    r_h, lp_h = effects(W[12:, :3], R[12:, :10], np.diag(sd[4:]), d, z[48:].reshape(2, 3))
+    u, extent = data["share"], data["extent"]
+    r_g, lp_g, of_g = effects(W[:12], R[:12], Lambda, d, z[:48].reshape(4, 12), u[:12], extent[0])
+    r_h, lp_h, of_h = effects(
+        W[12:, :3], R[12:, :10], np.diag(sd[4:]), d, z[48:].reshape(2, 3), u[12:], extent[1]
+    )
+    middle = np.average(rows["x"], weights=rows["weight"])
+    for c in range(2):
+        b[2 * c] -= of_g[2 * c] + middle * of_g[2 * c + 1] + of_h[c]
+        b[2 * c + 1] -= of_g[2 * c + 1]
+    lp += stats.norm(0.2, 2).logpdf(b[0]) + stats.norm(0, 1.5).logpdf(b[1])
+    lp += stats.t(4, 1, 3).logpdf(b[2]) + stats.laplace(0, 1).logpdf(b[3])
     g, h = rows["g"].map(TOWNS.index), rows["h"].map("uvw".index)
     x = rows["x"].to_numpy()
     eta = np.zeros((len(rows), 3))

@@ -233,22 +233,42 @@ def own_parameters(case: Case, theta: np.ndarray, b0: float) -> tuple[list[objec
 
 
 def effects(
-    W: np.ndarray, R: np.ndarray, Lambda: np.ndarray, d: np.ndarray, z: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """Effects (J, Q) of one factor from z (Q, J), level by level, and their log density in z."""
-    Q = len(Lambda)
-    r, log_det = np.zeros((len(W), Q)), 0.0
-    for j in range(len(W)):
+    W: np.ndarray,
+    R: np.ndarray,
+    Lambda: np.ndarray,
+    d: np.ndarray,
+    z: np.ndarray,
+    share: np.ndarray,
+    extent: float,
+) -> tuple[np.ndarray, float, np.ndarray]:
+    """Effects (J, Q) of one factor from z (Q, J), their log density in z, and the common part.
+
+    All levels at once, as one vector of J Q coordinates and dense matrices.
+    """
+    J, Q = len(W), len(Lambda)
+    mean, roots, inverses = [], [], []
+    for j in range(J):
         G = np.zeros((Q, Q))
         G[np.tril_indices(Q)] = W[j]
         G = G + np.tril(G, -1).T
         A = np.eye(Q) + Lambda.T @ G @ Lambda
         s = R[j].reshape(Q, -1) @ np.concatenate([[1.0], d])
-        C = np.linalg.cholesky(A)
-        r[j] = Lambda @ (np.linalg.solve(A, Lambda.T @ s) + np.linalg.solve(C.T, z[:, j]))
-        log_det += np.linalg.slogdet(Lambda)[1] - np.linalg.slogdet(C)[1]
+        mean.append(np.linalg.solve(A, Lambda.T @ s))
+        inverses.append(np.linalg.inv(A))
+        roots.append(np.linalg.inv(np.linalg.cholesky(A)).T)
+    U = np.kron(share[:, None], np.eye(Q))
+    inverse, root = block_diag(*inverses), block_diag(*roots)
+    onto, in_common = np.eye(J * Q), np.zeros((Q, J * Q))
+    if share.any():
+        B = U.T @ inverse @ U
+        onto = onto - inverse @ U @ np.linalg.solve(B, U.T)
+        in_common = np.linalg.solve(np.linalg.cholesky(B), U.T @ root)
+    spread = onto @ root + U @ in_common
+    v = (onto @ np.concatenate(mean) + spread @ z.T.ravel()).reshape(J, Q)
+    log_det = np.linalg.slogdet(spread)[1] + J * np.linalg.slogdet(Lambda)[1]
+    r = v @ Lambda.T
     law = stats.multivariate_normal(np.zeros(Q), Lambda @ Lambda.T)
-    return r, float(np.sum(law.logpdf(r)) + log_det)
+    return r, float(np.sum(law.logpdf(r)) + log_det), extent * Lambda @ (in_common @ z.T.ravel())
 
 
 def bent(
@@ -272,16 +292,24 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
     L, lp = correlation(raw, 2)
     b, log_width = population(data, point[: data["D"]], sd, block_diag(L, 1))
     lp += lkj_log_density(L, 1.7) + lp_bend + log_width
-    values, more = own_parameters(case, own, b[0])
-    lp += more + NORMAL.logpdf(b[2]) + LAPLACE.logpdf(b[1])
-    if case.family != "ordinal":
-        lp += STUDENT.logpdf(b[0])
     lp += np.sum(SD.logpdf(sd) + np.log(sd))
 
     d = b - data["b_hat"]
     W, R = data["ZtWZ"], data["ZtWR"]
-    r_g, lp_g = effects(W[:4, :3], R[:4, :8], sd[:2, None] * L, d, z[:8].reshape(2, 4))
-    r_h, lp_h = effects(W[4:, :1], R[4:, :4], sd[2:, None], d, z[8:].reshape(1, 3))
+    u, extent = data["share"], data["extent"]
+    r_g, lp_g, of_g = effects(
+        W[:4, :3], R[:4, :8], sd[:2, None] * L, d, z[:8].reshape(2, 4), u[:4], extent[0]
+    )
+    r_h, lp_h, of_h = effects(
+        W[4:, :1], R[4:, :4], sd[2:, None], d, z[8:].reshape(1, 3), u[4:], extent[1]
+    )
+    # The priors of sds are written, so that x of the bar is not centred as that of X is.
+    b[0] -= of_g[0] + np.average(rows["x"], weights=rows["weight"]) * of_g[1] + of_h[0]
+    b[1] -= of_g[1]
+    values, more = own_parameters(case, own, b[0])
+    lp += more + NORMAL.logpdf(b[2]) + LAPLACE.logpdf(b[1])
+    if case.family != "ordinal":
+        lp += STUDENT.logpdf(b[0])
     g, h = rows["g"].map("abcd".index), rows["h"].map("uvw".index)
     x, w = (rows[name] - np.average(rows[name], weights=rows["weight"]) for name in ("x", "w"))
     eta = b[0] + b[1] * x + b[2] * w + rows["known"]
@@ -337,10 +365,11 @@ def test_rows_of_one_trial_that_can_not_be_merged() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
-def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays() -> None:
+@pytest.mark.parametrize("crossed", [False, True])
+def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays(crossed: bool) -> None:
     case = next(case for case in CASES if case.family == "poisson")
     rows = frame("poisson")
-    formula = "y ~ x + offset(known) + (x | h) + (1 | h:g)"
+    formula = "y ~ x + offset(known) + (x | h) + (1 | h:g)" + crossed * " + (1 | late)"
     model = hm.Model(formula, rows, family="poisson", priors=PRIORS | INTERCEPT)
     data, program = model.stan_data(), model._posterior.program
     outer_of = ["uvw".index(str(label)[0]) for label in model.design.groupings[1].levels]
@@ -350,21 +379,37 @@ def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays() -> 
     for point in points:
         theta = data["center"] + data["scale"] @ point[: data["D"]]
         z = point[data["D"] :]
-        _, sd, raw = np.split(theta, [2, 5])
-        sd, lp = bent(sd, data["center"][2:5], data["sd_spread"], data["sd_bend"])
+        E = 3 + crossed
+        _, sd, raw = np.split(theta, [2, 2 + E])
+        sd, lp = bent(sd, data["center"][2 : 2 + E], data["sd_spread"], data["sd_bend"])
         L, jacobian = correlation(raw, 2)
-        b, log_width = population(data, point[: data["D"]], sd, block_diag(L, 1))
+        b, log_width = population(data, point[: data["D"]], sd, block_diag(L, np.eye(E - 2)))
         lp += jacobian + lkj_log_density(L, 1.7) + log_width
-        lp += STUDENT.logpdf(b[0]) + LAPLACE.logpdf(b[1])
         lp += np.sum(SD.logpdf(sd) + np.log(sd))
         d, W, R = b - data["b_hat"], data["ZtWZ"], data["ZtWR"].copy()
-        r_h, lp_h = effects(W[:3, :3], R[:3, :6], sd[:2, None] * L, d, z[:6].reshape(2, 3))
-        R[3:, 0] -= np.sum(data["ZtWZ_outer"][:, :2] * r_h[outer_of], axis=1)
-        r_in, lp_in = effects(W[3:, :1], R[3:, :3], sd[2:, None], d, z[6:].reshape(1, J))
+        u, extent, n = data["share"], data["extent"], 3 + J
+        r_h, lp_h, of_h = effects(
+            W[:3, :3], R[:3, :6], sd[:2, None] * L, d, z[:6].reshape(2, 3), u[:3], extent[0]
+        )
+        R[3:n, 0] -= np.sum(data["ZtWZ_outer"][:, :2] * (r_h - of_h)[outer_of], axis=1)
+        r_in, lp_in, of_in = effects(
+            W[3:n, :1], R[3:n, :3], sd[2:3, None], d, z[6 : 6 + J].reshape(1, J), u[3:n], extent[1]
+        )
+        r_late = np.zeros((2, 1))
+        if crossed:
+            r_late, more, of_late = effects(
+                W[n:, :1], R[n:, :3], sd[3:, None], d, z[6 + J :].reshape(1, 2), u[n:], extent[2]
+            )
+            b[0] -= of_h[0] + rows["x"].mean() * of_h[1] + of_in[0] + of_late[0]
+            b[1] -= of_h[1]
+            lp += more
+        lp += STUDENT.logpdf(b[0]) + LAPLACE.logpdf(b[1])
         codes = model.design.groupings[1].codes
         h = rows["h"].map("uvw".index)
         eta = b[0] + b[1] * (rows["x"] - rows["x"].mean()) + rows["known"]
-        eta = (eta + r_h[h, 0] + r_h[h, 1] * rows["x"] + r_in[codes, 0]).to_numpy()
+        late = rows["late"].map(["none", "right"].index)
+        eta = eta + r_h[h, 0] + r_h[h, 1] * rows["x"] + r_in[codes, 0]
+        eta = (eta + r_late[late, 0]).to_numpy()
         expected.append(lp + lp_h + lp_in + np.sum(case.log_density(rows, eta)))
     found, _ = Embedded().log_density(program, data, points)
     np.testing.assert_allclose(found, expected, rtol=1e-10)

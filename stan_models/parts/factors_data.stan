@@ -13,6 +13,14 @@
   int<lower=0> columns;
   matrix[sum(J), columns] ZtWR;
 
+  // What the levels of a factor have in common can't be told from the
+  // population. Where apart, it has a coordinate of its own, and the
+  // population coefficients are sampled as they are with it.
+  array[M] int<lower=0, upper=1> apart;
+  vector[sum(J)] share; // of each level in common, a unit vector a factor
+  vector[M] extent; // what is in common of the rows, for one unit of it
+  matrix[P, E] column; // X column = Z
+
   // Nested factors: pairs of an inner and an outer one, which comes before
   // it. One row a level of the inner factor, pair below pair.
   int<lower=0> pairs;

@@ -99,11 +99,18 @@
    * @param z coordinates, effect after effect, level by level
    * @param ZtWZ lower triangles of W_j, row by row: one row a level
    * @param ZtWR for each effect: Z_j'w e_hat, then -Z_j'w X_j: one row a level
+   * Where `share` u has levels, the direction of v that they have in common,
+   * v_j = u_j t, has the law of its prior, t ~ normal(0, I), and tuned are
+   * the deviations from it, for which sum_j u_j v_j = 0:
+   * v_j - u_j A_j^-1 B^-1 sum_k u_k v_k, B = sum_k u_k^2 A_k^-1.
+   *
    * @param taken part of Z_j'w e_hat that outer effects take, one row a level
-   * @return r in the order of z; last, the log density
+   * @param share unit vector over levels, or empty
+   * @param extent what rows have in common of one unit of t
+   * @return r in the order of z; the log density; extent Lambda t
    */
   vector tuned_effects(vector z, matrix ZtWZ, matrix ZtWR, matrix Lambda,
-                       vector d, matrix taken) {
+                       vector d, matrix taken, vector share, real extent) {
     int Q = rows(Lambda);
     int J = rows(ZtWZ);
     array[Q, Q] vector[J] F = group_factors(ZtWZ, Lambda, 1);
@@ -117,20 +124,63 @@
         h[a] -= g[a];
       }
     }
+    vector[Q] t = rep_vector(0, Q);
     real lp = -0.5 * Q * J * log(2 * pi());
     for (i in 1:Q) {
       int a = Q + 1 - i;
       vector[J] root = sqrt(F[a, a]);
       v[a] = (h[a] ./ root + segment(z, (a - 1) * J + 1, J)) ./ root;
       for (k in (a + 1):Q) v[a] -= F[k, a] .* v[k];
-      lp -= 0.5 * dot_self(v[a]) + sum(log(root));
+      lp -= sum(log(root));
     }
-    vector[Q * J + 1] r;
+    if (size(share)) {
+      array[Q] vector[J] n; // the part of v by z
+      for (i in 1:Q) {
+        int a = Q + 1 - i;
+        n[a] = segment(z, (a - 1) * J + 1, J) ./ sqrt(F[a, a]);
+        for (k in (a + 1):Q) n[a] -= F[k, a] .* n[k];
+      }
+      array[Q, Q] vector[J] inverse; // of A_j, entry by entry
+      for (c in 1:Q) {
+        for (a in 1:Q) {
+          vector[J] m = rep_vector(a == c, J);
+          for (k in 1:(a - 1)) m -= F[a, k] .* inverse[k, c];
+          inverse[a, c] = m;
+        }
+        for (i in 1:Q) {
+          int a = Q + 1 - i;
+          vector[J] m = inverse[a, c] ./ F[a, a];
+          for (k in (a + 1):Q) m -= F[k, a] .* inverse[k, c];
+          inverse[a, c] = m;
+        }
+      }
+      matrix[Q, Q] B;
+      vector[Q] all;
+      vector[Q] noise;
+      for (a in 1:Q) {
+        all[a] = dot_product(share, v[a]);
+        noise[a] = dot_product(share, n[a]);
+        for (c in 1:Q) B[a, c] = dot_product(square(share), inverse[a, c]);
+      }
+      matrix[Q, Q] C = cholesky_decompose(B);
+      vector[Q] s = mdivide_left_tri_low(C, all);
+      vector[Q] back = mdivide_right_tri_low(s', C)';
+      t = mdivide_left_tri_low(C, noise);
+      for (a in 1:Q) {
+        vector[J] common = rep_vector(t[a], J);
+        for (c in 1:Q) common -= back[c] * inverse[a, c];
+        v[a] += share .* common;
+      }
+      lp -= sum(log(diagonal(C)));
+    }
+    vector[Q * J + 1 + Q] r;
     for (a in 1:Q) {
       vector[J] m = Lambda[a, 1] * v[1];
       for (k in 2:a) m += Lambda[a, k] * v[k];
       r[((a - 1) * J + 1):(a * J)] = m;
+      lp -= 0.5 * dot_self(v[a]);
     }
     r[Q * J + 1] = lp;
+    r[(Q * J + 2):(Q * J + 1 + Q)] = extent * (Lambda * t);
     return r;
   }
