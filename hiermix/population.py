@@ -39,11 +39,17 @@ def common(gram: Gram) -> FloatArray:
 
     Of a factor with few levels, whose statistics have a row a level; zeros for any other.
     """
-    levels = np.count_nonzero(np.einsum("jqq->j", gram.ZtZ))  # those that have rows
-    if not 0 < levels <= _FEW:
+    levels = few_levels(gram)
+    if not levels:
         return np.zeros((len(gram.b_hat), gram.Q))
     XtZ = -gram.ZtR[:, :, 1:].sum(axis=0).T
     return np.asarray(solve_symmetric(gram.XtX, XtZ) / np.sqrt(levels))
+
+
+def few_levels(gram: Gram) -> int:
+    """Number of levels that have rows; none where they are not few."""
+    levels = np.count_nonzero(np.einsum("jqq->j", gram.ZtZ))
+    return levels if levels <= _FEW else 0
 
 
 def follow(

@@ -120,8 +120,13 @@ def _follow(
 
 
 def _apart(problem: Problem, fits: Mapping[str, FactorFit]) -> dict[str, tuple[Common, FloatArray]]:
-    """Find what the levels of each factor have in common, where factors are crossed."""
-    if not nested.crossed(problem.design, problem.pairs):
+    """Find what the levels of each factor have in common, where that is worth its cost.
+
+    It is with crossed factors, and with nested ones that have few levels. With one factor the
+    population follows it instead.
+    """
+    few = len(fits) > 1 and any(population.few_levels(fit.gram) for fit in fits.values())
+    if not few and not nested.crossed(problem.design, problem.pairs):
         return {}
     column = common.columns(problem.design, problem.x_mean)
     found = {}

@@ -93,10 +93,24 @@ def test_crossed_and_informative(seed: int) -> None:
     assert int(fit.data.sample_stats["diverging"].sum()) == 0
 
 
-def test_only_crossed_factors_are_apart() -> None:
+@pytest.mark.parametrize("seed", [2, 5])
+def test_six_outer_levels_do_not_diverge(seed: int) -> None:
+    """54 rows, 18 inner levels that differ by many residual sds; 39 to 278 divergences before."""
+    draw = rng(100 + seed)
+    g, h = np.repeat(np.arange(6), 9), np.repeat(np.arange(18), 3)
+    inner, residual = {2: (1.0, 0.1), 5: (2.0, 0.3)}[seed]
+    y = draw.normal(0, 1, 6)[g] + draw.normal(0, inner, 18)[h] + residual * draw.normal(size=54)
+    fit = hm.Model("y ~ 1 + (1 | g) + (1 | h)", pd.DataFrame({"y": y, "g": g, "h": h})).fit(seed=1)
+    assert int(fit.data.sample_stats["diverging"].sum()) <= 4  # of 4,000
+    assert fit.summary()["r_hat"].max() < 1.02
+
+
+def test_crossed_factors_and_few_nested_levels_are_apart() -> None:
     apart = {name: hm.Model(text, frame()).stan_data()["apart"].tolist()
              for name, (text, frame) in DESIGNS.items()}  # fmt: skip
-    assert apart["plates"] == [0, 0, 0]
+    assert apart["plates"] == [1, 1, 1]  # eight labs
+    many = plates().assign(lab=lambda d: d["lab"] * 6 + d["day"], day=lambda d: d["plate"])
+    assert hm.Model("y ~ 1 + (1 | lab/day)", many).stan_data()["apart"].tolist() == [0, 0]
     assert apart["laboratories"] == [1, 1, 1]
     # An effect that the population does not have can be told from it.
     data = slopes()

@@ -365,13 +365,18 @@ def test_rows_of_one_trial_that_can_not_be_merged() -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-10)
 
 
-@pytest.mark.parametrize("crossed", [False, True])
-def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays(crossed: bool) -> None:
+@pytest.mark.parametrize(("crossed", "apart"), [(False, False), (False, True), (True, True)])
+def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays(
+    crossed: bool, apart: bool
+) -> None:
     case = next(case for case in CASES if case.family == "poisson")
     rows = frame("poisson")
     formula = "y ~ x + offset(known) + (x | h) + (1 | h:g)" + crossed * " + (1 | late)"
     model = hm.Model(formula, rows, family="poisson", priors=PRIORS | INTERCEPT)
     data, program = model.stan_data(), model._posterior.program
+    assert data["apart"].all()
+    if not apart:  # as with many levels
+        data |= {name: np.zeros_like(data[name]) for name in ("apart", "share")}
     outer_of = ["uvw".index(str(label)[0]) for label in model.design.groupings[1].levels]
     J = len(outer_of)
     points = np.random.default_rng(6).normal(0, 0.8, (50, int(data["D"]) + int(data["K"])))
@@ -400,9 +405,10 @@ def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays(cross
             r_late, more, of_late = effects(
                 W[n:, :1], R[n:, :3], sd[3:, None], d, z[6 + J :].reshape(1, 2), u[n:], extent[2]
             )
-            b[0] -= of_h[0] + rows["x"].mean() * of_h[1] + of_in[0] + of_late[0]
-            b[1] -= of_h[1]
+            b[0] -= of_late[0]
             lp += more
+        b[0] -= of_h[0] + rows["x"].mean() * of_h[1] + of_in[0]
+        b[1] -= of_h[1]
         lp += STUDENT.logpdf(b[0]) + LAPLACE.logpdf(b[1])
         codes = model.design.groupings[1].codes
         h = rows["h"].map("uvw".index)
