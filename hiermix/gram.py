@@ -196,7 +196,7 @@ def rotate(gram: Gram) -> Gram:
     if J == 0:
         return gram
     _, first, member, size = np.unique(
-        gram.ZtZ.reshape(J, -1), axis=0, return_index=True, return_inverse=True, return_counts=True
+        _rounded(gram.ZtZ), axis=0, return_index=True, return_inverse=True, return_counts=True
     )
     most = Q * columns
     large = np.flatnonzero(size > most)
@@ -217,3 +217,10 @@ def rotate(gram: Gram) -> Gram:
         np.concatenate([gram.ZtZ[rest], *designs]),
         np.concatenate([gram.ZtR[rest], *rows]),
     )  # fmt: skip
+
+
+def _rounded(ZtZ: FloatArray) -> FloatArray:
+    """Entries (J, QQ) to twelve digits of the largest: sums in another order are equal."""
+    size = np.sqrt(np.einsum("jqq->jq", ZtZ).max(axis=0))
+    size[size == 0] = 1.0
+    return np.round(ZtZ / np.outer(size, size), 12).reshape(len(ZtZ), -1) + 0.0

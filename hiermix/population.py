@@ -47,8 +47,8 @@ def common(gram: Gram) -> FloatArray:
 
 
 def few_levels(gram: Gram) -> int:
-    """Number of levels that have rows; none where they are not few."""
-    levels = np.count_nonzero(np.einsum("jqq->j", gram.ZtZ))
+    """Return the number of levels that have rows; none where they are not few."""
+    levels = int(np.count_nonzero(np.einsum("jqq->j", gram.ZtZ)))
     return levels if levels <= _FEW else 0
 
 
