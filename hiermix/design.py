@@ -581,8 +581,12 @@ class _Spec:
 
     @property
     def computes(self) -> bool:
-        """Whether the columns are more than the frame's own."""
-        return "(" in self.text
+        """Whether some column is more than one of the frame's own: a product, or a function."""
+        return any(
+            len(term.factors) > 1 or factor.eval_method.value == "python"
+            for term in self.spec.formula
+            for factor in term.factors
+        )
 
     def matrix(self, part: pd.DataFrame) -> FloatArray:
         """Return the columns for rows of an encoded frame."""

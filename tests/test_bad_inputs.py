@@ -118,6 +118,19 @@ def test_row_5_a_transform_that_gives_no_number() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "text", ["y ~ x * z", "y ~ x + (x:z | g)", "y ~ (x + z)**2", "y ~ x + (x * z || g)"]
+)
+def test_a_product_that_overflows_is_refused_at_fit_and_in_new_data(text: str) -> None:
+    z = np.linspace(1, 2, ROWS)
+    fitted, huge = design(text, frame(z=z)), put("x", 3, 1e200, z=z)
+    huge.loc[3, "z"] = 1e200
+    message = "term 'x:z' is not a finite number in 1 row (row 3)"
+    refuses(message, text, huge)
+    with pytest.raises(DataError, match=re.escape(message)):
+        fitted.on(huge)
+
+
 def test_row_6_a_group_whose_rows_are_all_missing() -> None:
     data = put("y", [0, 8, 16, 24, 32], np.nan)
     refuses("column 'y' has 5 missing values (rows 0, 8, 16, ...)", MODEL, data)
