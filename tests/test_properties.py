@@ -115,6 +115,8 @@ cells = st.one_of(
     ),
     st.lists(st.timedeltas(), min_size=ROWS, max_size=ROWS),
 )
+
+
 def good_frame(rows: int = 36) -> pd.DataFrame:
     rng = np.random.default_rng(11)
     return pd.DataFrame(
