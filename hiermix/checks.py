@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hiermix import kinds
 from hiermix.errors import (
     ArgumentError,
     DataError,
@@ -237,16 +238,39 @@ def one_kind(name: str, uniques: Sequence[object]) -> None:
         )
 
 
-def not_text(name: str, function: str) -> None:
+def not_text(name: str, function: str, uniques: Sequence[object]) -> None:
     """Raise because a function of numbers gets text."""
-    raise DataError(f"column {name!r} holds text, and {function}() needs numbers")
-
-
-def not_dates(name: str) -> None:
-    """Raise because dates are no numbers of their own accord."""
+    try:
+        pd.to_datetime(pd.Series(list(uniques), dtype=object), format="ISO8601")
+    except (ValueError, TypeError):
+        raise DataError(f"column {name!r} holds text, and {function}() needs numbers") from None
     raise DataError(
-        f"column {name!r} holds dates: make it a number, for example days since the first "
-        f"with (data[{name!r}] - data[{name!r}].min()).dt.days, or write C({name})"
+        f"column {name!r} holds text that reads as dates, and {function}() needs "
+        f"{'dates' if function in ('fourier', 'trend') else 'numbers'}: use "
+        f"pd.to_datetime(data[{name!r}])"
+    )
+
+
+def not_times(name: str, values: pd.Series, what: str) -> None:
+    """Raise because dates and durations are no numbers of their own accord."""
+    column = f"data[{name!r}]"
+    if what == "durations":
+        number = f"days with {column}.astype('timedelta64[ns]').dt.total_seconds() / 86400"
+    else:
+        if not isinstance(values.dtype, pd.DatetimeTZDtype):
+            column += ".astype('datetime64[ns]')"
+        number = f"days since the first with ({column} - {column}.min()).dt.days"
+    raise DataError(
+        f"column {name!r} holds {what}: write trend({name}), which counts years, or C({name}) for "
+        f"categories; or make it a number, for example {number}"
+    )
+
+
+def mixed_dates(name: str) -> None:
+    """Raise because dates are of several time zones or calendars."""
+    raise DataError(
+        f"column {name!r} holds dates of several kinds, such as several time zones: use "
+        f"pd.to_datetime(data[{name!r}], utc=True)"
     )
 
 
@@ -295,23 +319,12 @@ def term_levels_seen(text: str, found: Warning) -> None:
     raise DataError(f"{text!r} has levels that the fit never saw: {levels[0] if levels else found}")
 
 
-def still_numeric(name: str, values: pd.Series) -> None:
-    """Raise where a number of the fit is none in new data."""
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
-        return
-    found = [value for value in values.unique() if isinstance(value, str)]
-    what = f"holds text now ({first_three(found)})" if found else f"has dtype {values.dtype} now"
-    raise DataError(
-        f"column {name!r} was numeric in the fit and {what}: use data[{name!r}].astype(float)"
-    )
-
-
 # The response and what stands beside it ----------------------------------------------------------
 
 
 def numeric_response(values: pd.Series, name: str) -> None:
     """Raise unless the response is numeric."""
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf":
+    if kinds.is_numeric(values):
         return
     if isinstance(values.dtype, pd.CategoricalDtype):
         raise DataError(f"column {name!r} holds categories: the response must be numbers")
@@ -345,6 +358,15 @@ def _shown(value: object) -> str:
     return repr(plain)
 
 
+def usable_trials(name: str, trials: FloatArray, index: pd.Index) -> None:
+    """Raise unless the trials of new rows are whole numbers from 0 up."""
+    found = rows_that_break(
+        ~(trials >= 0) | (trials != np.floor(trials)) | np.isinf(trials), trials, index
+    )
+    if found:
+        raise DataError(f"trials must be whole numbers from 0 up: column {name!r} has {found}")
+
+
 def usable_weights(name: str, weights: FloatArray, index: pd.Index) -> None:
     """Raise unless weights are numbers from 0 up, and not all 0."""
     found = rows_that_break(~(weights >= 0) | np.isinf(weights), weights, index)
@@ -369,11 +391,11 @@ def right_length(what: str, length: int, rows: int) -> None:
 
 def numeric_column(name: str, values: pd.Series, what: str) -> None:
     """Raise unless weights, offsets and trials are numbers."""
-    if not (isinstance(values.dtype, np.dtype) and values.dtype.kind in "biuf"):
+    if not kinds.is_numeric(values):
         raise DataError(f"{what}: column {name!r} has dtype {values.dtype}, not numbers")
 
 
-def numeric_array(what: str, values: NDArray[np.generic]) -> None:
+def numeric_array(what: str, values: NDArray[np.generic] | pd.Series) -> None:
     """Raise unless weights and offsets that are no columns are arrays of numbers."""
     if values.ndim != 1 or values.dtype.kind not in "biuf":
         raise DataError(
@@ -414,7 +436,7 @@ def labels_read_apart(name: str, labels: Iterable[object]) -> None:
     """Raise if two labels are written the same way, as 1 and '1' are."""
     seen: dict[str, object] = {}
     for label in labels:
-        other = seen.setdefault(str(label), label)
+        other = seen.setdefault(kinds.spelled(label), label)
         if other is not label:
             raise DataError(
                 f"labels {_typed(other)} and {_typed(label)} of {name!r} read the same: "
@@ -539,30 +561,17 @@ def distinct_terms(labels: Sequence[str]) -> None:
 # New groups --------------------------------------------------------------------------------------
 
 
-def unseen_levels(
-    name: str,
-    new_levels: Sequence[object] | Labels,
-    new_groups: str,
-    known: Sequence[object] | Labels = (),
-) -> None:
+def unseen_levels(name: str, new_levels: Sequence[object] | Labels, new_groups: str) -> None:
     """Raise, under the policy ``"error"``, for labels that were not in the fit."""
     if new_groups != "error" or not len(new_levels):
         return
     were = "label" if len(new_levels) == 1 else "labels"
     raise DataError(
         f"{len(new_levels):,} {were} of {name!r} {'was' if len(new_levels) == 1 else 'were'} not "
-        f"in the fit: {first_three(new_levels)}."
-        f"{_other_type(new_levels, known)} "
+        f"in the fit: {first_three(new_levels)}. "
         "new_groups='population' sets their effect to zero, 'sample' draws it from the fitted "
         "spread."
     )
-
-
-def _other_type(new_levels: Sequence[object] | Labels, known: Sequence[object] | Labels) -> str:
-    texts = {str(label) for label in known}
-    if len(known) and all(str(label) in texts for label in new_levels):
-        return f" They read like labels of the fit, which are {type(known[0]).__name__}."
-    return ""
 
 
 def missing_labels(

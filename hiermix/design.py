@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, time
+from datetime import date
 from functools import cache
 from importlib import import_module
 from itertools import chain
@@ -22,8 +22,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hiermix import checks
+from hiermix import checks, kinds
 from hiermix.errors import ArgumentError, DataError, HiermixError, filtered_warnings
+from hiermix.expressions import Expressions, by_row, taken_out, worked_out
 from hiermix.formula import (
     TRANSFORMS,
     Formula,
@@ -38,6 +39,7 @@ from hiermix.formula import (
     unaliased,
     uses,
 )
+from hiermix.kinds import Kind, KnownLabels
 from hiermix.typing import FloatArray
 
 type Codes = NDArray[np.int32]
@@ -75,7 +77,7 @@ class Design:
 
     formula: Formula
     frame: pd.DataFrame
-    """The columns that the formula uses, as the user gave them."""
+    """The columns that the formula uses, in the storage of their kind."""
     others: pd.DataFrame
     """The other columns of the same rows. pandas copies on write: they stay as they were given."""
     rows: int
@@ -149,6 +151,7 @@ class Design:
         new_groups: str | None = None,
         weights: ArrayLike | None = None,
         offset: ArrayLike | None = None,
+        trials: bool = False,
     ) -> Design:
         """Put new rows through the encoding of this design.
 
@@ -165,7 +168,11 @@ class Design:
             caller, in `Grouping.new_levels` and as codes of -1.
         weights, offset
             Values per row, where the fit had arrays instead of columns.
+        trials
+            Whether the column of trials must be there.
         """
+        if trials and self._plan.roles.trials is not None and isinstance(new_data, pd.DataFrame):
+            checks.known_columns([self._plan.roles.trials], new_data)
         return _on(self, new_data, groups, new_groups, weights, offset)
 
 
@@ -213,7 +220,7 @@ def build(
     # 2. How each column is encoded, and the specs of X, of each Z, of offsets and response.
     encodings = {name: _encoding(name, frame[name], found) for name, found in roles.uses().items()}
     encoded = _encode(encodings, frame)
-    plan = _plan(roles, encodings, encoded, response_rule)
+    plan = _plan(roles, encodings, frame, encoded, response_rule)
 
     # 3. Levels and codes, the response and what stands beside it.
     groupings = tuple(_grouping(name, frame, plan, continuous) for name in roles.factors)
@@ -277,11 +284,13 @@ def _on(
     predictors = roles.predictors(wanted)
     checks.known_columns([*predictors, *roles.factor_columns(wanted)], new_data)
     frame = _select(new_data, [name for name in roles.columns if name in new_data.columns])
-    has_response = all(name in frame for name in roles.response_columns)
+    beside_response = [name for name in (roles.trials,) if name is not None]
+    has_response = all(name in frame for name in (*roles.response_columns, *beside_response))
 
     # 2. The same encoding; missing values may stand in the response alone.
     for name in predictors:
         checks.no_missing(name, frame[name])
+    frame = _in_kind(plan, frame, predictors, roles.factor_columns(wanted))
     shown = {*predictors, *(roles.response_columns if has_response else ())}
     encodings = {name: each for name, each in plan.encodings.items() if name in shown}
     encoded = _encode(encodings, frame)
@@ -290,12 +299,14 @@ def _on(
 
     # 3. Codes by label, the response and what stands beside it.
     groupings = tuple(
-        _grouping_on(each, frame, new_groups, encode=each.name in wanted)
+        _grouping_on(each, frame, plan, new_groups, encode=each.name in wanted)
         for each in fitted.groupings
     )
     if plan.array_offset and offset is None:
         raise DataError("the fit had an offset that is no column: pass offset= for the new rows")
     beside = _beside(plan, frame, encoded, weights, offset)
+    if beside.trials is not None:
+        checks.usable_trials(str(roles.formula.trials), beside.trials, frame.index)
     response = _response(plan, frame, encoded, beside.trials) if has_response else None
     return replace(
         fitted,
@@ -405,8 +416,21 @@ def _select(data: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return some columns without copying their values."""
     for name in names:
         checks.hashable(name, data[name])
-    frame = pd.DataFrame({name: data[name].array for name in names}, copy=False)
+    frame = pd.DataFrame({name: kinds.stored(data[name]).array for name in names}, copy=False)
     return frame.set_axis(data.index) if names else pd.DataFrame(index=data.index)
+
+
+def _in_kind(
+    plan: _Plan, frame: pd.DataFrame, predictors: Sequence[str], factors: Sequence[str]
+) -> pd.DataFrame:
+    """Return new rows with every predictor and label read as the kind that it was in the fit."""
+    read = {}
+    for name in _unique(predictors, factors):
+        encoding = plan.encodings.get(name)
+        labels = encoding is None or encoding.levels is not None
+        read[name] = plan.kind_of[name].read(frame[name], labels=labels)
+    return frame.assign(**{name: values for name, values in read.items()
+                           if values is not frame[name]})  # fmt: skip
 
 
 def _complete_rows(
@@ -423,7 +447,7 @@ def _complete_rows(
     for name in roles.factor_columns(roles.factors):
         before, after = frame[name].dropna(), frame[name].iloc[kept]
         checks.groups_left(name, before.unique(), after.unique())
-    return frame.iloc[kept], kept
+    return _select(frame.iloc[kept], list(map(str, frame))), kept
 
 
 def _given(
@@ -476,7 +500,8 @@ class _Encoding:
         """Return the position of each row's level, found by value."""
         codes, uniques = pd.factorize(values)
         place = {level: position for position, level in enumerate(levels)}
-        table = np.array([*(place.get(_plain(unique), -1) for unique in uniques), -1])
+        known = KnownLabels(levels)
+        table = np.array([*(place.get(known.find(unique), -1) for unique in uniques), -1])
         checks.levels_seen(self.name, values, (table[codes] == -1) & (codes != -1), levels)
         return table[codes]
 
@@ -487,33 +512,46 @@ def _encoding(name: str, values: pd.Series, found: Sequence[Use]) -> _Encoding:
     how = {use.how for use in found}
     if isinstance(values.dtype, pd.CategoricalDtype):
         used = values.cat.remove_unused_categories().cat.categories
-        return _Encoding(name, tuple(_plain(level) for level in used))
+        return _Encoding(name, _plain_levels(name, used))
     if how == {"category"}:
-        return _Encoding(name, _levels(values))
-    if _is_dates(values) and "bare" in how:
-        checks.not_dates(name)
-    if pd.api.types.is_numeric_dtype(values.dtype) or _is_dates(values):
-        return _Encoding(name, None, _levels(values) if "category" in how else None)
+        return _Encoding(name, _levels(name, values))
+    what = kinds.what(values)
+    if what in ("dates", "durations"):
+        _check_times(name, values, found)
+    if what != "categories":
+        return _Encoding(name, None, _levels(name, values) if "category" in how else None)
     return _boxed_encoding(name, values, found)
 
 
-def _levels(values: pd.Series) -> tuple[object, ...]:
-    return tuple(_in_order([_plain(level) for level in values.unique()]))
+def _check_times(name: str, values: pd.Series, found: Sequence[Use]) -> None:
+    """Raise where dates or durations would be taken for numbers: only some functions know them."""
+    for use in found:
+        knows = use.how != "number" or by_row(use.function) or use.function in ("fourier", "trend")
+        if use.how == "bare" or not knows:
+            checks.not_times(name, values, kinds.what(values))
+
+
+def _levels(name: str, values: pd.Series) -> tuple[object, ...]:
+    return _plain_levels(name, _in_order(values.unique()))
+
+
+def _plain_levels(name: str, levels: Iterable[object]) -> tuple[object, ...]:
+    plain = tuple(kinds.plain(level) for level in levels)
+    checks.labels_read_apart(name, plain)
+    return plain
 
 
 def _boxed_encoding(name: str, values: pd.Series, found: Sequence[Use]) -> _Encoding:
     """Decide for columns of text and of Python objects."""
-    uniques = [_plain(value) for value in values.unique()]
-    if all(isinstance(value, bool) for value in uniques):
-        return _Encoding(name, None)
+    uniques = [kinds.plain(value) for value in values.unique()]
     checks.not_numbers_in_disguise(name, values.dtype, uniques)
-    if any(isinstance(value, date | pd.Period) for value in values.unique()):
-        checks.not_dates(name)
+    if any(isinstance(value, date) for value in values.unique()):
+        checks.mixed_dates(name)
     checks.one_kind(name, uniques)
     for use in found:
         if use.how == "number":
-            checks.not_text(name, use.function)
-    return _Encoding(name, _levels(values))
+            checks.not_text(name, use.function, uniques)
+    return _Encoding(name, _levels(name, values))
 
 
 def _encode(encodings: Mapping[str, _Encoding], frame: pd.DataFrame) -> pd.DataFrame:
@@ -523,49 +561,37 @@ def _encode(encodings: Mapping[str, _Encoding], frame: pd.DataFrame) -> pd.DataF
 
 
 def _numbers(name: str, values: pd.Series, *, whole: bool) -> pd.Series:
-    """Return numbers as float64, truth values as bool, dates as they are.
+    """Return numbers as float64, truth values as they are, dates by the clock on the wall.
 
     Whole numbers would overflow in products and powers, and in silence; they stay whole where they
     are categories too, so that their labels do.
     """
-    if _is_dates(values):
+    what = kinds.what(values)
+    if what == "dates":
+        return kinds.moments(values)
+    if what != "numeric" or (whole and values.dtype.kind in "iu"):
         return values
-    if values.dtype == object and all(isinstance(value, bool | np.bool_) for value in values):
-        return values.astype(bool)
-    if isinstance(values.dtype, np.dtype) and values.dtype.kind == "b":
-        return values
-    if pd.api.types.is_numeric_dtype(values.dtype) and not (whole and values.dtype.kind in "iu"):
-        dtype = np.dtype(np.float64)
-        numbers = values.to_numpy(dtype=dtype, na_value=np.nan)
-        values = pd.Series(numbers, index=values.index, copy=False)
-    checks.still_numeric(name, values)
+    numbers = values.to_numpy(dtype=np.dtype(np.float64), na_value=np.nan)
+    values = pd.Series(numbers, index=values.index, copy=False)
     checks.finite(name, values)
     return values
-
-
-def _is_dates(values: pd.Series) -> bool:
-    return pd.api.types.is_datetime64_any_dtype(values.dtype)
-
-
-def _plain(label: object) -> object:
-    """Return a label as a Python object; dates as ISO text."""
-    if isinstance(label, np.generic):
-        return _plain(label.item())
-    if isinstance(label, datetime):  # pd.Timestamp is one
-        midnight = label.time() == time() and label.tzinfo is None
-        return label.date().isoformat() if midnight else label.isoformat()
-    if isinstance(label, date):
-        return label.isoformat()
-    return str(label) if isinstance(label, pd.Period) else label
 
 
 def _in_order(labels: Iterable[Any]) -> list[Any]:
     """Sort labels; labels of several types by type first."""
     labels = list(labels)
+    return [labels[place] for place in _order(labels)]
+
+
+def _order(labels: Iterable[Any]) -> NDArray[np.intp]:
+    """Return the positions of labels in order."""
+    labels = list(labels)
+    places = range(len(labels))
     try:
-        return sorted(labels)
+        found = sorted(places, key=lambda place: labels[place])
     except TypeError:
-        return sorted(labels, key=lambda label: (type(label).__name__, str(label)))
+        found = sorted(places, key=lambda place: (type(labels[place]).__name__, str(labels[place])))
+    return np.array(found, dtype=np.intp)
 
 
 # Specs: what formulaic knows of one sum of terms -----------------------------------------------
@@ -578,6 +604,7 @@ class _Spec:
     text: str
     labels: tuple[str, ...]
     spec: Any
+    expressions: Expressions
 
     @property
     def computes(self) -> bool:
@@ -594,6 +621,8 @@ class _Spec:
             return np.empty((len(part), 0))
         if self.labels == ("Intercept",):
             return np.ones((len(part), 1))
+        with _phrased(self.text):
+            part = worked_out(self.expressions, part)
         return np.asarray(_materialise(self.spec, part), dtype=np.float64)
 
 
@@ -602,13 +631,16 @@ def _fit_spec(text: str, encoded: pd.DataFrame) -> _Spec:
     from formulaic import Formula as Terms
     from formulaic import ModelSpec
 
+    source, expressions = taken_out(text)
     with _phrased(text):
-        terms = Terms(aliased(text))
+        terms = Terms(source)
         transform_state: dict[str, Any] = {}
         encoder_state: dict[str, Any] = {}
         for expression in _stateful(terms):
             spec = ModelSpec.from_spec(f"0 + {expression}", output="numpy", na_action="ignore")
-            fitted = _materialise(spec, _rows_with_state(expression, encoded)).model_spec
+            fitted = _materialise(
+                spec, _rows_with_state(expression, expressions, encoded)
+            ).model_spec
             transform_state |= fitted.transform_state
             encoder_state |= fitted.encoder_state
     spec = ModelSpec.from_spec(
@@ -618,8 +650,11 @@ def _fit_spec(text: str, encoded: pd.DataFrame) -> _Spec:
         transform_state=transform_state,
         encoder_state=encoder_state,
     )
-    fitted = _materialise(spec, encoded.iloc[:2]).model_spec
-    return _Spec(text, tuple(unaliased(label) for label in fitted.column_names), fitted)
+    with _phrased(text):
+        first = worked_out(expressions, encoded.iloc[:2])
+    fitted = _materialise(spec, first).model_spec
+    labels = tuple(unaliased(label) for label in fitted.column_names)
+    return _Spec(text, labels, fitted, expressions)
 
 
 def _stateful(terms: Any) -> list[str]:
@@ -641,12 +676,17 @@ def _stateful(terms: Any) -> list[str]:
     return found
 
 
-def _rows_with_state(expression: str, encoded: pd.DataFrame) -> pd.DataFrame:
+def _rows_with_state(
+    expression: str, expressions: Expressions, encoded: pd.DataFrame
+) -> pd.DataFrame:
     """Return every row, or one of each level where only the levels are the state."""
+    named = {node.id for node in ast.walk(check_expression(expression))
+             if isinstance(node, ast.Name)}  # fmt: skip
+    rows = worked_out({name: expressions[name] for name in named & expressions.keys()}, encoded)
     found = expression_uses(expression)
     if found and all(use.how == "category" for use in found):
-        return encoded[~encoded.duplicated([alias(use.column) for use in found])]
-    return encoded
+        return rows[~rows.duplicated([name for name in rows if name in named])]
+    return rows
 
 
 def _materialise(spec: Any, part: pd.DataFrame) -> Any:
@@ -690,6 +730,9 @@ class _Plan:
     """Everything a design needs to encode rows, and nothing of the rows themselves."""
 
     roles: _Roles
+    kind_of: Mapping[str, Kind]
+    labels: Mapping[str, KnownLabels]
+    """Of the columns of grouping factors."""
     encodings: Mapping[str, _Encoding]
     population: _Spec
     effects: Mapping[str, tuple[_Spec, ...]]
@@ -702,12 +745,16 @@ class _Plan:
 def _plan(
     roles: _Roles,
     encodings: Mapping[str, _Encoding],
+    frame: pd.DataFrame,
     encoded: pd.DataFrame,
     response_rule: ResponseRule | None,
 ) -> _Plan:
     formula = roles.formula
+    factors = roles.factor_columns(roles.factors)
     return _Plan(
         roles=roles,
+        kind_of={str(name): Kind.of(str(name), frame[name]) for name in frame},
+        labels={name: KnownLabels(_column_codes(name, frame[name])[1]) for name in factors},
         encodings=encodings,
         population=_fit_spec(formula.population, encoded),
         effects={
@@ -749,16 +796,16 @@ def _grouping(name: str, frame: pd.DataFrame, plan: _Plan, continuous: bool) -> 
 
 
 def _grouping_on(
-    fitted: Grouping, frame: pd.DataFrame, new_groups: str | None, *, encode: bool
+    fitted: Grouping, frame: pd.DataFrame, plan: _Plan, new_groups: str | None, *, encode: bool
 ) -> Grouping:
     """Return a fitted grouping with codes for other rows: by label, never by position."""
     if not encode:
         return replace(fitted, codes=np.full(len(frame), -1, dtype=np.int32))
-    codes, labels = _codes(fitted.name, fitted.columns, frame)
+    codes, labels = _codes(fitted.name, fitted.columns, frame, plan.labels)
     position = {label: place for place, label in enumerate(fitted.levels)}
     unseen = [label for label in labels if label not in position]
     if new_groups is not None:
-        checks.unseen_levels(fitted.name, unseen, new_groups, fitted.levels)
+        checks.unseen_levels(fitted.name, unseen, new_groups)
         checks.missing_labels(fitted.name, codes == -1, new_groups, frame.index)
     if unseen:
         checks.labels_read_apart(fitted.name, [*fitted.levels, *unseen])
@@ -767,11 +814,20 @@ def _grouping_on(
     return replace(fitted, codes=table[codes], new_levels=_objects(unseen))
 
 
-def _codes(name: str, factor: Sequence[str], frame: pd.DataFrame) -> tuple[Codes, list[object]]:
-    """Return a code per row and the labels in order; -1 where a label is missing."""
-    codes, labels = _column_codes(factor[0], frame[factor[0]])
+def _codes(
+    name: str,
+    factor: Sequence[str],
+    frame: pd.DataFrame,
+    known: Mapping[str, KnownLabels] | None = None,
+) -> tuple[Codes, list[object]]:
+    """Return a code per row and the labels in order; -1 where a label is missing.
+
+    With `known`, labels are those of the fit, however they are written.
+    """
+    each = known or {}
+    codes, labels = _column_codes(factor[0], frame[factor[0]], each.get(factor[0]))
     for column in factor[1:]:
-        inner, inner_labels = _column_codes(column, frame[column])
+        inner, inner_labels = _column_codes(column, frame[column], each.get(column))
         codes, labels = _crossed(codes, labels, inner, inner_labels)
         checks.labels_read_apart(name, labels)
     return codes.astype(np.int32), labels
@@ -788,28 +844,37 @@ def _crossed(
     pairs = np.where((outer < 0) | (inner < 0), -1, outer * size + inner)
     codes, found = pd.factorize(pairs, sort=True)
     missing = int((found < 0).sum())
+    spelled = kinds.spelled
     labels = [
-        f"{outer_labels[pair // size]}:{inner_labels[pair % size]}" for pair in found[missing:]
+        f"{spelled(outer_labels[pair // size])}:{spelled(inner_labels[pair % size])}"
+        for pair in found[missing:]
     ]
     return codes - missing, list(labels)
 
 
-def _column_codes(name: str, values: pd.Series) -> tuple[NDArray[np.int64], list[object]]:
+def _column_codes(
+    name: str, values: pd.Series, known: KnownLabels | None = None
+) -> tuple[NDArray[np.int64], list[object]]:
     """Return codes and labels of one column; categories keep their order, others are sorted."""
+    checks.no_mixed_truth(name, values)
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.cat.remove_unused_categories()
-        codes, labels = values.cat.codes.to_numpy(), _plain_labels(name, values.cat.categories)
-        return codes.astype(np.int64), labels
-    checks.no_mixed_truth(name, values)
-    codes, uniques = pd.factorize(values)
-    labels = _plain_labels(name, uniques)
-    ordered = _in_order(labels)
-    place = {label: position for position, label in enumerate(ordered)}
-    return np.array([*(place[label] for label in labels), -1])[codes], ordered
+        codes, uniques = values.cat.codes.to_numpy().astype(np.int64), values.cat.categories
+        order = np.arange(len(uniques))
+    else:
+        codes, uniques = pd.factorize(values)
+        order = _order(uniques)
+    labels = _plain_labels(name, uniques[order])
+    if known is not None:
+        labels = [known.find(label) for label in labels]
+    place = {label: position for position, label in enumerate(dict.fromkeys(labels))}
+    table = np.full(len(uniques) + 1, -1)
+    table[order] = [place[label] for label in labels]
+    return table[codes], list(place)
 
 
-def _plain_labels(name: str, uniques: pd.Index) -> list[object]:
-    labels = [_plain(label) for label in uniques]
+def _plain_labels(name: str, uniques: Iterable[object]) -> list[object]:
+    labels = [kinds.plain(label) for label in uniques]
     for label in labels:
         if not isinstance(label, str | int | float):
             checks.plain_label(name, label)
@@ -915,6 +980,8 @@ def _offset(
 
 
 _CENSORED = {"left": -1.0, "none": 0.0, "right": 1.0, "interval": 2.0}
+_CENSORED |= {kinds.spelled(code): code for code in _CENSORED.values()}
+_CENSORED |= {"False": 0.0, "True": 1.0}
 
 
 def _censored(column: str | None, frame: pd.DataFrame) -> FloatArray | None:
@@ -922,13 +989,9 @@ def _censored(column: str | None, frame: pd.DataFrame) -> FloatArray | None:
     if column is None or column not in frame:
         return None
     values = frame[column]
-    if not pd.api.types.is_numeric_dtype(values.dtype):
-        codes = values.astype(object).map(_CENSORED)
-        checks.known_censoring(column, values, codes.isna().to_numpy())
-        return np.asarray(codes, dtype=np.float64)
-    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    checks.known_censoring(column, values, ~np.isin(numbers, list(_CENSORED.values())))
-    return numbers
+    codes = np.array([_CENSORED.get(kinds.spelled(value), np.nan) for value in values.tolist()])
+    checks.known_censoring(column, values, np.isnan(codes))
+    return codes
 
 
 def _numeric(column: str, frame: pd.DataFrame, what: str) -> FloatArray:
@@ -937,10 +1000,10 @@ def _numeric(column: str, frame: pd.DataFrame, what: str) -> FloatArray:
 
 
 def _array(what: str, given: ArrayLike, rows: int) -> FloatArray:
-    array = np.asarray(given)
+    array = kinds.numbers(given)
     checks.numeric_array(what, array)
     checks.right_length(what, len(array), rows)
-    return array.astype(np.float64)
+    return np.asarray(array, dtype=np.float64)
 
 
 def _one_column(spec: _Spec, encoded: pd.DataFrame) -> FloatArray:

@@ -10,8 +10,9 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
-from hiermix import families
+from hiermix import families, kinds
 from hiermix.design import Design, Grouping
 from hiermix.engines import Samples
 from hiermix.typing import FloatArray
@@ -164,9 +165,32 @@ def plain(labels: np.ndarray) -> np.ndarray:
     return np.array(labels.tolist())
 
 
+def relabelled(tree: "xr.DataTree", design: Design) -> "xr.DataTree":
+    """Give the levels of a tree that 0.1 wrote the labels of today: it joined 1.0 and 2 to 1.0:2.
+
+    Levels have been in the same order ever since.
+    """
+    posterior = tree["posterior"].to_dataset()
+    for grouping in design.groupings:
+        dim = str(posterior[f"r_{grouping.name}"].dims[2])
+        if posterior.sizes[dim] == len(grouping.levels):
+            posterior = posterior.assign_coords({dim: plain(grouping.levels)})
+    tree["posterior"] = type(tree)(posterior)
+    return tree
+
+
 def _columns(design: Design) -> "xr.Dataset":
-    """Columns that the formula uses, so that a saved fit can rebuild its design."""
+    """Columns that the formula uses, in types that xarray has: other labels as text."""
     import xarray as xr
 
-    return xr.Dataset({str(name): (("row",), design.frame[name].to_numpy())
+    return xr.Dataset({str(name): (("row",), _in_numpy(design.frame[name]))
                        for name in design.frame})  # fmt: skip
+
+
+def _in_numpy(column: pd.Series) -> np.ndarray:
+    if isinstance(column.dtype, np.dtype) and column.dtype != object:
+        return column.to_numpy()
+    codes, uniques = pd.factorize(column)
+    labels = [label if isinstance(label, str | int | float) else str(label)
+              for label in map(kinds.plain, uniques)]  # fmt: skip
+    return np.array(labels)[codes]

@@ -419,8 +419,9 @@ class Fit:
     ) -> Predictor:
         predict.check_kind(kind)
         design = predict.rows_on(
-            self.design, new_data, group_effects=group_effects, new_groups=new_groups, offset=offset
-        )
+            self.design, new_data, group_effects=group_effects, new_groups=new_groups,
+            offset=offset, kind=kind,
+        )  # fmt: skip
         return predict.predictor(
             self.data, design, self.model.family,
             group_effects=group_effects, new_groups=new_groups, seed=seed,

@@ -9,7 +9,7 @@ canonical way, so that equal formulas are equal whatever their spacing.
 import ast
 import keyword
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, NoReturn
 
@@ -60,6 +60,7 @@ A function must either work element by element or be one of formulaic's stateful
 
 _FUNCTION_WORDS = frozenset(name.partition(".")[0] for name in TRANSFORMS)
 _QUOTED_ALIAS = re.compile(r"__q([0-9a-f]+)")
+_ALIAS = re.compile(r"__([qe])((?:[0-9a-f]{2})+)")
 _LONGEST = 10_000
 _DEEPEST = 40
 _HIGHEST_POWER = 9
@@ -193,16 +194,52 @@ def alias(column: str) -> str:
     return column if _is_word(column) else f"__q{column.encode().hex()}"
 
 
-def aliased(text: str) -> str:
-    """Return a piece of a parsed formula with identifiers in place of backticks."""
-    return "".join(
+def alias_of(expression: str) -> str:
+    """Return an identifier that stands for an expression."""
+    return f"__e{expression.encode().hex()}"
+
+
+def aliased(text: str, call: Callable[[str], str] = str) -> str:
+    """Return a piece of a parsed formula with identifiers in place of backticks.
+
+    What `call` returns takes the place of each call that is not inside another.
+    """
+    words = [
         alias(token.text[1:-1]) if token.kind == "quoted" else token.text for token in _tokens(text)
-    )
+    ]
+    parts, start = [], 0
+    for end in _ends(words):
+        inside = end > start + 1  # a name, its brackets and what they hold
+        part = "".join(words[start:end])
+        parts.append(call(part) if inside else part)
+        start = end
+    return "".join(parts)
+
+
+def _ends(words: Sequence[str]) -> Iterator[int]:
+    """Yield where each word ends, a call being one word."""
+    place = 0
+    while place < len(words):
+        name = words[place]
+        place += 1
+        if place < len(words) and words[place] == "(" and name[0].isidentifier():
+            depth = 0
+            while True:
+                depth += (words[place] == "(") - (words[place] == ")")
+                place += 1
+                if depth == 0:
+                    break
+        yield place
 
 
 def unaliased(label: str) -> str:
-    """Return a label with the columns' own names."""
-    return _QUOTED_ALIAS.sub(lambda match: bytes.fromhex(match[1]).decode(), label)
+    """Return a label with the columns' own names, and expressions as they are written."""
+
+    def name(match: re.Match[str]) -> str:
+        text = bytes.fromhex(match[2]).decode()
+        return unaliased(text) if match[1] == "e" else text
+
+    return _ALIAS.sub(name, label)
 
 
 def check_expression(text: str) -> ast.expr:
@@ -730,7 +767,7 @@ def _is_plain(node: ast.AST) -> bool:
     """Tell whether a leaf of the tree is a column, a contrast, a number, text or None."""
     match node:
         case ast.Name(name):
-            return not name.startswith("__") or _QUOTED_ALIAS.fullmatch(name) is not None
+            return not name.startswith("__") or _ALIAS.fullmatch(name) is not None
         case ast.Constant(value):
             return value is None or type(value) in (bool, int, float, str)
     return isinstance(node, ast.Attribute) and ast.unparse(node) in CONTRASTS

@@ -19,6 +19,7 @@ from hiermix import (
     describe,
     effects,
     families,
+    kinds,
     origins,
     spreads,
     storage,
@@ -277,7 +278,7 @@ def _as_column(
     """Put an array beside the data, so that a saved fit has it too; return the column's name."""
     if values is None or isinstance(values, str) or not isinstance(data, pd.DataFrame):
         return data, values if isinstance(values, str) else None
-    array = np.asarray(values)
+    array = kinds.numbers(values)
     checks.numeric_array(name, array)
     checks.right_length(name, len(array), len(data))
     return data.assign(**{f"({name})": array}), f"({name})"
@@ -311,4 +312,4 @@ def load(path: str | Path) -> Fit:
     # Files of 0.1 know no origins: their priors hold at x = 0, as priors that are written do.
     found = json.loads(tree.attrs.get("origins", "{}"))
     model.origins = dict(model.origins) | {name: np.array(each) for name, each in found.items()}
-    return Fit(model, tree)
+    return Fit(model, trees.relabelled(tree, model.design))

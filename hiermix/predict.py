@@ -112,13 +112,16 @@ def rows_on(
     group_effects: Effects = "all",
     new_groups: str = "error",
     offset: ArrayLike | None = None,
+    kind: str = "mean",
 ) -> Design:
     """Put rows through the door of the fit; None stands for the fitted rows."""
     wanted = factors(fitted, group_effects)
     check_policy(new_groups)
     if new_data is None:
         return fitted
-    return fitted.on(new_data, groups=wanted, new_groups=new_groups, offset=offset)
+    return fitted.on(
+        new_data, groups=wanted, new_groups=new_groups, offset=offset, trials=kind != "linear"
+    )
 
 
 def linear(

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hiermix import checks
+from hiermix import checks, kinds
 from hiermix.errors import ArgumentError, DataError, first_three
 from hiermix.typing import FloatArray
 
@@ -73,9 +73,7 @@ def binary(
     """0 and 1, truth values, or two labels of which `success` is 1."""
     if success is not None:
         return _is_success(values, name, success)
-    if pd.api.types.is_bool_dtype(values.dtype):
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)
-    if not pd.api.types.is_numeric_dtype(values.dtype):
+    if not kinds.is_numeric(values):
         _refuse_labels(values, name, family)
     y = _numbers(values, name)
     return _keep((y != 0) & (y != 1), y, values, name, f"family {family!r} needs 0 or 1")
@@ -83,8 +81,6 @@ def binary(
 
 def _refuse_labels(values: pd.Series, name: str, family: str) -> None:
     labels = list(pd.unique(values.dropna()))
-    if all(isinstance(label, bool) for label in labels):
-        return
     # The label that reads like one is the likelier success.
     said = [label for label in labels if str(label).lower() in ("yes", "true", "success", "1")]
     raise DataError(
@@ -137,7 +133,7 @@ def ordered_categories(values: pd.Series, name: str, family: str) -> tuple[objec
                 f"Use data[{name!r}].cat.as_ordered()"
             )
         return tuple(values.cat.remove_unused_categories().cat.categories)
-    if not pd.api.types.is_numeric_dtype(values.dtype):
+    if not kinds.is_numeric(values):
         raise DataError(
             f"family {family!r} needs whole numbers or ordered categories: column {name!r} holds "
             f"labels. Use pd.Categorical(data[{name!r}], categories=[...], ordered=True)"

@@ -15,20 +15,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix.errors import DataError
+from hiermix.errors import ArgumentError, DataError
+from hiermix.kinds import period_freq
 
 if TYPE_CHECKING:
     import xarray as xr
 
 ON_DEMAND = "on_demand"
 """Attribute of groups that are worked out again instead of saved."""
-FORMAT = 1
+FORMAT = 2
 """Version of the files that this code writes; files of a later one are refused."""
+SUFFIXES = (".nc", ".nc4", ".netcdf", "")
 
 
 def save(tree: "xr.DataTree", frame: pd.DataFrame, path: str | Path) -> None:
     """Write the tree to a temporary file beside `path`, then rename it into place."""
     path = Path(path)
+    if path.suffix.lower() not in SUFFIXES:
+        raise ArgumentError(
+            f"a fit is saved as netCDF, not as {path.suffix[1:]!r}: write "
+            f"{str(path.with_suffix('.nc'))!r}"
+        )
     out = tree.filter(lambda node: ON_DEMAND not in node.attrs)
     out.attrs = dict(tree.attrs)
     columns, kinds = _encode(frame)
@@ -86,28 +93,46 @@ def load(path: str | Path) -> tuple["xr.DataTree", pd.DataFrame]:
     return tree, _decode(tree["constant_data"].to_dataset(), json.loads(tree.attrs["columns"]))
 
 
+# Columns -----------------------------------------------------------------------------------------
+
+
 def _encode(frame: pd.DataFrame) -> tuple[dict[str, np.ndarray], list[dict[str, Any]]]:
     """Columns as plain arrays, and what turns them back: names, dtypes, categories."""
-    arrays, kinds = {}, []
+    arrays: dict[str, np.ndarray] = {}
+    kinds = []
     for position, name in enumerate(frame.columns):
-        column = frame[name]
-        kind: dict[str, Any] = {"name": str(name), "dtype": str(column.dtype)}
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            categories = column.cat.categories
-            kind |= {"dtype": "category", "categories": categories.tolist(),
-                     "ordered": bool(column.cat.ordered)}  # fmt: skip
-            arrays[f"column_{position}"] = column.cat.codes.to_numpy()
-        elif column.dtype.kind in "M":
-            arrays[f"column_{position}"] = (
-                column.to_numpy().astype("datetime64[ns]").astype(np.int64)
-            )
-            kind["dtype"] = "datetime64[ns]"
-        elif column.dtype.kind in "OUT" or isinstance(column.dtype, pd.StringDtype):
-            arrays[f"column_{position}"], kind["types"] = _texts(column)
-        else:
-            arrays[f"column_{position}"] = column.to_numpy()
-        kinds.append(kind)
+        packed, kind = _pack(frame[name])
+        arrays |= {f"column_{position}{part}": array for part, array in packed.items()}
+        kinds.append({"name": str(name), **kind})
     return arrays, kinds
+
+
+def _pack(column: pd.Series) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the plain arrays of a stored column by the ends of their names, and its kind."""
+    dtype: Any = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        packed, kind = _pack(pd.Series(dtype.categories))
+        levels = {part: array.tolist() for part, array in packed.items()}
+        return {"": column.cat.codes.to_numpy()}, {
+            "dtype": "category", "levels": levels, "of": kind, "ordered": bool(dtype.ordered)
+        }  # fmt: skip
+    if isinstance(dtype, pd.IntervalDtype):
+        left, kind = _pack(pd.Series(column.array.left))
+        right, _ = _pack(pd.Series(column.array.right))
+        packed = {f"_{end}": packed[""] for end, packed in (("left", left), ("right", right))}
+        return packed, {"dtype": "interval", "ends": kind, "closed": dtype.closed}
+    if isinstance(dtype, pd.PeriodDtype):
+        return {"": column.array.asi8}, {"dtype": "period", "freq": period_freq(dtype)}
+    if isinstance(dtype, pd.DatetimeTZDtype):
+        packed, kind = _pack(column.dt.tz_convert("UTC").dt.tz_localize(None))
+        return packed, kind | {"zone": str(dtype.tz)}
+    if dtype.kind in "Mm":
+        return {"": column.to_numpy().view(np.int64)}, {"dtype": str(dtype)}
+    if dtype.kind in "OUT" or isinstance(dtype, pd.StringDtype):
+        texts, types = _texts(column)
+        return {"": texts}, {"dtype": str(dtype), "types": types}
+    wider = {"float16": np.float32, "float128": np.float64}.get(str(dtype), dtype)
+    return {"": column.to_numpy().astype(wider)}, {"dtype": str(dtype)}
 
 
 def _texts(column: pd.Series) -> tuple[np.ndarray, str]:
@@ -120,23 +145,39 @@ def _texts(column: pd.Series) -> tuple[np.ndarray, str]:
 def _decode(columns: "xr.Dataset", kinds: list[Mapping[str, Any]]) -> pd.DataFrame:
     frame = {}
     for position, kind in enumerate(kinds):
-        values = columns[f"column_{position}"].to_numpy()
-        frame[kind["name"]] = _column(values, kind)
+        name = f"column_{position}"
+        packed = {str(each).removeprefix(name): columns[each].to_numpy() for each in columns
+                  if str(each) == name or str(each).startswith(f"{name}_")}  # fmt: skip
+        frame[kind["name"]] = _unpack(packed, kind)
     return pd.DataFrame(frame)
 
 
-def _column(values: np.ndarray, kind: Mapping[str, Any]) -> Any:
-    if kind["dtype"] == "category":
-        dtype = pd.CategoricalDtype(kind["categories"], ordered=kind["ordered"])
-        return pd.Categorical.from_codes(values.astype(int), dtype=dtype)
-    if kind["dtype"].startswith("datetime64"):
-        return values.astype("datetime64[ns]")
+def _unpack(packed: Mapping[str, Any], kind: Mapping[str, Any]) -> Any:
+    """Return the column that `_pack` took apart, here or in version 0.1."""
+    dtype = kind["dtype"]
+    if dtype == "category":
+        old = kind.get("categories")  # what 0.1 wrote
+        levels = _unpack(kind["levels"], kind["of"]) if old is None else old
+        whole = pd.CategoricalDtype(pd.Index(levels), ordered=kind["ordered"])
+        return pd.Series(pd.Categorical.from_codes(packed[""].astype(int), dtype=whole))
+    if dtype == "interval":
+        left, right = (pd.Index(_unpack({"": packed[f"_{end}"]}, kind["ends"]))
+                       for end in ("left", "right"))  # fmt: skip
+        return pd.Series(pd.arrays.IntervalArray.from_arrays(left, right, closed=kind["closed"]))
+    if dtype == "period":
+        return pd.Series(
+            pd.arrays.PeriodArray(np.asarray(packed[""], np.int64), pd.PeriodDtype(kind["freq"]))
+        )
+    values = np.asarray(packed[""])
+    if dtype.startswith(("datetime64", "timedelta64")):
+        times = pd.Series(values.astype(np.int64).view(dtype))
+        return times.dt.tz_localize("UTC").dt.tz_convert(kind["zone"]) if "zone" in kind else times
     if "types" in kind:
         texts = [str(value) for value in values]
         if kind["types"] == "json":
             return pd.Series([json.loads(text) for text in texts], dtype=object)
-        return pd.Series(texts, dtype=kind["dtype"])
-    return pd.Series(values).astype(kind["dtype"])
+        return pd.Series(texts, dtype=dtype)
+    return pd.Series(values).astype(dtype)
 
 
 def _tree_of(columns: Mapping[str, np.ndarray]) -> "xr.DataTree":

@@ -4,14 +4,17 @@ A new group gets the same draws whatever stands beside it, and a row the same no
 stands: streams are counter-based (Philox; Salmon et al., 2011) and keyed by a hash.
 """
 
+import re
 from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hiermix import kinds
 from hiermix.design import Design
 from hiermix.formula import Formula, columns
+from hiermix.typing import FloatArray
 
 type Hashes = NDArray[np.uint64]
 
@@ -71,13 +74,27 @@ def _mix(hashes: Hashes) -> Hashes:
 
 
 def _hash(values: pd.Series) -> Hashes:
-    """Hash by value: neither the width of numbers nor the order of categories matters."""
-    if pd.api.types.is_datetime64_any_dtype(values.dtype):
-        numbers = values.to_numpy().astype("datetime64[ns]").astype(np.int64)
-        return pd.util.hash_array(numbers.astype(np.float64))
-    if pd.api.types.is_numeric_dtype(values.dtype):
+    """Hash by value: neither the width of numbers nor how labels are written matters."""
+    if kinds.what(values) in ("dates", "durations"):
+        return pd.util.hash_array(_nanoseconds(values))
+    if kinds.is_numeric(values):
         numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
         return pd.util.hash_array(numbers + 0.0)
     codes, labels = pd.factorize(values)
-    texts = np.array([*(str(label) for label in labels), ""], dtype=object)
-    return pd.util.hash_array(texts)[codes]
+    texts = [kinds.spelled(label) for label in labels]
+    hashes = pd.util.hash_array(np.array([*texts, ""], dtype=object))
+    whole = [place for place, text in enumerate(texts) if _WHOLE.fullmatch(text)]
+    hashes[whole] = pd.util.hash_array(np.array([float(texts[place]) for place in whole]))
+    return hashes[codes]
+
+
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,14}")
+
+
+def _nanoseconds(values: pd.Series) -> FloatArray:
+    """Return moments and durations in numbers, whatever their unit."""
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_convert("UTC")
+    times = kinds.moments(values).to_numpy()
+    unit, _ = np.datetime_data(times.dtype)
+    return times.view(np.int64).astype(np.float64) * {"s": 1e9, "ms": 1e6, "us": 1e3}.get(unit, 1.0)

@@ -21,9 +21,10 @@ def fourier(time: Any, period: float | str, order: int = 1, **_: Any) -> Columns
     Parameters
     ----------
     time : column
-        Numbers or dates.
+        Numbers, dates (of a zone: by its clocks; periods: their start) or durations.
     period : float or str
-        In the units of numbers; in days for dates, or ``"day"``, ``"week"``, ``"year"``.
+        In the units of numbers; of dates and durations in days, or ``"day"``, ``"week"``,
+        ``"year"``.
     order : int
         How many waves to the period at most.
 
@@ -56,7 +57,7 @@ def trend(
     Parameters
     ----------
     time : column
-        Numbers, or dates, which count as years.
+        Numbers, or dates or durations, which count as years.
     changepoints : int or sequence
         Times at which the slope may change, in the units of time or as dates; or how many, evenly
         spread over the times of the fit.
@@ -69,7 +70,7 @@ def trend(
     state = {} if _state is None else _state
     numbers = _years(time)
     if "points" not in state:
-        state["points"] = _points(numbers, changepoints)
+        state["points"] = _points(time, numbers, changepoints)
     bends = {f"bend{k}": np.maximum(numbers - point, 0.0)
              for k, point in enumerate(state["points"], start=1)}  # fmt: skip
     return {"slope": numbers, **bends}
@@ -80,14 +81,15 @@ trend.__is_stateful_transform__ = True  # type: ignore[attr-defined]
 trend.get_required_variables = lambda *_, **__: ()  # type: ignore[attr-defined]
 
 
-def _points(numbers: FloatArray, changepoints: int | Sequence[float | str]) -> list[float]:
+def _points(time: Any, numbers: FloatArray, changepoints: Any) -> list[float]:
     if isinstance(changepoints, int) and not isinstance(changepoints, bool):
         if changepoints < 0:
             raise DataError(f"trend: changepoints must not be negative: {changepoints}")
         return list(np.linspace(numbers.min(), numbers.max(), changepoints + 2)[1:-1])
     if isinstance(changepoints, list | tuple) and changepoints:
-        dates = any(isinstance(point, str) for point in changepoints)
-        points = pd.to_datetime(list(changepoints)) if dates else np.asarray(changepoints, float)
+        text = any(isinstance(point, str) for point in changepoints)
+        read = pd.to_timedelta if np.asarray(time).dtype.kind == "m" else pd.to_datetime
+        points = read(list(changepoints)) if text else np.asarray(changepoints, float)
         return sorted(_years(points).tolist())
     raise DataError(
         f"trend: changepoints must be a whole number or a list of times, not {changepoints!r}"
@@ -95,14 +97,15 @@ def _points(numbers: FloatArray, changepoints: int | Sequence[float | str]) -> l
 
 
 def _days(time: Any) -> FloatArray:
-    """Return numbers as they are, dates as days since 1970."""
+    """Return numbers as they are, dates as days since 1970, durations in days."""
     values = np.asarray(time)
     if values.dtype.kind == "M":
-        return np.asarray((values - np.datetime64("1970-01-01")) / np.timedelta64(1, "D"))
+        values = values - np.datetime64("1970-01-01")
+    if values.dtype.kind == "m":
+        return np.asarray(values / np.timedelta64(1, "D"))
     return values.astype(np.float64)
 
 
 def _years(time: Any) -> FloatArray:
-    """Return numbers as they are, dates as years since 1970."""
-    dates = np.asarray(time).dtype.kind == "M"
-    return _days(time) / (DAYS_IN_YEAR if dates else 1.0)
+    """Return numbers as they are, dates as years since 1970, durations in years."""
+    return _days(time) / (DAYS_IN_YEAR if np.asarray(time).dtype.kind in "Mm" else 1.0)

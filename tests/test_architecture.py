@@ -19,6 +19,8 @@ ORDER = (
     "errors",
     "formula",
     "transforms",
+    "kinds",
+    "expressions",
     "checks",
     "design",
     "priors",

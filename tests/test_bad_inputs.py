@@ -708,11 +708,12 @@ def test_row_n1_unseen_group(fitted: Design) -> None:
     assert grouping.new_levels.tolist() == ["A", "B"]
 
 
-def test_row_n1_labels_of_another_type() -> None:
+@pytest.mark.parametrize("written", [str, float, "Int64", "category"])
+def test_row_n11_labels_of_another_type(written: Any) -> None:
     fitted = design(MODEL, frame(g=np.arange(ROWS) % 8))
-    with pytest.raises(DataError, match="They read like labels of the fit, which are int"):
-        fitted.on(frame(g=(np.arange(ROWS) % 8).astype(str)), new_groups="error")
-    assert fitted.on(frame(g=np.arange(ROWS) % 8.0), new_groups="error").rows == ROWS
+    new = frame(g=pd.Series(np.arange(ROWS) % 8).astype(written))
+    on_new = fitted.on(new, new_groups="error").grouping("g")
+    assert np.array_equal(on_new.codes, fitted.grouping("g").codes)
 
 
 def test_an_unseen_factor_level_read_as_the_reference(fitted: Design) -> None:

@@ -75,7 +75,7 @@ def numbers(
     """
     layout.percent(prob)
     grouping = design.grouping(by)
-    grid = _grid(design.frame[x])
+    grid = _grid(design.frame[x], whole=x == design.formula.trials)
     frame = pd.concat([_held(design, grouping, level, x, grid) for level in levels])
     rows = design.on(frame, groups=[by], offset=np.zeros(len(frame)))
     probs = [(1 - prob) / 2, (1 + prob) / 2]
@@ -90,7 +90,7 @@ def numbers(
         low, high = np.quantile(draws, probs, axis=1)
         return pd.DataFrame({
             "level": np.repeat(np.array(levels, dtype=object), len(grid)),
-            x: list(grid) * len(levels),
+            x: layout.drawable(pd.Series(grid)).tolist() * len(levels),
             "mean": draws.mean(axis=1), "low": low, "high": high, "population": population,
         })  # fmt: skip
 
@@ -134,11 +134,14 @@ def _levels(grouping: Grouping, levels: Sequence[object] | None) -> list[object]
     return list(grouping.levels[order[np.linspace(0, len(order) - 1, number).round().astype(int)]])
 
 
-def _grid(column: pd.Series) -> list[Any]:
+def _grid(column: pd.Series, *, whole: bool) -> list[Any]:
     values = column.unique()
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.remove_unused_categories().cat.categories.tolist()
     if not pd.api.types.is_numeric_dtype(column.dtype) or len(values) <= _FEW:
         return sorted(values.tolist())
-    return np.linspace(float(column.min()), float(column.max()), _GRID).tolist()
+    grid = np.linspace(float(column.min()), float(column.max()), _GRID)
+    return np.unique(grid.round()).tolist() if whole else grid.tolist()
 
 
 def _held(
@@ -149,7 +152,8 @@ def _held(
     own = design.frame[grouping.codes == place].drop(columns=design.response_name, errors="ignore")
     held: pd.DataFrame = own.iloc[[0] * len(grid)].reset_index(drop=True)
     for name in own.columns.difference(grouping.columns):
-        held[name] = _typical(own[name])
+        whole = name == design.formula.trials
+        held[name] = own[name].mode().iloc[0] if whole else _typical(own[name])
     held[x] = pd.Series(grid).astype(own[x].dtype if own[x].dtype.kind not in "iu" else float)
     return held
 
@@ -166,7 +170,9 @@ def _own_rows(design: Design, grouping: Grouping, level: object, x: str) -> pd.D
     own = grouping.codes == place
     assert design.response is not None
     y = design.response if design.trials is None else design.response / design.trials
-    return pd.DataFrame({"x": design.frame[x][own].reset_index(drop=True), "y": y[own]})
+    return pd.DataFrame(
+        {"x": layout.drawable(design.frame[x][own].reset_index(drop=True)), "y": y[own]}
+    )
 
 
 def _apart(at: pd.Series, grid: Sequence[Any]) -> Any:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hiermix import kinds
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.typing import FloatArray
 
@@ -119,6 +120,17 @@ def legend_below(ax: "Axes", columns: int = 4) -> None:
         found |= dict(zip(*reversed(each.get_legend_handles_labels()), strict=True))
     figure_of(ax).legend(list(found.values()), list(found), loc="outside lower center",
                          ncols=columns, frameon=False, fontsize=SMALL)  # fmt: skip
+
+
+def drawable(values: pd.Series) -> pd.Series:
+    """Return numbers and dates as matplotlib takes them, and other labels as text."""
+    what = kinds.what(values)
+    found: pd.Series = kinds.moments(values)
+    if what == "durations":
+        found = values.dt.total_seconds() / 86400
+    elif what == "categories":
+        found = values.astype(object).map(kinds.spelled).astype(object)
+    return found
 
 
 def label_levels(ax: "Axes", labels: Sequence[str], *, longest: int = 16) -> None:

@@ -64,7 +64,9 @@ def numbers(seen: Replicates, against: str | None, prob: float) -> pd.DataFrame:
     residual = (seen.y[:, None] - seen.mean) / spread
     own = np.sort(errors / spread, axis=0)
     low, expected, high = np.quantile(own, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=1)
-    x = seen.mean[:, -1] if against is None else seen.design.frame[against].to_numpy()
+    x = seen.mean[:, -1]
+    if against is not None:
+        x = layout.drawable(seen.design.frame[against]).to_numpy()
     return pd.DataFrame({
         "x": x, "residual": residual[:, -1], "sorted": np.median(np.sort(residual, axis=0), axis=1),
         "expected": expected, "low": low, "high": high,
