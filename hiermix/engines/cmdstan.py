@@ -190,7 +190,8 @@ def words(
     return [
         str(executable), f"id={chain}", "random", f"seed={settings.seed}", "data", f"file={data}",
         *([] if start is None else [f"init={start}"]),
-        "output", f"file={folder / f'chain-{chain}.csv'}", f"refresh={max(1, iterations // _REPORTS)}",
+        "output", f"file={folder / f'chain-{chain}.csv'}",
+        f"refresh={max(1, iterations // _REPORTS)}",
         f"sig_figs={_EXACT}",
         "method=sample", f"num_samples={settings.draws}", f"num_warmup={settings.warmup}",
         "algorithm=hmc", "engine=nuts", f"max_depth={settings.max_treedepth}",
