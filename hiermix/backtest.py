@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import plots, predict, scores
+from hiermix import plots, predict, scores, times
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, DataError, first_three
 from hiermix.families import needs_numbers
 from hiermix.fit import Fit
 from hiermix.formula import Group, parse
-from hiermix.horizon import By, check_time, series_columns, series_names
+from hiermix.horizon import By, series_columns, series_names, time_form
 from hiermix.model import WARMUP, Model
 from hiermix.pooling import pooling
 from hiermix.typing import FloatArray
@@ -154,19 +154,22 @@ def backtest(
     """
     model = Model(formula, data, groups=groups, priors=priors, **options)
     needs_numbers(model.family, "backtest")
-    check_time(model.design, time)
+    form = time_form(model.design, time)
+    axis = times.read(form, data[time])
     names = [name for name in series_columns(model.design, by) if name != time]
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws, "engine": engine,
                 "progress": progress}  # fmt: skip
     found = []
-    for origin, later in _origins(data[time], horizon, origins):
-        past = data[data[time] <= origin]
-        future = data[data[time].isin(later)]
+    if not isinstance(origins, int):
+        origins = times.read(form, pd.Series(list(origins))).tolist()
+    for origin, later in _origins(axis, horizon, origins):
+        past, future = data[axis <= origin], data[axis.isin(later)]
         future = future[np.isin(series_names(future, names), series_names(past, names))]
         if not len(future):
             continue
         fits = _fits(formula, past, groups, priors, options, settings)
-        found.append(_scored(fits, past, future, time, names).assign(origin=origin))
+        scored = _scored(fits, past, future, form, names)
+        found.append(scored.assign(origin=form.write(pd.Index([origin])).iloc[0]))
     if not found:
         raise DataError("no series has rows both up to an origin and after it")
     table = pd.concat(found, ignore_index=True)
@@ -174,12 +177,12 @@ def backtest(
 
 
 def _origins(
-    times: pd.Series, horizon: int, origins: int | Sequence[Any]
+    axis: pd.Index, horizon: int, origins: int | Sequence[Any]
 ) -> list[tuple[Any, list[Any]]]:
     """Return each origin and the times that are forecast from it."""
     if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
         raise ArgumentError(f"horizon must be a whole number from 1 up, not {horizon!r}")
-    known = sorted(times.dropna().unique())
+    known = sorted(axis.unique())
     if isinstance(origins, int) and not isinstance(origins, bool):
         first = len(known) - horizon - origins
         if origins < 1 or first < 1:
@@ -220,17 +223,22 @@ def _fits(
 
 
 def _scored(
-    fits: Mapping[str, Fit], past: pd.DataFrame, future: pd.DataFrame, time: str, by: list[str]
+    fits: Mapping[str, Fit],
+    past: pd.DataFrame,
+    future: pd.DataFrame,
+    form: times.Form,
+    by: list[str],
 ) -> pd.DataFrame:
     """Score the forecasts of all methods for the same rows."""
-    keys = pd.DataFrame({"series": series_names(future, by), "time": future[time].to_numpy()})
-    keys["step"] = keys["time"].rank(method="dense").astype(int)
+    keys = pd.DataFrame({"series": series_names(future, by), "time": future[form.name].array})
+    steps = pd.Series(times.read(form, future[form.name])).rank(method="dense")
+    keys["step"] = steps.astype(int)
     rows = fits["partial"].design.on(future, new_groups="sample")
     actual = rows.response
     if actual is None or np.isnan(actual).any():
         raise DataError("a back-test needs the response of every row")
     draws = {name: _draws(fit, future) for name, fit in fits.items()}
-    draws["naive"] = _naive(fits["partial"], past, keys, time, by)
+    draws["naive"] = _naive(fits["partial"], past, keys, form, by)
     return pd.concat([
         keys.assign(method=name, actual=actual).join(scores.scores(actual, values))
         for name, values in draws.items()
@@ -244,12 +252,12 @@ def _draws(fit: Fit, future: pd.DataFrame) -> FloatArray:
 
 
 def _naive(
-    fit: Fit, past: pd.DataFrame, keys: pd.DataFrame, time: str, by: list[str]
+    fit: Fit, past: pd.DataFrame, keys: pd.DataFrame, form: times.Form, by: list[str]
 ) -> FloatArray:
     """Quantiles of a random walk from each last value, with the spread of the series' own steps."""
     from scipy.special import ndtri
 
-    order = np.argsort(past[time].to_numpy(), kind="stable")
+    order = np.argsort(times.read(form, past[form.name]), kind="stable")
     series = np.array(series_names(past, by), dtype=object)[order]
     observed = fit.design.on(past).response
     assert observed is not None

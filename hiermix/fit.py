@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from hiermix import (
@@ -22,8 +23,10 @@ from hiermix import forecast as forecasts
 from hiermix.design import Design
 from hiermix.engines import Engine
 from hiermix.forecast import Forecast
+from hiermix.horizon import Ahead
 from hiermix.predictor import Predictor
 from hiermix.typing import FloatArray, IntArray
+from hiermix.update import learned_from
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -375,7 +378,11 @@ class Fit:
         *,
         time: str | None = None,
         horizon: int | None = None,
+        until: object = None,
+        freq: "str | pd.offsets.BaseOffset | None" = None,
+        step: object = None,
         by: str | Sequence[str] | None = None,
+        probs: Sequence[float] | None = None,
         new_groups: str = "error",
         group_effects: str | Sequence[str] = "all",
         offset: FloatArray | None = None,
@@ -388,25 +395,40 @@ class Fit:
         new_data : DataFrame, optional
             The later rows.
         time : str, optional
-            Column of times, numbers or dates. With it given rows are checked: each time once, and
-            after the last observed one of its series.
+            Column of times of the fitted data, in the formula or not: numbers, dates, periods, or
+            text that reads as dates. With it given rows are checked: each time once, and after the
+            last observed one of its series.
         horizon : int, optional
-            Build so many later rows of every series instead. The step is the most common difference
-            between its times; columns that are constant within every series are carried on, and
-            others ask for `new_data`.
+            Build so many later rows of every series instead. They follow the calendar that the
+            times tell (weekdays, shop days, trading hours, ends of months, ...). Where several
+            calendars are possible, or none, it has to be said. Columns that are constant within
+            every series are carried on, and others ask for `new_data`.
+        until : time, optional
+            Build the rows up to this time, instead of a number of them.
+        freq : str or pandas offset, optional
+            The calendar of dates, such as ``"B"`` or ``"MS"``, whatever the times tell.
+        step : number, str or Timedelta, optional
+            The step of numbers; of dates a duration, such as ``"14D"``.
         by : str or sequence of str, optional
             Columns that name a series; those of the finest grouping factor by default.
+        probs : sequence of float, optional
+            Probabilities of the quantiles in the table.
         new_groups, group_effects, offset, seed
-            Those of `predict`.
+            Those of `predict`. Rows from which new groups learn are no part of the forecast.
 
         Raises
         ------
         DataError
-            Times that repeat or are not later, or predictors whose later values are not known.
+            Times that repeat or are not later, predictors whose later values are not known, or a
+            calendar that can't be told.
         """
-        later, names = forecasts.rows(self.design, new_data, time, horizon, by)
+        ahead = Ahead(horizon, until, freq, step)
+        later, names = forecasts.rows(self.design, new_data, time, ahead, by)
         source = self._predictor(later, "response", new_groups, group_effects, offset, seed)
-        return forecasts.forecast(self.data, self.design, source, time, names)
+        learned = learned_from(source) if new_groups == "update" else np.arange(0)
+        return forecasts.forecast(
+            self.data, self.design, source, time, names, learned=learned, probs=probs
+        )
 
     def _predictor(
         self,
@@ -586,12 +608,21 @@ class Fit:
             self.data, self.design, self.model.family, groups, folds, seed, refit
         )
 
-    def save(self, path: str | Path) -> None:
+    def save(self, path: str | Path, *, keep: Sequence[str] = ()) -> None:
         """Write the fit as netCDF, to a temporary name first.
+
+        Of the data it holds the columns of the formula, dates, and those named.
+
+        Parameters
+        ----------
+        path : path
+            Name of the file.
+        keep : sequence of str
+            Other columns that are needed later, such as the times of forecasts.
 
         Raises
         ------
         DataError
             The file can't be written; nothing half-written is left.
         """
-        storage.save(self.data, self.model.design.frame, path)
+        storage.save(self.data, storage.columns(self.design, keep), path)

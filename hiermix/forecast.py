@@ -2,21 +2,30 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from hiermix import plots, scores
+from hiermix import plots, predict, scores, times
 from hiermix.design import Design
 from hiermix.draws import plain
 from hiermix.errors import ArgumentError, DataError, count
-from hiermix.horizon import By, check_later, check_time, later_rows, series_columns, series_names
+from hiermix.horizon import (
+    Ahead,
+    By,
+    check_later,
+    keys_of,
+    later_rows,
+    series_columns,
+    series_names,
+    time_form,
+)
 from hiermix.layout import lay_out
-from hiermix.predict import draw_matrix, labelled, sorted_quantiles
 from hiermix.predictor import Predictor
-from hiermix.typing import FloatArray
+from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -28,30 +37,73 @@ if TYPE_CHECKING:
 class Forecast:
     """The predictive distribution of later rows of old or new groups.
 
+    Tables, figures and scores are made of a few rows' draws at a time; only ``data`` holds all.
+
     Attributes
     ----------
-    data : DataTree
-        Group ``predictions``: draws of the response, and of its ``mean``, (chain, draw, row), with
-        time and groups as coordinates (the mean of unordered categories is their probability, by
-        ``category``); ``observed_data``: the series so far.
+    response : str
+        What is forecast.
     time : str or None
         Column of times.
     by : tuple of str
         Columns whose values name a series.
     categories : tuple
         Labels of a response without an order; none where it is a number.
+    rows : DataFrame
+        Series and times of the later rows.
+    observed : DataFrame
+        Series, times and response of the rows so far.
     """
 
-    data: "xr.DataTree"
+    response: str
     time: str | None
     by: tuple[str, ...]
-    categories: tuple[object, ...] = ()
+    categories: tuple[object, ...]
+    rows: pd.DataFrame
+    observed: pd.DataFrame
+    _source: Predictor
+    _tree: "xr.DataTree"
+    _form: times.Form | None
+    _probs: tuple[float, ...]
+    _sigma: float | None = None
+    """Posterior mean of a Gaussian model's residual sd."""
 
-    def table(self, *, plug_in: bool = False) -> pd.DataFrame:
-        """Return mean, sd, median and the ends of the 50, 80 and 95 % intervals of every row.
+    @cached_property
+    def data(self) -> "xr.DataTree":
+        """All draws as a DataTree, made when it is first asked for.
+
+        Group ``predictions``: draws of the response, and of its ``mean``, (chain, draw, row), with
+        time and groups as coordinates (the mean of unordered categories is their probability, by
+        ``category``); ``observed_data``: the series so far.
+        """
+        import xarray as xr
+
+        each = {
+            name: predict.labelled(
+                self._tree, kind, predict.draw_matrix(self._source, kind),
+                np.arange(len(self.rows)), self._source,
+            )
+            for name, kind in ((self.response, "response"), ("mean", "mean"))
+        }  # fmt: skip
+        later = xr.Dataset(each).assign_coords(_coords(self.rows, "row"))
+        known = (("observed",), self.observed[self.response].to_numpy())
+        marks = self.observed[list(self.rows)]
+        so_far = xr.Dataset({self.response: known}, coords=_coords(marks, "observed"))
+        data = xr.DataTree.from_dict({"predictions": later, "observed_data": so_far})
+        data.attrs |= {
+            "response": self.response, "family": self._source.family.name,
+            "time": self.time or "", "by": json.dumps(self.by), "seed": self._source.seed,
+        }  # fmt: skip
+        return data
+
+    def table(self, *, probs: Sequence[float] | None = None, plug_in: bool = False) -> pd.DataFrame:
+        """Return mean, sd, median and quantiles of every row.
 
         Parameters
         ----------
+        probs : sequence of float, optional
+            Probabilities of the quantiles; by default those of `Fit.forecast`, and these the ends
+            of the 50, 80 and 95 % intervals.
         plug_in : bool
             Also the normal that textbooks print (Gaussian models): the linear predictor at the
             posterior means of intercept, slopes and group effects, and the mean of sigma. It is
@@ -65,30 +117,39 @@ class Forecast:
             categories: the probability of each.
         """
         if self.categories:
-            return pd.DataFrame(self._probabilities(), self._index(), list(self.categories))
-        draws = self._draws(self.data.attrs["response"])
-        found = {"mean": draws.mean(axis=1), "sd": draws.std(axis=1, ddof=1)}
-        ends = sorted_quantiles(draws, np.array(scores.LEVELS))
-        quantiles = dict(zip(scores.names(), ends, strict=True))
-        found |= {"median": quantiles.pop("q50")} | quantiles
-        if plug_in:
-            found |= self._plug_in()
-        return pd.DataFrame(found, index=self._index())
+            return pd.DataFrame(self._means(), self._index(), list(self.categories))
+        wanted = predict.check_probs(self._probs if probs is None else probs)
+        levels = np.array([0.5, *wanted])
+
+        def summary(_: slice, draws: FloatArray) -> FloatArray:
+            mean, sd = draws.mean(axis=1), draws.std(axis=1, ddof=1)
+            return np.column_stack([mean, sd, *predict.sorted_quantiles(draws, levels)])
+
+        found = pd.DataFrame(
+            predict.reduced(self._source, "response", summary), self._index(),
+            ["mean", "sd", "median", *scores.names(wanted.tolist())],
+        )  # fmt: skip
+        return found.assign(**self._plug_in()) if plug_in else found
 
     def _plug_in(self) -> dict[str, Any]:
-        if "sigma" not in self.data.attrs:
+        if self._sigma is None:
             raise ArgumentError(
-                f"plug_in is the normal of Gaussian models, not of {self.data.attrs['family']!r}"
+                f"plug_in is the normal of Gaussian models, not of {self._source.family.name!r}"
             )
         # The linear predictor is linear in what is averaged: its mean is that at the means.
-        mean = self._draws("mean").mean(axis=1)
-        return {"plug_in_mean": mean, "plug_in_sd": np.full(len(mean), self.data.attrs["sigma"])}
+        return {"plug_in_mean": self._means(), "plug_in_sd": self._sigma}
+
+    def _means(self) -> FloatArray:
+        """Return the mean response of each row, or the probability (n, C) of each category."""
+        return predict.reduced(self._source, "mean", lambda _, draws: draws.mean(axis=1))
 
     def plot(
         self,
         *,
         levels: Sequence[object] | None = None,
         panels: int = 20,
+        history: object = None,
+        sharey: bool | None = None,
         figsize: tuple[float, float] | None = None,
     ) -> "Plot":
         """Draw a fan for each series over what was observed.
@@ -99,6 +160,11 @@ class Forecast:
             Series to draw, ``"a:b"`` where several columns name them.
         panels : int
             Where none are named: how many to draw, spread evenly over low and high forecasts.
+        history : optional
+            How much of the past to draw: a number of times, a duration such as ``"90D"``, or
+            ``"all"``. By default up to five times as many times as are forecast.
+        sharey : bool, optional
+            Whether all panels have one scale; by default where that flattens none of them.
         figsize : tuple of float, optional
             Width and height of the figure in inches.
 
@@ -111,13 +177,20 @@ class Forecast:
             raise ArgumentError("plot needs times: pass time= to forecast")
         if self.categories:
             raise ArgumentError("categories without an order have no fan: table() has numbers")
-        table = self.table().reset_index()
-        observed = self.data["observed_data"].to_dataset().to_dataframe().reset_index(drop=True)
+        table = self.table(probs=scores.LEVELS).reset_index(drop=True)
         return plots.forecast.plot(
-            _in_series(table, self.by, self.time), _in_series(observed, self.by, self.time),
-            self.data.attrs["response"], self.time, ":".join(self.by),
-            levels=levels, panels=panels, figsize=figsize,
+            self._in_series(self.rows.join(table)), self._in_series(self.observed),
+            self.response, self.time, ":".join(self.by),
+            levels=levels, panels=panels, history=history, sharey=sharey, figsize=figsize,
         )  # fmt: skip
+
+    def _in_series(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Return a frame with ``series`` and ``time`` in front, as a figure takes them."""
+        assert self._form is not None
+        shown = frame.drop(columns=[*self.by, self.time])
+        shown.insert(0, "time", self._form.drawn(frame[self.time]).to_numpy())
+        shown.insert(0, "series", series_names(frame, list(self.by)))
+        return shown
 
     def score(self, actual: pd.DataFrame | pd.Series | Sequence[float]) -> pd.DataFrame:
         """Score the forecast against what happened, row by row, by the package scoringrules.
@@ -139,35 +212,44 @@ class Forecast:
         known = np.isfinite(values)
         if not known.any():
             raise DataError("no row of the forecast is in the actual data")
-        values = values[known]
         if self.categories:
-            found = scores.of_categories(values, self._probabilities()[known])
-            found.insert(0, "actual", [self.categories[int(value) - 1] for value in values])
-        else:
-            found = scores.scores(values, self._draws(self.data.attrs["response"])[known])
-            found.insert(0, "actual", values)
-        return found.set_axis(self._index()[known], axis=0)
+            found = scores.of_categories(values[known], self._means()[known])
+            found.insert(0, "actual", [self.categories[int(value) - 1] for value in values[known]])
+            return found.set_axis(self._index()[known], axis=0)
+        names = scores.scores(values[:0], np.empty((0, 2))).dtypes
+
+        def scored(rows: slice, draws: FloatArray) -> FloatArray:
+            return scores.scores(values[rows], draws).to_numpy(dtype=np.float64)
+
+        each = predict.reduced(self._source, "response", scored)[known]
+        found = pd.DataFrame(each, self._index()[known], names.index).astype(names)
+        found.insert(0, "actual", values[known])
+        return found
 
     def _matched(self, actual: pd.DataFrame | pd.Series | Sequence[float]) -> FloatArray:
-        rows = self.data["predictions"].sizes["row"]
         if not isinstance(actual, pd.DataFrame):
             values = self._numbers(pd.Series(actual))
-            if values.shape != (rows,):
-                raise DataError(f"actual has shape {values.shape}, the forecast {rows} rows")
+            if values.shape != (len(self.rows),):
+                raise DataError(
+                    f"actual has shape {values.shape}, the forecast {len(self.rows)} rows"
+                )
             return values
-        name = self.data.attrs["response"]
-        keys = [*self.by, *([self.time] if self.time else [])]
-        for column in (*keys, name):
+        for column in (*self.rows, self.response):
             if column not in actual:
                 raise DataError(f"actual has no column {column!r}")
-        given = pd.Series(self._numbers(actual[name]),
-                          index=_matching(actual, self.by, self.time))  # fmt: skip
+        given = pd.Series(self._numbers(actual[self.response]), index=self._matching(actual))
         if given.index.has_duplicates:
-            twice = given.index[given.index.duplicated()][0]
-            raise DataError(f"actual has several rows of {', '.join(map(str, twice))}")
-        mine = self._index().to_frame(index=False)
-        found = given.reindex(_matching(mine, self.by, self.time))
-        return np.asarray(found, dtype=np.float64)
+            twice = int(np.flatnonzero(given.index.duplicated())[0])
+            shown = actual[list(self.rows)].iloc[twice]
+            raise DataError(f"actual has several rows of {', '.join(map(str, shown))}")
+        return np.asarray(given.reindex(self._matching(self.rows)), dtype=np.float64)
+
+    def _matching(self, frame: pd.DataFrame) -> pd.MultiIndex:
+        """Return series and times, whatever their dtypes."""
+        names = series_names(frame, list(self.by))
+        if self._form is None:
+            return pd.MultiIndex.from_arrays([names, np.zeros(len(frame))])
+        return pd.MultiIndex.from_arrays([names, times.read(self._form, frame[self.time])])
 
     def _numbers(self, values: "pd.Series[Any]") -> FloatArray:
         """Return responses as numbers; categories count from 1."""
@@ -177,66 +259,44 @@ class Forecast:
         found = np.array([place.get(value, np.nan) for value in values.tolist()], dtype=np.float64)
         unseen = values[np.isnan(found) & values.notna().to_numpy()].tolist()
         if unseen:
-            raise DataError(f"{unseen[0]!r} is no category of {self.data.attrs['response']!r}")
-        return found
-
-    def _probabilities(self) -> FloatArray:
-        """Return the probability (n, C) of each category."""
-        each = self.data["predictions"]["mean"].transpose("row", "category", "chain", "draw")
-        found: FloatArray = each.mean(("chain", "draw")).to_numpy()
+            raise DataError(f"{unseen[0]!r} is no category of {self.response!r}")
         return found
 
     def __repr__(self) -> str:
         """Say what is forecast, for how many series, and until when."""
-        index = self._index().to_frame(index=False)
-        text = f"Forecast of {self.data.attrs['response']}: {count(len(index), 'row')}"
+        text = f"Forecast of {self.response}: {count(len(self.rows), 'row')}"
         if self.by:
-            text += f", {len(index[list(self.by)].drop_duplicates()):,} of {':'.join(self.by)}"
-        if self.time and len(index):
-            text += f", {self.time} {index[self.time].min()} to {index[self.time].max()}"
+            series = len(self.rows[list(self.by)].drop_duplicates())
+            text += f", {series:,} of {':'.join(self.by)}"
+        if self.time and len(self.rows):
+            when = self.rows[self.time]
+            text += f", {self.time} {when.min()} to {when.max()}"
         return text
 
-    def _draws(self, name: str) -> FloatArray:
-        """Return a fresh (n, S) array of draws."""
-        draws = self.data["predictions"][name].transpose("row", "chain", "draw").to_numpy()
-        return np.array(draws.reshape(len(draws), -1))
-
     def _index(self) -> "pd.Index[Any]":
-        rows = self.data["predictions"]
-        names = [*self.by, *([self.time] if self.time else [])]
+        names = list(self.rows)
         if not names:
-            return pd.RangeIndex(rows.sizes["row"], name="row")
-        arrays = [rows[name].to_numpy() for name in names]
+            return pd.RangeIndex(len(self.rows), name="row")
         if len(names) == 1:
-            index: pd.Index[Any] = pd.Index(arrays[0], name=names[0])
+            index: pd.Index[Any] = pd.Index(self.rows[names[0]])
             return index
-        return pd.MultiIndex.from_arrays(arrays, names=names)
-
-
-def _in_series(frame: pd.DataFrame, by: tuple[str, ...], time: str) -> pd.DataFrame:
-    """Return a frame with ``series`` and ``time`` in front."""
-    shown = frame.drop(columns=[*by, time])
-    shown.insert(0, "time", frame[time])
-    shown.insert(0, "series", series_names(frame, list(by)))
-    return shown
-
-
-def _matching(frame: pd.DataFrame, by: tuple[str, ...], time: str | None) -> pd.MultiIndex:
-    names = series_names(frame, list(by))
-    return pd.MultiIndex.from_arrays([names, frame[time] if time else np.zeros(len(frame))])
+        return pd.MultiIndex.from_frame(self.rows)
 
 
 # Making one --------------------------------------------------------------------------------------
 
 
 def rows(
-    design: Design, new_data: pd.DataFrame | None, time: str | None, horizon: int | None, by: By
+    design: Design, new_data: pd.DataFrame | None, time: str | None, ahead: Ahead, by: By
 ) -> tuple[pd.DataFrame, list[str]]:
     """Return the later rows, built or checked, and the columns that name their series."""
-    if (new_data is None) == (horizon is None):
+    if (new_data is None) == (ahead.horizon is None and ahead.until is None):
         raise ArgumentError(
-            "forecast takes either new_data, the later rows, or time= and horizon=, to build them"
+            "forecast takes either new_data, the later rows, or time= and horizon= (or until=), to "
+            "build them"
         )
+    if new_data is not None and (ahead.freq, ahead.step) != (None, None):
+        raise ArgumentError("freq= and step= build later rows: new_data has them")
     if new_data is not None and time is None:
         one = by is not None or len(design.groupings) == 1
         names = series_columns(design, by) if one else []
@@ -245,40 +305,52 @@ def rows(
         raise ArgumentError("say which column holds the times: time=")
     names = [name for name in series_columns(design, by) if name != time]
     if new_data is None:
-        assert horizon is not None
-        return later_rows(design, time, horizon, names), names
+        return later_rows(design, time, ahead, names), names
     check_later(design, new_data, time, names)
     return new_data, names
 
 
 def forecast(
-    tree: "xr.DataTree", fitted: Design, source: Predictor, time: str | None, by: list[str]
+    tree: "xr.DataTree",
+    fitted: Design,
+    source: Predictor,
+    time: str | None,
+    by: list[str],
+    *,
+    learned: IntArray,
+    probs: Sequence[float] | None = None,
 ) -> Forecast:
-    """Draw the responses of later rows, and keep them with the series so far."""
-    import xarray as xr
+    """Gather what a forecast of later rows is made of, and the series so far.
 
-    if time is not None:
-        check_time(fitted, time)
-    design, name = source.design, fitted.response_name
-    numbers = np.arange(design.rows)
-    marks = [*by, *([time] if time else [])]
-    predictions = {
-        name: labelled(tree, "response", draw_matrix(source, "response"), numbers, source),
-        "mean": labelled(tree, "mean", draw_matrix(source, "mean"), numbers, source),
-    }
-    later = xr.Dataset(predictions).assign_coords(_coords(design.frame, marks, "row"))
-    so_far = xr.Dataset({name: (("observed",), fitted.response)},
-                        coords=_coords(fitted.frame, marks, "observed"))  # fmt: skip
-    data = xr.DataTree.from_dict({"predictions": later, "observed_data": so_far})
-    data.attrs |= {"response": name, "family": source.family.name, "time": time or "",
-                   "by": json.dumps(by), "seed": source.seed}  # fmt: skip
+    Rows that new groups have `learned` from are no forecast: they belong to the series so far.
+    """
+    form = None if time is None else time_form(fitted, time)
+    marks, name = [*by, *([time] if time else [])], fitted.response_name
+    observed = keys_of(fitted, marks).assign(**{name: fitted.response})
+    if len(learned):
+        before = source.design.take(np.sort(learned))
+        rest = np.setdiff1d(np.arange(source.design.rows), learned)
+        if not len(rest):
+            raise DataError(
+                f"every row has a value of {name!r}, which new groups learn from: add the later "
+                "rows, with this column left missing"
+            )
+        more = keys_of(before, marks).assign(**{name: before.response})
+        observed = pd.concat([observed, more], ignore_index=True)
+        source = replace(source, design=source.design.take(rest))
+    sigma = None
     if source.family.name == "gaussian":
-        data.attrs["sigma"] = float(lay_out(tree, fitted, ["sigma"], ()).own["sigma"].mean())
-    return Forecast(data, time, tuple(by), fitted.categories if fitted.unordered else ())
+        sigma = float(lay_out(tree, fitted, ["sigma"], ()).own["sigma"].mean())
+    ends = [level for level in scores.LEVELS if level != 0.5]  # the median has its own column
+    levels = tuple(predict.check_probs(ends if probs is None else probs).tolist())
+    return Forecast(
+        name, time, tuple(by), fitted.categories if fitted.unordered else (),
+        keys_of(source.design, marks), observed, source, tree, form, levels, sigma,
+    )  # fmt: skip
 
 
-def _coords(frame: pd.DataFrame, names: list[str], dim: str) -> dict[str, Any]:
-    return {name: (dim, _values(frame[name])) for name in names}
+def _coords(frame: pd.DataFrame, dim: str) -> dict[str, Any]:
+    return {str(name): (dim, _values(frame[name])) for name in frame}
 
 
 def _values(column: pd.Series) -> np.ndarray:

@@ -1,6 +1,8 @@
 """Effects of levels that the fit never saw: zero, or drawn from the fitted spread."""
 
-from functools import lru_cache
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -54,8 +56,15 @@ class NewEffects:
         self._seed = seed
         self._category = () if category is None else (category,)
         self._known = known or {}
-        largest = max((len(r) for r in layout.r.values()), default=1) * layout.draws
-        self._drawn = lru_cache(max(1, _CACHED // max(1, largest)))(self._draw)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the cache here: it can't be copied."""
+        return {name: value for name, value in self.__dict__.items() if name != "_drawn"}
+
+    @cached_property
+    def _drawn(self) -> Callable[[str, str], FloatArray]:
+        largest = max((len(r) for r in self._layout.r.values()), default=1) * self._layout.draws
+        return lru_cache(max(1, _CACHED // max(1, largest)))(self._draw)
 
     def of_level(self, grouping: Grouping, label: object) -> FloatArray:
         """Return the effects of a new level: the same for all of its rows."""

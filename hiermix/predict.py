@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from hiermix import row_labels
 from hiermix.categories import further
 from hiermix.design import Design
 from hiermix.errors import ArgumentError, did_you_mean
@@ -164,6 +165,25 @@ def quantile_matrix(source: Predictor, kind: str, probs: Sequence[float]) -> Flo
     return out
 
 
+def reduced(
+    source: Predictor, kind: str, reduce: Callable[[slice, FloatArray], FloatArray]
+) -> FloatArray:
+    """Return what is made of the draws (n, S, ...) of some rows, for all rows.
+
+    Draws are never held at once.
+    """
+    parts: dict[int, FloatArray] = {}
+
+    def put(job: Job) -> None:
+        rows, part = job()
+        parts[rows.start] = reduce(rows, part)
+
+    _each(put, source, kind)
+    if not parts:
+        return reduce(slice(0, 0), np.empty((0, *source.shape(kind))))
+    return np.concatenate([parts[start] for start in sorted(parts)])
+
+
 def check_probs(probs: Sequence[float]) -> FloatArray:
     """Return probabilities as an array."""
     wanted = np.atleast_1d(np.asarray(probs, dtype=np.float64))
@@ -218,11 +238,12 @@ def result(
         raise ArgumentError("quantiles= and into= exclude each other: quantiles fit in memory")
     if quantiles is not None:
         return quantile_array(source, kind, quantiles)
+    rows = row_labels.coords(source.design)
     if into is not None:
         empty = labelled(tree, kind, np.empty((0, *source.shape(kind))), np.arange(0), source)
-        return write(in_pieces(tree, source, kind), empty, source.design.rows, Path(into))
+        return write(in_pieces(tree, source, kind), empty, rows, Path(into))
     numbers = np.arange(source.design.rows)
-    return labelled(tree, kind, draw_matrix(source, kind), numbers, source)
+    return _named(labelled(tree, kind, draw_matrix(source, kind), numbers, source), rows)
 
 
 def labelled(
@@ -258,21 +279,25 @@ def _categories(source: Predictor, kind: str) -> dict[str, list[str]]:
 
 def in_pieces(tree: "xr.DataTree", source: Predictor, kind: str) -> Iterator["xr.DataArray"]:
     """Yield a prediction in pieces of rows, in order."""
-    numbers = np.arange(source.design.rows)
+    names, numbers = row_labels.coords(source.design), np.arange(source.design.rows)
     for job in source.jobs(kind):
         rows, part = job()
-        yield labelled(tree, kind, part, numbers[rows], source)
+        yield _named(labelled(tree, kind, part, numbers[rows], source), names.isel(row=rows))
+
+
+def _named(found: "xr.DataArray", rows: "xr.Dataset") -> "xr.DataArray":
+    return found.drop_vars("row").assign_coords(rows.coords)
 
 
 def quantile_array(source: Predictor, kind: str, probs: Sequence[float]) -> "xr.DataArray":
     """Return quantiles labelled as (quantile, row), and category where there are several."""
     import xarray as xr
 
-    numbers, apart = np.arange(source.design.rows), _categories(source, kind)
+    rows, apart = row_labels.coords(source.design), _categories(source, kind)
     return xr.DataArray(
         quantile_matrix(source, kind, probs),
         dims=("quantile", "row", *apart),
-        coords={"quantile": check_probs(probs), "row": numbers, **apart},
+        coords={"quantile": check_probs(probs), **rows.coords, **apart},
         name=kind,
         attrs={} if source.weighed is None else source.weighed.attrs(),
     )

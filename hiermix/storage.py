@@ -1,22 +1,23 @@
 """Saves a fit as netCDF and loads it. Never pickle.
 
-The file holds the columns that the formula used, so that a loaded fit rebuilds its design and
-predicts without the original frame.
+The file holds the columns that the formula used, dates, and columns that were named, so that a
+loaded fit rebuilds its design and predicts without the original frame.
 """
 
 import contextlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from hiermix.errors import ArgumentError, DataError
-from hiermix.kinds import period_freq
+from hiermix.design import Design
+from hiermix.errors import ArgumentError, DataError, did_you_mean
+from hiermix.kinds import period_freq, stored, what
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -25,6 +26,8 @@ ON_DEMAND = "on_demand"
 """Attribute of groups that are worked out again instead of saved."""
 FORMAT = 2
 """Version of the files that this code writes; files of a later one are refused."""
+_INDEX = "(index)"
+"""Name of the column that holds the index of the frame."""
 SUFFIXES = (".nc", ".nc4", ".netcdf", "")
 
 
@@ -43,6 +46,22 @@ def save(tree: "xr.DataTree", frame: pd.DataFrame, path: str | Path) -> None:
     out.attrs |= {"hiermix_format": FORMAT, "columns": json.dumps(kinds)}
     with replacing(path) as temporary:
         out.to_netcdf(temporary, engine="h5netcdf")
+
+
+def columns(design: Design, keep: Sequence[str] = ()) -> pd.DataFrame:
+    """Return the columns that a saved fit has: those of the formula, dates, and those named."""
+    others = design.others
+    for name in keep:
+        if not design.has(name):
+            near = did_you_mean(str(name), others.columns)
+            raise ArgumentError(f"keep names {name!r}, not a column of the data.{near}")
+    wanted = [name for name in others if isinstance(name, str)
+              and (name in keep or what(stored(others[name])) == "dates")]  # fmt: skip
+    frame = design.frame.assign(**{name: stored(others[name]) for name in wanted})
+    index = frame.index
+    if isinstance(index, pd.RangeIndex | pd.MultiIndex):
+        return frame
+    return frame.assign(**{_INDEX: stored(pd.Series(index, index=index))})
 
 
 @contextlib.contextmanager
@@ -90,7 +109,8 @@ def load(path: str | Path) -> tuple["xr.DataTree", pd.DataFrame]:
             f"{path} was written by a newer hiermix (format {version}; this one reads up to "
             f"{FORMAT}): upgrade hiermix"
         )
-    return tree, _decode(tree["constant_data"].to_dataset(), json.loads(tree.attrs["columns"]))
+    frame = _decode(tree["constant_data"].to_dataset(), json.loads(tree.attrs["columns"]))
+    return tree, frame.set_index(_INDEX).rename_axis(None) if _INDEX in frame else frame
 
 
 # Columns -----------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ _FORMATS = (".nc", ".zarr")
 
 
 def write(
-    pieces: Iterable["xr.DataArray"], empty: "xr.DataArray", rows: int, path: Path
+    pieces: Iterable["xr.DataArray"], empty: "xr.DataArray", names: "xr.Dataset", path: Path
 ) -> "xr.DataArray":
     """Write pieces to a new file, under a temporary name first, and open it.
 
@@ -30,8 +30,8 @@ def write(
         (chain, draw, row), and further dims, in the order of rows.
     empty : DataArray
         One like the pieces, without rows.
-    rows : int
-        Rows of all pieces together.
+    names : Dataset
+        Coordinates along ``row`` of all pieces together.
     path : Path
         ``.nc`` for netCDF, ``.zarr`` for zarr. A file that is there is replaced.
     """
@@ -39,8 +39,9 @@ def write(
 
     if path.suffix not in _FORMATS:
         raise ArgumentError(f"into= must end in {' or '.join(_FORMATS)}, not {path.name!r}")
-    coords = empty.coords.to_dataset().assign_coords(row=np.arange(rows))
-    start = empty.to_dataset() if rows == 0 else coords
+    rows = names.sizes["row"]
+    coords = empty.coords.to_dataset().drop_dims("row").assign_coords(names.coords)
+    start = coords if rows else coords.assign({empty.name: empty.variable})
     if path.suffix == ".zarr":
         _write_zarr(pieces, start, empty, rows, path)
         return xr.open_dataarray(path, engine="zarr", chunks=None, consolidated=False)
@@ -92,11 +93,12 @@ def _write_zarr(
 
 def _fill(create: Callable[[tuple[int, ...]], Any], pieces: Iterable["xr.DataArray"]) -> None:
     """Create the variable with chunks of the size of the first piece, and put all pieces in."""
-    target = None
+    target, first = None, 0
     for piece in pieces:
         target = create(piece.shape) if target is None else target
-        first = int(piece["row"][0])
-        target[:, :, first : first + piece.sizes["row"]] = np.ascontiguousarray(piece)
+        last = first + piece.sizes["row"]
+        target[:, :, first:last] = np.ascontiguousarray(piece)
+        first = last
 
 
 @contextmanager

@@ -67,6 +67,12 @@ def conditional(source: Predictor) -> tuple[Effects, FloatArray]:
     return known, log_density
 
 
+def learned_from(source: Predictor) -> Ints:
+    """Return the rows whose response an update has taken in."""
+    each = [rows for _, rows in clusters(source.design, list(source.layout.r))]
+    return np.concatenate(each) if each else np.empty(0, dtype=np.intp)
+
+
 def _say(weighed: Weighed) -> None:
     if weighed.doubtful:
         warnings.warn(

@@ -21,9 +21,7 @@ ORDER = (
     "transforms",
     "kinds",
     "expressions",
-    "splines",
     "checks",
-    "cells",
     "design",
     "priors",
     "numerics",
@@ -64,6 +62,7 @@ ORDER = (
     "importance",
     "update",
     "streamed",
+    "row_labels",
     "predict",
     "variance",
     "hypothesis",
@@ -72,6 +71,9 @@ ORDER = (
     "log_prior",
     "on_demand",
     "scores",
+    "calendars",
+    "panel",
+    "times",
     "horizon",
     "plots",
     "forecast",
@@ -227,14 +229,14 @@ def test_only_the_engines_import_an_engine() -> None:
     assert users == {"engines"}
 
 
-def test_only_design_and_splines_import_formulaic() -> None:
+def test_only_design_imports_formulaic() -> None:
     users = {
         room(path)
         for path in FILES
         for module, _ in imported(parse(path))
         if module.split(".")[0] == "formulaic"
     }
-    assert users == {"design", "splines"}
+    assert users == {"design"}
 
 
 def test_only_errors_changes_the_filters_of_warnings() -> None:

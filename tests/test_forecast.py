@@ -1,5 +1,7 @@
 """Forecasts: later rows, tables, the textbook's normal, scores, figures; N9."""
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -125,13 +127,59 @@ def test_a_forecast_says_what_it_is(forecast: hm.Forecast) -> None:
     assert repr(forecast) == ("Forecast of rainfall: 306 rows, 51 of state, year_numeric 11 to 16")
 
 
+def test_quantiles_that_are_asked_for(rain: hm.Fit, forecast: hm.Forecast) -> None:
+    draws = forecast.data["predictions"]["rainfall"].transpose("row", ...).to_numpy()
+    draws = draws.reshape(len(draws), -1)
+    table = forecast.table(probs=[0.05, 0.5])
+    assert list(table) == ["mean", "sd", "median", "q5", "q50"]
+    assert np.allclose(table["q5"], np.quantile(draws, 0.05, axis=1))
+    same = rain.forecast(time="year_numeric", horizon=6, by="state", probs=[0.05, 0.5]).table()
+    pd.testing.assert_frame_equal(same, table)
+    with pytest.raises(hm.ArgumentError, match="quantiles must be between 0 and 1"):
+        forecast.table(probs=[5, 95])
+
+
+def test_tables_and_scores_hold_few_draws_at_once(rain: hm.Fit) -> None:
+    """Of 24,480 rows and 3,000 draws: 590 MB for each of response and mean."""
+    forecast = rain.forecast(time="year_numeric", horizon=480, by="state")
+    actual = np.zeros(51 * 480)
+    rain.forecast(time="year_numeric", horizon=1, by="state").score(np.zeros(51))  # imports
+    tracemalloc.start()
+    table, scored = forecast.table(), forecast.score(actual)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert len(table) == len(scored) == 24_480
+    assert peak < 100e6
+
+
+def test_rows_that_new_groups_learn_from_are_no_forecast(rain: hm.Fit) -> None:
+    seen = [49.0, 39.0, 47.0, 42.0, 52.0, 40.0, 46.0]
+    known = pd.DataFrame({"state": "Atlantis", "year_numeric": range(1, 8), "rainfall": seen})
+    later = pd.DataFrame({"state": ["Atlantis", "Atlantis", "CA"], "year_numeric": [8, 9, 11]})
+    rows = pd.concat([later.iloc[:1], known, later.iloc[1:]], ignore_index=True)
+    found = rain.forecast(rows, time="year_numeric", new_groups="update")
+    table = found.table()
+    assert list(table.index) == list(later.itertuples(index=False, name=None))
+    past = found.plot().data.query("series == 'Atlantis'")["observed"].dropna()
+    assert past.tolist() == seen
+    # Seven rows near 45 leave little of the states' spread (sd about 19, sigma 5).
+    assert 40 < table.loc[("Atlantis", 8), "mean"] < 50
+    assert table.loc[("Atlantis", 8), "sd"] < 9
+    predicted = rain.predict(rows, kind="response", new_groups="update")
+    draws = predicted.isel(row=[0, 8, 9]).transpose("row", ...).to_numpy().reshape(3, -1)
+    assert np.allclose(table["mean"], draws.mean(axis=1))
+    assert len(found.score(later.assign(rainfall=45.0))) == 3
+    with pytest.raises(hm.DataError, match="every row has a value of 'rainfall'"):
+        rain.forecast(known, time="year_numeric", new_groups="update")
+
+
 # Later rows -------------------------------------------------------------------------------------
 
 
 def built(
     data: pd.DataFrame, formula: str, time: str, by: list[str], steps: int = 2
 ) -> pd.DataFrame:
-    return horizon.later_rows(build(parse(formula), data), time, steps, by)
+    return horizon.later_rows(build(parse(formula), data), time, horizon.Ahead(steps), by)
 
 
 @pytest.mark.parametrize(
@@ -150,16 +198,6 @@ def test_steps_of_dates(start: str, freq: str, expected: list[str]) -> None:
     rows = built(data, "y ~ trend(date) + (1 | g)", "date", ["g"])
     assert list(rows["g"]) == [f"g{k}" for k in range(4) for _ in range(2)]
     assert list(rows["date"]) == list(pd.to_datetime(expected * 4))
-
-
-def test_the_step_is_the_most_common_of_each_series() -> None:
-    times = {"a": [1, 2, 3, 5], "b": [0, 10, 20, 25], "c": [7, 7, 7, 7]}
-    data = pd.DataFrame([{"g": g, "t": t} for g, some in times.items() for t in some])
-    data["y"] = np.random.default_rng(0).standard_normal(len(data))
-    rows = built(data, "y ~ t + (1 | g)", "t", ["g"])
-    # A series with one time takes the step of the longest.
-    assert dict(zip(rows["g"], rows["t"], strict=True)) == {"a": 7, "b": 45, "c": 9}
-    assert rows["t"].dtype == data["t"].dtype
 
 
 def test_constant_columns_are_carried_and_changing_ones_are_asked_for() -> None:
@@ -188,11 +226,11 @@ def test_a_nested_factor_names_the_series() -> None:
 
 def test_times_are_numbers_or_dates(rain: hm.Fit) -> None:
     with pytest.raises(
-        hm.DataError, match=r"column 'state' has dtype .*: times are numbers or dates"
+        hm.DataError, match=r"column 'state' holds text .*: times are numbers or dates"
     ):
         rain.forecast(time="state", horizon=2)
-    with pytest.raises(hm.ArgumentError, match="time names 'year', not a column of the fit"):
-        rain.forecast(time="year", horizon=2)
+    with pytest.raises(hm.ArgumentError, match="time names 'yeer', not a column of the fit"):
+        rain.forecast(time="yeer", horizon=2)
     for wrong in (0, 1.5, True):
         with pytest.raises(hm.ArgumentError, match="horizon must be a whole number"):
             rain.forecast(time="year_numeric", horizon=wrong)

@@ -582,3 +582,52 @@ def test_results_do_not_depend_on_the_size_of_pieces(
     monkeypatch.setattr("hiermix.predictor._ROWS", 50)
     assert close(fit.predict(rows, **options), whole)
     assert isinstance(fit._predictor(rows, "mean", "sample", "all", None, None), Predictor)
+
+
+# What names the rows ------------------------------------------------------------------------------
+
+
+def test_rows_keep_the_index_and_the_groups_of_their_frame(fit: hm.Fit, tmp_path: Path) -> None:
+    rows = panel().iloc[[5, 80, 3]].set_axis(["five", "eighty", "three"], axis=0)
+    found = fit.predict(rows)
+    assert found["row"].to_numpy().tolist() == ["five", "eighty", "three"]
+    assert found["g"].to_numpy().tolist() == rows["g"].tolist()
+    means = found.mean(("chain", "draw")).to_series()
+    by_hand_ = fit.predict(rows.loc[["three"]]).mean()
+    assert np.isclose(means["three"], float(by_hand_))
+    assert fit.predict(rows, quantiles=[0.5])["g"].to_numpy().tolist() == rows["g"].tolist()
+    joined = xr.concat(fit.predict_pieces(rows), "row")
+    xr.testing.assert_equal(joined, found)
+    with fit.predict(rows, into=tmp_path / "draws.nc") as written:
+        xr.testing.assert_equal(written.load(), found)
+
+
+@pytest.mark.parametrize(
+    ("index", "row", "name", "beside"),
+    [
+        (pd.Index([7, 7, 9]), [0, 1, 2], "index_0", [7, 7, 9]),
+        (pd.Index([7, 7, 9], name="id"), [0, 1, 2], "id", [7, 7, 9]),
+        (pd.MultiIndex.from_product([["a"], [1, 2, 3]], names="pq"), [0, 1, 2], "q", [1, 2, 3]),
+    ],
+)  # fmt: skip
+def test_an_index_that_can_not_name_rows_stands_beside_them(
+    fit: hm.Fit, index: pd.Index, row: list[int], name: str, beside: list[int]
+) -> None:
+    found = fit.predict(panel().iloc[:3].set_axis(index, axis=0))
+    assert found["row"].to_numpy().tolist() == row
+    assert found[name].to_numpy().tolist() == beside
+
+
+def test_rows_that_were_dropped_leave_their_place(tmp_path: Path) -> None:
+    data = panel()
+    data.loc[[0, 7, 8], "x"] = np.nan
+    model = hm.Model("y ~ x + (1 | g)", data, missing="drop")
+    fitted = model.fit(seed=1, chains=2, draws=100, warmup=200, progress=False)
+    found = fitted.predict().mean(("chain", "draw")).to_series()
+    assert found.index.tolist() == data.index.drop([0, 7, 8]).tolist()
+    complete = data.assign(mean=found)  # aligned by pandas
+    want = fitted.predict(data.loc[[20]]).mean()
+    assert np.isclose(complete.loc[20, "mean"], float(want))
+    assert complete["mean"].isna().sum() == 3
+    fitted.save(tmp_path / "fit.nc")
+    xr.testing.assert_equal(hm.load(tmp_path / "fit.nc").predict(), fitted.predict())

@@ -7,40 +7,34 @@ from functools import cache
 
 from hiermix.engines.protocol import Engine, Samples, Settings
 from hiermix.errors import ArgumentError, did_you_mean
-from hiermix.programs import Program
 
 __all__ = ["Engine", "Samples", "Settings", "choose"]
 
 _log = logging.getLogger("hiermix")
 
 
-def choose(name: str = "auto", program: Program | None = None) -> Engine:
+def choose(name: str = "auto") -> Engine:
     """Return the engine of that name.
 
-    ``"auto"`` takes the one that the variable HIERMIX_ENGINE names; without it CmdStan where one is
-    installed that is new enough and has built the program, else the embedded engine: to build takes
-    minutes, and nobody has asked for it.
+    ``"auto"`` takes the one that the variable HIERMIX_ENGINE names; without it CmdStan where
+    one is installed that is new enough, else the embedded engine.
     """
     asked = os.environ.get("HIERMIX_ENGINE", "auto") if name == "auto" else name
-    if asked == "auto":
-        engine = _auto(program)
-    elif asked in _ENGINES:
-        engine = _ENGINES[asked]()
-    else:
-        names = ("auto", *_ENGINES)
-        known = ", ".join(map(repr, names))
+    if asked not in _ENGINES:
+        known = ", ".join(map(repr, _ENGINES))
         where = " (from the variable HIERMIX_ENGINE)" if asked != name else ""
         raise ArgumentError(
-            f"unknown engine {asked!r}{where}.{did_you_mean(str(asked), names)} Known: {known}."
+            f"unknown engine {asked!r}{where}.{did_you_mean(str(asked), _ENGINES)} Known: {known}."
         )
+    engine = _ENGINES[asked]()
     _announce(engine.name, engine.version)
     return engine
 
 
-def _auto(program: Program | None) -> Engine:
+def _auto() -> Engine:
     from hiermix.engines import cmdstan
 
-    return _cmdstan() if cmdstan.is_usable(program) else _embedded()
+    return _cmdstan() if cmdstan.is_usable() else _embedded()
 
 
 def _cmdstan() -> Engine:
@@ -56,6 +50,7 @@ def _embedded() -> Engine:
 
 
 _ENGINES: dict[str, Callable[[], Engine]] = {
+    "auto": _auto,
     "cmdstan": _cmdstan,
     "embedded": _embedded,
 }

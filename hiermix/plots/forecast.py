@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 
 MOST = 100
 """Panels of one figure: more can't be read."""
+_HISTORY = 30
+"""Times of the past that are drawn at least, if there are so many."""
+_FLAT = 0.2
+"""A panel is flat where its numbers take less than this share of its height."""
 _BANDS = (
     ("q2.5", "q97.5", "95 %", 0.15),
     ("q10", "q90", "80 %", 0.25),
@@ -31,6 +35,8 @@ def plot(
     *,
     levels: Sequence[object] | None,
     panels: int,
+    history: object,
+    sharey: bool | None,
     figsize: tuple[float, float] | None,
 ) -> Plot:
     """Draw small multiples of the forecasts.
@@ -43,32 +49,77 @@ def plot(
         ``series``, ``time`` and the response, a row for every fitted row.
     response, time, by : str
         What the axes show and what names a series.
-    levels, panels, figsize
+    levels, panels, history, sharey, figsize
         Those of `Forecast.plot`.
     """
     known = list(dict.fromkeys(table["series"]))
     shown = _chosen(table, known, levels, panels)
     table, observed = (frame[frame["series"].isin(shown)] for frame in (table, observed))
+    observed = _recent(observed, table, history)
     columns = _columns(len(shown))
     rows = -(-len(shown) // columns)
-    size = figsize or (max(layout.WIDTH, 1.35 * columns), max(3.4, 1.1 + 1.35 * rows))
+    size = figsize or (max(layout.WIDTH, 1.6 * columns), max(3.4, 1.3 + 1.45 * rows))
     axes = layout.panels(rows, columns, size)
     # Limits by hand: axes that share them are slow to draw in great number.
     x, y = _limits(table, observed, response)
+    low, high = _reaches(table, observed, response)
+    if sharey is None:
+        sharey = bool(((high - low) > _FLAT * (y[1] - y[0])).mean() >= 0.75)
     for panel, name in zip(axes, shown, strict=False):
         _panel(
             panel, table[table["series"] == name], observed[observed["series"] == name], response
         )
-        panel.set_title(layout.shorten(name, 18), fontsize=layout.SMALL, color=INK, pad=3)
-        panel.set(xlim=x, ylim=y)
+        panel.set_title(layout.fitting(name, 0.9 * size[0] / columns), fontsize=layout.SMALL,
+                        color=INK, pad=3)  # fmt: skip
+        panel.set(xlim=x, ylim=y if sharey else _wider(low[name], high[name]))
     for panel in axes[len(shown) :]:
         panel.set_visible(False)
     some = "" if levels is not None or len(shown) == len(known) else (
         f": {len(shown)} of {len(known):,}, spread evenly from low to high"
     )  # fmt: skip
-    _write(axes, len(shown), some, columns, response, time, by, dates=_is_dates(table))
+    some += "" if sharey or len(shown) == 1 else "; each on its own scale"
+    _write(axes, len(shown), some, columns, response, time, by, dates=_is_dates(table),
+           sharey=sharey)  # fmt: skip
     drawn = pd.concat([observed.rename(columns={response: "observed"}), table], ignore_index=True)
     return Plot(layout.figure_of(axes[0]), drawn)
+
+
+def _recent(observed: pd.DataFrame, table: pd.DataFrame, history: object) -> pd.DataFrame:
+    """Return the rows of the past that are drawn."""
+    if isinstance(history, str) and history == "all":
+        return observed
+    if history is None:
+        history = max(_HISTORY, 5 * int(table.groupby("series")["time"].nunique().max()))
+    times = np.sort(observed["time"].unique())
+    if isinstance(history, int | np.integer) and not isinstance(history, bool) and history > 0:
+        first = times[-min(int(history), len(times))]
+        return pd.DataFrame(observed[observed["time"] >= first])
+    try:
+        span: Any = pd.Timedelta(history) if _is_dates(table) else float(history)  # type: ignore[arg-type]
+        if span > type(span)(0):
+            return pd.DataFrame(observed[observed["time"] > table["time"].min() - span])
+    except (ValueError, TypeError):
+        pass
+    raise ArgumentError(
+        f"history must be a number of times, a duration such as '90D', or 'all', not {history!r}"
+    )
+
+
+def _reaches(
+    table: pd.DataFrame, observed: pd.DataFrame, response: str
+) -> tuple["pd.Series[float]", "pd.Series[float]"]:
+    """Return the lowest and the highest number of each series."""
+    numbers = pd.concat([
+        observed[["series", response]].set_axis(["series", "y"], axis=1),
+        *(table[["series", end]].set_axis(["series", "y"], axis=1) for end in ("q2.5", "q97.5")),
+    ])  # fmt: skip
+    each = numbers.groupby("series")["y"]
+    return each.min(), each.max()
+
+
+def _wider(low: float, high: float) -> "Limits":
+    margin = 0.05 * (high - low) or 1.0
+    return low - margin, high + margin
 
 
 def _chosen(
@@ -139,31 +190,29 @@ def _write(
     by: str,
     *,
     dates: bool,
+    sharey: bool,
 ) -> None:
     figure = layout.figure_of(axes[0])
-    title = f"Forecast of {response}" + (f" by {by}" if by else "") + some
-    figure.suptitle(title, fontsize=layout.TITLE, color=INK, x=0.01, ha="left")
+    layout.main_title(axes[0], f"Forecast of {response}" + (f" by {by}" if by else "") + some)
     figure.supylabel(response, fontsize=layout.TEXT, color=INK)
     for place, panel in enumerate(axes[:shown]):
         # Also where the panel below is empty.
         below = place + columns >= shown
         _ticks(panel, dates=dates)
-        panel.tick_params(labelbottom=below, labelleft=place % columns == 0)
+        panel.tick_params(labelbottom=below, labelleft=not sharey or place % columns == 0)
         panel.set_xlabel(time if below else "", fontsize=layout.SMALL, color=INK)
     layout.legend_below(axes[0], 5)
 
 
 def _ticks(ax: "Axes", *, dates: bool) -> None:
     """Few ticks, that don't run into each other."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
     from matplotlib.ticker import MaxNLocator
 
     if dates:
-        locator = AutoDateLocator(minticks=2, maxticks=4)  # type: ignore[no-untyped-call]
-        ax.xaxis.set_major_locator(locator)
-        ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))  # type: ignore[no-untyped-call]
+        layout.date_ticks(ax, layout.inches(ax))
     else:
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(max(2, int(layout.inches(ax) / 0.35)), integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(4))
 
 
 def _is_dates(table: pd.DataFrame) -> bool:

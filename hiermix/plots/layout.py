@@ -1,5 +1,6 @@
 """What all plots share: the object they return, colours, axes, labels that fit."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -22,6 +23,7 @@ BLUE, ORANGE, GREEN = "#0072B2", "#D55E00", "#009E73"
 COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
 INK, GREY, PALE = "#333333", "#808080", "#B8B8B8"
 WIDTH = 8.0
+_WIDEST = 24.0
 SMALL, TEXT, TITLE = 7.5, 9.0, 10.5
 _POINTS = 72
 
@@ -101,10 +103,33 @@ def figure_of(ax: "Axes") -> "Figure":
 
 def title(ax: "Axes", text: str, note: str = "") -> None:
     """Say what is seen, and below it, smaller, what to know when reading it."""
+    text = wrap(text, inches(ax), TITLE)
     ax.set_title(text, loc="left", fontsize=TITLE, color=INK, pad=20 if note else 8)
     if note:
         ax.annotate(note, (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points",
                     fontsize=SMALL, color="#666666", annotation_clip=False)  # fmt: skip
+
+
+def main_title(ax: "Axes", text: str) -> None:
+    """Say above all panels what is seen."""
+    figure = figure_of(ax)
+    width = figure.get_size_inches()[0]
+    figure.suptitle(wrap(text, width - 0.3, TITLE), fontsize=TITLE, color=INK, x=0.01, ha="left")
+
+
+def inches(ax: "Axes") -> float:
+    """Width of axes, before labels take their room."""
+    return float(figure_of(ax).get_size_inches()[0] * ax.get_position().width)
+
+
+def wrap(text: str, width: float, size: float) -> str:
+    """Break text of a size in points into lines of a width in inches."""
+    return "\n".join(textwrap.wrap(text, max(10, int(width * _POINTS / (size * 0.56)))))
+
+
+def fitting(label: object, width: float, size: float = SMALL) -> str:
+    """Shorten a label to a width in inches."""
+    return shorten(label, max(6, int(width * _POINTS / (size * 0.58))))
 
 
 def name_axes(ax: "Axes", x: str, y: str) -> None:
@@ -135,8 +160,7 @@ def drawable(values: pd.Series) -> pd.Series:
 
 def label_levels(ax: "Axes", labels: Sequence[str], *, longest: int = 16) -> None:
     """Name the groups along x: upright if they fit, else turned; every k-th if they are many."""
-    inches = figure_of(ax).get_size_inches()[0] * ax.get_position().width
-    room = inches * _POINTS / max(len(labels), 1)
+    room = inches(ax) * _POINTS / max(len(labels), 1)
     texts = [shorten(label, longest) for label in labels]
     widest = max(map(len, texts), default=0) * SMALL * 0.62
     step = int(np.ceil((SMALL + 1.5) / room))
@@ -144,6 +168,21 @@ def label_levels(ax: "Axes", labels: Sequence[str], *, longest: int = 16) -> Non
     ax.set_xticks(list(shown), [texts[place] for place in shown],
                   rotation=0 if widest < room else 90)  # fmt: skip
     ax.set_xlim(-0.7, len(labels) - 0.3)
+
+
+def width_for(levels: int) -> float:
+    """Width of a figure in which every one of so many levels has a label, up to a limit."""
+    return float(np.clip(1.2 + levels * (SMALL + 1.6) / _POINTS, WIDTH, _WIDEST))
+
+
+def date_ticks(ax: "Axes", width: float) -> None:
+    """Few dates along x, that don't run into each other; the year stands at its start or below."""
+    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+
+    locator = AutoDateLocator(minticks=2, maxticks=max(2, int(width / 0.5)))  # type: ignore[no-untyped-call]
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
+    ax.xaxis.get_offset_text().set(fontsize=SMALL - 1, color=INK)
 
 
 def with_rows(levels: Iterable[object], rows: Iterable[int]) -> list[str]:
