@@ -51,9 +51,10 @@ def build() -> None:
     from hiermix.engines import executables
 
     print(f"CmdStan {executables.required_installation().version}")
-    for name in programs.names():
+    names = programs.names()
+    for number, name in enumerate(names, start=1):
         start = time.perf_counter()
-        print(f"{name} ...", end=" ", flush=True)
+        print(f"{name} ({number} of {len(names)}) ...", end=" ", flush=True)
         path = executables.build(programs.find(name))
         print(f"{time.perf_counter() - start:.0f} s, {path}")
 

@@ -296,7 +296,33 @@ def dependent_term(label: str, others: Sequence[str]) -> None:
     shown = list(others) if len(others) <= 4 else [*others[:3], f"{len(others) - 3} others"]
     *most, last = shown
     named = f"{', '.join(most)} and {last}" if most else last
+    if re.match(r"(cr|cs|cc)\(.*constraints=None", label):
+        raise DataError(
+            f"the columns of {label.rpartition('[')[0]} add up to the intercept: leave out "
+            "constraints=None, or write 0 +"
+        )
     raise DataError(f"{label} is a linear combination of {named}: drop one")
+
+
+def empty_cells(name: str, number: int, shown: Sequence[str], left_out: Sequence[str]) -> None:
+    """Warn of combinations without rows, and of the columns that are left out for it."""
+    more = "; ..." if number > len(shown) else ""
+    gone = ", ".join(left_out[:3]) + (", ..." if len(left_out) > 3 else "")
+    warn(
+        f"{count(number, 'combination')} of {name} {'has' if number == 1 else 'have'} no rows "
+        f"({'; '.join(shown)}{more}): {count(len(left_out), 'column')} can't be told from the "
+        f"others and {'is' if len(left_out) == 1 else 'are'} left out: {gone}"
+    )
+
+
+def cells_seen(name: str, unseen: Sequence[str], rows: NDArray[np.intp], index: pd.Index) -> None:
+    """Raise for combinations that the fit never saw: nothing is known of them."""
+    more = "; ..." if len(unseen) > 3 else ""
+    raise DataError(
+        f"{name} has {count(len(unseen), 'combination')} that the fit never saw: "
+        f"{'; '.join(unseen[:3])}{more} {at_rows(rows, index)}. Leave those rows out, or make the "
+        f"combinations a grouping factor, (1 | {name}), which has a policy for new ones."
+    )
 
 
 def levels_seen(name: str, values: pd.Series, unseen: NDArray[np.bool_], levels: object) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hiermix import checks, kinds
+from hiermix import cells, checks, kinds
 from hiermix.errors import ArgumentError, DataError, HiermixError, filtered_warnings
 from hiermix.expressions import Expressions, by_row, taken_out, worked_out
 from hiermix.formula import (
@@ -40,6 +40,7 @@ from hiermix.formula import (
     uses,
 )
 from hiermix.kinds import Kind, KnownLabels
+from hiermix.splines import CONSTRAINTS, WHOLE
 from hiermix.typing import FloatArray
 
 type Codes = NDArray[np.int32]
@@ -243,7 +244,7 @@ def build(
         checks.constant_response(roles.response_name, response)
 
     # 4. Population columns that can be told apart.
-    _check_population(plan, encoded, frame.index)
+    plan = replace(plan, population=_told_apart(plan, encoded, frame.index))
     _check_effects(plan, encoded, frame.index, roles.factors)
     for grouping in groupings:
         _check_varying(plan, encoded, grouping, frame.index)
@@ -304,6 +305,9 @@ def _on(
     encoded = _encode(encodings, frame)
     _check_rows([plan.population], encoded, frame.index)
     _check_effects(plan, encoded, frame.index, wanted)
+    for spec in (plan.population, *chain.from_iterable(plan.effects[name] for name in wanted)):
+        for each in spec.cells:
+            each.check(worked_out(spec.expressions, encoded), frame.index)
 
     # 3. Codes by label, the response and what stands beside it.
     groupings = tuple(
@@ -613,11 +617,15 @@ class _Spec:
     labels: tuple[str, ...]
     spec: Any
     expressions: Expressions
+    cells: tuple[cells.Cells, ...] = ()
+    """Combinations of categories that rows have, of the terms that lack some."""
+    kept: tuple[int, ...] | None = None
+    """Columns that are left for lack of such combinations; None means all."""
 
     @property
     def computes(self) -> bool:
         """Whether some column is more than one of the frame's own: a product, or a function."""
-        return any(
+        return bool(self.expressions) or any(
             len(term.factors) > 1 or factor.eval_method.value == "python"
             for term in self.spec.formula
             for factor in term.factors
@@ -631,7 +639,20 @@ class _Spec:
             return np.ones((len(part), 1))
         with _phrased(self.text):
             part = worked_out(self.expressions, part)
-        return np.asarray(_materialise(self.spec, part), dtype=np.float64)
+        matrix = np.asarray(_materialise(self.spec, part), dtype=np.float64)
+        return matrix if self.kept is None else matrix[:, self.kept]
+
+    def without(self, places: Collection[int]) -> _Spec:
+        """Leave out columns that combinations without rows leave undetermined, with a word."""
+        if not places:
+            return self
+        untold = set(places)
+        for each in self.cells:
+            if gone := sorted(each.places & untold):
+                each.warn([self.labels[place] for place in gone])
+            untold -= each.places
+        kept = tuple(place for place in range(len(self.labels)) if place not in places)
+        return replace(self, labels=tuple(self.labels[place] for place in kept), kept=kept)
 
 
 def _fit_spec(text: str, encoded: pd.DataFrame) -> _Spec:
@@ -644,8 +665,14 @@ def _fit_spec(text: str, encoded: pd.DataFrame) -> _Spec:
         terms = Terms(source)
         transform_state: dict[str, Any] = {}
         encoder_state: dict[str, Any] = {}
+        whole = _whole_spline(terms, worked_out(expressions, encoded.iloc[:2]))
         for expression in _stateful(terms):
-            spec = ModelSpec.from_spec(f"0 + {expression}", output="numpy", na_action="ignore")
+            spec = ModelSpec.from_spec(
+                f"0 + {expression}",
+                output="numpy",
+                na_action="ignore",
+                transform_state={expression: dict(WHOLE)} if expression == whole else {},
+            )
             fitted = _materialise(
                 spec, _rows_with_state(expression, expressions, encoded)
             ).model_spec
@@ -662,7 +689,22 @@ def _fit_spec(text: str, encoded: pd.DataFrame) -> _Spec:
         first = worked_out(expressions, encoded.iloc[:2])
     fitted = _materialise(spec, first).model_spec
     labels = tuple(unaliased(label) for label in fitted.column_names)
-    return _Spec(text, labels, fitted, expressions)
+    empty = cells.incomplete(fitted, worked_out(expressions, encoded))
+    return _Spec(text, labels, fitted, expressions, empty)
+
+
+def _whole_spline(terms: Any, encoded: pd.DataFrame) -> str | None:
+    """Return the spline that keeps all columns: the first, if nothing else has the intercept."""
+    if any(term == "1" or not cells.parts(term, encoded)[1] for term in terms):
+        return None
+    for factor in chain.from_iterable(term.factors for term in terms):
+        match check_expression(factor.expr):
+            case ast.Call(ast.Name("cr" | "cs" | "cc"), positional, named):
+                asked = len(positional) > CONSTRAINTS or any(
+                    each.arg == "constraints" for each in named
+                )
+                return None if asked else str(factor.expr)
+    return None
 
 
 def _stateful(terms: Any) -> list[str]:
@@ -717,7 +759,11 @@ def _phrased(text: str) -> Iterator[None]:
     except HiermixError:
         raise
     except Exception as error:
-        raise DataError(f"can't make the columns of {unaliased(text)!r}: {error}") from error
+        # formulaic wraps what a transform raised.
+        inner = error.__cause__ or error.__context__ or error
+        if isinstance(inner, HiermixError):
+            raise inner from None
+        raise DataError(f"can't make the columns of {unaliased(text)!r}: {inner}") from error
 
 
 @cache
@@ -766,7 +812,7 @@ def _plan(
         encodings=encodings,
         population=_fit_spec(formula.population, encoded),
         effects={
-            name: tuple(_fit_spec(term.effects, encoded) for term in terms)
+            name: tuple(_without_zeros(_fit_spec(term.effects, encoded), encoded) for term in terms)
             for name, terms in roles.factors.items()
         },
         offsets=tuple(_fit_spec(f"0 + {text}", encoded) for text in formula.offsets),
@@ -1029,41 +1075,72 @@ _SHARE = 1e-8
 """The smallest share of another column that counts as part of a combination."""
 
 
-def _check_population(plan: _Plan, encoded: pd.DataFrame, index: pd.Index) -> None:
-    """Raise if a population column is no number somewhere, or a combination of those before it."""
-    labels = plan.population.labels
+def _told_apart(plan: _Plan, encoded: pd.DataFrame, index: pd.Index) -> _Spec:
+    """Return the population's columns without those that empty cells leave undetermined.
+
+    Raise if a column is no number somewhere, or a combination of those before it for any other
+    reason.
+    """
+    spec = plan.population
+    labels = spec.labels
     checks.distinct_terms(labels)
     for column in columns(plan.roles.formula.population):
         levels = plan.encodings[column].levels
         if levels is not None and len(levels) == 1 and "Intercept" in labels:
             checks.one_level(column, levels[0])
     if labels in ((), ("Intercept",)):
-        return
+        return spec
     triangle = np.empty((0, len(labels)))
-    for X in _finite_slices(plan.population, encoded, index):
+    for X in _finite_slices(spec, encoded, index):
         # One QR decomposition, slice by slice: unlike X'X it doesn't square the condition number.
         triangle = np.linalg.qr(np.vstack([triangle, X]), mode="r")
     lengths = np.abs(triangle).max(axis=0)
     triangle /= np.where(lengths > 0, lengths, 1.0)  # units don't matter
-    first = plan.population.matrix(encoded.iloc[:1])[0]
-    for place, label in enumerate(labels):
-        others = _combined(triangle, place)
-        if others is None:
-            continue
-        named = [labels[other] for other in others]
-        if named in ([], ["Intercept"]):
-            checks.constant_term(label, float(first[place]), intercept=bool(named))
-        checks.dependent_term(label, [name for name in named if name != "Intercept"])
+    excused = frozenset().union(*(each.places for each in spec.cells))
+    dependent = _dependent(triangle)
+    for place in dependent:
+        if place not in excused:
+            first = float(spec.matrix(encoded.iloc[:1])[0, place])
+            _refuse_dependent(triangle, labels, place, dependent, first)
+    return spec.without(dependent)
 
 
-def _combined(triangle: FloatArray, place: int) -> list[int] | None:
-    """Return which columns before it a column is a combination of, or None if it is none."""
-    column, before = triangle[:, place], triangle[:, :place]
-    length = np.linalg.norm(column)
-    if place < len(column) and abs(column[place]) > _DEPENDENT * length:
-        return None
-    shares = np.linalg.lstsq(before, column, rcond=None)[0] if place else np.empty(0)
-    return list(np.flatnonzero(np.abs(shares) > _SHARE * length))
+def _dependent(triangle: FloatArray) -> list[int]:
+    """Return the columns that are combinations of those before them."""
+    basis = np.empty((len(triangle), 0))
+    found = []
+    for place, column in enumerate(triangle.T):
+        rest = column - basis @ (basis.T @ column)
+        rest -= basis @ (basis.T @ rest)  # once more: what rounding left
+        length = np.linalg.norm(rest)
+        if length <= _DEPENDENT * np.linalg.norm(column):
+            found.append(place)
+        else:
+            basis = np.column_stack([basis, rest / length])
+    return found
+
+
+def _refuse_dependent(
+    triangle: FloatArray, labels: Sequence[str], place: int, dependent: Sequence[int], first: float
+) -> None:
+    """Raise for a column that is constant, or a combination of others, and name those."""
+    before = [other for other in range(place) if other not in dependent]
+    column = triangle[:, place]
+    shares = np.linalg.lstsq(triangle[:, before], column, rcond=None)[0]
+    large = np.abs(shares) > _SHARE * np.linalg.norm(column)
+    named = [labels[other] for other, counts in zip(before, large, strict=True) if counts]
+    if named in ([], ["Intercept"]):
+        checks.constant_term(labels[place], first, intercept=bool(named))
+    checks.dependent_term(labels[place], [name for name in named if name != "Intercept"])
+
+
+def _without_zeros(spec: _Spec, encoded: pd.DataFrame) -> _Spec:
+    """Return varying columns without those that no row has for lack of a combination."""
+    if not spec.cells:
+        return spec
+    used = [spec.matrix(encoded.iloc[rows]).any(axis=0) for rows in _slices(len(encoded))]
+    some = np.logical_or.reduce(used)
+    return spec.without([place for each in spec.cells for place in each.places if not some[place]])
 
 
 def _check_effects(

@@ -207,7 +207,7 @@ class Model:
         )  # fmt: skip
         start = time.perf_counter()
         ready = self._assemble(prior_only=True) if prior_only else self._posterior
-        runner = choose(engine) if isinstance(engine, str) else engine
+        runner = choose(engine, ready.program) if isinstance(engine, str) else engine
         prepared = time.perf_counter()
         samples = runner.sample(
             ready.program, ready.data, settings, keep=ready.keep, inits=_inits(ready.data, settings)

@@ -21,7 +21,9 @@ ORDER = (
     "transforms",
     "kinds",
     "expressions",
+    "splines",
     "checks",
+    "cells",
     "design",
     "priors",
     "numerics",
@@ -229,14 +231,14 @@ def test_only_the_engines_import_an_engine() -> None:
     assert users == {"engines"}
 
 
-def test_only_design_imports_formulaic() -> None:
+def test_only_design_and_splines_import_formulaic() -> None:
     users = {
         room(path)
         for path in FILES
         for module, _ in imported(parse(path))
         if module.split(".")[0] == "formulaic"
     }
-    assert users == {"design"}
+    assert users == {"design", "splines"}
 
 
 def test_only_errors_changes_the_filters_of_warnings() -> None:

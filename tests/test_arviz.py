@@ -149,7 +149,10 @@ def test_methods_keep_what_they_work_out_and_files_have_only_that(tmp_path: Path
 def test_likelihood_and_prior_make_the_density_that_was_sampled(family: str) -> None:
     """Up to a constant, and the coordinates' Jacobian; x far from zero tells where b holds."""
     data = frame().assign(x=lambda d: 30 + 2 * d["x"])
-    fit = hm.Model(f"{RESPONSES[family]} ~ x", data, family=family).fit(**(FIT | {"draws": 50}))
+    # A phi without bound is lost in the engine's rounding of the beta function.
+    priors = {"phi": "gamma(2, 0.1)"} if family == "beta_binomial" else None
+    model = hm.Model(f"{RESPONSES[family]} ~ x", data, family=family, priors=priors)
+    fit = model.fit(**(FIT | {"draws": 50}))
     own = {each.name: each.transform for each in fit.model.family.own}
     posterior = fit.data["posterior"]
     jacobian = sum(JACOBIANS[how](posterior[name].to_numpy()) for name, how in own.items())

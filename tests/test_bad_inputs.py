@@ -282,11 +282,6 @@ def test_row_15_of_many_columns_three_are_named() -> None:
     refuses(message, f"y ~ x + {' + '.join(spikes)} + total", frame(total=total, **spikes))
 
 
-def test_row_15_a_combination_of_factors_that_no_row_has() -> None:
-    data = frame(other=["u" if row % 3 else "v" for row in range(ROWS)])
-    refuses("linear combination", "y ~ treat * other", data)
-
-
 def test_row_37_a_huge_scale_is_no_dependence() -> None:
     data = frame()
     fitted = design(MODEL, data.assign(x=data["x"] * 1e12, y=data["y"] + 1e9))

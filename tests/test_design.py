@@ -269,7 +269,7 @@ def test_new_rows_are_centred_and_scaled_as_the_fit_was() -> None:
 
 def test_a_spline_beyond_the_fit_is_refused() -> None:
     fitted = made("y ~ bs(x, df=4)")
-    with pytest.raises(DataError, match=re.escape("can't make the columns of")):
+    with pytest.raises(DataError, match=re.escape("bs() knows values from")):
         fitted.on(DATA.assign(x=100.0))
 
 

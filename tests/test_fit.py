@@ -246,8 +246,16 @@ def test_weights_of_two_are_rows_twice(sleepstudy: pd.DataFrame) -> None:
 
 
 def test_summary_says_that_a_slope_is_not_needed() -> None:
+    """All groups have the same least-squares slope.
+
+    Of a half-normal 26.4 % lie below half its median and 23.6 % between that and the median: with
+    24,000 draws some six Monte-Carlo errors apart.
+    """
     data = simulate(np.full(30, 10), seed=3)
-    fit = hm.Model("y ~ x + (x || g)", data).fit(seed=1, warmup=500)
+    x = data["x"] - data.groupby("g")["x"].transform("mean")
+    slope = (x * data["y"]).groupby(data["g"]).sum() / (x**2).groupby(data["g"]).sum()
+    data["y"] += (0.5 - slope[data["g"]].to_numpy()) * x
+    fit = hm.Model("y ~ x + (x || g)", data).fit(seed=1, warmup=500, draws=6000)
     with pytest.warns(hm.HiermixWarning, match="sd of x by g sits at zero: the data do not need"):
         table = fit.summary()
     assert list(table.index) == ["Intercept", "b[x]", "sigma", "sd_g[Intercept]", "sd_g[x]"]
@@ -289,7 +297,11 @@ def test_no_population_coefficients(effects: str) -> None:
     data["y"] -= 1 + 0.5 * data["x"]
     fit = hm.Model("y ~ 0 + (1 | g)", data, effects=effects).fit(seed=1, **FAST)
     assert not {"Intercept", "b"} & set(fit.data.posterior)
+    # Each effect is its group's mean, shrunk; the error is that of 200 independent draws or more.
     means = data.groupby("g")["y"].mean()
-    r = fit.group_effects("g")["mean"].xs("Intercept", level="effect")
-    assert np.corrcoef(r, means)[0, 1] > 0.99
-    assert (abs(r) < abs(means)).all(), "shrunk towards zero"
+    posterior = fit.data.posterior
+    ratio = (posterior["sigma"] / posterior["sd_g"].squeeze(drop=True)) ** 2
+    table = fit.group_effects("g").xs("Intercept", level="effect")
+    expected = means * float((10 / (10 + ratio)).mean())
+    assert (abs(table["mean"] - expected) < 5 * table["sd"] / np.sqrt(200)).all()
+    assert float((10 / (10 + ratio)).mean()) < 0.99, "shrunk towards zero"

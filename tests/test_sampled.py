@@ -288,6 +288,11 @@ def test_ordinal_agrees_with_a_plain_program() -> None:
 # The penalised fit, where it once went astray: the steps of the sampler tell ---------------------
 
 
+ASTRAY = 48
+"""Steps of a draw: at least twice what is usual below, by twenty seeds and on any processor; where
+the penalised fit fails they are hundreds."""
+
+
 def steps(model: hm.Model) -> float:
     fit = model.fit(seed=3, chains=2, warmup=300, draws=200)
     return float(fit.data.sample_stats["n_steps"].mean())
@@ -307,7 +312,7 @@ def test_heavy_tails_in_few_rows(sigma: float) -> None:
         data["y"] = eta + sigma * np.random.default_rng(seed).standard_t(7, len(data))
         model = hm.Model("y ~ x + (x | g)", data, family="student_t",
                          priors={"nu": "gamma(4, 0.5)"})  # fmt: skip
-        assert steps(model) < 32
+        assert steps(model) < ASTRAY
 
 
 def test_times_of_which_many_are_censored() -> None:
@@ -319,7 +324,7 @@ def test_times_of_which_many_are_censored() -> None:
         data["y"], data["late"] = np.minimum(time, end), (time > end).astype(int)
         model = hm.Model("y | cens(late) ~ x + (x | g)", data, family="weibull",
                          priors={"sd": "exponential(2.5)", "shape": "gamma(3, 1)"})  # fmt: skip
-        assert steps(model) < 25
+        assert steps(model) < ASTRAY
 
 
 def test_counts_of_many_sizes() -> None:
@@ -329,7 +334,7 @@ def test_counts_of_many_sizes() -> None:
     data["y"] = np.where(rng.random(len(data)) < 0.25, 0, rng.poisson(np.exp(eta)))
     assert data["y"].max() > 1e5
     model = hm.Model("y ~ x + (x | g)", data, family="zero_inflated_poisson")
-    assert steps(model) < 20
+    assert steps(model) < ASTRAY
 
 
 @pytest.mark.parametrize("size", [1e9, 1e12, 1e15])

@@ -7,34 +7,40 @@ from functools import cache
 
 from hiermix.engines.protocol import Engine, Samples, Settings
 from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.programs import Program
 
 __all__ = ["Engine", "Samples", "Settings", "choose"]
 
 _log = logging.getLogger("hiermix")
 
 
-def choose(name: str = "auto") -> Engine:
+def choose(name: str = "auto", program: Program | None = None) -> Engine:
     """Return the engine of that name.
 
-    ``"auto"`` takes the one that the variable HIERMIX_ENGINE names; without it CmdStan where
-    one is installed that is new enough, else the embedded engine.
+    ``"auto"`` takes the one that the variable HIERMIX_ENGINE names; without it CmdStan where one is
+    installed that is new enough and has built the program, else the embedded engine: to build takes
+    minutes, and nobody has asked for it.
     """
     asked = os.environ.get("HIERMIX_ENGINE", "auto") if name == "auto" else name
-    if asked not in _ENGINES:
-        known = ", ".join(map(repr, _ENGINES))
+    if asked == "auto":
+        engine = _auto(program)
+    elif asked in _ENGINES:
+        engine = _ENGINES[asked]()
+    else:
+        names = ("auto", *_ENGINES)
+        known = ", ".join(map(repr, names))
         where = " (from the variable HIERMIX_ENGINE)" if asked != name else ""
         raise ArgumentError(
-            f"unknown engine {asked!r}{where}.{did_you_mean(str(asked), _ENGINES)} Known: {known}."
+            f"unknown engine {asked!r}{where}.{did_you_mean(str(asked), names)} Known: {known}."
         )
-    engine = _ENGINES[asked]()
     _announce(engine.name, engine.version)
     return engine
 
 
-def _auto() -> Engine:
+def _auto(program: Program | None) -> Engine:
     from hiermix.engines import cmdstan
 
-    return _cmdstan() if cmdstan.is_usable() else _embedded()
+    return _cmdstan() if cmdstan.is_usable(program) else _embedded()
 
 
 def _cmdstan() -> Engine:
@@ -50,7 +56,6 @@ def _embedded() -> Engine:
 
 
 _ENGINES: dict[str, Callable[[], Engine]] = {
-    "auto": _auto,
     "cmdstan": _cmdstan,
     "embedded": _embedded,
 }

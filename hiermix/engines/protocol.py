@@ -1,5 +1,6 @@
 """What an engine is asked and what it answers: settings, samples, the protocol itself."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import index
@@ -136,12 +137,39 @@ def trouble(stats: dict[str, NDArray[Any]], settings: Settings) -> tuple[str, ..
     )
 
 
+_NOISE = re.compile(
+    r"file an? (issue|bug)|bug report|/issues\b|^make(\[\d+\])?: |compilation terminated",
+    re.IGNORECASE,
+)
+"""Lines of a compiler that blame somebody, and say nothing of what is wrong."""
+_WRONG = re.compile(
+    r"\b(error|exception|fatal|no space left|not found|denied|killed)\b", re.IGNORECASE
+)
+
+
 def last_lines(text: str, most: int = 10, width: int = 300) -> str:
     """Return the end of an engine's output, without empty lines and without dumps in one line."""
-    lines = [line.rstrip() for line in text.splitlines() if line.strip()]
-    return "\n".join(
-        line if len(line) <= width else f"{line[:width]} ..." for line in lines[-most:]
-    )
+    return "\n".join(_short(_lines(text)[-most:], width))
+
+
+def first_error(text: str, most: int = 10, width: int = 300) -> str:
+    """Return a compiler's output from the first line on that says what is wrong, else its end.
+
+    What follows the first error is often its echo. A full disk comes first: it has many echoes.
+    """
+    lines = [line for line in _lines(text) if not _NOISE.search(line)]
+    full = [line for line in lines if "no space left" in line.lower()]
+    wrong = [place for place, line in enumerate(lines) if _WRONG.search(line)]
+    chosen = full[:1] or (lines[wrong[0] :][:most] if wrong else lines[-most:])
+    return "\n".join(_short(chosen, width))
+
+
+def _lines(text: str) -> list[str]:
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def _short(lines: list[str], width: int) -> list[str]:
+    return [line if len(line) <= width else f"{line[:width]} ..." for line in lines]
 
 
 def _check_count(name: str, value: object, least: int, most: int = _LARGEST_COUNT) -> None:

@@ -1,0 +1,139 @@
+"""Splines for formulas: formulaic's own, centred beside an intercept, refused in plain words."""
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from hiermix.errors import ArgumentError, DataError, first_three
+
+type Numbers = Sequence[float]
+type Outside = Literal["raise", "clip", "na", "zero", "extend"]
+type State = dict[str, Any] | None
+
+WHOLE = {"constraints": None}
+"""State that has a natural or cyclic spline keep all columns: where no intercept stands beside."""
+CONSTRAINTS = 5
+"""Position of that argument."""
+_OUTSIDE = ("raise", "clip", "na", "zero", "extend")
+
+
+def bs(
+    x: Any,
+    df: int | None = None,
+    knots: Numbers | None = None,
+    degree: int = 3,
+    include_intercept: bool = False,
+    lower_bound: float | None = None,
+    upper_bound: float | None = None,
+    extrapolation: Outside = "raise",
+    *,
+    _state: State = None,
+    **_: Any,
+) -> Any:
+    """Return B-splines of x, those of R and patsy."""
+    from formulaic.transforms import basis_spline
+
+    state = {} if _state is None else _state
+    _whole("bs", "degree", degree, 0)
+    _whole("bs", "df", df, degree + bool(include_intercept))
+    _within("bs", x, extrapolation, state, lower_bound, upper_bound)
+    bounds = {"lower_bound": lower_bound, "upper_bound": upper_bound}
+    shape = {"degree": degree, "include_intercept": include_intercept}
+    return basis_spline(x, df, knots, **shape, **bounds, extrapolation=extrapolation, _state=state)
+
+
+def cr(
+    x: Any,
+    df: int | None = None,
+    knots: Numbers | None = None,
+    lower_bound: float | None = None,
+    upper_bound: float | None = None,
+    constraints: Any = "center",
+    extrapolation: Outside = "extend",
+    *,
+    _state: State = None,
+    **_: Any,
+) -> Any:
+    """Return a natural cubic spline of x; centred: over the rows of the fit its mean is zero."""
+    from formulaic.transforms import natural_cubic_spline
+
+    state = {} if _state is None else _state
+    _one_of("cr", df, knots)
+    _whole("cr", "df", df, 2)
+    _within("cr", x, extrapolation, state, lower_bound, upper_bound)
+    bounds = {"lower_bound": lower_bound, "upper_bound": upper_bound}
+    beyond = {"constraints": constraints, "extrapolation": extrapolation}
+    return natural_cubic_spline(x, df, knots, **bounds, **beyond, _state=state)
+
+
+def cc(
+    x: Any,
+    df: int | None = None,
+    knots: Numbers | None = None,
+    lower_bound: float | None = None,
+    upper_bound: float | None = None,
+    constraints: Any = "center",
+    extrapolation: Outside = "extend",
+    *,
+    _state: State = None,
+    **_: Any,
+) -> Any:
+    """Return a cyclic cubic spline of x, centred like `cr`: its ends meet."""
+    from formulaic.transforms import cyclic_cubic_spline
+
+    state = {} if _state is None else _state
+    _one_of("cc", df, knots)
+    _whole("cc", "df", df, 2)
+    _within("cc", x, extrapolation, state, lower_bound, upper_bound)
+    bounds = {"lower_bound": lower_bound, "upper_bound": upper_bound}
+    beyond = {"constraints": constraints, "extrapolation": extrapolation}
+    return cyclic_cubic_spline(x, df, knots, **bounds, **beyond, _state=state)
+
+
+def _remembers(function: Any) -> None:
+    """Mark a transform that remembers the fit, as formulaic looks for it."""
+    function.__is_stateful_transform__ = True
+    function.get_required_variables = lambda *_, **__: ()
+
+
+for _spline in (bs, cr, cc):
+    _remembers(_spline)
+
+
+def _one_of(name: str, df: int | None, knots: Numbers | None) -> None:
+    if (df is None) == (knots is None):
+        raise ArgumentError(f"{name}() takes df, the number of columns, or knots: write {name}"
+                            "(x, df=5)")  # fmt: skip
+
+
+def _whole(name: str, option: str, value: object, least: int) -> None:
+    """Raise unless an option is left out or a whole number, large enough."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ArgumentError(f"{name}(): {option} is a whole number from {least} up, not {value!r}")
+
+
+def _within(
+    name: str, x: Any, extrapolation: str, state: dict[str, Any], *bounds: float | None
+) -> None:
+    """Raise for values outside the bounds, unless it is said what holds there."""
+    if extrapolation not in _OUTSIDE:
+        known = ", ".join(map(repr, _OUTSIDE))
+        raise ArgumentError(f"{name}(): extrapolation is {extrapolation!r}, not one of {known}")
+    if extrapolation != "raise":
+        return
+    values = np.asarray(x, dtype=np.float64)
+    low, high = (
+        state.get(key, given)
+        for key, given in zip(("lower_bound", "upper_bound"), bounds, strict=True)
+    )
+    low, high = (np.min(values) if low is None else low), (np.max(values) if high is None else high)
+    outside = values[(values < low) | (values > high)]
+    if len(outside):
+        raise DataError(
+            f"{name}() knows values from {low:g} to {high:g}, those of the fit or its bounds, and "
+            f"{len(outside):,} lie outside: {first_three(outside.tolist())}. Say what holds there: "
+            "extrapolation='extend', 'clip' or 'zero'."
+        )
