@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from hiermix import held_out, predict
+from hiermix import checks, held_out, predict
 from hiermix.design import Design
 from hiermix.errors import ArgumentError, DataError, HiermixWarning, count
 from hiermix.families import Family
@@ -158,11 +158,9 @@ def compare(fits: Mapping[str, "Fitted | ELPDData"]) -> pd.DataFrame:
 def _side_by_side(results: Mapping[str, "ELPDData"]) -> pd.DataFrame:
     """Return each fit's own figures, without differences."""
     kinds = ", ".join(f"{name!r} {held_out.phrase(each)}" for name, each in results.items())
-    warnings.warn(
+    checks.warn(
         f"results of two kinds of folds are not compared: {kinds}. Rows of known groups are easier "
-        "to predict than rows of new ones; leave out the same in each.",
-        HiermixWarning,
-        stacklevel=3,
+        "to predict than rows of new ones; leave out the same in each."
     )
     rows = [
         {"elpd_diff": np.nan, "dse": np.nan, "p_worse": np.nan, "p": each.p, "elpd": each.elpd,

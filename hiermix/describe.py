@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from hiermix import summary
+from hiermix import diagnostics, summary
 from hiermix.design import Design
 from hiermix.errors import count, filtered_warnings
 from hiermix.origins import Origins
@@ -71,7 +71,7 @@ def _places(design: Design, origins: Origins) -> dict[str, str]:
 
 
 def fit(design: Design, tree: "xr.DataTree") -> str:
-    """Sampler, time and the summary to three digits; warnings are left to `Fit.summary`."""
+    """Sampler, time, the summary to three digits, and what is doubtful."""
     attrs = tree.attrs
     seconds = sum(json.loads(attrs["seconds"]).values())
     with filtered_warnings("ignore"):
@@ -85,5 +85,6 @@ def fit(design: Design, tree: "xr.DataTree") -> str:
             f"{attrs['engine_version']}, {seconds:.1f} s",
             "",
             frame.to_string(float_format=lambda value: f"{value:.3g}"),
+            *(f"! {text}" for text in diagnostics.of_fit(tree)),
         ]
     )

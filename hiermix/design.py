@@ -40,6 +40,7 @@ from hiermix.formula import (
     uses,
 )
 from hiermix.kinds import Kind, KnownLabels
+from hiermix.partitions import warn_of_twins
 from hiermix.splines import CONSTRAINTS, WHOLE
 from hiermix.typing import FloatArray
 
@@ -233,7 +234,7 @@ def build(
 
     # 3. Levels and codes, the response and what stands beside it.
     groupings = tuple(_grouping(name, frame, plan, continuous) for name in roles.factors)
-    _in_one_part(roles, encodings)
+    _in_one_part(roles, encodings, groupings, frame)
     arrays = (
         _given(what, values, len(data), kept)
         for what, values in (("weights", weights), ("offset", offset))
@@ -942,10 +943,22 @@ def _objects(labels: Sequence[object]) -> Labels:
     return array
 
 
-def _in_one_part(roles: _Roles, encodings: Mapping[str, _Encoding]) -> None:
-    for column in columns(roles.formula.population):
-        if column in roles.factors and encodings[column].levels is not None:
+def _in_one_part(
+    roles: _Roles,
+    encodings: Mapping[str, _Encoding],
+    groupings: Sequence[Grouping],
+    frame: pd.DataFrame,
+) -> None:
+    """Warn of groups that are in the model twice, under one name or two."""
+    used = columns(roles.formula.population)
+    categories = [name for name in used if encodings[name].levels is not None]
+    for column in categories:
+        if column in roles.factors:
             checks.not_in_both_parts(column)
+    warn_of_twins(
+        {each.name: (each.codes, each.effects) for each in groupings},
+        {name: frame[name].to_numpy() for name in categories if name not in roles.factors},
+    )
 
 
 # The response and what stands beside it --------------------------------------------------------

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from hiermix import (
+    checks,
     comparison,
     describe,
+    diagnostics,
     group_tables,
     held_out,
     hypothesis,
@@ -63,7 +65,7 @@ class Fit:
         return self.model.design
 
     def __repr__(self) -> str:
-        """Describe the model, the sampler's settings and the summary."""
+        """Describe the model, the sampler's settings, the summary and what is doubtful."""
         return describe.fit(self.model.design, self.data)
 
     def summary(
@@ -81,11 +83,14 @@ class Fit:
         Returns
         -------
         DataFrame
-            Mean, sd, interval, Monte-Carlo errors, bulk and tail effective sizes, R-hat.
+            Mean, sd, median, interval, bulk and tail effective sizes, R-hat, Monte-Carlo errors.
+            Where a posterior has next to no mean, as that of a `shape` that may be infinite, the
+            median still means something.
         """
         chosen = summary.names(self.data) if variables is None else variables
         frame = summary.table(self.data, chosen, prob)
-        summary.warn(self.data, self.model.design, frame)
+        for text in diagnostics.of_fit(self.data):
+            checks.warn(text)
         return frame
 
     def group_effects(self, group: str, *, prob: float = 0.95) -> pd.DataFrame:
@@ -486,9 +491,11 @@ class Fit:
         Parameters
         ----------
         *statements : str
-            Such as ``"floor < 0"``, ``"-0.1 < floor < 0.1"``, ``"sd[county, floor] > 0.1"``,
-            ``"cor[county, Intercept, floor] < 0"``, ``"exp(floor) < sigma"``, and of the
-            coefficients of levels ``"county[AITKIN, floor] < county[ST LOUIS, floor]"``.
+            Such as ``"floor < 0"``, ``"-0.1 < floor < 0.1"``, ``"exp(floor) < sigma"``. Names are
+            those of the summary, ``"sd_county[floor] > 0.1"``,
+            ``"cor_county[Intercept, floor] < 0"``, ``"r_county[AITKIN, floor] > 0"``, or of priors,
+            ``"sd[county, floor] > 0.1"``; and of the coefficients of levels
+            ``"county[AITKIN, floor] < county[ST LOUIS, floor]"``. A power is ``x ** 2``.
         prob : float
             Probability of the equal-tailed interval.
 

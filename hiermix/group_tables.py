@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 
 from hiermix.design import Design
 from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.intervals import ends
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,9 +33,15 @@ def effect_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.DataArr
     return effects
 
 
-def coefficient_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.DataArray":
-    """Draws of population coefficient plus effect; effects of no population term stand alone."""
-    effects = effect_draws(tree, design, group).copy()
+def coefficient_draws(
+    tree: "xr.DataTree", design: Design, group: str, level: object = None
+) -> "xr.DataArray":
+    """Draws of population coefficient plus effect; effects of no population term stand alone.
+
+    Of all levels, or only of one.
+    """
+    effects = effect_draws(tree, design, group)
+    effects = (effects if level is None else effects.sel({effects.dims[-2]: [level]})).copy()
     posterior = tree.posterior
     for effect in design.grouping(group).effects:
         where = {f"{group}_effect": effect}
@@ -48,15 +54,10 @@ def coefficient_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.Da
 
 
 def _table(draws: "xr.DataArray", group: str, prob: float) -> pd.DataFrame:
-    if not 0 < prob < 1:
-        raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
     dims = draws.dims[2:]
     values = draws.to_numpy().reshape(draws.sizes["chain"] * draws.sizes["draw"], -1)
-    tails = [(1 - prob) / 2, (1 + prob) / 2]
-    low, high = np.quantile(values, tails, axis=0)
     index = pd.MultiIndex.from_product(
         [draws[dim].to_numpy() for dim in dims], names=[*dims[:-2], group, "effect"]
     )
     columns = {"mean": values.mean(axis=0), "sd": values.std(axis=0, ddof=1)}
-    names = [f"q{100 * tail:g}" for tail in tails]
-    return pd.DataFrame({**columns, names[0]: low, names[1]: high}, index=index)
+    return pd.DataFrame({**columns, **ends(values, prob)}, index=index)

@@ -1,16 +1,18 @@
 """Probability statements about parameters: ``"floor < 0"``, read without running any Python.
 
-Names are those of the summary: a population term, ``Intercept``, the family's own parameters,
-``sd[county, floor]``, ``cor[county, Intercept, floor]``, and the coefficient of one level,
-``county[ST LOUIS, floor]``. With them: numbers, ``+ - * / **``, ``abs exp log sqrt``, and
-``< <= > >=``.
+Names are those of summaries: ``Intercept``, ``b[floor]``, ``sigma``, ``sd_county[floor]``,
+``cor_county[Intercept, floor]``, ``r_county[AITKIN, floor]``; those of priors,
+``sd[county, floor]``; a population term as the formula has it, ``floor``; and the coefficient of
+one level, ``county[ST LOUIS, floor]``. With them: numbers, ``+ - * / **``, ``abs exp log sqrt``,
+and ``< <= > >=``.
 """
 
 import ast
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,9 +20,11 @@ import pandas as pd
 
 from hiermix.categories import further, named, views
 from hiermix.design import Design, Grouping
+from hiermix.diagnostics import label
 from hiermix.draws import pairs
 from hiermix.errors import ArgumentError, did_you_mean
-from hiermix.group_tables import coefficient_draws
+from hiermix.group_tables import coefficient_draws, effect_draws
+from hiermix.intervals import ends, tails
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -28,6 +32,10 @@ if TYPE_CHECKING:
 
 type Read = Callable[[], FloatArray]
 """Reads the draws (chain, draw) of one parameter."""
+type Where = dict[Any, Any]
+"""Labels that choose an effect."""
+
+_SHOWN = 30
 
 _COMPARE: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
@@ -50,8 +58,7 @@ def table(
     Columns: estimate (left side less right side; of ``a < b < c``, its middle), sd, interval,
     probability that the statement holds, and the Monte-Carlo error of that probability.
     """
-    if not 0 < prob < 1:
-        raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
+    tails(prob)
     if not statements:
         raise ArgumentError("state a hypothesis, such as 'floor < 0'")
     rows = [_row(tree, design, statement, prob) for statement in statements]
@@ -62,13 +69,11 @@ def _row(tree: "xr.DataTree", design: Design, statement: str, prob: float) -> di
     from arviz_stats.base.array import array_stats
 
     value, holds = evaluate(tree, design, statement)
-    tails = [(1 - prob) / 2, (1 + prob) / 2]
-    low, high = np.quantile(value, tails)
     sure = bool(holds.all() or not holds.any())
     error = 0.0 if sure else float(array_stats.mcse(holds.astype(float), chain_axis=0, draw_axis=1))
     return {
         "estimate": float(value.mean()), "sd": float(value.std(ddof=1)),
-        f"q{100 * tails[0]:g}": float(low), f"q{100 * tails[1]:g}": float(high),
+        **{name: float(end) for name, end in ends(value.ravel(), prob).items()},
         "probability": float(holds.mean()), "mcse": error,
     }  # fmt: skip
 
@@ -77,10 +82,10 @@ def evaluate(tree: "xr.DataTree", design: Design, statement: str) -> tuple[Float
     """Return draws (chain, draw) of what is compared, and whether the statement holds in each."""
     if not isinstance(statement, str):
         raise ArgumentError(f"a hypothesis is text such as 'floor < 0', not {statement!r}")
-    text, found = _take_names(statement, tree, design)
-    comparison = _parse(text, statement)
+    names = _Names(tree, design)
+    reader = _Reader(statement, *names.taken_out(statement), list(names.shown))
+    comparison = _parse(reader.text, statement)
     shape = (tree["posterior"].sizes["chain"], tree["posterior"].sizes["draw"])
-    reader = _Reader(statement, found, [name for name, _ in _known(tree, design)])
     with np.errstate(all="ignore"):
         sides = [np.broadcast_to(reader.value(side), shape) for side in
                  (comparison.left, *comparison.comparators)]  # fmt: skip
@@ -111,138 +116,180 @@ def _parse(text: str, statement: str) -> ast.Compare:
     return parsed
 
 
+@dataclass(frozen=True)
 class _Reader:
     """Works out an expression of placeholders, numbers and the few functions allowed."""
 
-    def __init__(self, statement: str, found: Mapping[str, Read], known: list[str]) -> None:
-        self.statement = statement
-        self.found = found
-        self.known = known
+    statement: str
+    text: str
+    """The statement with a placeholder for every name."""
+    found: Mapping[str, tuple[str, Read]]
+    """Placeholders, what they stand for, and what reads it."""
+    known: list[str]
 
     def value(self, node: ast.expr) -> Any:
         match node:
             case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
                 return np.float64(number)
             case ast.Name(id=name) if name in self.found:
-                return self.found[name]()
+                return self.found[name][1]()
             case ast.UnaryOp(op=op, operand=inner) if type(op) in _ARITHMETIC:
                 return _ARITHMETIC[type(op)](self.value(inner))
             case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
                 return _ARITHMETIC[type(op)](self.value(left), self.value(right))
+            case ast.BinOp(op=ast.BitXor()):
+                raise ArgumentError(f"hypothesis {self.statement!r}: write a power as x ** 2")
             case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in _FUNCTIONS:
                 return _FUNCTIONS[name](self.value(inner))
         raise self._unknown(node)
 
     def _unknown(self, node: ast.expr) -> ArgumentError:
         text = ast.unparse(node)
-        near = did_you_mean(text, self.known)
+        for placeholder, (name, _) in self.found.items():
+            text = text.replace(placeholder, name)
+        more = len(self.known) - _SHOWN
+        known = ", ".join(self.known[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
         return ArgumentError(
-            f"hypothesis {self.statement!r}: {text!r} is nothing in this fit.{near} "
-            f"Known: {', '.join(self.known)}"
+            f"hypothesis {self.statement!r}: {text!r} is nothing in this fit."
+            f"{did_you_mean(text, self.known)} Known: {known}"
         )
 
 
 # Names -----------------------------------------------------------------------------------------
 
 
-def _take_names(statement: str, tree: "xr.DataTree", design: Design) -> tuple[str, dict[str, Read]]:
-    """Put a placeholder for every name: labels may hold anything, so Python can't read them."""
-    found: dict[str, Read] = {}
+class _Names:
+    """Finds names in a statement, from left to right: labels may hold anything, brackets too."""
 
-    def hold(read: Read) -> str:
-        found[f"_p{len(found)}_"] = read
-        return f" _p{len(found) - 1}_ "
+    def __init__(self, tree: "xr.DataTree", design: Design) -> None:
+        self.tree, self.design = tree, design
+        posterior = tree["posterior"].to_dataset()
+        summary = dict(_of_summary(posterior))
+        terms = {} if further(design) else {_term(name): read for name, read in summary.items()}
+        self.shown = terms or summary
+        self.known = dict(_of_priors(posterior, design)) | terms | summary
+        self._by_canonical = {_canonical(name): name for name in self.known}
+        names = sorted(self._by_canonical, key=len, reverse=True)
+        spaced = "|".join(re.escape(name).replace(r",\ ", r"\s*,\s*") for name in names)
+        self._name = re.compile(rf"(?:{spaced})(?![\w\[])")
+        factors = sorted((each.name for each in design.groupings), key=len, reverse=True)
+        some = "|".join(map(re.escape, factors)) or r"(?!)"
+        self._level = re.compile(rf"(r_)?({some})\s*\[")
 
-    text = statement
-    known = dict(_known(tree, design))
-    bracketed = [name for name in known if "[" in name]
-    for names in (bracketed, None, [name for name in known if "[" not in name]):
-        if names is None:
-            text = _take_levels(text, tree, design, hold)
+    def taken_out(self, statement: str) -> tuple[str, dict[str, tuple[str, Read]]]:
+        """Put a placeholder for every name."""
+        found: dict[str, tuple[str, Read]] = {}
+        parts, at = [], 0
+        while at < len(statement):
+            taken = None if re.match(r"[\w.]", statement[at - 1 : at]) else self._at(statement, at)
+            if taken is None:
+                parts.append(statement[at])
+                at += 1
+                continue
+            read, end = taken
+            found[f"_p{len(found)}_"] = statement[at:end], read
+            parts.append(f" _p{len(found) - 1}_ ")
+            at = end
+        return "".join(parts), found
+
+    def _at(self, statement: str, at: int) -> tuple[Read, int] | None:
+        """Return what reads the name that starts here, and where it ends."""
+        if name := self._name.match(statement, at):
+            return self.known[self._by_canonical[_canonical(name[0])]], name.end()
+        if opened := self._level.match(statement, at):
+            grouping = self.design.grouping(opened[2])
+            (level, where), end = self._level_and_effect(statement, opened.end(), grouping)
+            return partial(self._coefficient, grouping, level, where, not opened[1]), end
+        return None
+
+    def _coefficient(
+        self, grouping: Grouping, level: object, where: Where, whole: bool
+    ) -> FloatArray:
+        """Read the coefficient of a level, or only its deviation from the population's."""
+        if whole:
+            draws = coefficient_draws(self.tree, self.design, grouping.name, level)
+        else:
+            draws = effect_draws(self.tree, self.design, grouping.name)
+        return draws.sel({draws.dims[-2]: level} | where).to_numpy()
+
+    def _level_and_effect(
+        self, text: str, start: int, grouping: Grouping
+    ) -> tuple[tuple[object, Where], int]:
+        """Read a level and an effect up to the bracket that closes them."""
+        labels = {str(level): level for level in grouping.levels}
+        effects = _effects(self.design, grouping)
+        for closing in re.finditer(r"\]", text[start:]):
+            inside = text[start : start + closing.start()].strip()
+            for before, after, where in effects:
+                level = _between(inside, before, after)
+                for written in () if level is None else (level, level.strip("'\"")):
+                    if written in labels:
+                        return (labels[written], where), start + closing.end()
+        asked = text[start:].partition("]")[0]
+        near = did_you_mean(asked.partition(",")[0].strip(), labels)
+        raise ArgumentError(
+            f"{grouping.name}[{asked}] names no level and effect of {grouping.name}.{near} "
+            f"Write {grouping.name}[level, effect]; effects: "
+            f"{'; '.join(after for before, after, _ in effects if after and not before)}"
+        )
+
+
+def _between(inside: str, before: str, after: str) -> str | None:
+    """Return the level of ``category, level, effect``, or None if it isn't so written."""
+    first, comma, rest = inside.partition(",") if before else ("", ",", inside)
+    if first.strip() != before or not comma or not rest.endswith(after):
+        return None
+    rest = rest.removesuffix(after).rstrip()
+    return rest.removesuffix(",").strip() if rest.endswith(",") or not after else None
+
+
+def _term(name: str) -> str:
+    """Return how the formula has a coefficient: ``b[floor]`` is ``floor`` there."""
+    return name[2:-1] if name.startswith("b[") else name
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"\s*,\s*", ", ", name)
+
+
+def _of_summary(posterior: "xr.Dataset") -> Iterator[tuple[str, Read]]:
+    """Names as summaries print them, but those of levels."""
+    for variable, array in posterior.data_vars.items():
+        if str(variable).startswith("r_"):
             continue
-        for name in sorted(names, key=len, reverse=True):
-            pattern = r"\s*,\s*".join(map(re.escape, re.split(r",\s*", name)))
-            place = re.compile(rf"(?<![\w.\[]){pattern}(?![\w\[])")
-            while match := place.search(text):
-                text = text[: match.start()] + hold(known[name]) + text[match.end() :]
-    return text, found
+        flat = array.to_numpy().reshape(*array.shape[:2], -1)
+        for place in range(flat.shape[-1]):
+            yield label(str(variable), array, place), partial(flat.__getitem__, (..., place))
 
 
-def _known(tree: "xr.DataTree", design: Design) -> Iterator[tuple[str, Read]]:
-    """Every name but those of levels, and what reads it."""
-    for category, posterior in views(tree["posterior"].to_dataset(), design):
-        for name, read in _parameters(posterior, design):
-            yield named(name, category), read
-            if category is None and name.startswith("b["):
-                yield name.removeprefix("b[").removesuffix("]"), read
+def _of_priors(posterior: "xr.Dataset", design: Design) -> Iterator[tuple[str, Read]]:
+    """Names as priors have them, ``sd[county, floor]``; correlations in either order."""
+    for category, part in views(posterior, design):
+        for each in design.groupings:
+            for effect in each.effects:
+                where = {f"{each.name}_effect": effect}
+                read = part[f"sd_{each.name}"].sel(where).to_numpy
+                yield named(f"sd[{each.name}, {effect}]", category), read
+            for i, j in pairs(each):
+                first, second = each.effects[i], each.effects[j]
+                where = {f"{each.name}_pair": f"{first}, {second}"}
+                read = part[f"cor_{each.name}"].sel(where).to_numpy
+                for one, other in ((first, second), (second, first)):
+                    yield named(f"cor[{each.name}, {one}, {other}]", category), read
+                    apart = "" if category is None else f"{category}, "
+                    yield f"cor_{each.name}[{apart}{one}, {other}]", read
 
 
-def _parameters(posterior: "xr.Dataset", design: Design) -> Iterator[tuple[str, Read]]:
-    """Names of the parameters of one linear predictor, and of the family's own."""
-    for variable in posterior.data_vars:
-        if posterior[variable].dims == ("chain", "draw"):
-            yield str(variable), posterior[variable].to_numpy
-    if "b" in posterior:
-        for term in posterior["term"].to_numpy().tolist():
-            yield f"b[{term}]", posterior["b"].sel(term=term).to_numpy
-    for each in design.groupings:
-        for effect in each.effects:
-            where = {f"{each.name}_effect": effect}
-            yield f"sd[{each.name}, {effect}]", posterior[f"sd_{each.name}"].sel(where).to_numpy
-        for i, j in pairs(each):
-            first, second = each.effects[i], each.effects[j]
-            where = {f"{each.name}_pair": f"{first}, {second}"}
-            read = posterior[f"cor_{each.name}"].sel(where).to_numpy
-            yield f"cor[{each.name}, {first}, {second}]", read
-            yield f"cor[{each.name}, {second}, {first}]", read
-
-
-def _take_levels(
-    text: str, tree: "xr.DataTree", design: Design, hold: Callable[[Read], str]
-) -> str:
-    """Put placeholders for coefficients of levels, ``county[ST LOUIS, floor]``."""
-    for each in design.groupings:
-        effects = _effects(design, each)
-        grouping = replace(each, effects=tuple(effects))
-        start = re.compile(rf"(?<!\w){re.escape(grouping.name)}\s*\[")
-        while opened := start.search(text):
-            (level, effect), end = _level_and_effect(text, opened.end(), grouping)
-            draws = coefficient_draws(tree, design, grouping.name)
-            read = draws.sel({draws.dims[-2]: level} | effects[effect]).to_numpy
-            text = text[: opened.start()] + hold(read) + text[end:]
-    return text
-
-
-def _effects(design: Design, grouping: Grouping) -> dict[str, dict[Any, Any]]:
-    """How the effects of a factor are written, and where each is among the draws."""
-    found: dict[str, dict[Any, Any]] = {}
-    for category in further(design) or (None,):
-        for effect in grouping.effects:
-            where = {f"{grouping.name}_effect": effect}
-            if category is None:
-                found[effect] = where
-            else:
-                found[f"{category}, {effect}"] = where | {"category": category}
+def _effects(design: Design, grouping: Grouping) -> list[tuple[str, str, Where]]:
+    """How the effects of a factor are written, before and after the level, and where each is."""
+    found: list[tuple[str, str, Where]] = []
+    for effect in grouping.effects:
+        where = {f"{grouping.name}_effect": effect}
+        for category in further(design):
+            apart = where | {"category": category}
+            found += [("", f"{category}, {effect}", apart), (category, effect, apart)]
+        if not further(design):
+            found.append(("", effect, where))
+    if len(found) == 1:  # it need not be written
+        found.append(("", "", found[0][2]))
     return found
-
-
-def _level_and_effect(text: str, start: int, grouping: Grouping) -> tuple[tuple[object, str], int]:
-    """Read a level and an effect up to the bracket that closes them; labels may hold brackets."""
-    labels = {str(level): level for level in grouping.levels}
-    for closing in re.finditer(r"\]", text[start:]):
-        inside = text[start : start + closing.start()].strip()
-        for effect in grouping.effects:
-            label = inside.removesuffix(effect).rstrip()
-            if label.endswith(",") and inside.endswith(effect):
-                label = label.removesuffix(",").strip()
-                label = label if label in labels else label.strip("'\"")
-                if label in labels:
-                    return (labels[label], effect), start + closing.end()
-        if len(grouping.effects) == 1 and inside.strip("'\"") in labels:
-            return (labels[inside.strip("'\"")], grouping.effects[0]), start + closing.end()
-    asked = text[start:].partition("]")[0]
-    near = did_you_mean(asked.partition(",")[0].strip(), labels)
-    raise ArgumentError(
-        f"{grouping.name}[{asked}] names no level and effect of {grouping.name}.{near} "
-        f"Write {grouping.name}[level, effect]; effects: {'; '.join(grouping.effects)}"
-    )

@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,12 @@ from hiermix import (
     categories,
     checks,
     describe,
+    diagnostics,
     effects,
     families,
     kinds,
     origins,
+    residue,
     spreads,
     storage,
 )
@@ -113,6 +116,7 @@ class Model:
         )  # fmt: skip
         self.design: Design = outer_first(design)
         self.family.check_design(self.design)
+        residue.check(self.design, self.family.name)
         spread = spreads.find(self.design)
         self.priors: PriorTable = assemble.prior_table(self.family, self.design, spread, priors)
         self.origins: Origins = origins.choose(self.design, spread, priors or {})
@@ -195,6 +199,13 @@ class Model:
             An option is out of range.
         EngineError
             The engine failed; with its last lines.
+
+        Warns
+        -----
+        HiermixWarning
+            Draws that diverged or reached `max_treedepth`, chains that disagree or sit in different
+            modes, hardly any effective draws: once each, with what helps. `Fit.summary` and
+            ``print(fit)`` say so too, and what the data leave open.
         """
         if adapt_delta is None:
             filled = [np.count_nonzero(np.bincount(g.codes)) for g in self.design.groupings]
@@ -217,7 +228,10 @@ class Model:
         seconds = {"prepare": prepared - start, **samples.seconds,
                    "effects": time.perf_counter() - sampled}  # fmt: skip
         attrs = self._attrs(samples, settings, seconds, prior_only=prior_only)
-        return Fit(self, trees.tree(posterior, samples, self.design, attrs))
+        tree = trees.tree(posterior, samples, self.design, attrs)
+        for text in diagnostics.of_sampling(tree):
+            checks.warn(text)
+        return Fit(self, tree)
 
     def of_rows(self, rows: IntArray) -> "Model":
         """Return this model for some of its rows: same levels, same priors, same encoding.
@@ -258,6 +272,9 @@ class Model:
             "link": self.link,
             "program": self.program_name,
             "priors": json.dumps({name: prior.exact for name, prior in self.priors.items()}),
+            "default_priors": json.dumps(
+                [name for name, prior in self.priors.items() if not prior.given]
+            ),
             "origins": json.dumps({name: each.tolist() for name, each in self.origins.items()}),
             "options": json.dumps(self._options),
             "engine": samples.engine,
@@ -309,6 +326,8 @@ def load(path: str | Path) -> Fit:
     options = json.loads(tree.attrs["options"])
     priors = json.loads(tree.attrs["priors"])
     model = Model(tree.attrs["formula"], frame, priors=priors, **options)
+    defaults = json.loads(tree.attrs.get("default_priors", "[]"))
+    model.priors |= {name: replace(model.priors[name], given=False) for name in defaults}
     # Files of 0.1 know no origins: their priors hold at x = 0, as priors that are written do.
     found = json.loads(tree.attrs.get("origins", "{}"))
     model.origins = dict(model.origins) | {name: np.array(each) for name, each in found.items()}

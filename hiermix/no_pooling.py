@@ -1,9 +1,9 @@
 """What the rows of each group say alone, and those of all groups together: no and complete pooling.
 
 Beside a fit: coefficients that do not vary over the grouping factor, offsets, the effects of other
-factors and the family's own parameters are held at their posterior means, so that both ends of an
-arrow in a shrinkage plot mean the same. Least squares for Gaussian responses, else maximum
-likelihood.
+factors are held at their posterior means and the family's own parameters at their medians, so that
+both ends of an arrow in a shrinkage plot mean the same. Least squares for Gaussian responses, else
+maximum likelihood.
 """
 
 from collections.abc import Callable
@@ -21,12 +21,15 @@ if TYPE_CHECKING:
 
 _NULL = 1e-9
 """A direction whose singular value is smaller, relative to the largest, carries no information."""
-_STEPS = 40
+_STEPS = 100
 _LONGEST = 2.0
 """Greatest change of a linear predictor in a step, on the scale of a link or of an error."""
 
-type Slopes = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
-"""Linear predictor (n,) to the first derivative of the log density, and minus the second."""
+_CURVED = 1e-3
+"""Information of a group below which its estimate is at infinity, on the scale of a link."""
+
+type Slopes = Callable[[FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
+"""Linear predictor (n,) to the log density, its first derivative, and minus the second."""
 
 
 def per_group(tree: "xr.DataTree", design: Design, family: Family, group: str) -> FloatArray:
@@ -62,12 +65,16 @@ def _estimates(
     root = np.ones(design.rows) if design.weights is None else np.sqrt(design.weights)
     parts = np.split(np.argsort(codes, kind="stable"),
                      np.cumsum(np.bincount(codes, minlength=groups))[:-1])  # fmt: skip
-    if family.name == "gaussian":
+    start, unit = np.zeros((groups, Z.shape[1])), 1.0
+    if family.link == "identity":
         assert design.response is not None
-        y = design.response - eta
-        return np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
-    slopes = _slopes(tree, design, family)
-    found, converged = _newton(Z, codes, groups, eta, slopes)
+        y = (np.log(design.response) if family.name == "lognormal" else design.response) - eta
+        lines = np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
+        if family.name != "student_t":
+            return lines
+        start, unit = np.nan_to_num(lines), float(tree["posterior"]["sigma"].median())
+    slopes = _slopes(tree, design, family, 1e-3 * unit)
+    found, converged = _newton(Z, codes, start, eta, slopes, unit)
     known = np.array([_estimable(Z[p] * root[p, None]) for p in parts])
     return np.where(known & converged[:, None], found, np.nan)
 
@@ -120,50 +127,96 @@ def _decompose(Z: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray,
     return size, (U[:, kept], s[kept], Vt[kept])
 
 
-def _slopes(tree: "xr.DataTree", design: Design, family: Family) -> Slopes:
-    """Return derivatives of the pointwise log density, by differences: any family will do."""
+def _slopes(tree: "xr.DataTree", design: Design, family: Family, step: float) -> Slopes:
+    """Return the pointwise log density and its derivatives, by differences: any family will do."""
     posterior = tree["posterior"]
-    own = {each.name: posterior[each.name].mean(("chain", "draw")).to_numpy()[None]
+    # Medians: the mean of a shape that may be infinite is none.
+    own = {each.name: posterior[each.name].median(("chain", "draw")).to_numpy()[None]
            for each in family.own}  # fmt: skip
     own |= {name: values[:, None] for name, values in row_values(design).items()}
     assert design.response is not None
     y = design.response[:, None]
     weights = 1.0 if design.weights is None else design.weights
-    step = 1e-3 * family.scale(design)[1]
 
-    def slopes(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
-        below, at, above = (
-            family.log_density(y, (eta + move)[:, None], own)[:, 0] for move in (-step, 0.0, step)
-        )
-        first, second = (above - below) / (2 * step), (2 * at - below - above) / step**2
-        # Rows far out may curve the wrong way; a floor only shortens the steps.
-        usual = np.median(second[second > 0]) if np.any(second > 0) else 1.0
-        return weights * first, weights * np.maximum(second, 0.05 * usual)
+    def slopes(eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        with np.errstate(all="ignore"):
+            below, at, above = (
+                family.log_density(y, (eta + move)[:, None], own)[:, 0]
+                for move in (-step, 0.0, step)
+            )
+            first, second = (above - below) / (2 * step), (2 * at - below - above) / step**2
+        return weights * at, weights * first, weights * second
 
     return slopes
 
 
 def _newton(
-    Z: FloatArray, codes: IntArray, groups: int, eta: FloatArray, slopes: Slopes
+    Z: FloatArray,
+    codes: IntArray,
+    start: FloatArray,
+    eta: FloatArray,
+    slopes: Slopes,
+    unit: float,
 ) -> tuple[FloatArray, np.ndarray]:
-    """Maximise over all groups at once; not converged where the maximum is at infinity."""
-    Q = Z.shape[1]
+    """Maximise over all groups at once; False where the maximum is at infinity, or not found."""
     size = np.maximum(np.abs(Z).max(axis=0), np.finfo(float).tiny)
-    Z = Z / size
-    beta, moved = np.zeros((groups, Q)), np.full(groups, np.inf)
+    Z, beta, groups = Z / size, start * size, len(start)
+
+    def at(beta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        value, first, second = slopes(eta + np.sum(Z * beta[codes], axis=1))
+        return np.bincount(codes, np.nan_to_num(value, nan=-np.inf), groups), first, second
+
+    here = at(beta)
+    longest = _LONGEST * unit
+    moved, tried = np.full(groups, np.inf), np.ones(groups)
     for _ in range(_STEPS):
-        first, second = slopes(eta + np.sum(Z * beta[codes], axis=1))
-        gradient = np.stack([np.bincount(codes, first * Z[:, i], groups) for i in range(Q)], -1)
-        curvature = np.stack([
-            np.bincount(codes, second * Z[:, i] * Z[:, j], groups)
-            for i in range(Q) for j in range(Q)
-        ], -1).reshape(groups, Q, Q)  # fmt: skip
-        step = (np.linalg.pinv(curvature, rcond=1e-9, hermitian=True) @ gradient[..., None])[..., 0]
-        change = np.zeros(groups)
-        np.maximum.at(change, codes, np.abs(np.sum(Z * step[codes], axis=1)))
-        longest = _LONGEST * max(1.0, float(np.median(second)) ** -0.5)
-        step *= np.minimum(1.0, longest / np.maximum(change, 1e-300))[:, None]
-        beta, moved = beta + step, change
-        if moved.max() < 1e-6:
+        step = _step(Z, codes, groups, *here[1:])
+        moved = np.zeros(groups)
+        np.maximum.at(moved, codes, np.abs(np.sum(Z * step[codes], axis=1)))
+        step *= (tried * np.minimum(1.0, longest / np.maximum(moved, 1e-300)))[:, None]
+        if moved.max() < 1e-6 * longest:
             break
-    return beta / size, moved < 1e-4
+        there = at(beta + step)
+        # Differences of values near the maximum are rounding.
+        better = there[0] >= here[0] - 1e-9 * (1 + np.abs(here[0]))
+        beta = np.where(better[:, None], beta + step, beta)
+        tried = np.where(better, np.minimum(1.0, 4 * tried), tried / 4)
+        here = at(beta)
+    bounded = _curved(Z, codes, groups, here[2]) > _CURVED / unit**2
+    return beta / size, bounded & (moved < 1e-3 * longest)
+
+
+def _step(
+    Z: FloatArray, codes: IntArray, groups: int, first: FloatArray, second: FloatArray
+) -> FloatArray:
+    """Newton's step of each group (groups, Q)."""
+    # Rows far out may curve the wrong way; a floor, beside the group's others, shortens the step.
+    most = np.zeros(groups)
+    np.maximum.at(most, codes, np.nan_to_num(second))
+    curvature = np.maximum(np.nan_to_num(second), 1e-3 * np.maximum(most, 1e-300)[codes])
+    gradient = np.column_stack([
+        np.bincount(codes, np.nan_to_num(first) * column, groups) for column in Z.T
+    ])  # fmt: skip
+    inverse = np.linalg.pinv(_sums(Z, codes, groups, curvature), rcond=1e-9, hermitian=True)
+    return np.asarray((inverse @ gradient[..., None])[..., 0])
+
+
+def _sums(Z: FloatArray, codes: IntArray, groups: int, weights: FloatArray) -> FloatArray:
+    """Z'WZ of each group (groups, Q, Q)."""
+    Q = Z.shape[1]
+    return np.stack([
+        np.bincount(codes, weights * Z[:, i] * Z[:, j], groups) for i in range(Q) for j in range(Q)
+    ], -1).reshape(groups, Q, Q)  # fmt: skip
+
+
+def _curved(Z: FloatArray, codes: IntArray, groups: int, second: FloatArray) -> FloatArray:
+    """Return what the rows of each group know along the direction that they know least of.
+
+    Directions in which no row lies don't count. Next to nothing: the maximum is at infinity.
+    """
+    values, vectors = np.linalg.eigh(_sums(Z, codes, groups, np.ones(len(Z))))
+    null = values <= 1e-12 * np.maximum(values[:, -1:], 1e-300)
+    root = vectors * np.where(null, 0.0, np.where(null, 1.0, values) ** -0.5)[:, None]
+    known = np.swapaxes(root, 1, 2) @ _sums(Z, codes, groups, np.nan_to_num(second)) @ root
+    known += np.where(null, 1e6, 0.0)[..., None] * np.eye(Z.shape[1])
+    return np.asarray(np.bincount(codes, minlength=groups) * np.linalg.eigvalsh(known)[:, 0])

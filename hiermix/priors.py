@@ -7,7 +7,7 @@ A prior table maps the full name of every parameter (``b[floor]``, ``sd[county, 
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
 
@@ -59,6 +59,8 @@ class Prior:
 
     distribution: str
     arguments: tuple[float, ...]
+    given: bool = field(default=False, compare=False)
+    """Whether the user wrote it: it holds as written, and needs no remark."""
 
     def __str__(self) -> str:
         """Return the prior as Stan writes it, ``normal(0, 2.5)``."""
@@ -232,7 +234,10 @@ def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> P
         An override names nothing in the model, or its distribution doesn't fit the parameter.
     """
     slots = list(slots)
-    given = {canonical(name): parse_prior(text) for name, text in (overrides or {}).items()}
+    given = {
+        canonical(name): replace(parse_prior(text), given=True)
+        for name, text in (overrides or {}).items()
+    }
     known = {canonical(name): name for slot in slots for name in slot.names}
     for name in given:
         if name not in known:

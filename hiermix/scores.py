@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from hiermix.intervals import quantile_name
 from hiermix.predict import sorted_quantiles
 from hiermix.typing import FloatArray
 
@@ -15,7 +16,7 @@ LEVELS = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 
 def names(levels: Sequence[float] = LEVELS) -> list[str]:
     """Return the names of quantiles in tables: ``q2.5``."""
-    return [f"q{100 * level:g}" for level in levels]
+    return [quantile_name(level) for level in levels]
 
 
 def scores(actual: FloatArray, draws: FloatArray) -> pd.DataFrame:

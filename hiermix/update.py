@@ -10,7 +10,6 @@ The draws of everything else know nothing of the new rows. Each is weighed by th
 rows given it, effects integrated out: exactly, or as the mean weight of the candidates.
 """
 
-import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -18,8 +17,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from hiermix import checks
 from hiermix.design import Design, Grouping
-from hiermix.errors import DataError, HiermixWarning
+from hiermix.errors import DataError
 from hiermix.importance import Target, resample
 from hiermix.new_groups import NewEffects
 from hiermix.predictor import Predictor
@@ -75,12 +75,10 @@ def learned_from(source: Predictor) -> Ints:
 
 def _say(weighed: Weighed) -> None:
     if weighed.doubtful:
-        warnings.warn(
+        checks.warn(
             f"the new rows leave {weighed.effective:,.0f} effective draws of "
             f"{len(weighed.order):,} (Pareto k {weighed.pareto_k:.2f}): they say what few draws of "
-            "the fit had reckoned with. More draws help a little; a fit to all rows is right.",
-            HiermixWarning,
-            stacklevel=6,
+            "the fit had reckoned with. More draws help a little; a fit to all rows is right."
         )
 
 

@@ -5,7 +5,6 @@ the rows for varying slopes (Johnson, 2014) and the residual variances of Nakaga
 Schielzeth (2017) for responses that are not Gaussian.
 """
 
-import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,10 +12,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hiermix import checks
 from hiermix.design import Design
-from hiermix.errors import ArgumentError, HiermixWarning
+from hiermix.errors import ArgumentError
 from hiermix.families import Family, needs_numbers
 from hiermix.gram import SLICE
+from hiermix.intervals import ends
 from hiermix.layout import Layout, lay_out
 from hiermix.typing import FloatArray
 
@@ -97,25 +98,19 @@ def warn(draws: "xr.Dataset") -> None:
     residual = draws["variance"].sel(component="residual")
     infinite = float(np.isinf(residual).mean())
     if infinite:
-        warnings.warn(
+        checks.warn(
             f"nu is 2 or less in {100 * infinite:.2g} % of draws: the residual has no variance "
             "there, its share is taken as 1, and the table shows medians of its variance and sd. "
-            "sigma, and coefficients of levels, have a meaning all the same.",
-            HiermixWarning,
-            stacklevel=3,
+            "sigma, and coefficients of levels, have a meaning all the same."
         )
 
 
 def table(draws: "xr.Dataset", prob: float) -> pd.DataFrame:
     """One row a component (its sd, variance and share, and the share's interval), then R2."""
-    if not 0 < prob < 1:
-        raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
-    every = ("chain", "draw")
     names = draws["component"].to_numpy().tolist()
     shares = [draws["share"].sel(component=name, drop=True) for name in names]
     shares += [draws["r2_marginal"], draws["r2_conditional"]]
-    tails = [(1 - prob) / 2, (1 + prob) / 2]
-    low, high = np.array([share.quantile(tails, every).to_numpy() for share in shares]).T
+    flat = np.array([share.to_numpy().ravel() for share in shares]).T
     spread, sd = _middle(draws["variance"]), _middle(draws["variance"] ** 0.5)
     blank = [np.nan, np.nan]
     return pd.DataFrame(
@@ -123,8 +118,7 @@ def table(draws: "xr.Dataset", prob: float) -> pd.DataFrame:
             "sd": [*sd, *blank],
             "variance": [*spread, *blank],
             "share": [float(share.mean()) for share in shares],
-            f"q{100 * tails[0]:g}": low,
-            f"q{100 * tails[1]:g}": high,
+            **ends(flat, prob),
         },
         index=pd.Index([*names, "R2 marginal", "R2 conditional"], name="component"),
     )

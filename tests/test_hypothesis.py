@@ -102,7 +102,45 @@ def test_labels_may_hold_anything(odd: hm.Fit) -> None:
     np.testing.assert_array_equal(holds(odd, "x:z[T.b] + x > 1"), both.to_numpy() > 1)
 
 
+def test_every_name_of_the_summary_is_read(radon: hm.Fit) -> None:
+    with pytest.warns(hm.HiermixWarning, match="fewer than 400 effective draws"):
+        table = radon.summary(prob=0.9)
+    found = radon.hypothesis(*(f"{name} < 0" for name in table.index), prob=0.9)
+    for column, of_summary in (("estimate", "mean"), ("sd", "sd"), ("q5", "q5"), ("q95", "q95")):
+        np.testing.assert_allclose(found[column], table[of_summary], rtol=1e-9)
+
+
+def test_group_effects_are_read_by_their_names(radon: hm.Fit) -> None:
+    r = radon.data.posterior["r_county"].sel(county="ST LOUIS", county_effect="floor").to_numpy()
+    np.testing.assert_array_equal(holds(radon, "r_county[ST LOUIS, floor] < 0"), r < 0)
+    tables = radon.group_effects("county"), radon.coefficients("county")
+    found = radon.hypothesis("r_county[AITKIN, floor] < 0", "county[AITKIN, floor] < 0")
+    for row, table in zip(found.index, tables, strict=True):
+        assert found.loc[row, "estimate"] == pytest.approx(table.loc[("AITKIN", "floor"), "mean"])
+        assert found.loc[row, "q2.5"] == pytest.approx(table.loc[("AITKIN", "floor"), "q2.5"])
+
+
+def test_slopes_of_categories_are_read() -> None:
+    """Their names have brackets inside those of the level."""
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame({"y": rng.normal(size=60), "z": list("uvw") * 20})
+    frame["g"] = np.repeat(["a", "b [x]", "c, d"], 20)
+    fit = hm.Model("y ~ z + (z | g)", frame).fit(seed=1, chains=1, draws=60, adapt_delta=0.9)
+    post = fit.data.posterior
+    for level in ("a", "b [x]", "c, d"):
+        r = post["r_g"].sel(g=level, g_effect="z[T.v]")
+        whole = (post["b"].sel(term="z[T.v]") + r).to_numpy()
+        np.testing.assert_array_equal(holds(fit, f"g[{level}, z[T.v]] > 0.1"), whole > 0.1)
+        np.testing.assert_array_equal(holds(fit, f"0.1 < r_g[{level},z[T.v]]"), r.to_numpy() > 0.1)
+    with pytest.raises(hm.ArgumentError, match=r"g\[e, z\[T.v\] names no level") as no:
+        fit.hypothesis("g[e, z[T.v]] > 0")
+    assert "_p" not in str(no.value)
+    with pytest.raises(hm.ArgumentError, match=r"'f\(\s*z\[T.v\]\s*\)' is nothing"):
+        fit.hypothesis("f(z[T.v]) > 0")
+
+
 WRONG = [
+    ("floor ^ 2 < 1", r"write a power as x \*\* 2"),
     ("floor", "is no comparison: write it as 'floor < 0'"),
     ("floor < 0 and floor > -1", "is no comparison"),
     ("0 < floor < 1 < sigma", "is no comparison"),

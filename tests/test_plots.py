@@ -9,6 +9,8 @@ import pandas as pd
 import pytest
 
 import hiermix as hm
+from hiermix import no_pooling
+from hiermix.families import find
 from hiermix.plots import layout, residuals, shrinkage
 from hiermix.plots.replicates import replicates
 
@@ -172,6 +174,84 @@ def test_no_pooling_of_other_families_is_maximum_likelihood() -> None:
         np.testing.assert_allclose(data["no_pooling"][level], best(group == level), rtol=1e-4)
     assert data["no_pooling"][0].isna().all()
     np.testing.assert_allclose(data["complete_pooling"][0], best(group >= 0), rtol=1e-4)
+
+
+def own_estimates(
+    frame: pd.DataFrame, family: str, at: dict[str, float], formula: str = "y ~ 1 + (1 | g)"
+) -> np.ndarray:
+    """Estimates of each group alone (group, effect), beside a posterior of one draw."""
+    import xarray as xr
+
+    design = hm.Model(formula, frame, family=family).design
+    grouping, every = design.groupings[0], ("chain", "draw")
+    Q = len(grouping.effects)
+    variables: dict[str, Any] = {name: (every, [[value]]) for name, value in at.items()}
+    variables["r_g"] = ((*every, "g", "g_effect"), np.zeros((1, 1, len(grouping.levels), Q)))
+    if len(design.terms) > 1:
+        variables["b"] = ((*every, "term"), np.zeros((1, 1, len(design.terms) - 1)))
+    coords = {"g": grouping.levels.tolist(), "g_effect": list(grouping.effects),
+              "term": list(design.terms[1:])}  # fmt: skip
+    tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables, coords=coords)})
+    return no_pooling.per_group(tree, design, find(family), "g")
+
+
+COUNTS = [0.0, 0.3, 4.0, 1e3, 1e6, 1e8]
+
+
+@pytest.mark.parametrize(
+    ("family", "own"),
+    [("poisson", {}), ("negative_binomial", {"shape": 2.0}), ("gamma", {"shape": 3.0})],
+)
+def test_groups_far_from_each_other_have_their_own_estimates(
+    family: str, own: dict[str, float]
+) -> None:
+    """The log of the mean; a group without a single event has its maximum at infinity."""
+    rng = np.random.default_rng(5)
+    y = np.concatenate([rng.poisson(mean, 20) for mean in COUNTS]).astype(float)
+    if family == "gamma":
+        y = np.concatenate([rng.gamma(3, max(mean, 1e-7), 20) for mean in COUNTS])
+    frame = pd.DataFrame({"y": y, "g": np.repeat(list("abcdef"), 20)})
+    found = own_estimates(frame, family, {"Intercept": 2.0, **own})[:, 0]
+    with np.errstate(divide="ignore"):
+        expected = np.log(frame.groupby("g")["y"].mean().to_numpy())
+    expected[np.isinf(expected)] = np.nan
+    np.testing.assert_allclose(found, expected, atol=2e-4)
+
+
+def test_lines_far_from_the_population_have_their_own_estimates() -> None:
+    """Poisson lines by scipy; the last group has not a single event."""
+    from scipy.optimize import minimize
+
+    rng = np.random.default_rng(6)
+    x = np.tile(np.arange(20.0), 4)
+    eta = np.concatenate([0 * x[:20], 0.5 * x[:20], 5 - 0.8 * x[:20], np.full(20, -30)])
+    frame = pd.DataFrame({"y": rng.poisson(np.exp(eta)), "x": x, "g": np.repeat(list("abcd"), 20)})
+    found = own_estimates(frame, "poisson", {"Intercept": 0.5}, "y ~ x + (x | g)")
+    for place in range(3):
+        rows = frame.iloc[20 * place : 20 * place + 20]
+        X, y = np.column_stack([np.ones(20), rows["x"]]), rows["y"].to_numpy()
+        best = minimize(
+            lambda b, X=X, y=y: np.sum(np.exp(X @ b) - y * (X @ b)), np.zeros(2),
+            jac=lambda b, X=X, y=y: X.T @ (np.exp(X @ b) - y), method="BFGS", tol=1e-8,
+        )  # fmt: skip
+        np.testing.assert_allclose(found[place], best.x, atol=1e-3)
+    assert np.isnan(found[3]).all()
+
+
+def test_students_own_estimates_in_any_units() -> None:
+    from scipy import optimize, stats
+
+    rng = np.random.default_rng(7)
+    y = np.concatenate([center + rng.standard_t(3, 30) for center in (0.0, 400.0, -3.0)])
+    frame = pd.DataFrame({"y": y * 1e6, "g": np.repeat(list("abc"), 30)})
+    found = own_estimates(frame, "student_t", {"Intercept": 0.0, "sigma": 1e6, "nu": 3.0})[:, 0]
+    for place, (_, rows) in enumerate(frame.groupby("g")["y"]):
+        center = rows.median()
+        best = optimize.minimize_scalar(
+            lambda m, rows=rows: -stats.t.logpdf(rows, 3, m, 1e6).sum(),
+            bounds=(center - 2e6, center + 2e6), method="bounded", options={"xatol": 10.0},
+        )  # fmt: skip
+        assert found[place] == pytest.approx(best.x, abs=2e3)
 
 
 def test_successes_are_drawn_as_shares_of_their_trials() -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from hiermix import kinds
 from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.intervals import tails
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -222,8 +223,7 @@ def percent(prob: float) -> str:
     ArgumentError
         A probability outside (0, 1).
     """
-    if not 0 < prob < 1:
-        raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
+    tails(prob)
     return f"{100 * prob:g} %"
 
 

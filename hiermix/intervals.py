@@ -1,0 +1,29 @@
+"""Equal-tailed intervals: a probability is checked once, and their columns have one name."""
+
+import numpy as np
+
+from hiermix.errors import ArgumentError
+from hiermix.typing import FloatArray
+
+
+def tails(prob: float) -> tuple[float, float]:
+    """Return the two levels between which an interval of a probability lies."""
+    if isinstance(prob, bool) or not isinstance(prob, (int, float)) or not 0 < prob < 1:
+        raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
+    return (1 - prob) / 2, (1 + prob) / 2
+
+
+def names(prob: float) -> tuple[str, str]:
+    """Return what the ends of an interval are called in every table: ``q2.5``, ``q97.5``."""
+    low, high = tails(prob)
+    return quantile_name(low), quantile_name(high)
+
+
+def quantile_name(level: float) -> str:
+    """Return what a quantile is called in every table: ``q2.5``."""
+    return f"q{100 * level:g}"
+
+
+def ends(draws: FloatArray, prob: float) -> dict[str, FloatArray]:
+    """Return the ends of an interval over the first axis, by the names of their columns."""
+    return dict(zip(names(prob), np.quantile(draws, tails(prob), axis=0), strict=True))
