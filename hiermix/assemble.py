@@ -5,18 +5,29 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hiermix import categories, families, linear_scale, programs, repeats, stan_data
+from hiermix import (
+    categories,
+    families,
+    guesses,
+    linear_scale,
+    penalised,
+    programs,
+    repeats,
+    stan_data,
+)
 from hiermix.categories import Stacked
 from hiermix.design import Design, Grouping
 from hiermix.families import Family
 from hiermix.gram import Gram, empty, rotate, statistics
+from hiermix.guesses import Hyper
+from hiermix.points import Chart, Point
 from hiermix.population import common
 from hiermix.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.problem import Problem
 from hiermix.programs import Program
 from hiermix.spreads import Spreads
 from hiermix.standardise import Hyperpriors, effects_root, standardise
-from hiermix.tuning import tune, tune_prior
+from hiermix.tuning import tune
 from hiermix.typing import FloatArray, StanData
 
 
@@ -34,6 +45,8 @@ class Assembled:
     """Stan variables to keep."""
     groupings: tuple[Grouping, ...]
     """Grouping factors with the effects that the program has."""
+    guesses: tuple[Point, ...] = ()
+    """Places other than the quick fit's where a mode may be."""
 
 
 def choose_program(family: Family, design: Design, effects: str) -> str:
@@ -63,8 +76,18 @@ def prior_table(
     return fill(slots, overrides)
 
 
-def integrated(design: Design, table: PriorTable, name: str, *, prior_only: bool) -> Assembled:
-    """Assemble a program that integrates the effects of one grouping factor (or none) out."""
+def integrated(
+    design: Design,
+    table: PriorTable,
+    name: str,
+    *,
+    prior_only: bool = False,
+    near: Point | None = None,
+) -> Assembled:
+    """Assemble a program that integrates the effects of one grouping factor (or none) out.
+
+    Its coordinates are those of the mode next to the point `near`, here and in `sampled`.
+    """
     grouping = design.groupings[0] if design.groupings else None
     P, Q = len(design.terms), len(grouping.effects) if grouping else 0
     gram = statistics(
@@ -74,15 +97,25 @@ def integrated(design: Design, table: PriorTable, name: str, *, prior_only: bool
     if prior_only:
         gram = empty(P, Q, len(gram.ZtZ))
     rotated = rotate(gram)
-    priors = _hyperpriors(design, table, grouping.name if grouping else None)
-    at = standardise(rotated, priors)
+    priors = _hyperpriors(design, table, grouping.name if grouping else None, near)
+    phi = None if near is None else np.concatenate([near.own, near.log_sd, near.cor])
+    at = standardise(rotated, priors, phi)
     if grouping:
         Lambda = effects_root(at.center[P + 1 :], priors.blocks)
         at = at.follow(priors.b_precision, common(gram), Lambda)
     data = stan_data.coordinates(design, table, at)
     data |= stan_data.own_priors({"sigma": True}, table) | stan_data.statistics(rotated)
     keep = ("b", "sd", "L", "sigma")
-    return Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
+    ready = Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
+    own = [(each, table[each.name]) for each in families.find("gaussian").own]
+    hyper = Hyper(own, priors.sd, priors.b, gram.b_hat)
+    return ready if prior_only else replace(ready, guesses=guesses.around(_center(data), hyper))
+
+
+def _center(data: StanData) -> Point:
+    """Return the point that the quick fit found."""
+    chart = Chart(data)
+    return chart.point(np.zeros(chart.size))
 
 
 def _response(design: Design) -> FloatArray:
@@ -91,7 +124,12 @@ def _response(design: Design) -> FloatArray:
 
 
 def _hyperpriors(
-    design: Design, table: PriorTable, name: str | None, *, sigma: bool = True
+    design: Design,
+    table: PriorTable,
+    name: str | None,
+    near: Point | None,
+    *,
+    sigma: bool = True,
 ) -> Hyperpriors:
     """Priors of the population and of one grouping factor."""
     groupings = [each for each in design.groupings if each.name == name]
@@ -101,6 +139,7 @@ def _hyperpriors(
         sd=stan_data.sd_priors(groupings, table),
         lkj=stan_data.lkj_shapes(groupings, table),
         blocks=[size for each in groupings for size in each.blocks],
+        near=None if near is None else near.b,
     )
 
 
@@ -111,6 +150,7 @@ def sampled(
     *,
     prior_only: bool = False,
     parameterisation: str = "auto",
+    near: Point | None = None,
 ) -> Assembled:
     """Assemble the family's program, which samples the effects of any number of factors."""
     X, x_mean = _centred(design)
@@ -118,18 +158,32 @@ def sampled(
     data = stan_data.rows(design, X, found) | stan_data.response(design, family, found)
     if family.unordered:
         design = categories.stack(design, x_mean)
-    problem = _problem(design, family, table, x_mean)
-    tuning = tune_prior(problem) if prior_only else tune(problem, parameterisation)
+    problem = _problem(design, family, table, x_mean, near)
+    fitted = penalised.fit_prior(problem) if prior_only else penalised.fit(problem, near)
+    tuning = tune(problem, fitted, "noncentered" if prior_only else parameterisation)
     data |= stan_data.coordinates(design, table, tuning.coordinates)
     data |= stan_data.own_priors({own.name: own.positive for own in family.own}, table)
     data |= stan_data.factors(design, tuning)
     keep = ("b", "sd", "L", "r", *(each.name for each in family.own))
-    return Assembled(programs.find(family.program), data, x_mean, None, keep, design.groupings)
+    ready = Assembled(programs.find(family.program), data, x_mean, None, keep, design.groupings)
+    if prior_only:
+        return ready
+    hyper = Hyper(
+        list(zip(family.own, problem.own_priors, strict=True)),
+        stan_data.sd_priors(design.groupings, table),
+        stan_data.b_priors(design, table),
+        tuning.least_squares,
+    )
+    return replace(ready, guesses=guesses.around(_center(data), hyper, problem, fitted))
 
 
-def _problem(design: Design, family: Family, table: PriorTable, x_mean: FloatArray) -> Problem:
+def _problem(
+    design: Design, family: Family, table: PriorTable, x_mean: FloatArray, near: Point | None
+) -> Problem:
     names: list[str | None] = [each.name for each in design.groupings]
-    priors = {name: _hyperpriors(design, table, name, sigma=False) for name in names or [None]}
+    priors = {
+        name: _hyperpriors(design, table, name, near, sigma=False) for name in names or [None]
+    }
     scale = family.scale(design)
     assert design.response is not None
     y = design.response

@@ -79,6 +79,8 @@ class Family:
     continuous: bool = False
     integrates: bool = False
     """Can its group effects be integrated out?"""
+    concave: bool = True
+    """Is its log density concave in the linear predictor, so that effects have one mode?"""
     data: Literal[
         "plain", "log", "successes", "events", "counts", "trials", "times", "categories", "chosen"
     ] = "plain"
@@ -258,7 +260,7 @@ _ROWS = (
     Family(
         "student_t", ("identity",), "student_t", rules.real, linear_scale.robust,
         dist.mean, dist.student_draw, dist.student_log_density,
-        own=(_SIGMA, _NU), continuous=True,
+        own=(_SIGMA, _NU), continuous=True, concave=False,
     ),
     Family(
         "lognormal", ("identity",), "gaussian", rules.positive, linear_scale.of_log,
@@ -315,14 +317,14 @@ _ROWS = (
         rules.count, linear_scale.of_positive_poisson,
         dist.zero_inflated_mean, dist.zero_inflated_poisson_draw,
         dist.zero_inflated_poisson_log_density,
-        own=(_ZI,),
+        own=(_ZI,), concave=False,
     ),
     Family(
         "zero_inflated_negative_binomial", ("log",), "zero_inflated_negative_binomial",
         rules.count, linear_scale.of_positive_negative_binomial,
         dist.zero_inflated_mean, dist.zero_inflated_negative_binomial_draw,
         dist.zero_inflated_negative_binomial_log_density,
-        own=(_SHAPE, _ZI), data="counts",
+        own=(_SHAPE, _ZI), data="counts", concave=False,
     ),
     Family(
         "hurdle_poisson", ("log",), "hurdle_poisson",

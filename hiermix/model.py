@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,7 @@ from hiermix import (
     origins,
     residue,
     spreads,
+    starts,
     storage,
 )
 from hiermix import draws as trees
@@ -36,7 +37,9 @@ from hiermix.fit import Fit
 from hiermix.formula import Group, parse
 from hiermix.nested import outer_first
 from hiermix.origins import Origins
+from hiermix.points import Point
 from hiermix.priors import PriorTable
+from hiermix.starts import Started
 from hiermix.typing import FloatArray, IntArray, StanData
 
 if TYPE_CHECKING:
@@ -133,18 +136,22 @@ class Model:
             self.design, self.family.name, self.link, self.program_name, self.priors, self.origins
         )
 
-    @cached_property
+    @property
     def _posterior(self) -> Assembled:
-        return self._assemble(prior_only=False)
+        return self._started.ready
 
-    def _assemble(self, *, prior_only: bool) -> Assembled:
+    @cached_property
+    def _started(self) -> Started:
+        return starts.start(partial(self._assemble, prior_only=False))
+
+    def _assemble(self, near: Point | None, *, prior_only: bool) -> Assembled:
         design = origins.centred(self.design, self.origins)
         if self.program_name != self.family.program:
             return assemble.integrated(
-                design, self.priors, self.program_name, prior_only=prior_only
+                design, self.priors, self.program_name, prior_only=prior_only, near=near
             )
         return assemble.sampled(
-            design, self.family, self.priors, prior_only=prior_only,
+            design, self.family, self.priors, prior_only=prior_only, near=near,
             parameterisation=self._options["parameterisation"],
         )  # fmt: skip
 
@@ -217,12 +224,13 @@ class Model:
             progress=progress,
         )  # fmt: skip
         start = time.perf_counter()
-        ready = self._assemble(prior_only=True) if prior_only else self._posterior
+        started = (
+            starts.start(partial(self._assemble, prior_only=True)) if prior_only else self._started
+        )
+        ready, inits = started.ready, starts.inits(started, chains, settings.seed)
         runner = choose(engine, ready.program) if isinstance(engine, str) else engine
         prepared = time.perf_counter()
-        samples = runner.sample(
-            ready.program, ready.data, settings, keep=ready.keep, inits=_inits(ready.data, settings)
-        )
+        samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)
         sampled = time.perf_counter()
         posterior = self._label(ready, samples, settings.seed)
         seconds = {"prepare": prepared - start, **samples.seconds,
@@ -239,7 +247,7 @@ class Model:
         Levels that keep no row get effects from the fitted spread, each its own.
         """
         model = copy(self)
-        model.__dict__.pop("_posterior", None)
+        model.__dict__.pop("_started", None)
         model.design = self.design.take(rows)
         return model
 
@@ -305,13 +313,6 @@ def _check_option(name: str, value: str, known: Sequence[str]) -> None:
     if value not in known:
         near = did_you_mean(str(value), known)
         raise ArgumentError(f"{name} must be one of {', '.join(known)}, not {value!r}.{near}")
-
-
-def _inits(data: StanData, settings: Settings) -> FloatArray:
-    """Draw a standard normal point of the standardised coordinates for each chain."""
-    size = int(np.asarray(data["D"]) + np.asarray(data.get("K", 0)))
-    rng = np.random.default_rng([settings.seed, 1])
-    return rng.standard_normal((settings.chains, size))
 
 
 def load(path: str | Path) -> Fit:

@@ -18,8 +18,9 @@ from hiermix.design import Design
 from hiermix.effects import Hyperdraws, mean_effects
 from hiermix.families import Family
 from hiermix.gram import SLICE, Gram, empty, statistics
+from hiermix.points import Point
 from hiermix.problem import Problem, log_density
-from hiermix.standardise import Coordinates, Hyperpriors, effects_root, standardise
+from hiermix.standardise import Coordinates, Hyperpriors, effects_root, pairs, standardise
 from hiermix.typing import FloatArray
 
 _ROUNDS = 15
@@ -63,6 +64,8 @@ class Penalised(NamedTuple):
     """Of the family's own parameters."""
     weights: FloatArray
     """(rows,) working weights."""
+    working: FloatArray
+    """(rows,) working responses, less the offset."""
 
 
 def fit_prior(problem: Problem) -> Penalised:
@@ -75,35 +78,64 @@ def fit_prior(problem: Problem) -> Penalised:
         fits[name] = _factor_fit(gram, priors)
     none = np.zeros(0)
     own = own_parameters.estimate(problem, own_parameters.first(problem), none, none)
-    return Penalised(fits, own, np.zeros(design.rows))
+    return Penalised(fits, own, np.zeros(design.rows), np.zeros(design.rows))
 
 
 # The fit -----------------------------------------------------------------------------------------
 
 
-def fit(problem: Problem) -> Penalised:
-    """Fit the model."""
+def fit(problem: Problem, near: Point | None = None) -> Penalised:
+    """Fit the model, from where a mode is known if one is."""
     design = problem.design
     offset = np.zeros(design.rows) if design.offset is None else design.offset
     location, spread = problem.scale
-    eta = location + offset
-    own = own_parameters.estimate(
-        problem, own_parameters.first(problem), eta, np.zeros(design.rows)
-    )
-    parts = {name: np.zeros(design.rows) for name in problem.priors}
+    parts, phi = _first(problem, near)
+    if near is None:
+        eta = location + offset
+        own = own_parameters.estimate(
+            problem, own_parameters.first(problem), eta, np.zeros(design.rows)
+        )
+    else:
+        eta = offset + population(problem, near.b) + sum(parts.values())
+        own = Coordinates(near.own, np.zeros((len(near.own),) * 2))
     fits: dict[str | None, FactorFit] = {}
     for _ in range(_ROUNDS):
         weights, working = _working(problem, eta, own, spread)
-        population = _backfit(problem, working - offset, weights, parts, fits)
-        before, eta = eta, _within(problem.family, offset + population + sum(parts.values()),
+        shared = _backfit(problem, working - offset, weights, parts, fits, phi)
+        before, eta = eta, _within(problem.family, offset + shared + sum(parts.values()),
                                    location)  # fmt: skip
         if len(own.center):
             blur = _blur(problem, fits, weights)
             own = own_parameters.estimate(problem, own.center, eta, blur)
         if np.sqrt(np.mean(weights * (eta - before) ** 2)) < _SETTLED:
             break
-    weights, _ = _working(problem, eta, own, spread)
-    return Penalised(fits, own, weights)
+    weights, working = _working(problem, eta, own, spread)
+    return Penalised(fits, own, weights, working - offset)
+
+
+def _first(
+    problem: Problem, near: Point | None
+) -> tuple[dict[str | None, FloatArray], dict[str | None, FloatArray]]:
+    """Return what each factor adds to eta at a point, and where the search for its sds begins."""
+    parts: dict[str | None, FloatArray] = {}
+    phi: dict[str | None, FloatArray] = {}
+    sd = cor = r = 0
+    for name, priors in problem.priors.items():
+        parts[name] = np.zeros(problem.design.rows)
+        if near is None or name is None:
+            continue
+        Q, C = len(priors.sd), pairs(priors.blocks)
+        phi[name] = np.concatenate([near.log_sd[sd : sd + Q], near.cor[cor : cor + C]])
+        size = Q * len(problem.design.grouping(name).levels)
+        parts[name] = share(problem.design, name, near.r[r : r + size].reshape(Q, -1).T)
+        sd, cor, r = sd + Q, cor + C, r + size
+    return parts, phi
+
+
+def population(problem: Problem, b: FloatArray) -> FloatArray:
+    """Return what the population adds to eta, by coefficients (P,) of the program's X."""
+    X = problem.design.X
+    return by_slices(problem.design, lambda rows: (X(rows) - problem.x_mean) @ b)
 
 
 def _blur(
@@ -134,7 +166,7 @@ def _of_population(design: Design, name: str | None, fit: FactorFit) -> FloatArr
             X = X + np.einsum("nq,nqp->np", design.Z(name, rows), moved)
         return np.asarray(np.sum((X @ root) ** 2, axis=1))
 
-    return _by_slices(design, of_rows)
+    return by_slices(design, of_rows)
 
 
 def _of_effects(design: Design, name: str, fit: FactorFit, weights: FloatArray) -> FloatArray:
@@ -149,7 +181,7 @@ def _of_effects(design: Design, name: str, fit: FactorFit, weights: FloatArray) 
         Z = design.Z(name, rows)
         return np.asarray(np.einsum("nq,nqk,nk->n", Z, V[codes[rows]], Z))
 
-    own = _by_slices(design, of_rows)
+    own = by_slices(design, of_rows)
     alone = np.bincount(codes, weights * own, len(V))
     left = np.einsum("jqk,jkq->j", V, fit.gram.ZtZ) / np.where(alone > 0, alone, 1.0)
     return np.asarray(own * np.minimum(left, 1.0)[codes] ** 2)
@@ -193,6 +225,7 @@ def _backfit(
     weights: FloatArray,
     parts: dict[str | None, FloatArray],
     fits: dict[str | None, FactorFit],
+    phi: Mapping[str | None, FloatArray],
 ) -> FloatArray:
     """Fit every factor given the others, with those nested in it integrated out as they last were.
 
@@ -209,24 +242,25 @@ def _backfit(
             if name is not None and inside
             else statistics(design, name, rest, weights),
             priors,
+            phi.get(name),
         )
         fits[name] = fit
         if name is not None:
-            parts[name] = _share(design, name, fit.effects)
+            parts[name] = share(design, name, fit.effects)
     last = list(fits.values())[-1]
     X = design.X
-    return _by_slices(design, lambda rows: (X(rows) - last.gram.x_mean) @ last.b)
+    return by_slices(design, lambda rows: (X(rows) - last.gram.x_mean) @ last.b)
 
 
-def _share(design: Design, name: str, effects: FloatArray) -> FloatArray:
+def share(design: Design, name: str, effects: FloatArray) -> FloatArray:
     """Return what the effects (J, Q) of a factor add to eta."""
     codes = design.grouping(name).codes
-    return _by_slices(
+    return by_slices(
         design, lambda rows: np.einsum("nq,nq->n", design.Z(name, rows), effects[codes[rows]])
     )
 
 
-def _by_slices(design: Design, of_rows: Callable[[slice], FloatArray]) -> FloatArray:
+def by_slices(design: Design, of_rows: Callable[[slice], FloatArray]) -> FloatArray:
     """Return numbers (rows,), from matrices that never stand in memory as a whole."""
     out = np.empty(design.rows)
     for start in range(0, design.rows, SLICE):
@@ -235,8 +269,8 @@ def _by_slices(design: Design, of_rows: Callable[[slice], FloatArray]) -> FloatA
     return out
 
 
-def _factor_fit(gram: Gram, priors: Hyperpriors) -> FactorFit:
-    coordinates = standardise(gram, priors)
+def _factor_fit(gram: Gram, priors: Hyperpriors, start: FloatArray | None = None) -> FactorFit:
+    coordinates = standardise(gram, priors, start)
     P, Q = len(gram.b_hat), gram.Q
     Lambda = effects_root(coordinates.center[P:], priors.blocks)
     effects = np.zeros((len(gram.ZtZ), Q))

@@ -58,14 +58,26 @@ class Hyperpriors:
     lkj: Sequence[float]
     """Shape of each block."""
     blocks: Sequence[int]
+    near: FloatArray | None = None
+    """(P,) where the coefficients are, if a mode is known: a normal prior stands for each there."""
 
     @property
     def b_precision(self) -> FloatArray:
         """(P,) precisions of the priors of the population coefficients."""
-        return np.array([1 / prior.scale for prior in self.b]) ** 2
+        if self.near is None:
+            return np.array([1 / prior.scale for prior in self.b]) ** 2
+        return np.array([_pull(prior, at) for prior, at in zip(self.b, self.near, strict=True)])
 
 
-def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:
+def _pull(prior: Prior, at: float) -> float:
+    """Precision of the normal prior that pulls as much towards the location from there."""
+    away = max(abs(at - prior.location), 0.1 * prior.scale)
+    h = 1e-3 * away
+    low, high = prior.frozen().logpdf(prior.location + away + np.array([-h, h]))
+    return max(float(low - high) / (2 * h * away), 1e-8 * prior.scale**-2)
+
+
+def standardise(gram: Gram, priors: Hyperpriors, start: FloatArray | None = None) -> Coordinates:
     """Find the coordinates for one grouping factor.
 
     Parameters
@@ -74,9 +86,12 @@ def standardise(gram: Gram, priors: Hyperpriors) -> Coordinates:
         Sufficient statistics; those of no rows standardise the prior.
     priors : Hyperpriors
         Numbers of the priors.
+    start : array, optional
+        (log sigma, log sds, correlations) to search from, where a mode is known.
     """
     target = _Restricted(gram, priors)
-    phi, curvature = mode(target.value_and_gradient, _start(gram, priors), _guess(gram, priors))
+    start = _start(gram, priors) if start is None else start
+    phi, curvature = mode(target.value_and_gradient, start, _guess(gram, priors))
     b, root = target.population(phi)
     P, D = len(b), len(b) + len(phi)
     scale = np.zeros((D, D))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hiermix import common, nested, penalised, population
+from hiermix import common, nested, population
 from hiermix.common import Common
 from hiermix.gram import SLICE, Gram
 from hiermix.nested import Pair
@@ -28,6 +28,8 @@ class Tuning:
     coordinates: Coordinates
     b_hat: FloatArray
     """(P,)"""
+    least_squares: FloatArray
+    """(P,) of the working responses, without priors and effects."""
     ZtWZ: Sequence[FloatArray]
     """For each factor (J, Q, Q)."""
     ZtWR: Sequence[FloatArray]
@@ -38,31 +40,24 @@ class Tuning:
     """What levels have in common, and K (P, Q) with X K = Z, of factors where it is apart."""
 
 
-def tune(problem: Problem, parameterisation: str) -> Tuning:
-    """Fit the model and put together what its program is handed.
+def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
+    """Put the fits of all factors together, in the program's centred X.
 
     Parameters
     ----------
     problem : Problem
         The model.
+    found : Penalised
+        Its penalised fit.
     parameterisation : {"auto", "centered", "noncentered"}
         Weights of the fit; very large ones; none.
-    """
-    return _join(problem, penalised.fit(problem), parameterisation)
 
-
-def tune_prior(problem: Problem) -> Tuning:
-    """Return coordinates in which a program samples its prior."""
-    return _join(problem, penalised.fit_prior(problem), "noncentered")
-
-
-def _join(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
-    """Put the fits of all factors together, in the program's centred X.
-
+    Notes
+    -----
     Each population coefficient is absorbed by one factor only, the one that leaves the least
     information on it: two factors that both make up for the intercept make it mix worst.
     """
-    fits, own, weights = found
+    fits, own, weights, _ = found
     last = list(fits.values())[-1]
     shift = _recentring(problem, last.gram)
     b_hat = np.linalg.solve(shift, last.b)
@@ -95,7 +90,8 @@ def _join(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
     at = _diagonal(parts)
     if named and tuned and not apart:
         at = _follow(at, problem, named, shift, absorbs)
-    return Tuning(at, b_hat, ZtWZ, ZtWR, within, apart)
+    least_squares = np.linalg.solve(shift, last.gram.b_hat)
+    return Tuning(at, b_hat, least_squares, ZtWZ, ZtWR, within, apart)
 
 
 def _follow(

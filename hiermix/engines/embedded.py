@@ -75,6 +75,23 @@ class Embedded:
         return values, gradients
 
 
+def density(program: Program, data: StanData) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+    """Return the program's log density and gradient, at a point on the unconstrained scale.
+
+    Where the program rejects the point: -inf, and a gradient of NaN.
+    """
+    model = _model(program, data)
+
+    def at(point: FloatArray) -> tuple[float, FloatArray]:
+        try:
+            value, gradient = model.log_prob_grad(point)
+        except RuntimeError:
+            return -np.inf, np.full(len(point), np.nan)
+        return float(value), gradient
+
+    return at
+
+
 def _model(program: Program, data: StanData) -> "stanli.Model":
     import stanli
 
