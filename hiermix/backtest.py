@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import plots, predict, scores, times
+from hiermix import frames, plots, predict, scores, times
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, DataError, first_three
 from hiermix.families import needs_numbers
 from hiermix.fit import Fit
 from hiermix.formula import Group, parse
+from hiermix.frames import Frame
 from hiermix.horizon import By, series_columns, series_names, time_form
 from hiermix.model import WARMUP, Model
 from hiermix.pooling import pooling
@@ -103,7 +104,7 @@ class Backtest:
 
 def backtest(
     formula: str,
-    data: pd.DataFrame,
+    data: Frame,
     *,
     time: str,
     horizon: int,
@@ -152,10 +153,11 @@ def backtest(
     ArgumentError
         The data have fewer times than horizon and origins ask for.
     """
-    model = Model(formula, data, groups=groups, priors=priors, **options)
+    rows = frames.frame(data)
+    model = Model(formula, rows, groups=groups, priors=priors, **options)
     needs_numbers(model.family, "backtest")
     form = time_form(model.design, time)
-    axis = times.read(form, data[time])
+    axis = times.read(form, rows[time])
     names = [name for name in series_columns(model.design, by) if name != time]
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws, "engine": engine,
                 "progress": progress}  # fmt: skip
@@ -163,7 +165,7 @@ def backtest(
     if not isinstance(origins, int):
         origins = times.read(form, pd.Series(list(origins))).tolist()
     for origin, later in _origins(axis, horizon, origins):
-        past, future = data[axis <= origin], data[axis.isin(later)]
+        past, future = rows[axis <= origin], rows[axis.isin(later)]
         future = future[np.isin(series_names(future, names), series_names(past, names))]
         if not len(future):
             continue

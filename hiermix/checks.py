@@ -39,19 +39,6 @@ RESERVED = {"chain": "ArviZ", "draw": "ArviZ"}
 # The frame ---------------------------------------------------------------------------------------
 
 
-def is_frame(data: object) -> None:
-    """Raise unless the data are a pandas frame with one level of column names."""
-    if not isinstance(data, pd.DataFrame):
-        kind = "None" if data is None else f"a {type(data).__name__}"
-        way = "" if data is None else ", for example pd.DataFrame(data)"
-        raise DataError(f"data is {kind}: pass a pandas DataFrame{way}")
-    if isinstance(data.columns, pd.MultiIndex):
-        raise DataError(
-            f"data is a DataFrame whose columns are a MultiIndex of {data.columns.nlevels} levels: "
-            "pass a DataFrame with one level of column names"
-        )
-
-
 def enough_rows(data: pd.DataFrame, when: str = "") -> None:
     """Raise if there are fewer than two rows."""
     if len(data) == 0:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hiermix import cells, checks, kinds
+from hiermix import cells, checks, frames, kinds
 from hiermix.errors import ArgumentError, DataError, HiermixError, filtered_warnings
 from hiermix.expressions import Expressions, by_row, taken_out, worked_out
 from hiermix.formula import (
@@ -39,6 +39,7 @@ from hiermix.formula import (
     unaliased,
     uses,
 )
+from hiermix.frames import NewRows
 from hiermix.kinds import Kind, KnownLabels
 from hiermix.partitions import warn_of_twins
 from hiermix.splines import CONSTRAINTS, WHOLE
@@ -155,7 +156,7 @@ class Design:
 
     def on(
         self,
-        new_data: pd.DataFrame,
+        new_data: NewRows,
         *,
         groups: Collection[str] | None = None,
         new_groups: str | None = None,
@@ -168,8 +169,8 @@ class Design:
         Parameters
         ----------
         new_data
-            A frame with the columns of the formula. The response, trials, weights and the censoring
-            column may be left out; extra columns don't matter.
+            Rows with the columns of the formula, as `frames.rows` takes them. The response, trials,
+            weights and the censoring column may be left out; extra columns don't matter.
         groups
             Names of the grouping factors wanted; columns of the others may be left out, and their
             codes are -1. None means all.
@@ -181,9 +182,10 @@ class Design:
         trials
             Whether the column of trials must be there.
         """
-        if trials and self._plan.roles.trials is not None and isinstance(new_data, pd.DataFrame):
-            checks.known_columns([self._plan.roles.trials], new_data)
-        return _on(self, new_data, groups, new_groups, weights, offset)
+        rows = frames.rows(new_data)
+        if trials and self._plan.roles.trials is not None:
+            checks.known_columns([self._plan.roles.trials], rows)
+        return _on(self, rows, groups, new_groups, weights, offset)
 
 
 def build(
@@ -218,7 +220,7 @@ def build(
         Whether the response is continuous: then it must vary, and one row per group is remarked.
     """
     # 1. The frame, the columns that are used, and the rows that are complete.
-    checks.is_frame(data)
+    data = frames.frame(data)
     checks.unique_columns(data)
     checks.enough_rows(data)
     formula = _with_keywords(formula, offset, trials, censored)
@@ -289,7 +291,6 @@ def _on(
     wanted = [name for name in roles.factors if groups is None or name in groups]
 
     # 1. The columns that must be there, and those that are used if they are.
-    checks.is_frame(new_data)
     checks.unique_columns(new_data, roles.columns)
     predictors = roles.predictors(wanted)
     checks.known_columns([*predictors, *roles.factor_columns(wanted)], new_data)
@@ -300,7 +301,8 @@ def _on(
     # 2. The same encoding; missing values may stand in the response alone.
     for name in predictors:
         checks.no_missing(name, frame[name])
-    frame = _in_kind(plan, frame, predictors, roles.factor_columns(wanted))
+    transformed = roles.response_columns if has_response and plan.response is not None else ()
+    frame = _in_kind(plan, frame, [*predictors, *transformed], roles.factor_columns(wanted))
     shown = {*predictors, *(roles.response_columns if has_response else ())}
     encodings = {name: each for name, each in plan.encodings.items() if name in shown}
     encoded = _encode(encodings, frame)

@@ -12,6 +12,7 @@ from hiermix import (
     comparison,
     describe,
     diagnostics,
+    frames,
     group_tables,
     held_out,
     hypothesis,
@@ -25,6 +26,7 @@ from hiermix import forecast as forecasts
 from hiermix.design import Design
 from hiermix.engines import Engine
 from hiermix.forecast import Forecast
+from hiermix.frames import NewRows
 from hiermix.horizon import Ahead
 from hiermix.predictor import Predictor
 from hiermix.typing import FloatArray, IntArray
@@ -305,7 +307,7 @@ class Fit:
 
     def predict(
         self,
-        new_data: pd.DataFrame | None = None,
+        new_data: NewRows | None = None,
         *,
         kind: str = "mean",
         new_groups: str = "error",
@@ -319,9 +321,10 @@ class Fit:
 
         Parameters
         ----------
-        new_data : DataFrame, optional
+        new_data : DataFrame, Series, dict or list, optional
             Rows with the columns of the formula, the response left out or not; the fitted rows by
-            default. Neither the order of rows nor the index nor other columns matter.
+            default. A Series or dict of values is one row, a list of them several. Neither the
+            order of rows nor the index nor other columns matter.
         kind : {"linear", "mean", "response"}
             The linear predictor, the mean of the response, or draws of the response itself.
         new_groups : {"error", "population", "sample", "update"}
@@ -362,7 +365,7 @@ class Fit:
 
     def predict_pieces(
         self,
-        new_data: pd.DataFrame | None = None,
+        new_data: NewRows | None = None,
         *,
         kind: str = "mean",
         new_groups: str = "error",
@@ -379,7 +382,7 @@ class Fit:
 
     def forecast(
         self,
-        new_data: pd.DataFrame | None = None,
+        new_data: NewRows | None = None,
         *,
         time: str | None = None,
         horizon: int | None = None,
@@ -427,8 +430,9 @@ class Fit:
             Times that repeat or are not later, predictors whose later values are not known, or a
             calendar that can't be told.
         """
+        given = None if new_data is None else frames.rows(new_data)
         ahead = Ahead(horizon, until, freq, step)
-        later, names = forecasts.rows(self.design, new_data, time, ahead, by)
+        later, names = forecasts.rows(self.design, given, time, ahead, by)
         source = self._predictor(later, "response", new_groups, group_effects, offset, seed)
         learned = learned_from(source) if new_groups == "update" else np.arange(0)
         return forecasts.forecast(
@@ -437,7 +441,7 @@ class Fit:
 
     def _predictor(
         self,
-        new_data: pd.DataFrame | None,
+        new_data: NewRows | None,
         kind: str,
         new_groups: str,
         group_effects: str | Sequence[str],

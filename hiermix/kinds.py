@@ -153,7 +153,7 @@ class Kind:
         return cls(name, what(values), values.dtype)
 
     def read(self, values: pd.Series, *, labels: bool = False) -> pd.Series:
-        """Return a stored column of new data as this kind.
+        """Return a column of new data as this kind.
 
         Parameters
         ----------
@@ -168,10 +168,12 @@ class Kind:
         DataError
             It is of another kind, and text that does not read as this one.
         """
+        values = stored(values)
         if not len(values):
             return _like(values, pd.array([], dtype=self.dtype))
-        if values.isna().all():
-            return values
+        if values.isna().all():  # as a response may be that is not known yet
+            numeric = self.what in ("numeric", "truth values") and not labels
+            return _like(values, np.full(len(values), np.nan)) if numeric else values
         if labels and isinstance(values.dtype, pd.CategoricalDtype):
             return self._read_categories(values)
         now = what(values)

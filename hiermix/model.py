@@ -21,6 +21,7 @@ from hiermix import (
     diagnostics,
     effects,
     families,
+    frames,
     kinds,
     origins,
     residue,
@@ -35,6 +36,7 @@ from hiermix.engines import Engine, Samples, Settings, choose
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.fit import Fit
 from hiermix.formula import Group, parse
+from hiermix.frames import Frame
 from hiermix.nested import outer_first
 from hiermix.origins import Origins
 from hiermix.points import Point
@@ -60,7 +62,8 @@ class Model:
     formula : str
         Wilkinson formula with lme4's bars, ``"log_radon ~ floor + (1 + floor | county)"``.
     data : DataFrame
-        One row an observation. It is never changed; rows are never dropped unasked.
+        One row an observation, in pandas, polars, pyarrow or what else narwhals reads. It is never
+        changed; rows are never dropped unasked.
     family : str, default "gaussian"
         Distribution of the response.
     link : str, optional
@@ -91,7 +94,7 @@ class Model:
     def __init__(
         self,
         formula: str,
-        data: pd.DataFrame,
+        data: Frame,
         *,
         family: str = "gaussian",
         link: str | None = None,
@@ -110,10 +113,10 @@ class Model:
         self.link = self.family.link
         _check_option("effects", effects, EFFECTS)
         _check_option("parameterisation", parameterisation, PARAMETERISATIONS)
-        data, weights = _as_column(data, "weights", weights)
-        data, offset = _as_column(data, "offset", offset)
+        frame, weights = _as_column(frames.frame(data), "weights", weights)
+        frame, offset = _as_column(frame, "offset", offset)
         design = build(
-            parse(formula, groups), data, missing=missing, weights=weights, offset=offset,
+            parse(formula, groups), frame, missing=missing, weights=weights, offset=offset,
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
             continuous=self.family.continuous,
         )  # fmt: skip
@@ -301,7 +304,7 @@ def _as_column(
     data: pd.DataFrame, name: str, values: str | FloatArray | None
 ) -> tuple[pd.DataFrame, str | None]:
     """Put an array beside the data, so that a saved fit has it too; return the column's name."""
-    if values is None or isinstance(values, str) or not isinstance(data, pd.DataFrame):
+    if values is None or isinstance(values, str):
         return data, values if isinstance(values, str) else None
     array = kinds.numbers(values)
     checks.numeric_array(name, array)

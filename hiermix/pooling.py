@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import plots, predict
+from hiermix import frames, plots, predict
 from hiermix.comparison import compare
 from hiermix.design import Design
 from hiermix.engines import Engine
@@ -23,6 +23,7 @@ from hiermix.errors import ArgumentError, HiermixWarning, filtered_warnings
 from hiermix.families import needs_numbers
 from hiermix.fit import Fit
 from hiermix.formula import Formula, Group, parse
+from hiermix.frames import Frame
 from hiermix.group_tables import coefficient_draws
 from hiermix.model import WARMUP, Model
 from hiermix.priors import PriorTable
@@ -160,7 +161,7 @@ class Pooling:
 
 def pooling(
     formula: str,
-    data: pd.DataFrame,
+    data: Frame,
     *,
     groups: Sequence[Group] = (),
     priors: Mapping[str, str] | None = None,
@@ -201,7 +202,8 @@ def pooling(
     """
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws,
                 "engine": engine, "progress": progress}  # fmt: skip
-    partial = Model(formula, data, groups=groups, priors=priors, **options)
+    rows = frames.frame(data)
+    partial = Model(formula, rows, groups=groups, priors=priors, **options)
     needs_numbers(partial.family, "pooling")
     if len(partial.design.groupings) != 1:
         raise ArgumentError(
@@ -209,12 +211,12 @@ def pooling(
             f"{len(partial.design.groupings)}"
         )
     group = partial.design.groupings[0].name
-    if partial.design.rows < len(data):
-        data = data.loc[~data[list(partial.design.frame)].isna().any(axis=1)]
+    if partial.design.rows < len(rows):
+        rows = rows.loc[~rows[list(partial.design.frame)].isna().any(axis=1)]
     text = parse(formula, groups)
     shared = _shared(priors, group)
-    complete = Model(_text(text, pooled=True), data, priors=shared, **options)
-    no = _unpooled(_text(text, pooled=False), data, shared, group, options)
+    complete = Model(_text(text, pooled=True), rows, priors=shared, **options)
+    no = _unpooled(_text(text, pooled=False), rows, shared, group, options)
     models = {"complete": complete, "no": no, "partial": partial}
     fits = {name: model.fit(**settings) for name, model in models.items()}  # type: ignore[arg-type]
     return Pooling(**fits, group=group)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from hiermix import row_labels
@@ -16,6 +15,7 @@ from hiermix.categories import further
 from hiermix.design import Design
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families import Family, needs_numbers
+from hiermix.frames import NewRows
 from hiermix.layout import Which, lay_out
 from hiermix.new_groups import NewEffects, check_policy
 from hiermix.predictor import Job, Predictor
@@ -108,7 +108,7 @@ def predictor(
 
 def rows_on(
     fitted: Design,
-    new_data: pd.DataFrame | None,
+    new_data: NewRows | None,
     *,
     group_effects: Effects = "all",
     new_groups: str = "error",

@@ -564,3 +564,97 @@ def test_no_trials_have_no_successes(binomial: hm.Fit) -> None:
     new = plain().drop(columns="late").assign(n=0)
     assert not binomial.predict(new).any()
     assert not binomial.predict(new, kind="response").any()
+
+
+# Frames ------------------------------------------------------------------------------------------
+
+
+def mixed() -> pd.DataFrame:
+    return plain().assign(
+        zoned=DAYS.tz_localize("Europe/Berlin"), late=np.arange(N) % 3 == 0, day=DAYS
+    )
+
+
+MIXED = "y ~ x + n + flag + word + trend(day) + fourier(zoned, 'week') + (1 | area/stars)"
+ROWS: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "row": lambda data: data.iloc[0],
+    "dict": lambda data: data.iloc[0].to_dict(),
+    "list of a row": lambda data: [data.iloc[0]],
+}
+SEVERAL: dict[str, Callable[[pd.DataFrame], Any]] = {
+    "records": lambda data: data.to_dict("records"),
+    "columns": lambda data: data.to_dict("list"),
+    "columns of another index": lambda data: {
+        name: values.set_axis(range(k, k + len(values)))
+        for k, (name, values) in enumerate(data.items())
+    },
+    "rows": lambda data: [row for _, row in data.iterrows()],
+}
+
+
+@pytest.mark.parametrize("given", ROWS | SEVERAL)
+def test_n12_new_rows_in_other_shapes(given: str) -> None:
+    fitted = design(MIXED, mixed())
+    new = mixed().iloc[5:9]
+    found = fitted.on((ROWS | SEVERAL)[given](new), new_groups="error")
+    rows = slice(5, 6) if given in ROWS else slice(5, 9)
+    np.testing.assert_array_equal(found.X(), fitted.X(rows))
+    for grouping in fitted.groupings:
+        codes = found.grouping(grouping.name).codes
+        np.testing.assert_array_equal(codes, grouping.codes[rows])
+
+
+@pytest.mark.parametrize("library", ["polars", "pyarrow", "narwhals"])
+def test_n12_frames_of_other_libraries(library: str) -> None:
+    polars = pytest.importorskip("polars")
+    data = mixed().assign(big=[2**60 + row % 5 for row in range(N)])
+    text = MIXED + " + (1 | big)"
+    expected = design(text, data)
+    given: Any = polars.DataFrame(data.to_dict("list")).with_columns(
+        polars.col("word").cast(polars.Categorical),
+        polars.col("zoned").dt.convert_time_zone("Europe/Berlin"),
+        polars.col("day").cast(polars.Date),
+    )
+    if library == "pyarrow":
+        pytest.importorskip("pyarrow")
+        given = given.with_columns(polars.col("word").cast(polars.String)).to_arrow()
+    elif library == "narwhals":
+        given = pytest.importorskip("narwhals").from_native(given)
+    same_rows(hm.Model(text, given).design, expected)
+    same_rows(expected.on(given, new_groups="error"), expected)
+
+
+def test_n12_missing_values_of_polars() -> None:
+    polars = pytest.importorskip("polars")
+    given = polars.DataFrame(frame(k=range(N)).to_dict("list"))
+    given = given.with_columns(polars.when(polars.col("k") != 3).then(polars.col("k")))
+    with pytest.raises(hm.DataError, match=re.escape("'k' has 1 missing value (row 3)")):
+        hm.Model("y ~ k + (1 | g)", given)
+    with pytest.raises(hm.DataError, match=r"pass data\.collect\(\)"):
+        hm.Model("y ~ k", given.lazy())
+
+
+def test_n12_ordered_categories_of_polars() -> None:
+    polars = pytest.importorskip("polars")
+    names = ["low", "middle", "high"]
+    given = polars.DataFrame(frame().to_dict("list")).with_columns(
+        polars.Series("answer", names * (N // 3), dtype=polars.Enum(names))
+    )
+    model = hm.Model("answer ~ x + (1 | g)", given, family="ordinal")
+    assert model.design.categories == tuple(names)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"x": [1, 2], "g": ["g1"]}, "data is a dict whose columns don't make a frame"),
+        (np.zeros((2, 2)), "data is a ndarray: pass a pandas DataFrame"),
+        ([1.0, 2.0], "data is a list: pass a pandas DataFrame"),
+        ("x.csv", "data is a str: pass a pandas DataFrame"),
+        ({"x": 1.0}, "formula names 'g', not a column"),
+    ],
+    ids=["lengths", "array", "numbers", "path", "a column less"],
+)
+def test_n12_what_holds_no_rows_is_told(data: Any, message: str) -> None:
+    with pytest.raises(hm.DataError, match=re.escape(message)):
+        design("y ~ x + (1 | g)", frame()).on(data)
