@@ -27,6 +27,7 @@ _MODES = 1.2
 _WORST = 20
 """Values of a variable that are looked at closely: there may be thousands of group effects."""
 _CAREFUL = 0.95
+_ENTRIES = 4_000_000
 
 
 def of_fit(tree: "xr.DataTree") -> list[str]:
@@ -108,13 +109,21 @@ class Chains:
 
 def _least_mixed(flat: FloatArray) -> np.ndarray:
     """Places of the values (chain, draw, K) whose means over stretches differ most."""
-    moving = np.flatnonzero(np.ptp(flat, axis=(0, 1)) > 0)
-    if len(moving) <= _WORST:
-        return moving
+    K, size = flat.shape[2], max(1, _ENTRIES // (flat.shape[0] * flat.shape[1]))
+    pieces = [_restlessness(flat[..., at : at + size]) for at in range(0, K, size)]
+    ratio = np.concatenate(pieces) if pieces else np.zeros(0)
+    return np.sort(np.argsort(-ratio, kind="stable")[: min(_WORST, np.count_nonzero(ratio))])
+
+
+def _restlessness(flat: FloatArray) -> FloatArray:
+    """Variance of means over stretches, beside that of draws; zero where nothing moves."""
     length = flat.shape[1] // 4
-    stretches = flat[:, : 4 * length].reshape(-1, length, flat.shape[2])[..., moving]
-    ratio = stretches.mean(axis=1).var(axis=0) / flat[..., moving].var(axis=(0, 1))
-    return np.sort(moving[np.argsort(-ratio, kind="stable")[:_WORST]])
+    stretches = flat[:, : 4 * length].reshape(-1, length, flat.shape[2])
+    means = stretches.mean(axis=1)
+    squares = np.mean((stretches - means[:, None]) ** 2, axis=(0, 1))
+    moves = np.ptp(flat, axis=(0, 1)) > 0
+    # A value that moves between stretches alone is the worst of all.
+    return np.where(moves, (means.var(axis=0) + 1e-300) / np.maximum(squares, 1e-300), 0.0)
 
 
 def label(name: str, array: "xr.DataArray", place: int) -> str:

@@ -11,9 +11,11 @@ from typing import Any
 
 import mpmath
 import numpy as np
+import pandas as pd
 import pytest
 from mpmath import mp, mpf
 
+import hiermix as hm
 from hiermix import families
 
 POINTS = 150
@@ -266,3 +268,24 @@ def test_ordinal_far_out(link: str) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-14)
     probability = family.category_probabilities(eta[:, 0], own)
     np.testing.assert_allclose(probability, np.exp(expected), rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["poisson", "negative_binomial", "zero_inflated_poisson", "zero_inflated_negative_binomial",
+     "hurdle_poisson", "hurdle_negative_binomial"],
+)  # fmt: skip
+def test_draws_from_a_wide_prior_are_counts(family: str) -> None:
+    """Means up to 10^308 and beyond: what numpy can't draw is capped, and nothing is NaN."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"y": rng.poisson(3, 24), "x": 5 * rng.normal(size=24)})
+    frame["g"] = np.arange(24) % 6
+    model = hm.Model("y ~ x + (x | g)", frame, family=family,
+                     priors={"b": "normal(0, 100)", "sd": "student_t(3, 0, 50)"})  # fmt: skip
+    fit = model.fit(seed=1, chains=1, warmup=150, draws=100, prior_only=True)
+    drawn = fit.predict(kind="response").to_numpy()
+    assert np.isfinite(drawn).all()
+    assert (drawn == np.round(drawn)).all()
+    assert drawn.min() >= 0
+    assert drawn.max() > 1e15
+    assert not np.isnan(fit.predict(kind="mean")).any()

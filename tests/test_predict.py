@@ -607,7 +607,10 @@ def test_rows_keep_the_index_and_the_groups_of_their_frame(fit: hm.Fit, tmp_path
     [
         (pd.Index([7, 7, 9]), [0, 1, 2], "index_0", [7, 7, 9]),
         (pd.Index([7, 7, 9], name="id"), [0, 1, 2], "id", [7, 7, 9]),
-        (pd.MultiIndex.from_product([["a"], [1, 2, 3]], names="pq"), [0, 1, 2], "q", [1, 2, 3]),
+        (
+            pd.MultiIndex.from_product([["a"], [1, 2, 3]], names=["p", "q"]),
+            [0, 1, 2], "q", [1, 2, 3],
+        ),
     ],
 )  # fmt: skip
 def test_an_index_that_can_not_name_rows_stands_beside_them(
