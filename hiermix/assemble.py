@@ -18,7 +18,7 @@ from hiermix import (
 from hiermix.categories import Stacked
 from hiermix.design import Design, Grouping
 from hiermix.families import Family
-from hiermix.gram import Gram, empty, rotate, statistics
+from hiermix.gram import Gram, empty, statistics
 from hiermix.guesses import Hyper
 from hiermix.points import Chart, Point
 from hiermix.population import common
@@ -29,6 +29,7 @@ from hiermix.spreads import Spreads
 from hiermix.standardise import Hyperpriors, effects_root, standardise
 from hiermix.tuning import tune
 from hiermix.typing import FloatArray, StanData
+from hiermix.within import rotate, split, split_rows
 
 
 @dataclass(frozen=True)
@@ -90,21 +91,23 @@ def integrated(
     """
     grouping = design.groupings[0] if design.groupings else None
     P, Q = len(design.terms), len(grouping.effects) if grouping else 0
-    gram = statistics(
-        design, grouping.name if grouping else None, _response(design), design.weights
-    )
+    factor, y = grouping.name if grouping else None, _response(design)
+    gram = statistics(design, factor, y, design.weights)
     x_mean = gram.x_mean
     if prior_only:
         gram = empty(P, Q, len(gram.ZtZ))
-    rotated = rotate(gram)
-    priors = _hyperpriors(design, table, grouping.name if grouping else None, near)
+    apart = split(gram) if prior_only else split_rows(gram, design, factor, y, design.weights)
+    rotated = rotate(apart)
+    priors = _hyperpriors(design, table, factor, near)
     phi = None if near is None else np.concatenate([near.own, near.log_sd, near.cor])
     at = standardise(rotated, priors, phi)
     if grouping:
         Lambda = effects_root(at.center[P + 1 :], priors.blocks)
         at = at.follow(priors.b_precision, common(gram), Lambda)
     data = stan_data.coordinates(design, table, at)
-    data |= stan_data.own_priors({"sigma": True}, table) | stan_data.statistics(rotated)
+    data |= stan_data.own_priors({"sigma": True}, table) | stan_data.statistics(
+        rotated, priors.blocks
+    )
     keep = ("b", "sd", "L", "sigma")
     ready = Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
     own = [(each, table[each.name]) for each in families.find("gaussian").own]

@@ -19,8 +19,8 @@ _PILOT = 20_000
 class Gram:
     """Sufficient statistics around the least-squares fit ``b_hat`` with residuals ``e``.
 
-    ``J`` is the number of groups (or of rotated rows, see `rotate`), ``Q`` of varying and
-    ``P`` of population coefficients. Columns of X but for the intercept are centred.
+    ``J`` is the number of groups, ``Q`` of varying and ``P`` of population coefficients. Columns of
+    X but for the intercept are centred.
     """
 
     n: float
@@ -33,8 +33,6 @@ class Gram:
     """(P, P)"""
     rss: float
     """e'e"""
-    groups: FloatArray
-    """(J,) number of groups whose determinant a row carries."""
     ZtZ: FloatArray
     """(J, Q, Q)"""
     ZtR: FloatArray
@@ -164,7 +162,7 @@ def _around_least_squares(
     x_mean = center.copy()
     x_mean[1:] -= T[:1, 1:].sum(axis=0)
     return Gram(sums.n, x_mean, b_hat, XtX, rss,
-                np.ones(len(Zte)), sums.ZtZ, ZtR)  # fmt: skip
+                sums.ZtZ, ZtR)  # fmt: skip
 
 
 def solve_symmetric(A: FloatArray, Y: FloatArray) -> FloatArray:
@@ -182,45 +180,4 @@ def solve_symmetric(A: FloatArray, Y: FloatArray) -> FloatArray:
 def empty(P: int, Q: int, J: int = 0) -> Gram:
     """Return the statistics of no rows, with which a program samples its prior."""
     return Gram(0.0, np.zeros(P), np.zeros(P), np.zeros((P, P)), 0.0,
-                np.zeros(J), np.zeros((J, Q, Q)), np.zeros((J, Q, 1 + P)))  # fmt: skip
-
-
-def rotate(gram: Gram) -> Gram:
-    """Merge groups of equal Z'Z, exactly.
-
-    The density needs from groups of one design only the sum over them of a quadratic form in
-    ``ZtR``, and that sum is the same for the R factor of their stacked rows: at most Q (1 + P)
-    rows stand for any number of such groups.
-    """
-    J, Q, columns = gram.ZtR.shape
-    if J == 0:
-        return gram
-    _, first, member, size = np.unique(
-        _rounded(gram.ZtZ), axis=0, return_index=True, return_inverse=True, return_counts=True
-    )
-    most = Q * columns
-    large = np.flatnonzero(size > most)
-    if not len(large):
-        return gram
-    rows, counts, designs = [], [], []
-    for kind in large:
-        members = member.ravel() == kind
-        flat = gram.ZtR[members].reshape(-1, most)
-        R = np.linalg.qr(flat, mode="r").reshape(-1, Q, columns)
-        rows.append(R)
-        counts.append(np.eye(len(R))[0] * gram.groups[members].sum())
-        designs.append(np.broadcast_to(gram.ZtZ[first[kind]], (len(R), Q, Q)))
-    rest = ~np.isin(member.ravel(), large)
-    return Gram(
-        gram.n, gram.x_mean, gram.b_hat, gram.XtX, gram.rss,
-        np.concatenate([gram.groups[rest], *counts]),
-        np.concatenate([gram.ZtZ[rest], *designs]),
-        np.concatenate([gram.ZtR[rest], *rows]),
-    )  # fmt: skip
-
-
-def _rounded(ZtZ: FloatArray) -> FloatArray:
-    """Entries (J, QQ) to twelve digits of the largest: sums in another order are equal."""
-    size = np.sqrt(np.einsum("jqq->jq", ZtZ).max(axis=0))
-    size[size == 0] = 1.0
-    return np.round(ZtZ / np.outer(size, size), 12).reshape(len(ZtZ), -1) + 0.0
+                np.zeros((J, Q, Q)), np.zeros((J, Q, 1 + P)))  # fmt: skip

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hiermix import within
 from hiermix.design import Design, Grouping
 from hiermix.gram import SLICE, Gram, solve_symmetric, statistics
 from hiermix.typing import FloatArray, IntArray
@@ -128,7 +129,7 @@ def _reduce(
     above = {(pair.inner, pair.outer): pair.above for pair in known}
     grams = {each: statistics(design, each, response, weights) for each in names}
     crossed = {(pair.inner, pair.outer): _cross(design, pair, weights) for pair in known}
-    quadratic = _quadratic(grams[names[0]])
+    quadratic = within.quadratic(grams[names[0]])
     for place in range(len(names) - 1, keep - 1, -1):
         inner = names[place]
         _eliminate(inner, names[:place], grams, crossed, above, Lambdas[inner], quadratic)
@@ -148,13 +149,6 @@ def _cross(design: Design, pair: Pair, weights: FloatArray) -> FloatArray:
             for m in range(total.shape[2]):
                 total[:, k, m] += np.bincount(inner.codes[rows], WZ[:, k] * Z[:, m], J)
     return total
-
-
-def _quadratic(gram: Gram) -> FloatArray:
-    """Write e'We as a quadratic form in (1, b - b_hat)."""
-    form = np.zeros((len(gram.b_hat) + 1,) * 2)
-    form[0, 0], form[1:, 1:] = gram.rss, gram.XtX
-    return form
 
 
 def _eliminate(

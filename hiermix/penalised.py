@@ -22,6 +22,7 @@ from hiermix.points import Point
 from hiermix.problem import Problem, log_density
 from hiermix.standardise import Coordinates, Hyperpriors, effects_root, pairs, standardise
 from hiermix.typing import FloatArray
+from hiermix.within import split
 
 _ROUNDS = 15
 _SETTLED = 0.02
@@ -270,7 +271,7 @@ def by_slices(design: Design, of_rows: Callable[[slice], FloatArray]) -> FloatAr
 
 
 def _factor_fit(gram: Gram, priors: Hyperpriors, start: FloatArray | None = None) -> FactorFit:
-    coordinates = standardise(gram, priors, start)
+    coordinates = standardise(split(gram), priors, start)
     P, Q = len(gram.b_hat), gram.Q
     Lambda = effects_root(coordinates.center[P:], priors.blocks)
     effects = np.zeros((len(gram.ZtZ), Q))

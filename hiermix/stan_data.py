@@ -8,13 +8,13 @@ from hiermix import thresholds
 from hiermix.categories import Stacked
 from hiermix.design import Design, Grouping
 from hiermix.families import Family, category_count
-from hiermix.gram import Gram
 from hiermix.population import Following
 from hiermix.priors import Prior, PriorTable, b_name, coded
 from hiermix.repeats import Repeats
 from hiermix.standardise import Coordinates, pairs
 from hiermix.tuning import Tuning
 from hiermix.typing import FloatArray, IntArray, StanData
+from hiermix.within import Within
 
 _LARGEST_COUNT = 10_000
 """Beyond it a sum over all smaller counts costs more than it saves."""
@@ -100,25 +100,40 @@ def own_priors(names: Mapping[str, bool], table: PriorTable) -> StanData:
     return data
 
 
-def statistics(gram: Gram) -> StanData:
+def statistics(within: Within, blocks: Sequence[int]) -> StanData:
     """Build the sufficient statistics for the programs that integrate the effects out."""
-    J = len(gram.ZtZ)
+    J = len(within.R)
     return {
-        "N": float(gram.n),
-        "b_hat": gram.b_hat,
-        "XtX": gram.XtX,
-        "rss": gram.rss,
+        "N": float(within.n),
+        "b_hat": within.b_hat,
+        "XtX": within.XtX,
+        "rss": within.rss,
         "J": J,
-        "groups": gram.groups,
-        "ZtZ": _lower(gram.ZtZ),
-        "ZtR": gram.ZtR.reshape(J, gram.Q * gram.ZtR.shape[2]),
+        "groups": within.groups,
+        "R": _lower(within.R),
+        "order": within.order + 1,
+        **_places(within.order, blocks),
+        "QtR": within.QtR.reshape(J, within.Q * within.QtR.shape[2]),
     }
 
 
-def _lower(ZtZ: FloatArray) -> FloatArray:
+def _places(order: IntArray, blocks: Sequence[int]) -> StanData:
+    """Find the entries of Lambda[order] that aren't zero, in the first a rows of column k."""
+    starts = np.repeat(np.cumsum([0, *blocks])[:-1], blocks)
+    entry = (starts[order][:, None] == starts) & (order[:, None] >= np.arange(len(order)))
+    first, last = np.ones((2, len(order), len(order)), dtype=np.int64)
+    for a in range(len(order)):
+        for k in range(len(order)):
+            places = np.flatnonzero(entry[: a + 1, k])
+            if len(places):
+                first[a, k], last[a, k] = places[0] + 1, places[-1] + 1
+    return {"entry_first": first, "entry_last": last}
+
+
+def _lower(A: FloatArray) -> FloatArray:
     """Lower triangles (J, Q, Q) row by row, one row a group."""
-    rows, columns = np.tril_indices(ZtZ.shape[1])
-    return np.ascontiguousarray(ZtZ[:, rows, columns])
+    rows, columns = np.tril_indices(A.shape[1])
+    return np.ascontiguousarray(A[:, rows, columns])
 
 
 def rows(design: Design, X: FloatArray, repeats: Repeats) -> StanData:

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hiermix.gram import Gram
 from hiermix.population import Following, follow
 from hiermix.priors import Prior
 from hiermix.typing import FloatArray
+from hiermix.within import Within, quadratic
 
 
 @dataclass(frozen=True)
@@ -77,27 +77,29 @@ def _pull(prior: Prior, at: float) -> float:
     return max(float(low - high) / (2 * h * away), 1e-8 * prior.scale**-2)
 
 
-def standardise(gram: Gram, priors: Hyperpriors, start: FloatArray | None = None) -> Coordinates:
+def standardise(
+    within: Within, priors: Hyperpriors, start: FloatArray | None = None
+) -> Coordinates:
     """Find the coordinates for one grouping factor.
 
     Parameters
     ----------
-    gram : Gram
+    within : Within
         Sufficient statistics; those of no rows standardise the prior.
     priors : Hyperpriors
         Numbers of the priors.
     start : array, optional
         (log sigma, log sds, correlations) to search from, where a mode is known.
     """
-    target = _Restricted(gram, priors)
-    start = _start(gram, priors) if start is None else start
-    phi, curvature = mode(target.value_and_gradient, start, _guess(gram, priors))
+    target = _Restricted(within, priors)
+    start = _start(within, priors) if start is None else start
+    phi, curvature = mode(target.value_and_gradient, start, _guess(within, priors))
     b, root = target.population(phi)
     P, D = len(b), len(b) + len(phi)
     scale = np.zeros((D, D))
     scale[:P, :P] = root
     scale[P:, P:] = curvature
-    sds = range(priors.sigma is not None, (priors.sigma is not None) + gram.Q)
+    sds = range(priors.sigma is not None, (priors.sigma is not None) + within.Q)
     bend = np.array([_bend(target.value_and_gradient, phi, curvature, i) for i in sds])
     return Coordinates(np.concatenate([b, phi]), scale, bend)
 
@@ -119,14 +121,14 @@ def block_cholesky(raw: FloatArray, blocks: Sequence[int]) -> tuple[FloatArray, 
     at, q, log_jacobian = 0, 0, 0.0
     for size in blocks:
         for i in range(1, size):
-            left = 1.0
+            log_left = 0.0  # of what correlations so far leave, however close to one they are
             for j in range(i):
-                z = np.tanh(raw[at])
-                L[q + i, q + j] = z * np.sqrt(left)
-                log_jacobian += np.log1p(-(z**2)) + 0.5 * np.log(left)
-                left *= 1 - z**2
+                L[q + i, q + j] = np.tanh(raw[at]) * np.exp(0.5 * log_left)
+                log_rest = 2 * (np.log(2) - np.logaddexp(raw[at], -raw[at]))
+                log_jacobian += log_rest + 0.5 * log_left
+                log_left += log_rest
                 at += 1
-            L[q + i, q + i] = np.sqrt(left)
+            L[q + i, q + i] = np.exp(0.5 * log_left)
         q += size
     return L, log_jacobian
 
@@ -139,13 +141,13 @@ def pairs(blocks: Sequence[int]) -> int:
 class _Restricted:
     """Log density of phi = (log sigma, log sd, correlations), population integrated out."""
 
-    def __init__(self, gram: Gram, priors: Hyperpriors) -> None:
-        self.gram, self.priors = gram, priors
+    def __init__(self, within: Within, priors: Hyperpriors) -> None:
+        self.within, self.priors = within, priors
         self.known_sigma = priors.sigma is None
         self.precision = priors.b_precision
-        self.location = np.array([prior.location for prior in priors.b]) - gram.b_hat
-        self.one_XtX = np.zeros((len(gram.b_hat) + 1,) * 2)
-        self.one_XtX[0, 0], self.one_XtX[1:, 1:] = gram.rss, gram.XtX
+        self.location = np.array([prior.location for prior in priors.b]) - within.b_hat
+        self.left = quadratic(within)
+        self.left_root = _root(self.left[1:, 1:])
         self.frozen = [prior.frozen() for prior in (*self._sigma_prior(), *priors.sd)]
 
     def _sigma_prior(self) -> tuple[Prior, ...]:
@@ -175,34 +177,34 @@ class _Restricted:
         return log_jacobian + _lkj(L, self.priors.blocks, self.priors.lkj)
 
     def _solve(self, phi: FloatArray) -> "_Solved":
-        g = self.gram
+        w = self.within
         sigma, Lambda = self.unpack(phi)
-        M = sigma**2 * np.eye(g.Q) + Lambda.T @ g.ZtZ @ Lambda
-        inverse = np.linalg.inv(M)
-        U = Lambda.T @ g.ZtR
-        V = inverse @ U
-        T = (self.one_XtX - _over_groups(U.swapaxes(1, 2), V)) / sigma**2
-        A = T[1:, 1:] + np.diag(self.precision)
-        root = inverse_root(A)
+        B = w.R @ Lambda[w.order]
+        V = sigma**2 * np.eye(w.Q) + B @ B.swapaxes(1, 2)
+        white, log_det = _whiteners(V)
+        inverse = white.swapaxes(1, 2) @ white
+        between = (white @ w.QtR).reshape(-1, w.QtR.shape[2])
+        T = self.left / sigma**2 + between.T @ between
+        # The root of a sum of squares, not of the sum: some directions may have next to none of it.
+        squares = [self.left_root / sigma, between[:, 1:], np.diag(np.sqrt(self.precision))]
+        root = _inverse_of_rows(np.concatenate(squares))
         d = root @ (root.T @ (self.precision * self.location - T[1:, 0]))
-        return _Solved(sigma, Lambda, M, inverse, T, root, d)
+        return _Solved(sigma, B, inverse, log_det, T, root, d)
 
     def population(self, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Conditional mode of the population coefficients and a root of their covariance."""
         solved = self._solve(phi)
-        return self.gram.b_hat + solved.d, solved.root
+        return self.within.b_hat + solved.d, solved.root
 
     def value_and_gradient(self, phi: FloatArray) -> tuple[float, FloatArray]:
         """Log density and gradient; the group sums analytic, small matrices by differences."""
-        s = self._solve(phi)
-        g, Q = self.gram, self.gram.Q
+        s, w = self._solve(phi), self.within
         one_d = np.concatenate([[1.0], s.d])
         off = s.d - self.location
-        degrees = g.n - float(g.groups.sum()) * Q
-        log_det = float(g.groups @ np.linalg.slogdet(s.M)[1])
+        degrees = w.n - float(w.groups.sum()) * w.Q
         log_prior, gradient = self.prior(phi)
         value = log_prior - 0.5 * (
-            2 * degrees * np.log(s.sigma) + log_det + one_d @ s.T @ one_d
+            2 * degrees * np.log(s.sigma) + w.groups @ s.log_det + one_d @ s.T @ one_d
             + off @ (self.precision * off) - 2 * np.sum(np.log(np.diag(s.root)))
         )  # fmt: skip
         # The gradient of an integral over b is the mean of the gradient over b: quadratic forms
@@ -210,16 +212,15 @@ class _Restricted:
         spread = np.zeros((len(one_d), len(one_d)))
         spread[:, 0] = one_d
         spread[1:, 1:] = s.root
-        W = g.ZtR @ spread
-        V = s.inverse @ (s.Lambda.T @ W)
-        GL = g.ZtZ @ s.Lambda
-        dLambda = _over_groups(W - GL @ V, V.swapaxes(1, 2)) / s.sigma**2
-        dLambda -= _over_groups(GL * g.groups[:, None, None], s.inverse)
-        residual = np.sum(spread * (self.one_XtX @ spread))
-        explained = np.sum((s.Lambda.T @ W) * V)
-        trace = float(g.groups @ np.trace(s.inverse, axis1=1, axis2=2))
+        Y = s.inverse @ (w.QtR @ spread)
+        counted = s.inverse * w.groups[:, None, None]
+        # Minus half the derivative of log det and quadratic forms in V, times two B.
+        dB = Y @ (Y.swapaxes(1, 2) @ s.B) - counted @ s.B
+        dLambda = np.zeros((w.Q, w.Q))
+        dLambda[w.order] = _over_groups(w.R.swapaxes(1, 2), dB)
+        trace = float(np.trace(counted, axis1=1, axis2=2).sum())
         d_log_sigma = -(degrees + s.sigma**2 * trace) + (
-            (residual - explained) / s.sigma**2 - np.sum(V**2)
+            np.sum(spread * (self.left @ spread)) / s.sigma**2 + s.sigma**2 * np.sum(Y**2)
         )
         return value, gradient + self._chain(phi, dLambda, d_log_sigma)
 
@@ -240,9 +241,12 @@ class _Restricted:
 @dataclass(frozen=True)
 class _Solved:
     sigma: float
-    Lambda: FloatArray
-    M: FloatArray
+    B: FloatArray
+    """(J, Q, Q) R Lambda."""
     inverse: FloatArray
+    """(J, Q, Q) of V = sigma^2 I + B B'."""
+    log_det: FloatArray
+    """(J,) of V."""
     T: FloatArray
     root: FloatArray
     """Upper triangular root of the covariance of the population."""
@@ -258,18 +262,26 @@ def _lkj(L: FloatArray, blocks: Sequence[int], shapes: Sequence[float]) -> float
     return lp
 
 
-def _start(gram: Gram, priors: Hyperpriors) -> FloatArray:
-    """Where the search begins: half the residual variance between groups, half within."""
-    size = np.einsum("jqq->q", gram.ZtZ) / (gram.n or 1.0)
+def _start(within: Within, priors: Hyperpriors) -> FloatArray:
+    """Where the search begins: half the residual variance between groups, half within.
+
+    Where groups are far apart, at what each group's own fit says.
+    """
+    size = np.zeros(within.Q)
+    size[within.order] = np.einsum("jkq,jkq->q", within.R, within.R) / (within.n or 1.0)
     typical = [_typical(prior) for prior in priors.sd]
     if priors.sigma is None:
         residual = max((t * np.sqrt(s) for t, s in zip(typical, size, strict=True)), default=1.0)
     else:
         residual = _typical(priors.sigma)
-    if gram.n:  # of rows that are fitted exactly, rounding is left
-        residual = max(np.sqrt(gram.rss / gram.n), 1e-6 * residual)
-    log_sigma = [] if priors.sigma is None else [np.log(residual / np.sqrt(2))]
-    sd = [residual / np.sqrt(2 * s) if s > 0 else t for s, t in zip(size, typical, strict=True)]
+    if within.n:  # of rows that are fitted exactly, rounding is left
+        residual = max(np.sqrt(within.whole / within.n), 1e-6 * residual)
+    sigma = residual / np.sqrt(2)
+    sd = [sigma / np.sqrt(s) if s > 0 else t for s, t in zip(size, typical, strict=True)]
+    if within.far and within.rss > 0:
+        sigma = np.sqrt(within.rss / within.n)
+        sd = [max(each, sigma / np.sqrt(s)) for each, s in zip(within.spread(), size, strict=True)]
+    log_sigma = [] if priors.sigma is None else [np.log(sigma)]
     return np.concatenate([log_sigma, np.log(sd), np.zeros(pairs(priors.blocks))])
 
 
@@ -279,11 +291,11 @@ def _typical(prior: Prior) -> float:
     return float(frozen.isf(frozen.sf(0.0) / 2))
 
 
-def _guess(gram: Gram, priors: Hyperpriors) -> FloatArray:
+def _guess(within: Within, priors: Hyperpriors) -> FloatArray:
     """Rough posterior sd of each element of phi."""
-    J = float(gram.groups.sum())
-    sigma = [] if priors.sigma is None else [1 / np.sqrt(2 * gram.n + 1)]
-    sd = np.full(gram.Q, 1 / np.sqrt(2 * J + 1))
+    J = float(within.groups.sum())
+    sigma = [] if priors.sigma is None else [1 / np.sqrt(2 * within.n + 1)]
+    sd = np.full(within.Q, 1 / np.sqrt(2 * J + 1))
     cor = np.full(pairs(priors.blocks), 1 / np.sqrt(J + 1))
     return np.concatenate([sigma, sd, cor])
 
@@ -368,6 +380,29 @@ def _curvature(
     ]
     H = np.array(columns)
     return (H + H.T) / 2
+
+
+def _whiteners(V: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """W_j with W_j'W_j = V_j^-1, and log determinants of V_j, whatever the units of their rows."""
+    size = np.sqrt(np.diagonal(V, axis1=1, axis2=2))
+    C = np.linalg.cholesky(V / (size[:, :, None] * size[:, None, :]))
+    log_det = 2 * np.sum(np.log(size * np.diagonal(C, axis1=1, axis2=2)), axis=1)
+    return np.linalg.inv(C) / size[:, None, :], log_det
+
+
+def _root(A: FloatArray) -> FloatArray:
+    """S with S'S = A, positive semidefinite, whatever the units of its rows."""
+    size = np.sqrt(np.diag(A))
+    scaled = A / np.outer(*[np.where(size > 0, size, 1.0)] * 2)
+    values, vectors = np.linalg.eigh(scaled)
+    return np.asarray(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T * size)
+
+
+def _inverse_of_rows(G: FloatArray) -> FloatArray:
+    """Upper triangular S with S S' = (G'G)^-1, whatever the units of the columns of G."""
+    size = np.sqrt(np.sum(G**2, axis=0))
+    R = np.linalg.qr(G / size, mode="r")
+    return np.asarray(np.linalg.inv(R) * np.sign(np.diag(R)) / size[:, None])
 
 
 def _over_groups(A: FloatArray, B: FloatArray) -> FloatArray:

@@ -1,6 +1,6 @@
 // Gaussian response, one grouping factor, the intercept varies. The group
-// effects are integrated out exactly: a group of n rows with summed residual
-// s has the variance sigma^2 + n sd^2 in the direction of its mean, and
+// effects are integrated out exactly: a group of n rows has the variance
+// sigma^2 + n sd^2 in the direction of its mean and sigma^2 in all others, and
 // groups of equal size are rotated together, so that a gradient costs the
 // same for a thousand rows and for a million.
 functions {
@@ -13,6 +13,7 @@ data {
 }
 transformed data {
   int A = 1; // sigma
+  vector[J] n = square(R[, 1]); // rows of a group
 }
 parameters {
 #include parts/raw_parameters.stan
@@ -23,12 +24,12 @@ transformed parameters {
 }
 model {
   vector[P] d = b - b_hat;
-  vector[J] m = square(sigma) + square(sd[1]) * ZtZ[, 1];
-  vector[J] s = ZtR * append_row(1, d);
-  real quad = rss + quad_form(XtX, d)
-              - square(sd[1]) * sum(square(s) ./ m);
-  target += -0.5 * (N * log(2 * pi()) + (N - sum(groups)) * 2 * log(sigma)
-                    + dot_product(groups, log(m)) + quad / square(sigma));
+  vector[J] m = 1 + square(sd[1] / sigma) * n;
+  vector[J] s = QtR * append_row(1, d);
+  target += -0.5 * (N * (log(2 * pi()) + 2 * log(sigma))
+                    + dot_product(groups, log(m))
+                    + (rss + quad_form(XtX, d) + sum(square(s) ./ m))
+                      / square(sigma));
   target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
 #include parts/priors.stan
 }

@@ -1,11 +1,13 @@
 // Gaussian response, one grouping factor, any number of varying coefficients,
 // correlated or not. The group effects are integrated out exactly: with
-// Lambda = diag(sd) L, M_j = sigma^2 I + Lambda' Z_j'Z_j Lambda and
-// e = y - X b, only Z_j'Z_j, Z_j'X_j, Z_j'e, X'X and e'e enter, so that a
-// gradient costs the same for a thousand rows and for a million.
+// Z_j = Q_j R_j, Lambda = diag(sd) L and e = y - X b, a group has the
+// covariance V_j = sigma^2 I + R_j Lambda Lambda' R_j' in the coordinates Q_j
+// and sigma^2 I in all others, so that a gradient costs the same for a
+// thousand rows and for a million, and only squares are added up, however far
+// apart the groups are.
 functions {
 #include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/integrated_functions.stan
 }
 data {
 #include parts/coordinates_data.stan
@@ -24,20 +26,21 @@ transformed parameters {
 }
 model {
   vector[P] d = b - b_hat;
-  matrix[E, E] Lambda = diag_pre_multiply(sd, L);
-  array[E, E] vector[J] F = group_factors(ZtZ, Lambda, square(sigma));
-  array[E] vector[J] h = group_solve(F, ZtR, Lambda, d);
-  vector[J] det = rep_vector(1, J);
+  matrix[E, E] Lambda = diag_pre_multiply(sd / sigma, L);
+  array[E, E] vector[J] F
+    = covariance_factors(R, Lambda, order, entry_first, entry_last);
+  array[E] vector[J] h = whitened(F, QtR, d);
+  real log_det = 0;
+  vector[J] det;
   real quad = rss + quad_form(XtX, d);
   for (a in 1:E) {
-    det = a == 1 ? F[a, a] : det .* F[a, a];
-    quad -= dot_product(h[a], h[a] ./ F[a, a]);
+    // The logarithm of four at a time: none is below one.
+    det = a % 4 == 1 ? F[a, a] : det .* F[a, a];
+    if (a % 4 == 0 || a == E) log_det += dot_product(groups, log(det));
+    quad += dot_product(h[a], h[a] ./ F[a, a]);
   }
-  target += -0.5 * (N * log(2 * pi()) + (N - sum(groups) * E) * 2 * log(sigma)
-                    + dot_product(groups, log(det)) + quad / square(sigma));
-  // Below zero by rounding only, where sds are many orders of magnitude above
-  // sigma: rejected.
-  if (!(quad >= 0 && min(det) > 0)) target += negative_infinity();
+  target += -0.5 * (N * (log(2 * pi()) + 2 * log(sigma)) + log_det
+                    + quad / square(sigma));
   target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
 #include parts/priors.stan
 }

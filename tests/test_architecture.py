@@ -37,6 +37,7 @@ ORDER = (
     "families",
     "categories",
     "gram",
+    "within",
     "spreads",
     "origins",
     "nested",

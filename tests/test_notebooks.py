@@ -233,7 +233,7 @@ def under_the_hood() -> list[Number]:
         exactly("by_rows", -876.178236845, 1e-8),
         mean(b("fit", "Days"), 10.421, sds=0.15),
         mean(b("sampled", "Days"), 10.421, sds=0.15),
-        exactly("len(data['ZtR'])", 6, 0),  # Q (1 + P)
+        exactly("len(data['QtR'])", 6, 0),  # Q (1 + P)
         exactly("data['groups'].sum()", 18, 0),
         true(
             "rows['auto']['leapfrog steps a draw'] < rows['noncentered']['leapfrog steps a draw']"
