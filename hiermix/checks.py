@@ -7,7 +7,7 @@ the way out. Rows are positions counted from 0.
 
 import re
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +25,7 @@ from hiermix.errors import (
     did_you_mean,
     first_three,
 )
+from hiermix.foreign import NONLINEAR
 from hiermix.typing import FloatArray
 
 _PACKAGE = str(Path(__file__).parent)
@@ -58,8 +59,16 @@ def unique_columns(data: pd.DataFrame, used: Iterable[str] | None = None) -> Non
         )
 
 
-def known_columns(names: Iterable[str], data: pd.DataFrame, who: str = "formula") -> None:
-    """Raise if a name is no column, or is one whose name is not text."""
+def known_columns(
+    names: Iterable[str],
+    data: pd.DataFrame,
+    who: str = "formula",
+    parameters: Collection[str] = (),
+) -> None:
+    """Raise if a name is no column, or is one whose name is not text.
+
+    `parameters` are names that would be those of a non-linear curve, were they no columns.
+    """
     for name in names:
         if name in data.columns:
             continue
@@ -71,8 +80,9 @@ def known_columns(names: Iterable[str], data: pd.DataFrame, who: str = "formula"
                 "use data.rename(columns=str)"
             )
         listed = ", ".join(map(str, data.columns[:20])) + (", ..." if data.shape[1] > 20 else "")
+        curve = f" If it is a parameter: {NONLINEAR}." if name in parameters else ""
         raise DataError(
-            f"{who} names {name!r}, not a column.{did_you_mean(name, data.columns)} "
+            f"{who} names {name!r}, not a column.{did_you_mean(name, data.columns)}{curve} "
             f"Columns: {listed}"
         )
 
@@ -546,12 +556,15 @@ def free_names(names: Sequence[str]) -> None:
                 )
 
 
-def no_slash(names: Iterable[str]) -> None:
-    """Raise for columns whose names read as paths in a tree of data."""
-    for name in names:
-        if "/" in name:
+def names_apart(shown: Sequence[str], columns: Sequence[str]) -> None:
+    """Raise for two columns whose names are one in results."""
+    seen: dict[str, str] = {}
+    for name, column in zip(shown, columns, strict=True):
+        other = seen.setdefault(name, column)
+        if other != column:
             raise DataError(
-                f"column {name!r}: '/' is reserved by ArviZ for paths. Rename the column."
+                f"columns {other!r} and {column!r} have one name in results, {name!r}, where / is "
+                "no letter: rename one of them"
             )
 
 

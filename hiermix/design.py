@@ -35,7 +35,9 @@ from hiermix.formula import (
     check_expression,
     columns,
     expression_uses,
+    in_results,
     quoted,
+    terms,
     unaliased,
     uses,
 )
@@ -132,6 +134,7 @@ class Design:
 
     def grouping(self, name: str) -> Grouping:
         """Return a grouping factor by name."""
+        name = in_results(name)
         return next(each for each in self.groupings if each.name == name)
 
     def take(self, rows: NDArray[np.intp]) -> Design:
@@ -271,11 +274,11 @@ def build(
 def _check_names(roles: _Roles, data: pd.DataFrame, *keywords: object) -> None:
     """Raise for names that are no column, or that results can't have."""
     checks.free_names(list(roles.factors))
-    checks.no_slash(roles.columns)
+    checks.names_apart(list(map(in_results, roles.columns)), roles.columns)
     for argument, column in zip(("weights", "offset", "trials", "censored"), keywords, strict=True):
         if isinstance(column, str) and not column.isdecimal():
             checks.known_columns([column], data, argument)
-    checks.known_columns(roles.columns, data)
+    checks.known_columns(roles.columns, data, parameters=roles.curves)
 
 
 def _on(
@@ -288,7 +291,8 @@ def _on(
 ) -> Design:
     plan = fitted._plan
     roles = plan.roles
-    wanted = [name for name in roles.factors if groups is None or name in groups]
+    asked = roles.factors if groups is None else {in_results(name) for name in groups}
+    wanted = [name for name in roles.factors if name in asked]
 
     # 1. The columns that must be there, and those that are used if they are.
     checks.unique_columns(new_data, roles.columns)
@@ -345,7 +349,7 @@ class _Roles:
         self.formula = formula
         self.weights = weights
         self.response_columns = columns(formula.response)
-        self.response_name = _response_name(formula.response)
+        self.response_name = in_results(unaliased(aliased(formula.response)))
         self.factors: dict[str, tuple[GroupTerm, ...]] = {}
         for term in formula.groups:
             self.factors[term.name] = (*self.factors.get(term.name, ()), term)
@@ -353,7 +357,14 @@ class _Roles:
     @property
     def plain_response(self) -> str | None:
         """The response's column, where it is one column as it stands."""
-        return self.response_name if self.response_columns == (self.response_name,) else None
+        column = self.response_columns[0]
+        return column if self.formula.response == quoted(column) else None
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """Columns that stand, with others, in a term with a function: a curve may be meant."""
+        each = [columns(term) for term in terms(self.formula.population) if "(" in term]
+        return _unique(*(names for names in each if len(names) > 1))
 
     @property
     def trials(self) -> str | None:
@@ -396,12 +407,6 @@ class _Roles:
 
 def _unique(*names: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(chain.from_iterable(names)))
-
-
-def _response_name(response: str) -> str:
-    """Return the response as a label; a slash would read as a path in the tree of results."""
-    name = unaliased(aliased(response))
-    return name if columns(response) == (name,) else name.replace("/", "÷")
 
 
 def _with_keywords(
@@ -834,7 +839,8 @@ def _grouping(name: str, frame: pd.DataFrame, plan: _Plan, continuous: bool) -> 
     effects = [label for spec in specs for label in spec.labels]
     checks.distinct_effects(name, effects)
     checks.several_levels(name, levels, " + ".join(map(str, terms)))
-    plausible = len(terms[0].factor) > 1 or checks.is_grouping(name, frame[name], len(levels))
+    first, *inner = terms[0].factor
+    plausible = bool(inner) or checks.is_grouping(first, frame[first], len(levels))
     if plausible and continuous and "Intercept" in effects:
         checks.fewer_levels_than_rows(name, len(levels), len(frame))
     blocks = [
@@ -955,11 +961,15 @@ def _in_one_part(
     used = columns(roles.formula.population)
     categories = [name for name in used if encodings[name].levels is not None]
     for column in categories:
-        if column in roles.factors:
+        if in_results(column) in roles.factors:
             checks.not_in_both_parts(column)
     warn_of_twins(
         {each.name: (each.codes, each.effects) for each in groupings},
-        {name: frame[name].to_numpy() for name in categories if name not in roles.factors},
+        {
+            name: frame[name].to_numpy()
+            for name in categories
+            if in_results(name) not in roles.factors
+        },
     )
 
 
@@ -972,7 +982,7 @@ def _response(
     """Return the response in numbers, by the family's rule if there is one."""
     name = plan.roles.response_name
     if plan.response is None:
-        values = frame[name]
+        values = frame[plan.roles.plain_response]
         checks.not_complex(name, values)
     else:
         values = pd.Series(_one_column(plan.response, encoded), index=frame.index)

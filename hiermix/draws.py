@@ -15,6 +15,7 @@ import pandas as pd
 from hiermix import families, kinds
 from hiermix.design import Design, Grouping
 from hiermix.engines import Samples
+from hiermix.formula import in_results
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -183,7 +184,7 @@ def _columns(design: Design) -> "xr.Dataset":
     """Columns that the formula uses, in types that xarray has: other labels as text."""
     import xarray as xr
 
-    return xr.Dataset({str(name): (("row",), _in_numpy(design.frame[name]))
+    return xr.Dataset({in_results(str(name)): (("row",), _in_numpy(design.frame[name]))
                        for name in design.frame})  # fmt: skip
 
 

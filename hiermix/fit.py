@@ -26,6 +26,7 @@ from hiermix import forecast as forecasts
 from hiermix.design import Design
 from hiermix.engines import Engine
 from hiermix.forecast import Forecast
+from hiermix.formula import in_results
 from hiermix.frames import NewRows
 from hiermix.horizon import Ahead
 from hiermix.predictor import Predictor
@@ -110,14 +111,16 @@ class Fit:
         DataFrame
             One row a level and effect, of each category if there are any: mean, sd, interval.
         """
-        return group_tables.group_effects(self.data, self.model.design, group, prob)
+        return group_tables.group_effects(
+            self.data, self.model.design, in_results(str(group)), prob
+        )
 
     def coefficients(self, group: str, *, prob: float = 0.95) -> pd.DataFrame:
         """Coefficients of each level, population plus group effect, with intervals.
 
         Parameters and returns are those of `group_effects`.
         """
-        return group_tables.coefficients(self.data, self.model.design, group, prob)
+        return group_tables.coefficients(self.data, self.model.design, in_results(str(group)), prob)
 
     def plot_shrinkage(
         self,
@@ -155,8 +158,8 @@ class Fit:
             With ``figure`` and ``data``, the numbers drawn.
         """
         return plots.shrinkage.plot(
-            self.data, self.design, self.model.family, group, effects=effects, prob=prob, ax=ax,
-            figsize=figsize,
+            self.data, self.design, self.model.family, in_results(str(group)),
+            effects=effects, prob=prob, ax=ax, figsize=figsize,
         )  # fmt: skip
 
     def plot_groups(
@@ -195,8 +198,8 @@ class Fit:
             With ``figure`` and ``data``, the numbers drawn.
         """
         return plots.groups.plot(
-            self.data, self.design, group, effects=effects, kind=kind, prob=prob, ax=ax,
-            figsize=figsize,
+            self.data, self.design, in_results(str(group)),
+            effects=effects, kind=kind, prob=prob, ax=ax, figsize=figsize,
         )  # fmt: skip
 
     def plot_fit(
@@ -233,8 +236,8 @@ class Fit:
             With ``figure`` and ``data``, the lines drawn.
         """
         return plots.fit.plot(
-            self.data, self.design, self.model.family, x, by, levels=levels, prob=prob,
-            figsize=figsize,
+            self.data, self.design, self.model.family, x, in_results(str(by)),
+            levels=levels, prob=prob, figsize=figsize,
         )  # fmt: skip
 
     def plot_check(
@@ -271,8 +274,8 @@ class Fit:
         Up to 300 draws and 20,000 rows, chosen at random, are used.
         """
         return plots.check.plot(
-            self.data, self.design, self.model.family, group, statistic=statistic, prob=prob, ax=ax,
-            figsize=figsize,
+            self.data, self.design, self.model.family, group and in_results(str(group)),
+            statistic=statistic, prob=prob, ax=ax, figsize=figsize,
         )  # fmt: skip
 
     def plot_residuals(

@@ -13,6 +13,7 @@ from hiermix import plots, predict, scores, times
 from hiermix.design import Design
 from hiermix.draws import plain
 from hiermix.errors import ArgumentError, DataError, count
+from hiermix.formula import in_results
 from hiermix.horizon import (
     Ahead,
     By,
@@ -350,7 +351,7 @@ def forecast(
 
 
 def _coords(frame: pd.DataFrame, dim: str) -> dict[str, Any]:
-    return {str(name): (dim, _values(frame[name])) for name in frame}
+    return {in_results(str(name)): (dim, _values(frame[name])) for name in frame}
 
 
 def _values(column: pd.Series) -> np.ndarray:

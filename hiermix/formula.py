@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, NoReturn
 
+from hiermix import foreign
 from hiermix.errors import FormulaError, caret, did_you_mean
 
 _ELEMENTWISE = (
@@ -77,8 +78,8 @@ class GroupTerm:
 
     @property
     def name(self) -> str:
-        """The factor as the user names it, ``"a:b"`` for an interaction."""
-        return ":".join(self.factor)
+        """The factor as results name it, ``"a:b"`` for an interaction."""
+        return in_results(":".join(self.factor))
 
     def __str__(self) -> str:
         factor = ":".join(quoted(column) for column in self.factor)
@@ -184,9 +185,19 @@ def columns(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(use.column for use in uses(text)))
 
 
+def terms(text: str) -> tuple[str, ...]:
+    """Return the terms of a sum that a parsed formula holds."""
+    return tuple(term for _, term in _sum(_Reader(text), until="").terms)
+
+
 def quoted(column: str) -> str:
     """Return a column's name as a formula writes it: in backticks unless it is a plain word."""
     return column if _is_word(column) else f"`{column}`"
+
+
+def in_results(name: str) -> str:
+    """Return a name as results have it: a slash would read as a path in a tree of data."""
+    return name.replace("/", "÷")
 
 
 def alias(column: str) -> str:
@@ -350,9 +361,9 @@ class _Reader:
 
     def _balanced(self) -> None:
         opened: list[_Token] = []
-        for token in self.tokens:
+        for before, token in zip([None, *self.tokens], self.tokens, strict=False):
             if token.kind == "foreign":
-                self._foreign(token)
+                self._foreign(token, before.text if before else "~")
             if token.text in _CLOSER:
                 opened.append(token)
             elif token.text in _OPENER and (not opened or _CLOSER[opened.pop().text] != token.text):
@@ -362,13 +373,16 @@ class _Reader:
         if opened:
             self.fail(f"{opened[-1].text!r} is not closed", opened[-1])
 
-    def _foreign(self, token: _Token) -> None:
+    def _foreign(self, token: _Token, before: str) -> None:
         if token.text in "`\"'":
             self.fail(f"{token.text} is not closed", token)
+        if token.text == "." and before in _BETWEEN_TERMS:
+            self.fail(foreign.DOT, token)
         if token.text not in "[]<>=&%":  # these have a meaning inside a call, read there
             self.fail(f"{token.text!r} is not allowed in a formula", token)
 
 
+_BETWEEN_TERMS = frozenset("~+-*:/^(|")
 _CLOSER = {"(": ")", "{": "}"}
 _OPENER = {closer: opener for opener, closer in _CLOSER.items()}
 
@@ -392,9 +406,19 @@ def _left(reader: _Reader) -> tuple[str, str | None, str | None]:
 
 
 def _response(reader: _Reader) -> str:
+    if reader.token.text in foreign.SUCCESSES and _calls(reader):
+        _refuse_pair(reader)
     if reader.token.kind not in ("name", "quoted") and not reader.at("{"):
         reader.fail("the response is a column, or a transformed column such as np.log(y)")
     return _atom(reader)
+
+
+def _refuse_pair(reader: _Reader) -> NoReturn:
+    """Answer other tools' ways to write successes out of trials."""
+    name = reader.next()
+    start, end = reader.place, reader.closing()
+    inside = reader.text[reader.tokens[start].start + 1 : reader.tokens[end].start]
+    reader.fail(foreign.successes(name.text, inside), name)
 
 
 def _response_term(reader: _Reader, terms: dict[str, str]) -> None:
@@ -506,6 +530,8 @@ def _power(reader: _Reader) -> str:
         return text
     reader.next()
     exponent = reader.next()
+    if exponent.kind in ("name", "quoted"):
+        reader.fail(foreign.NONLINEAR, exponent)
     if not exponent.text.isdecimal() or not 1 <= int(exponent.text) <= _HIGHEST_POWER:
         reader.fail(f"the power of terms is a whole number from 1 to {_HIGHEST_POWER}", exponent)
     return f"{text}**{exponent.text}"
@@ -549,8 +575,10 @@ def _column(reader: _Reader, token: _Token) -> str:
             f"if it is a column, write `{token.text}`",
             token,
         )
-    if token.text.startswith("__") or token.text == "lambda":
+    if token.text.startswith("__"):
         reader.fail(f"{token.text!r} is not allowed in a formula", token)
+    if token.text == "lambda":
+        reader.fail(foreign.keyword(token.text), token)
     return token.text
 
 
@@ -723,6 +751,8 @@ def _identifier(token: _Token, after: str) -> str:
         raise FormulaError(f"{token.text!r} is not allowed in a formula")
     if token.kind == "quoted":
         return alias(token.text[1:-1])
+    if keyword.iskeyword(token.text) and token.text not in ("None", "True", "False"):
+        raise FormulaError(foreign.keyword(token.text))
     shadows = token.kind == "name" and token.text in _FUNCTION_WORDS - set(CONTRASTS)
     return alias(token.text) if shadows and after not in ("(", "=") else token.text
 
@@ -793,8 +823,8 @@ def _names_column(node: ast.AST) -> bool:
 def _allow_call(node: ast.Call) -> None:
     function = ast.unparse(node.func)
     if function not in TRANSFORMS:
-        known = did_you_mean(function, TRANSFORMS)
-        _refuse(node.func, f": it is not one of the functions hiermix knows.{known}")
+        why = foreign.function(function) or did_you_mean(function, TRANSFORMS)
+        _refuse(node.func, f": it is not one of the functions hiermix knows.{why}")
     for keyword_ in node.keywords:
         if keyword_.arg is None or keyword_.arg.startswith("_"):
             _refuse(node)

@@ -41,7 +41,9 @@ def choose(design: Design, spreads: Spreads, written: Collection[str]) -> dict[s
     names, found = {canonical(name) for name in written}, {}
     for each in design.groupings:
         origin = np.zeros(len(each.effects))
-        if "Intercept" in each.effects and names.isdisjoint(sd_names(each.name, "Intercept")):
+        if "Intercept" in each.effects and names.isdisjoint(
+            map(canonical, sd_names(each.name, "Intercept"))
+        ):
             mean = spreads.z_mean[each.name]
             fixed = np.abs(mean) > _FAR * spreads.z_size[each.name]
             for block in blocks(each):

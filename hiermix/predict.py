@@ -15,6 +15,7 @@ from hiermix.categories import further
 from hiermix.design import Design
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families import Family, needs_numbers
+from hiermix.formula import in_results
 from hiermix.frames import NewRows
 from hiermix.layout import Which, lay_out
 from hiermix.new_groups import NewEffects, check_policy
@@ -40,6 +41,7 @@ def factors(design: Design, group_effects: Effects) -> tuple[str, ...]:
     if group_effects == "none":
         return ()
     wanted = (group_effects,) if isinstance(group_effects, str) else tuple(group_effects)
+    wanted = tuple(in_results(str(name)) for name in wanted)
     for name in wanted:
         if name not in names:
             near = did_you_mean(str(name), ("all", "none", *names))

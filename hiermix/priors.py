@@ -239,8 +239,8 @@ def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> P
         for name, text in (overrides or {}).items()
     }
     known = {canonical(name): name for slot in slots for name in slot.names}
-    for name in given:
-        if name not in known:
+    for name in overrides or {}:
+        if canonical(name) not in known:
             raise PriorError(
                 f"priors name {name!r}, which is not in the model."
                 f"{did_you_mean(name, known.values())} Valid names: {', '.join(known.values())}"
@@ -249,12 +249,13 @@ def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> P
 
 
 def canonical(name: str) -> str:
-    """Name of a parameter with its blanks in the usual places."""
-    return re.sub(r"\s*,\s*", ", ", name.strip())
+    """Name of a parameter with its blanks in the usual places, and a slash as in results."""
+    return re.sub(r"\s*,\s*", ", ", name.strip()).replace("/", "÷")
 
 
 def _choose(slot: Slot, given: Mapping[str, Prior]) -> Prior:
-    prior = next((given[name] for name in slot.names if name in given), slot.default)
+    names = map(canonical, slot.names)
+    prior = next((given[name] for name in names if name in given), slot.default)
     if (prior.distribution == "lkj") != (slot.default.distribution == "lkj"):
         raise PriorError(f"{prior} can't be the prior of {slot.name!r}")
     if prior.distribution != "lkj" and not slot.positive and prior.distribution not in _SIGNED:

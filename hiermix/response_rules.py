@@ -83,9 +83,12 @@ def _refuse_labels(values: pd.Series, name: str, family: str) -> None:
     labels = list(pd.unique(values.dropna()))
     # The label that reads like one is the likelier success.
     said = [label for label in labels if str(label).lower() in ("yes", "true", "success", "1")]
+    ways = [
+        f"success={label!r}" for label in sorted(labels[:3], key=lambda label: label not in said)
+    ]
     raise DataError(
         f"family {family!r} needs 0 or 1: column {name!r} holds labels ({first_three(labels)}): "
-        f"say which is success: success={(said or labels)[0]!r}"
+        f"say which is success: {' or '.join(ways)}"
     )
 
 

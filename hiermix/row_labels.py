@@ -7,6 +7,7 @@ import pandas as pd
 
 from hiermix import kinds
 from hiermix.design import Design
+from hiermix.formula import in_results
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -33,7 +34,7 @@ def coords(design: Design) -> "xr.Dataset":
         if name in design.frame
     }  # fmt: skip
     along: dict[str, Any] = {"row": _values(pd.Series(index)) if single else np.arange(len(index))}
-    along |= {name: ("row", _values(values)) for name, values in beside.items()
+    along |= {in_results(name): ("row", _values(values)) for name, values in beside.items()
               if name not in _TAKEN}  # fmt: skip
     return xr.Dataset(coords=along)
 

@@ -17,6 +17,7 @@ PACKAGE = Path(hiermix.__file__).parent
 ORDER = (
     "typing",
     "errors",
+    "foreign",
     "formula",
     "transforms",
     "frames",

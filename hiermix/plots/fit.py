@@ -10,6 +10,7 @@ from hiermix import predict
 from hiermix.design import Design, Grouping
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families import Family
+from hiermix.formula import columns, in_results
 from hiermix.plots import layout
 from hiermix.plots.layout import BLUE, INK, Plot
 from hiermix.typing import FloatArray
@@ -112,7 +113,7 @@ def check_column(design: Design, x: str) -> None:
 
 def _grouping(design: Design, by: str) -> Grouping:
     names = [each.name for each in design.groupings]
-    if by not in names:
+    if in_results(str(by)) not in names:
         near = did_you_mean(str(by), names)
         known = ", ".join(map(repr, names)) or "none"
         raise ArgumentError(f"{by!r} is no grouping factor of this fit.{near} Known: {known}")
@@ -149,7 +150,7 @@ def _held(
 ) -> pd.DataFrame:
     """Return rows of one level that differ in x alone."""
     place = int(np.flatnonzero(grouping.levels == level)[0])
-    own = design.frame[grouping.codes == place].drop(columns=design.response_name, errors="ignore")
+    own = design.frame[grouping.codes == place].drop(columns=list(columns(design.formula.response)))
     held: pd.DataFrame = own.iloc[[0] * len(grid)].reset_index(drop=True)
     for name in own.columns.difference(grouping.columns):
         whole = name == design.formula.trials
