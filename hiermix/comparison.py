@@ -4,16 +4,15 @@ The arithmetic is ArviZ's (Vehtari, Gelman and Gabry, 2017); here are the pointw
 needs, and refits without some rows.
 """
 
-import warnings
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from hiermix import checks, held_out, predict
+from hiermix import checks, held_out, predict, psis
 from hiermix.design import Design
-from hiermix.errors import ArgumentError, DataError, HiermixWarning, count
+from hiermix.errors import ArgumentError, DataError, count
 from hiermix.families import Family
 from hiermix.summary import names
 from hiermix.typing import FloatArray, IntArray
@@ -58,46 +57,44 @@ def log_density(tree: "xr.DataTree", design: Design, family: Family, rows: slice
 
 
 def loo(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
-    """Leave-one-out cross-validation by Pareto-smoothed importance sampling, piece by piece."""
+    """Leave-one-out cross-validation by Pareto-smoothed importance sampling; warn of bad rows."""
+    found = estimate(tree, design, family)
+    bad = int((found.pareto_k > found.good_k).sum())
+    if bad:
+        checks.warn(
+            f"leave-one-out is unreliable for {count(bad, 'row')} of {design.rows:,} (Pareto k "
+            f"above {found.good_k:.2f}): the posterior leans too much on each of them. "
+            "kfold() refits instead."
+        )
+    return found
+
+
+def estimate(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
+    """Leave-one-out cross-validation, piece by piece, without a warning."""
     import xarray as xr
     from arviz_stats.utils import ELPDDataLOO
 
     _check_response(design)
     draws = tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
+    tail = psis.tail_size(draws, _efficiency(tree))
     size = max(1, _ENTRIES // draws)
-    efficiency = _efficiency(tree)
-    pieces = [
-        _piece(tree, design, family, slice(start, min(start + size, design.rows)), efficiency)
-        for start in range(0, design.rows, size)
-    ]
-    elpd, pareto, p = (xr.concat(each, "row") for each in zip(*pieces, strict=True))
+
+    def piece(start: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        rows = slice(start, min(start + size, design.rows))
+        return psis.leave_one_out(log_density(tree, design, family, rows), tail)
+
+    each = [piece(start) for start in range(0, design.rows, size)]
+    row = {"row": np.arange(design.rows)}
+    elpd, pareto, p = (
+        xr.DataArray(np.concatenate(part), dims="row", coords=row)
+        for part in zip(*each, strict=True)
+    )
     good = good_k(draws)
-    bad = int((pareto > good).sum())
-    if bad:
-        warnings.warn(
-            f"leave-one-out is unreliable for {count(bad, 'row')} of {design.rows:,} (Pareto k "
-            f"above {good:.2f}): the posterior leans too much on each of them. "
-            "kfold() refits instead.",
-            HiermixWarning,
-            stacklevel=3,
-        )
     return ELPDDataLOO(
         elpd=float(elpd.sum()), se=float(np.sqrt(design.rows * elpd.var(ddof=1))),
         p=float(p.sum()), n_samples=draws, n_data_points=design.rows,
-        scale="log", warning=bad > 0, good_k=good, elpd_i=elpd, pareto_k=pareto,
+        scale="log", warning=bool((pareto > good).any()), good_k=good, elpd_i=elpd, pareto_k=pareto,
     )  # fmt: skip
-
-
-def _piece(
-    tree: "xr.DataTree", design: Design, family: Family, rows: slice, efficiency: float
-) -> tuple["xr.DataArray", "xr.DataArray", "xr.DataArray"]:
-    """Elpd, Pareto k and effective parameters of some rows."""
-    import arviz_stats  # noqa: F401  (gives arrays their .azstats)
-
-    values = log_density(tree, design, family, rows)
-    each = predict.labelled(tree, "y", values, np.arange(rows.start, rows.stop))
-    elpd, pareto, p = each.azstats.loo(sample_dims=["chain", "draw"], r_eff=efficiency)
-    return elpd, pareto, p
 
 
 def _efficiency(tree: "xr.DataTree") -> float:

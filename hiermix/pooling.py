@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from hiermix import frames, plots, predict
-from hiermix.comparison import compare
+from hiermix.comparison import compare, estimate
 from hiermix.design import Design
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, HiermixWarning, filtered_warnings
@@ -64,8 +64,10 @@ class Pooling:
     @cached_property
     def loo(self) -> dict[str, "ELPDData"]:
         """Leave-one-out cross-validation of each fit; doubts about it stand in the table."""
-        with filtered_warnings("ignore", HiermixWarning):
-            return {name: fit.loo() for name, fit in self.fits.items()}
+        return {
+            name: estimate(fit.data, fit.design, fit.model.family)
+            for name, fit in self.fits.items()
+        }
 
     @cached_property
     def table(self) -> pd.DataFrame:

@@ -79,6 +79,7 @@ ORDER = (
     "variance",
     "hypothesis",
     "held_out",
+    "psis",
     "comparison",
     "log_prior",
     "on_demand",
@@ -271,9 +272,10 @@ def test_importing_hiermix_loads_nothing_heavy() -> None:
 
 
 def test_importing_hiermix_takes_little_longer_than_importing_pandas() -> None:
-    """In processor time, the middle of five: other work on the machine doesn't count."""
-    seconds = {name: [seconds_of(name) for _ in range(6)][1:] for name in ("pandas", "hiermix")}
-    assert np.median(seconds["hiermix"]) < 1.7 * np.median(seconds["pandas"])
+    """In processor time, the least of six, taken in turn: other work on the machine only adds."""
+    seconds = [(seconds_of("pandas"), seconds_of("hiermix")) for _ in range(6)]
+    pandas, ours = np.min(seconds, axis=0)
+    assert ours < 1.7 * pandas
 
 
 def seconds_of(module: str) -> float:
