@@ -145,9 +145,14 @@ def test_kfold_predicts_left_out_groups_from_the_spread(grouped: hm.Fit) -> None
 
 
 def test_kfold_of_rows_agrees_with_leave_one_out(pooled: hm.Fit) -> None:
-    """Of 20 folds: each refit lacks six rows instead of one."""
-    found = pooled.kfold(folds=20)
-    assert found.elpd == pytest.approx(pooled.loo().elpd, abs=1)
+    """Of 20 folds: each refit lacks six rows instead of one, and has an error of its own.
+
+    What rows differ by tells how much their sum may: four standard errors of it.
+    """
+    found, loo = pooled.kfold(folds=20), pooled.loo()
+    rows = found.elpd_i.to_numpy() - loo.elpd_i.to_numpy()
+    assert abs(rows.sum()) < 4 * rows.std() * np.sqrt(len(rows))
+    assert rows.std() < 0.2  # of densities whose sd over the rows is about 0.7
     assert found.n_folds == 20
 
 
