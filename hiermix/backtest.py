@@ -236,7 +236,7 @@ def _scored(
     steps = pd.Series(times.read(form, future[form.name])).rank(method="dense")
     keys["step"] = steps.astype(int)
     rows = fits["partial"].design.on(future, new_groups="sample")
-    actual = rows.response
+    actual = rows.observed
     if actual is None or np.isnan(actual).any():
         raise DataError("a back-test needs the response of every row")
     draws = {name: _draws(fit, future) for name, fit in fits.items()}
@@ -261,7 +261,7 @@ def _naive(
 
     order = np.argsort(times.read(form, past[form.name]), kind="stable")
     series = np.array(series_names(past, by), dtype=object)[order]
-    observed = fit.design.on(past).response
+    observed = fit.design.on(past).observed
     assert observed is not None
     values = pd.Series(observed[order])
     grouped = values.groupby(series)

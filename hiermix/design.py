@@ -132,6 +132,25 @@ class Design:
         """Return a column for the rows, used by the formula or not."""
         return self.frame[name] if name in self.frame else self.others[name]
 
+    @property
+    def ratings(self) -> FloatArray | None:
+        """What the categories of a response stand for, where they are numbers in order."""
+        labels = self.categories
+        numbers = [each for each in labels if isinstance(each, int | float | np.number)]
+        if self.unordered or not labels or len(numbers) < len(labels):
+            return None
+        return np.array(numbers, dtype=np.float64)
+
+    @property
+    def observed(self) -> FloatArray | None:
+        """The response as predictions have it: ratings as they were given, not counted from 1."""
+        if self.response is None or self.ratings is None:
+            return self.response
+        known = ~np.isnan(self.response)
+        found = np.full(len(self.response), np.nan)
+        found[known] = self.ratings[self.response[known].astype(np.intp) - 1]
+        return found
+
     def grouping(self, name: str) -> Grouping:
         """Return a grouping factor by name."""
         name = in_results(name)

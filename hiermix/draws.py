@@ -45,10 +45,9 @@ def tree(
     stats = {name: (("chain", "draw"), array) for name, array in samples.stats.items()}
     coords = {"chain": posterior.chain, "draw": posterior.draw}
     observed: Variables = {}
-    if design.response is not None:
-        continuous = families.find(attrs["family"]).continuous
-        kind = np.float64 if continuous else np.int64  # as ArviZ tells counts from measurements
-        observed[design.response_name] = (("row",), design.response.astype(kind))
+    if design.observed is not None:
+        kind = families.find(attrs["family"]).kind_of_response(design)
+        observed[design.response_name] = (("row",), design.observed.astype(kind))
     groups = {
         "posterior": posterior,
         "sample_stats": xr.Dataset(stats, coords=coords),

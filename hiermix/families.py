@@ -120,6 +120,12 @@ class Family:
         """Whether responses are no numbers: each category has a linear predictor of its own."""
         return self.data == "chosen"
 
+    def kind_of_response(self, design: Design) -> "np.dtype[Any]":
+        """Return the dtype of responses, by which ArviZ tells counts from measurements."""
+        ratings = design.ratings
+        whole = ratings is None or bool((ratings == ratings.round()).all())
+        return np.dtype(np.int64 if whole and not self.continuous else np.float64)
+
     @property
     def thresholds(self) -> bool:
         """Whether thresholds take the place of the intercept."""
@@ -132,8 +138,8 @@ class Family:
         if self.thresholds or self.unordered:
             rule: ResponseRule = self.rule(self.name)
             return rule
-        if self.name == "bernoulli":
-            return partial(self.rule, family=self.name, success=success)
+        if success is not None:
+            return rules.Success(success)
         return partial(self.rule, family=self.name)
 
     def check_design(self, design: Design) -> None:

@@ -327,7 +327,7 @@ def forecast(
     """
     form = None if time is None else time_form(fitted, time)
     marks, name = [*by, *([time] if time else [])], fitted.response_name
-    observed = keys_of(fitted, marks).assign(**{name: fitted.response})
+    observed = keys_of(fitted, marks).assign(**{name: fitted.observed})
     if len(learned):
         before = source.design.take(np.sort(learned))
         rest = np.setdiff1d(np.arange(source.design.rows), learned)
@@ -336,7 +336,7 @@ def forecast(
                 f"every row has a value of {name!r}, which new groups learn from: add the later "
                 "rows, with this column left missing"
             )
-        more = keys_of(before, marks).assign(**{name: before.response})
+        more = keys_of(before, marks).assign(**{name: before.observed})
         observed = pd.concat([observed, more], ignore_index=True)
         source = replace(source, design=source.design.take(rest))
     sigma = None

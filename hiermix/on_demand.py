@@ -87,7 +87,7 @@ def add(
     groups = {"log_prior": _priors(source)}
     if design.response is not None:
         groups["log_likelihood"] = _rows(source, source.log_likelihood, np.dtype(np.float64))
-        kind = np.dtype(np.float64 if family.continuous else np.int64)
+        kind = family.kind_of_response(design)
         groups["posterior_predictive"] = _rows(source, source.posterior_predictive, kind)
     for name, found in groups.items():
         if name not in tree.children:

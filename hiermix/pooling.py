@@ -280,5 +280,5 @@ def rmse(fit: Fit) -> float:
     for job in source.jobs("mean"):
         rows, part = job()
         mean[rows] = part.mean(axis=1)
-    assert fit.design.response is not None
-    return float(np.sqrt(np.mean((fit.design.response - mean) ** 2)))
+    assert fit.design.observed is not None
+    return float(np.sqrt(np.mean((fit.design.observed - mean) ** 2)))

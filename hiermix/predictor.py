@@ -85,8 +85,16 @@ class Predictor:
         if kind == "linear":
             return rows, eta
         if kind == "mean":
-            return rows, self.family.mean(eta, self.own(rows))
-        return rows, self._response(rows, eta)
+            return rows, self._mean(rows, eta)
+        drawn, ratings = self._response(rows, eta), self.design.ratings
+        return rows, drawn if ratings is None else ratings[drawn.astype(np.intp) - 1]
+
+    def _mean(self, rows: slice, eta: FloatArray) -> FloatArray:
+        own, ratings = self.own(rows), self.design.ratings
+        if ratings is None or (np.diff(ratings) == 1).all():  # as if counted, and faster
+            shift = 0.0 if ratings is None else ratings[0] - 1
+            return self.family.mean(eta, own) + shift
+        return np.asarray(self.family.category_probabilities(eta, own) @ ratings)
 
     def _response(self, rows: slice, eta: FloatArray) -> FloatArray:
         """Draw responses; every row has a stream of its own."""

@@ -1,5 +1,6 @@
 """What a family asks of its response: rules that turn a column into numbers or raise."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -67,12 +68,8 @@ def successes(values: pd.Series, name: str, trials: FloatArray | None, family: s
     return y
 
 
-def binary(
-    values: pd.Series, name: str, trials: FloatArray | None, family: str, success: Any = None
-) -> FloatArray:
-    """0 and 1, truth values, or two labels of which `success` is 1."""
-    if success is not None:
-        return _is_success(values, name, success)
+def binary(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+    """0 and 1, or truth values; see `Success` for labels."""
     if not kinds.is_numeric(values):
         _refuse_labels(values, name, family)
     y = _numbers(values, name)
@@ -92,19 +89,42 @@ def _refuse_labels(values: pd.Series, name: str, family: str) -> None:
     )
 
 
-def _is_success(values: pd.Series, name: str, success: Any) -> FloatArray:
-    labels = list(pd.unique(values.dropna()))
-    if len(labels) > 2:
-        raise DataError(
-            f"column {name!r} has {len(labels)} different values ({first_three(labels)}), and "
-            "success= needs two"
-        )
-    if len(labels) == 2 and success not in labels:
-        raise ArgumentError(f"success={success!r} is no value of column {name!r}: "
-                            f"{first_three(labels)}")  # fmt: skip
-    y = (values == success).to_numpy(dtype=np.float64, na_value=np.nan)
-    y[values.isna().to_numpy()] = np.nan
-    return np.asarray(y)
+class Success:
+    """Two labels, those of the rows that were fitted, of which one counts as 1."""
+
+    def __init__(self, success: Any) -> None:
+        self.success = success
+        self.labels: tuple[object, ...] = ()
+
+    def __call__(self, values: pd.Series, name: str, trials: FloatArray | None) -> FloatArray:
+        """Return 1 for success, 0 for the other label; the first call sets the labels."""
+        self.labels = self.labels or self._found(values, name)
+        success = kinds.KnownLabels(self.labels).find(self.success)
+        return _coded(values, name, {label: float(label == success) for label in self.labels})
+
+    def _found(self, values: pd.Series, name: str) -> tuple[object, ...]:
+        labels = list(pd.unique(values.dropna()))
+        if len(labels) > 2:
+            raise DataError(
+                f"column {name!r} has {len(labels)} different values ({first_three(labels)}), and "
+                "success= needs two"
+            )
+        if len(labels) == 2 and kinds.KnownLabels(labels).find(self.success) not in labels:
+            raise ArgumentError(f"success={self.success!r} is no value of column {name!r}: "
+                                f"{first_three(labels)}")  # fmt: skip
+        return tuple(labels)
+
+
+def _coded(values: pd.Series, name: str, codes: Mapping[object, float]) -> FloatArray:
+    """Return the code of each label, however it is written; NaN where it is missing."""
+    places, uniques = pd.factorize(values)
+    known = kinds.KnownLabels(codes)
+    found = np.array([*(codes.get(known.find(label), np.nan) for label in uniques), np.nan])[places]
+    unseen = np.isnan(found) & ~values.isna().to_numpy()
+    broken = checks.rows_that_break(unseen, values.to_numpy(), values.index)
+    if broken:
+        raise DataError(f"column {name!r} has categories that the fit never saw: {broken}")
+    return found
 
 
 def unordered_categories(values: pd.Series, name: str) -> tuple[object, ...]:
@@ -160,13 +180,7 @@ class Categories:
         self.labels = self.labels or self._found(values, name)
         if len(self.labels) < 2:
             raise DataError(f"response {name!r} is constant ({self.labels[0]!r})")
-        place = {label: float(i + 1) for i, label in enumerate(self.labels)}
-        y = np.array([place.get(label, np.nan) for label in values.tolist()])
-        unseen = np.isnan(y) & ~values.isna().to_numpy()
-        found = checks.rows_that_break(unseen, values.to_numpy(), values.index)
-        if found:
-            raise DataError(f"column {name!r} has categories that the fit never saw: {found}")
-        return y
+        return _coded(values, name, {label: i + 1.0 for i, label in enumerate(self.labels)})
 
     def _found(self, values: pd.Series, name: str) -> tuple[object, ...]:
         if self.ordered:

@@ -658,3 +658,54 @@ def test_n12_ordered_categories_of_polars() -> None:
 def test_n12_what_holds_no_rows_is_told(data: Any, message: str) -> None:
     with pytest.raises(hm.DataError, match=re.escape(message)):
         design("y ~ x + (1 | g)", frame()).on(data)
+
+
+# Responses ---------------------------------------------------------------------------------------
+
+RATINGS = {
+    "0 to 4": [0, 1, 2, 3, 4],
+    "a gap": [1, 2, 4, 5],
+    "halves": [0.5, 1.0, 1.5],
+    "below zero": [-1, 0, 1],
+}
+
+
+@pytest.mark.parametrize("scale", RATINGS)
+@pytest.mark.filterwarnings("ignore::hiermix.HiermixWarning")
+def test_ratings_come_back_as_they_were_given(scale: str, tmp_path: Path) -> None:
+    ratings = RATINGS[scale]
+    given: Any = pd.Series([ratings[row * 7 % len(ratings)] for row in range(N)])
+    if scale == "halves":
+        given = pd.Categorical(given, categories=[*ratings, 2.0], ordered=True)
+    fit = hm.Model("rating ~ x + (1 | g)", frame(rating=given), family="ordinal").fit(**FAST)
+    assert fit.data.observed_data["rating"].to_numpy().tolist() == list(given)
+    drawn = fit.predict(kind="response")
+    assert set(np.unique(drawn)) == set(ratings)
+    own = {name: fit.data.posterior[name].to_numpy().reshape(40, -1) for name in ("threshold",)}
+    eta = fit.predict(kind="linear").to_numpy().reshape(40, N)
+    above = 1 / (1 + np.exp(own["threshold"][:, None, :] - eta[..., None]))
+    want = ratings[0] + above @ np.diff(ratings)  # the steps that are passed
+    mean = fit.predict().to_numpy().reshape(40, N)
+    np.testing.assert_allclose(mean, want, rtol=1e-9, atol=1e-9)
+    fit.save(tmp_path / "fit.nc")
+    again = hm.load(tmp_path / "fit.nc").predict(kind="response")
+    np.testing.assert_array_equal(again, drawn)
+
+
+@pytest.mark.parametrize("written", [str, float, "Int64", "category"])
+def test_categories_of_new_responses_are_found_however_they_are_written(written: Any) -> None:
+    stars = pd.Series([0, 2, 3, 5] * (N // 4))
+    for family in ("ordinal", "categorical"):
+        fitted = hm.Model("stars ~ x + (1 | g)", frame(stars=stars), family=family).design
+        found = fitted.on(frame(stars=stars.astype(written)))
+        np.testing.assert_array_equal(found.response, [1.0, 2.0, 3.0, 4.0] * (N // 4))
+
+
+def test_another_label_than_the_two_of_success_is_refused() -> None:
+    data = frame(word=["yes", "no", "no"] * (N // 3))
+    fitted = hm.Model("word ~ x + (1 | g)", data, family="bernoulli", success="yes").design
+    only = fitted.on(data[data["word"] == "no"])
+    assert only.response is not None
+    assert not only.response.any()
+    with pytest.raises(hm.DataError, match="'word' has categories that the fit never saw: 'nay'"):
+        fitted.on(frame(word=["yes", "nay", "no"] * (N // 3)))

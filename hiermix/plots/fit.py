@@ -169,8 +169,8 @@ def _typical(column: pd.Series) -> Any:
 def _own_rows(design: Design, grouping: Grouping, level: object, x: str) -> pd.DataFrame:
     place = int(np.flatnonzero(grouping.levels == level)[0])
     own = grouping.codes == place
-    assert design.response is not None
-    y = design.response if design.trials is None else design.response / design.trials
+    assert design.observed is not None
+    y = design.observed if design.trials is None else design.observed / design.trials
     return pd.DataFrame(
         {"x": layout.drawable(design.frame[x][own].reset_index(drop=True)), "y": y[own]}
     )

@@ -45,5 +45,5 @@ def replicates(tree: "xr.DataTree", design: Design, family: Family) -> Replicate
     some = np.linspace(0, total - 1, min(total, DRAWS)).astype(np.intp)
     source = predict.predictor(tree, design, family, draws=some)
     mean = predict.draw_matrix(source, "mean")
-    assert design.response is not None
-    return Replicates(design, design.response, mean, predict.draw_matrix(source, "response"))
+    assert design.observed is not None
+    return Replicates(design, design.observed, mean, predict.draw_matrix(source, "response"))
