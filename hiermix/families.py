@@ -28,13 +28,13 @@ type Scale = Callable[[Design, str], tuple[float, float]]
 class OwnParameter:
     """A parameter that only this family has, and its default prior given the response's scale.
 
-    Programs sample its logarithm, its logit, or for the thresholds between C ordered categories
-    the logarithms of their C - 2 gaps; see `thresholds`.
+    Programs sample its logarithm, that of what it has above one, its logit, or for the thresholds
+    between C ordered categories the logarithms of their C - 2 gaps; see `thresholds`.
     """
 
     name: str
     default: Callable[[float], Prior]
-    transform: Literal["log", "logit", "gaps"] = "log"
+    transform: Literal["log", "log_above_one", "logit", "gaps"] = "log"
 
     @property
     def positive(self) -> bool:
@@ -49,6 +49,8 @@ class OwnParameter:
         """Value at its coordinates; of thresholds that less the anchor's."""
         if self.transform == "log":
             return np.exp(theta)
+        if self.transform == "log_above_one":
+            return 1 + np.exp(theta)
         if self.transform == "logit":
             return dist.inverse_link("logit", theta)
         return thresholds.from_gaps(theta, thresholds.anchor(design))
@@ -248,7 +250,7 @@ def _between_categories(scale: float) -> Prior:
 
 
 _SIGMA = OwnParameter("sigma", _sigma)
-_NU = OwnParameter("nu", _freedom)
+_NU = OwnParameter("nu", _freedom, "log_above_one")
 _SHAPE = OwnParameter("shape", _precision)
 _WEIBULL_SHAPE = OwnParameter("shape", _weibull_shape)
 _PHI = OwnParameter("phi", _precision)

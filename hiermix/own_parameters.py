@@ -22,8 +22,9 @@ def first(problem: Problem) -> FloatArray:
             start.append(thresholds.start(problem.design, problem.family.link))
             continue
         frozen = prior.frozen()
-        median = float(frozen.isf(frozen.sf(0.0) / 2))
-        odds = median / (1 - median) if own.transform == "logit" else median
+        least = 1.0 if own.transform == "log_above_one" else 0.0
+        above = float(frozen.isf(frozen.sf(least) / 2)) - least
+        odds = above / (1 - above) if own.transform == "logit" else above
         start.append(np.array([np.log(odds)]))
     return np.concatenate([np.zeros(0), *start])
 

@@ -23,7 +23,8 @@ parameters {
 transformed parameters {
 #include parts/hyperparameters.stan
   real<lower=0> sigma = exp(theta[P + 1]);
-  real<lower=0> nu = exp(theta[P + 2]);
+  // Below 1 the likelihood has a spike at each row that no sampler leaves.
+  real<lower=1> nu = 1 + exp(theta[P + 2]);
 #include parts/effects.stan
 }
 model {
@@ -33,7 +34,7 @@ model {
   target += -0.5 * (nu + 1)
             * dot_product(weight, log1p(square((y - eta) / sigma) / nu));
   target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
-  target += coded_lpdf(nu | nu_prior, nu_par) + log(nu);
+  target += coded_lpdf(nu | nu_prior, nu_par) + theta[P + 2];
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -289,3 +289,14 @@ def test_draws_from_a_wide_prior_are_counts(family: str) -> None:
     assert drawn.min() >= 0
     assert drawn.max() > 1e15
     assert not np.isnan(fit.predict(kind="mean")).any()
+
+
+def test_nu_stays_above_one_where_tails_are_heavier() -> None:
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"y": rng.standard_t(0.6, 60), "g": np.arange(60) % 6})
+    fit = hm.Model("y ~ 1 + (1 | g)", data, family="student_t").fit(
+        seed=1, chains=2, draws=200, progress=False
+    )
+    nu = fit.data.posterior["nu"].to_numpy()
+    assert nu.min() >= 1
+    assert nu.mean() < 2

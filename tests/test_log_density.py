@@ -226,8 +226,9 @@ def own_parameters(case: Case, theta: np.ndarray, b0: float) -> tuple[list[objec
     values, lp = [], 0.0
     for (name, text), at in zip(case.own.items(), theta, strict=True):
         unit = name in ("zi", "hu")
-        value = special.expit(at) if unit else np.exp(at)
-        lp += prior(text).logpdf(value) + np.log(value) + (np.log1p(-value) if unit else 0.0)
+        value = special.expit(at) if unit else np.exp(at) + (name == "nu")  # nu is above one
+        slope = np.log(value) + np.log1p(-value) if unit else at
+        lp += prior(text).logpdf(value) + slope
         values.append(value)
     return values, lp
 

@@ -117,6 +117,13 @@ THRESHOLD = {"threshold": ("normal(0, 1.5)", thresholds)}
 NORMAL = y(lambda rng, eta, size, sigma: rng.normal(eta, sigma))
 TRIALS = {"trials": "size"}
 
+
+def freedom(rng: Rng) -> float:
+    """Draw from gamma(4, 0.5) cut off at 1."""
+    nu = rng.gamma(4, 2.0)
+    return nu if nu > 1 else freedom(rng)
+
+
 CASES = {
     "random_intercept": Case("gaussian", NORMAL, SIGMA, {}, "y ~ x + (1 | g)"),
     "random_slope": Case("gaussian", NORMAL, SIGMA, {}),
@@ -127,7 +134,7 @@ CASES = {
     "student_t": Case(
         "student_t",
         y(lambda rng, eta, size, sigma, nu: eta + sigma * rng.standard_t(nu, len(eta))),
-        SIGMA | {"nu": ("gamma(4, 0.5)", lambda rng: rng.gamma(4, 2.0))}, {},
+        SIGMA | {"nu": ("gamma(4, 0.5)", freedom)}, {},
     ),
     "gamma": Case(
         "gamma", y(lambda rng, eta, size, shape: rng.gamma(shape, np.exp(eta) / shape)), SHAPE, {}
