@@ -169,6 +169,7 @@ class Fit:
         effects: str | Sequence[str] | None = None,
         kind: str = "effects",
         prob: float = 0.9,
+        horizontal: bool = False,
         ax: "Axes | None" = None,
         figsize: tuple[float, float] | None = None,
     ) -> "Plot":
@@ -187,6 +188,8 @@ class Fit:
             population plus deviation.
         prob : float
             Probability of the equal-tailed intervals.
+        horizontal : bool
+            Draw the levels one below the other, each with its label.
         ax : matplotlib.axes.Axes, optional
             Where to draw a figure of one panel; a new figure by default.
         figsize : tuple of float, optional
@@ -199,7 +202,7 @@ class Fit:
         """
         return plots.groups.plot(
             self.data, self.design, in_results(str(group)),
-            effects=effects, kind=kind, prob=prob, ax=ax, figsize=figsize,
+            effects=effects, kind=kind, prob=prob, horizontal=horizontal, ax=ax, figsize=figsize,
         )  # fmt: skip
 
     def plot_fit(
@@ -209,24 +212,29 @@ class Fit:
         by: str,
         levels: Sequence[object] | None = None,
         prob: float = 0.9,
+        sharey: bool | None = None,
         figsize: tuple[float, float] | None = None,
     ) -> "Plot":
         """Draw the fitted mean against a column with its band over the data, a panel a group.
 
         Of unordered categories: the probability of each, with a mark for every row along the edge.
-        Other columns are held at the mean (labels and whole numbers: the most frequent) of the
-        group's own rows; the effects of other grouping factors at zero.
+        Columns that x determines, such as the month of a date, move with it; others are held at the
+        mean (labels and whole numbers: the most frequent) of the group's own rows; the effects of
+        other grouping factors at zero. Where x is a column beside the formula, the mean is that of
+        each of the group's own rows.
 
         Parameters
         ----------
         x : str
-            Column of the formula.
+            Column of the data.
         by : str
             Grouping factor.
         levels : sequence, optional
             Levels to draw; by default up to 20, spread from those of few rows to those of many.
         prob : float
             Probability of the equal-tailed band.
+        sharey : bool, optional
+            Whether all panels have one scale; by default where that flattens few of them.
         figsize : tuple of float, optional
             Width and height in inches.
 
@@ -237,7 +245,7 @@ class Fit:
         """
         return plots.fit.plot(
             self.data, self.design, self.model.family, x, in_results(str(by)),
-            levels=levels, prob=prob, figsize=figsize,
+            levels=levels, prob=prob, sharey=sharey, figsize=figsize,
         )  # fmt: skip
 
     def plot_check(
@@ -293,7 +301,7 @@ class Fit:
         Parameters
         ----------
         against : str, optional
-            Column of the formula for the first panel; the fitted mean by default.
+            Column of the data for the first panel; the fitted mean by default.
         prob : float
             Probability of the band.
         figsize : tuple of float, optional

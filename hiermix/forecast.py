@@ -165,7 +165,7 @@ class Forecast:
             How much of the past to draw: a number of times, a duration such as ``"90D"``, or
             ``"all"``. By default up to five times as many times as are forecast.
         sharey : bool, optional
-            Whether all panels have one scale; by default where that flattens none of them.
+            Whether all panels have one scale; by default where that flattens few of them.
         figsize : tuple of float, optional
             Width and height of the figure in inches.
 

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 STATISTICS = ("mean", "sd", "min", "max")
 _BINS = 30
+_SKEWED = 20
+"""How many times as far as the median numbers go where steps of a scale grow in equal ratio."""
 
 
 def plot(
@@ -42,22 +44,24 @@ def plot(
     if group is not None:
         needs_numbers(family, f"the {statistic} of each level")
         effect_draws(tree, design, group)
-    seen = replicates(tree, design, family)
-    ax = layout.axes(ax, figsize or (layout.WIDTH, 4.0))
+    seen = _rates(replicates(tree, design, family))
+    what = design.response_name + ("" if design.trials is None else " / trials")
     if group is None:
+        ax = layout.axes(ax, figsize or (layout.WIDTH, 4.0))
         data = overall(seen, prob)
-        _histogram(ax, data, design.response_name, prob)
-        if family.unordered:
+        _histogram(ax, data, what, prob)
+        if design.categories:
             names = [layout.shorten(label, 16) for label in design.categories]
             ax.set_xticks(range(1, len(names) + 1), names)
     else:
         data = by_group(seen, group, statistic, prob)
-        _levels(ax, data, group, f"{statistic} of {design.response_name}", prob)
+        ax = layout.axes(ax, figsize or (layout.width_for(len(data)), 4.0))
+        _levels(ax, data, group, f"{statistic} of {what}", prob)
     inside = int(((data["observed"] >= data["low"]) & (data["observed"] <= data["high"])).sum())
-    what = "bins" if group is None else f"levels of {group}"
+    parts = "bins" if group is None else f"levels of {group}"
     layout.title(
         ax,
-        f"Posterior predictive check: {inside} of {len(data)} {what} inside their "
+        f"Posterior predictive check: {inside} of {len(data)} {parts} inside their "
         f"{layout.percent(prob)} interval",
         seen.note(design.rows),
     )
@@ -76,15 +80,56 @@ def overall(seen: Replicates, prob: float) -> pd.DataFrame:
     })  # fmt: skip
 
 
+def _rates(seen: Replicates) -> Replicates:
+    """Return shares of the trials where rows have some: successes of 5 and of 500 are not alike."""
+    trials = seen.design.trials
+    if trials is None:
+        return seen
+    some = np.flatnonzero(trials > 0)
+    each = trials[some, None]
+    return Replicates(seen.design.take(some), seen.y[some] / trials[some],
+                      seen.mean[some] / each, seen.drawn[some] / each)  # fmt: skip
+
+
 def _edges(y: FloatArray, drawn: FloatArray) -> FloatArray:
-    """Bins of equal width over the bulk of both; one a value where few whole numbers occur."""
+    """Bins over the bulk of both: of equal width, or of equal ratio where a few lie far out.
+
+    Few whole numbers have a bin each, and so have shares of few trials.
+    """
     low, high = np.quantile(drawn, [0.001, 0.999])
     low, high = min(low, y.min()), max(high, y.max())
-    whole = bool(np.all(y == np.round(y)) and np.all(drawn == np.round(drawn)))
-    if whole:
-        step = max(1, int(np.ceil((high - low + 1) / (2 * _BINS))))
-        return np.arange(low - 0.5, high + step, step)
+    if low == high:
+        return np.array([low - 0.5, high + 0.5])
+    values = np.unique(np.concatenate([y, drawn[:, :10].ravel()]))
+    step = _step(values)
+    if step is not None and (high - low) / step < 2 * _BINS:
+        return np.asarray(np.arange(low - step / 2, high + step, step))
+    middle = float(np.median(y))
+    if low >= 0 and high - low > _SKEWED * (middle - low + (step or 0.0)):
+        return _ratios(low, high, values, step)
+    if step is not None:
+        wide = step * int(np.ceil((high - low) / step / (2 * _BINS)))
+        return np.asarray(np.arange(low - step / 2, high + wide, wide))
     return np.linspace(low, high, _BINS + 1)
+
+
+def _step(values: FloatArray) -> float | None:
+    """Return what all values are multiples of: 1 of whole numbers, 1 / n of shares of n trials."""
+    if np.array_equal(values, np.round(values)):
+        return 1.0
+    smallest = float(np.diff(values).min()) if len(values) > 1 else 0.0
+    places = values / smallest if smallest > 1e-6 else np.array([0.5])
+    return smallest if np.abs(places - np.round(places)).max() < 1e-6 else None
+
+
+def _ratios(low: float, high: float, values: FloatArray, step: float | None) -> FloatArray:
+    """Return bins that grow in equal ratio, from the smallest number above zero on."""
+    if step is None:
+        first = float(values[values > 0].min())
+        grown = np.geomspace(max(first, high * 1e-6), high, _BINS + 1)
+        return grown if low > 0 else np.concatenate([[0.0], grown])
+    grown = np.round(np.expm1(np.linspace(np.log1p(low), np.log1p(high + 1), _BINS + 1)))
+    return np.asarray(np.unique(grown) - 0.5)
 
 
 def by_group(seen: Replicates, group: str, statistic: str, prob: float) -> pd.DataFrame:
@@ -96,7 +141,12 @@ def by_group(seen: Replicates, group: str, statistic: str, prob: float) -> pd.Da
     place = np.argsort(rows[present], kind="stable")
     groups = np.split(order, np.cumsum(rows)[:-1])
     columns = np.column_stack([seen.y, seen.drawn])
-    found = np.array([_statistic(columns[groups[code]], statistic) for code in present[place]])
+    trials = seen.design.trials
+    shares = np.ones(len(columns)) if trials is None else trials  # successes of all trials together
+    found = np.array([
+        _statistic(columns[groups[code]], shares[groups[code]], statistic)
+        for code in present[place]
+    ])  # fmt: skip
     low, high = np.quantile(found[:, 1:], [(1 - prob) / 2, (1 + prob) / 2], axis=1)
     return pd.DataFrame({
         "level": grouping.levels[present[place]], "rows": rows[present[place]],
@@ -104,9 +154,9 @@ def by_group(seen: Replicates, group: str, statistic: str, prob: float) -> pd.Da
     })  # fmt: skip
 
 
-def _statistic(rows: FloatArray, name: str) -> FloatArray:
+def _statistic(rows: FloatArray, weights: FloatArray, name: str) -> FloatArray:
     found: FloatArray = {
-        "mean": lambda: rows.mean(axis=0),
+        "mean": lambda: np.average(rows, axis=0, weights=weights),
         "sd": lambda: rows.std(axis=0, ddof=1),
         "min": lambda: rows.min(axis=0),
         "max": lambda: rows.max(axis=0),
@@ -115,9 +165,16 @@ def _statistic(rows: FloatArray, name: str) -> FloatArray:
 
 
 def _histogram(ax: "Axes", data: pd.DataFrame, response: str, prob: float) -> None:
-    width = data["right"] - data["left"]
-    middle = data["left"] + width / 2
-    ax.bar(middle, data["observed"], width * 0.92, color=PALE, alpha=0.7, label="observed")
+    left, right = data["left"].to_numpy(), data["right"].to_numpy()
+    width = right - left
+    middle = left + width / 2
+    if width.max() > 3 * width.min():
+        whole = bool(np.all(left % 1 == 0.5))  # between whole numbers, zero among them
+        ax.set_xscale("symlog", linthresh=1.0 if whole else float(width[width > 0].min()))
+        shift = 0.5 if whole else 0.0
+        middle = np.where(left + shift > 0, np.sqrt((left + shift) * (right - shift)), middle)
+    ax.bar(left + 0.04 * width, data["observed"], width * 0.92, align="edge", color=PALE,
+           alpha=0.7, label="observed")  # fmt: skip
     ax.vlines(middle, data["low"], data["high"], color=BLUE, linewidth=2.4, alpha=0.5,
               label=f"{layout.percent(prob)} interval of the model's own data")  # fmt: skip
     ax.plot(middle, data["mean"], "o", color=BLUE, markersize=3.5, label="their mean")
@@ -133,5 +190,8 @@ def _levels(ax: "Axes", data: pd.DataFrame, group: str, what: str, prob: float) 
             label="observed")  # fmt: skip
     ax.plot(x[outside], data["observed"][outside], "D", color=ORANGE, markersize=size * 0.9,
             label="observed, outside")  # fmt: skip
+    middle = float(data["observed"].median())
+    if data["low"].min() >= 0 and middle > 0 and data["high"].max() > _SKEWED * middle:
+        ax.set_yscale("symlog", linthresh=middle)
     layout.label_levels(ax, layout.with_rows(data["level"], data["rows"]))
     layout.name_axes(ax, f"{group} (rows), from few rows to many", what)

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import predict
+from hiermix import kinds, predict
 from hiermix.design import Design, Grouping
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families import Family
-from hiermix.formula import columns, in_results
-from hiermix.plots import layout
+from hiermix.formula import in_results
+from hiermix.plots import held, layout
 from hiermix.plots.layout import BLUE, INK, Plot
 from hiermix.typing import FloatArray
 
@@ -35,6 +35,7 @@ def plot(
     *,
     levels: Sequence[object] | None,
     prob: float,
+    sharey: bool | None,
     figsize: tuple[float, float] | None,
 ) -> Plot:
     """Draw small multiples of the mean response, or of each category's probability, against x."""
@@ -45,19 +46,33 @@ def plot(
     columns = min(len(shown), 4 if len(shown) <= 16 else 5)
     rows = -(-len(shown) // columns)
     size = figsize or (layout.WIDTH, max(3.2, 1.2 + 1.7 * rows))
-    axes = layout.panels(rows, columns, size, sharex=True, sharey=True)
+    own = [_own_rows(design, grouping, level, x) for level in shown]
+    if sharey is None:
+        sharey = family.unordered or layout.share_scale(*_reaches(data, own, shown))
+    axes = layout.panels(rows, columns, size, sharex=True, sharey=sharey)
     draw = _probabilities if family.unordered else _panel
-    for panel, level in zip(axes, shown, strict=False):
-        draw(panel, data[data["level"] == level], _own_rows(design, grouping, level, x), x, prob)
+    for panel, level, mine in zip(axes, shown, own, strict=False):
+        draw(panel, data[data["level"] == level], mine, x, prob)
     if family.unordered:  # the rows' marks lie below zero, where no probability is
         axes[0].set_yticks([tick for tick in axes[0].get_yticks() if 0 <= tick <= 1])
     for panel in axes[len(shown) :]:
         panel.set_visible(False)
-    _write(axes, columns, x, design, by, len(shown), len(grouping.levels))
+    _write(axes, columns, x, design, by, len(shown), len(grouping.levels), sharey=sharey)
     figure = layout.figure_of(axes[0])
     figure.supylabel(_of_response(design, family), fontsize=layout.TEXT, color=INK)
     layout.legend_below(axes[0])
     return Plot(figure, data)
+
+
+def _reaches(
+    data: pd.DataFrame, own: Sequence[pd.DataFrame], levels: Sequence[object]
+) -> tuple[FloatArray, FloatArray]:
+    """Return the lowest and the highest number of each panel."""
+    each = [data[data["level"] == level] for level in levels]
+    bands = np.array([(part["low"].min(), part["high"].max()) for part in each])
+    seen = np.array([(rows["y"].min(), rows["y"].max()) if len(rows) else (np.inf, -np.inf)
+                     for rows in own])  # fmt: skip
+    return np.minimum(bands[:, 0], seen[:, 0]), np.maximum(bands[:, 1], seen[:, 1])
 
 
 def numbers(
@@ -71,13 +86,18 @@ def numbers(
 ) -> pd.DataFrame:
     """One row a level and value of x: mean, low, high of the group's mean response, population.
 
-    Of unordered categories, one row a category too: of its probability. Other columns are held at
-    the group's mean, or its most frequent value; effects of other grouping factors at zero.
+    Of unordered categories, one row a category too: of its probability. Columns that x determines
+    move with it, others are held at the group's mean, or its most frequent value; effects of other
+    grouping factors at zero.
     """
     layout.percent(prob)
     grouping = design.grouping(by)
-    grid = _grid(design.frame[x], whole=x == design.formula.trials)
-    frame = pd.concat([_held(design, grouping, level, x, grid) for level in levels])
+    column, along = kinds.stored(design.column(x)), held.moving(design, grouping, x)
+    determined = bool(along[0])
+    grid = held.at_observed(column) if determined else (
+        _grid(column, whole=x == design.formula.trials))  # fmt: skip
+    parts = [held.rows(design, grouping, level, x, grid, along) for level in levels]
+    frame = pd.concat(parts)
     rows = design.on(frame, groups=[by], offset=np.zeros(len(frame)))
     probs = [(1 - prob) / 2, (1 + prob) / 2]
     source = predict.predictor(tree, rows, family, group_effects=[by])
@@ -90,8 +110,8 @@ def numbers(
     def frame_of(draws: FloatArray, population: FloatArray) -> pd.DataFrame:
         low, high = np.quantile(draws, probs, axis=1)
         return pd.DataFrame({
-            "level": np.repeat(np.array(levels, dtype=object), len(grid)),
-            x: layout.drawable(pd.Series(grid)).tolist() * len(levels),
+            "level": np.repeat(np.array(levels, dtype=object), [len(part) for part in parts]),
+            x: layout.drawable(pd.concat([part[x] for part in parts])).tolist(),
             "mean": draws.mean(axis=1), "low": low, "high": high, "population": population,
         })  # fmt: skip
 
@@ -104,11 +124,12 @@ def numbers(
 
 
 def check_column(design: Design, x: str) -> None:
-    """Raise an ArgumentError unless `x` is a column that the formula uses."""
-    if x not in design.frame:
-        near = did_you_mean(str(x), design.frame.columns)
-        known = ", ".join(map(repr, design.frame.columns))
-        raise ArgumentError(f"{x!r} is no column of the formula.{near} Known: {known}")
+    """Raise an ArgumentError unless `x` is a column of the data."""
+    if not design.has(x):
+        names = [*design.frame, *design.others]
+        near = did_you_mean(str(x), names)
+        known = ", ".join(map(repr, names))
+        raise ArgumentError(f"{x!r} is no column of the data.{near} Known: {known}")
 
 
 def _grouping(design: Design, by: str) -> Grouping:
@@ -145,34 +166,16 @@ def _grid(column: pd.Series, *, whole: bool) -> list[Any]:
     return np.unique(grid.round()).tolist() if whole else grid.tolist()
 
 
-def _held(
-    design: Design, grouping: Grouping, level: object, x: str, grid: Sequence[Any]
-) -> pd.DataFrame:
-    """Return rows of one level that differ in x alone."""
-    place = int(np.flatnonzero(grouping.levels == level)[0])
-    own = design.frame[grouping.codes == place].drop(columns=list(columns(design.formula.response)))
-    held: pd.DataFrame = own.iloc[[0] * len(grid)].reset_index(drop=True)
-    for name in own.columns.difference(grouping.columns):
-        whole = name == design.formula.trials
-        held[name] = own[name].mode().iloc[0] if whole else _typical(own[name])
-    held[x] = pd.Series(grid).astype(own[x].dtype if own[x].dtype.kind not in "iu" else float)
-    return held
-
-
-def _typical(column: pd.Series) -> Any:
-    """Return the mean of real numbers, and the most frequent of whole numbers and labels."""
-    if pd.api.types.is_float_dtype(column.dtype):
-        return float(column.mean())
-    return column.mode().iloc[0]
-
-
 def _own_rows(design: Design, grouping: Grouping, level: object, x: str) -> pd.DataFrame:
     place = int(np.flatnonzero(grouping.levels == level)[0])
     own = grouping.codes == place
     assert design.observed is not None
     y = design.observed if design.trials is None else design.observed / design.trials
     return pd.DataFrame(
-        {"x": layout.drawable(design.frame[x][own].reset_index(drop=True)), "y": y[own]}
+        {
+            "x": layout.drawable(kinds.stored(design.column(x))[own].reset_index(drop=True)),
+            "y": y[own],
+        }
     )
 
 
@@ -215,9 +218,11 @@ def _probabilities(ax: "Axes", data: pd.DataFrame, own: pd.DataFrame, x: str, pr
 
 def _label(ax: "Axes", data: pd.DataFrame, own: pd.DataFrame, at: Sequence[Any]) -> None:
     """Write the level and its rows above a panel, and every x below it if there are few."""
-    if len(at) <= _FEW:
+    if isinstance(own["x"].dtype, np.dtype) and own["x"].dtype.kind == "M":
+        layout.date_ticks(ax, layout.inches(ax))
+    elif len(at) <= _FEW:
         ax.set_xticks(at)
-    name = layout.shorten(data["level"].iloc[0], 18)
+    name = layout.fitting(data["level"].iloc[0], 0.8 * layout.inches(ax))
     ax.set_title(f"{name} ({len(own)})", fontsize=layout.SMALL + 0.5, loc="left", color=INK, pad=3)
 
 
@@ -228,12 +233,20 @@ def _of_response(design: Design, family: Family) -> str:
 
 
 def _write(
-    axes: Sequence["Axes"], columns: int, x: str, design: Design, by: str, shown: int, total: int
+    axes: Sequence["Axes"],
+    columns: int,
+    x: str,
+    design: Design,
+    by: str,
+    shown: int,
+    total: int,
+    *,
+    sharey: bool,
 ) -> None:
-    figure = layout.figure_of(axes[0])
     which = f"all {total} groups" if shown == total else f"{shown} of {total} groups"
-    figure.suptitle(f"{design.response_name} against {x} by {by}: {which}, from few rows to many",
-                    fontsize=layout.TITLE, color=INK, x=0.01, ha="left")  # fmt: skip
+    text = f"{design.response_name} against {x} by {by}: {which}, from few rows to many"
+    text += "" if sharey or shown == 1 else "; each on its own scale"
+    layout.main_title(axes[0], text)
     # A panel above an empty place has to carry the numbers of x.
     for panel in axes[max(0, shown - columns) : shown]:
         panel.tick_params(labelbottom=True)

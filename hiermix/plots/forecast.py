@@ -17,8 +17,6 @@ MOST = 100
 """Panels of one figure: more can't be read."""
 _HISTORY = 30
 """Times of the past that are drawn at least, if there are so many."""
-_FLAT = 0.2
-"""A panel is flat where its numbers take less than this share of its height."""
 _BANDS = (
     ("q2.5", "q97.5", "95 %", 0.15),
     ("q10", "q90", "80 %", 0.25),
@@ -64,12 +62,12 @@ def plot(
     x, y = _limits(table, observed, response)
     low, high = _reaches(table, observed, response)
     if sharey is None:
-        sharey = bool(((high - low) > _FLAT * (y[1] - y[0])).mean() >= 0.75)
+        sharey = layout.share_scale(np.asarray(low, np.float64), np.asarray(high, np.float64))
     for panel, name in zip(axes, shown, strict=False):
         _panel(
             panel, table[table["series"] == name], observed[observed["series"] == name], response
         )
-        panel.set_title(layout.fitting(name, 0.9 * size[0] / columns), fontsize=layout.SMALL,
+        panel.set_title(layout.fitting(name, 0.75 * size[0] / columns), fontsize=layout.SMALL,
                         color=INK, pad=3)  # fmt: skip
         panel.set(xlim=x, ylim=y if sharey else _wider(low[name], high[name]))
     for panel in axes[len(shown) :]:

@@ -11,13 +11,15 @@ from hiermix.design import Design
 from hiermix.errors import ArgumentError, count, did_you_mean
 from hiermix.group_tables import coefficient_draws, effect_draws
 from hiermix.plots import layout
-from hiermix.plots.layout import BLUE, GREY, INK, Plot
+from hiermix.plots.layout import BLUE, GREY, INK, PALE, Plot
 
 if TYPE_CHECKING:
     import xarray as xr
     from matplotlib.axes import Axes
 
 KINDS = ("effects", "coefficients")
+_LONGEST = 60
+"""Characters of a label that has a line of its own."""
 
 
 def plot(
@@ -28,6 +30,7 @@ def plot(
     effects: str | Sequence[str] | None,
     kind: str,
     prob: float,
+    horizontal: bool,
     ax: "Axes | None",
     figsize: tuple[float, float] | None,
 ) -> Plot:
@@ -37,9 +40,15 @@ def plot(
     data = pd.concat([numbers(tree, design, group, effect, kind, prob) for effect in chosen],
                      ignore_index=True)  # fmt: skip
     shown = data["effect"].unique().tolist()
-    axes = layout.stack(ax, len(shown), figsize)
+    levels = len(data) // len(shown)
+    width, height = layout.width_for(levels), layout.height_for(levels)
+    if horizontal:
+        axes = layout.stack(ax, len(shown), figsize or (layout.WIDTH, height * len(shown)))
+    else:
+        axes = layout.stack(ax, len(shown), figsize, width=width)
     for panel, effect in zip(axes, shown, strict=True):
-        _caterpillar(panel, data[data["effect"] == effect], group, effect, prob)
+        draw = _forest if horizontal else _caterpillar
+        draw(panel, data[data["effect"] == effect], group, effect, prob)
     layout.legend_below(axes[-1])
     return Plot(layout.figure_of(axes[0]), data)
 
@@ -85,27 +94,48 @@ def _ordered(
 
 
 def _caterpillar(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: float) -> None:
-    size = layout.dot_size(len(data))
-    ax.axhline(data["population"].iloc[0], color=INK, linestyle=(0, (5, 3)), linewidth=0.9,
-               zorder=1)  # fmt: skip
-    interval = f"{layout.percent(prob)} interval"
-    if "differs" in data:
-        _dots(ax, data, ~data["differs"], GREY, size, f"{interval} holds zero")
-        _dots(ax, data, data["differs"], BLUE, size, f"{interval} leaves out zero")
-        number = f"{int(data['differs'].sum())} of {count(len(data), 'group')}"
-        text = f"Effects on {effect} by {group}: {number} differ from the population"
-    else:
-        _dots(ax, data, data["mean"].notna(), BLUE, size, interval)
-        low, high = data["mean"].min(), data["mean"].max()
-        text = f"{effect} of {len(data)} levels of {group}: from {low:.3g} to {high:.3g}"
+    """Draw levels side by side."""
+    _groups(ax, data, prob, upright=True)
     layout.label_levels(ax, data["level"].tolist())
     layout.name_axes(ax, group, effect)
-    layout.title(ax, text)
+    layout.title(ax, _headline(data, group, effect))
 
 
-def _dots(
-    ax: "Axes", data: pd.DataFrame, which: pd.Series, color: str, size: float, label: str
-) -> None:
-    x, part = np.flatnonzero(which), data[which]
-    ax.vlines(x, part["low"], part["high"], color=color, linewidth=size * 0.45, alpha=0.45)
-    ax.plot(x, part["mean"], "o", color=color, markersize=size, label=label)
+def _forest(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: float) -> None:
+    """Draw levels one below the other, each with its whole label."""
+    _groups(ax, data, prob, upright=False)
+    labels = [layout.shorten(level, _LONGEST) for level in data["level"]]
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim(-0.7, len(labels) - 0.3)
+    ax.grid(axis="y", visible=False)
+    ax.grid(axis="x", color=PALE, linewidth=0.4, alpha=0.5)
+    layout.name_axes(ax, effect, group)
+    beside = max(map(len, labels)) * layout.SMALL * 0.55 / 72
+    layout.title(ax, _headline(data, group, effect), width=max(2.0, layout.inches(ax) - beside))
+
+
+def _headline(data: pd.DataFrame, group: str, effect: str) -> str:
+    if "differs" in data:
+        number = f"{int(data['differs'].sum())} of {count(len(data), 'group')}"
+        return f"Effects on {effect} by {group}: {number} differ from the population"
+    low, high = data["mean"].min(), data["mean"].max()
+    return f"{effect} of {len(data)} levels of {group}: from {low:.3g} to {high:.3g}"
+
+
+def _groups(ax: "Axes", data: pd.DataFrame, prob: float, *, upright: bool) -> None:
+    size = layout.dot_size(len(data)) if upright else 4.0
+    line = ax.axhline if upright else ax.axvline
+    line(data["population"].iloc[0], color=INK, linestyle=(0, (5, 3)), linewidth=0.9, zorder=1)
+    interval = f"{layout.percent(prob)} interval"
+    kinds = (
+        [(~data["differs"], GREY, f"{interval} holds zero"),
+         (data["differs"], BLUE, f"{interval} leaves out zero")]
+        if "differs" in data
+        else [(data["mean"].notna(), BLUE, interval)]
+    )  # fmt: skip
+    for which, color, label in kinds:
+        place, part = np.flatnonzero(which), data[which]
+        lines = ax.vlines if upright else ax.hlines
+        lines(place, part["low"], part["high"], color=color, linewidth=size * 0.45, alpha=0.45)
+        dots = (place, part["mean"]) if upright else (part["mean"], place)
+        ax.plot(*dots, "o", color=color, markersize=size, label=label)

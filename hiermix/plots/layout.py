@@ -25,6 +25,9 @@ COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#56B4E9", "#E69F00")
 INK, GREY, PALE = "#333333", "#808080", "#B8B8B8"
 WIDTH = 8.0
 _WIDEST = 24.0
+_WIDENED = 1.1
+_FLAT = 0.2
+"""A panel is flat where its numbers take less than this share of its height."""
 SMALL, TEXT, TITLE = 7.5, 9.0, 10.5
 _POINTS = 72
 
@@ -75,14 +78,18 @@ def panels(rows: int, columns: int, figsize: tuple[float, float], **share: Any) 
 
 
 def stack(
-    ax: "Axes | None", number: int, figsize: tuple[float, float] | None, height: float = 2.7
+    ax: "Axes | None",
+    number: int,
+    figsize: tuple[float, float] | None,
+    height: float = 2.7,
+    width: float = WIDTH,
 ) -> list["Axes"]:
     """Return panels one below the other; one may be drawn into axes that are given."""
     if ax is not None and number == 1:
         return [dress(ax)]
     if ax is not None:
         raise ArgumentError(f"{number} panels don't fit into one ax: leave ax out, or ask for one")
-    return panels(number, 1, figsize or (WIDTH, 4.0 if number == 1 else height * number))
+    return panels(number, 1, figsize or (width, 4.0 if number == 1 else height * number))
 
 
 def dress(ax: "Axes") -> "Axes":
@@ -102,9 +109,12 @@ def figure_of(ax: "Axes") -> "Figure":
     return figure
 
 
-def title(ax: "Axes", text: str, note: str = "") -> None:
-    """Say what is seen, and below it, smaller, what to know when reading it."""
-    text = wrap(text, inches(ax), TITLE)
+def title(ax: "Axes", text: str, note: str = "", width: float | None = None) -> None:
+    """Say what is seen, and below it, smaller, what to know when reading it.
+
+    Lines have the width of the axes, in inches, unless labels leave less.
+    """
+    text = wrap(text, inches(ax) if width is None else width, TITLE)
     ax.set_title(text, loc="left", fontsize=TITLE, color=INK, pad=20 if note else 8)
     if note:
         ax.annotate(note, (0, 1), (0, 6), xycoords="axes fraction", textcoords="offset points",
@@ -119,13 +129,13 @@ def main_title(ax: "Axes", text: str) -> None:
 
 
 def inches(ax: "Axes") -> float:
-    """Width of axes, before labels take their room."""
-    return float(figure_of(ax).get_size_inches()[0] * ax.get_position().width)
+    """Width of axes as they will be: the layout, when it is drawn, widens them."""
+    return float(figure_of(ax).get_size_inches()[0] * ax.get_position().width * _WIDENED)
 
 
 def wrap(text: str, width: float, size: float) -> str:
     """Break text of a size in points into lines of a width in inches."""
-    return "\n".join(textwrap.wrap(text, max(10, int(width * _POINTS / (size * 0.56)))))
+    return "\n".join(textwrap.wrap(text, max(10, int(width * _POINTS / (size * 0.53)))))
 
 
 def fitting(label: object, width: float, size: float = SMALL) -> str:
@@ -173,7 +183,12 @@ def label_levels(ax: "Axes", labels: Sequence[str], *, longest: int = 16) -> Non
 
 def width_for(levels: int) -> float:
     """Width of a figure in which every one of so many levels has a label, up to a limit."""
-    return float(np.clip(1.2 + levels * (SMALL + 1.6) / _POINTS, WIDTH, _WIDEST))
+    return float(np.clip(1.18 * levels * (SMALL + 1.6) / _POINTS, WIDTH, _WIDEST))
+
+
+def height_for(levels: int) -> float:
+    """Height of axes in which every one of so many levels has a line."""
+    return float(np.clip(1.3 + levels * (SMALL + 3.0) / _POINTS, 2.0, 60.0))
 
 
 def date_ticks(ax: "Axes", width: float) -> None:
@@ -188,13 +203,21 @@ def date_ticks(ax: "Axes", width: float) -> None:
 
 def with_rows(levels: Iterable[object], rows: Iterable[int]) -> list[str]:
     """Return labels that also tell how many rows a level has."""
-    return [f"{shorten(level, 12)} ({number})" for level, number in zip(levels, rows, strict=True)]
+    ends = [f" ({number})" for number in rows]
+    return [shorten(level, 16 - len(end)) + end for level, end in zip(levels, ends, strict=True)]
+
+
+def share_scale(low: FloatArray, high: FloatArray) -> bool:
+    """Tell whether panels can share a scale: less than a quarter of them would be flat."""
+    whole = float(np.max(high) - np.min(low))
+    return bool(np.mean((high - low) > _FLAT * whole) > 0.75) or whole == 0
 
 
 def shorten(label: object, longest: int) -> str:
-    """Return a label of bounded length."""
+    """Return a label of bounded length: its start and its end, which may tell it from others."""
     text = str(label)
-    return text if len(text) <= longest else text[: longest - 1] + "…"
+    end = longest // 3
+    return text if len(text) <= longest else text[: longest - 1 - end] + "…" + text[-end:]
 
 
 def limits(near: FloatArray, far: FloatArray) -> tuple[float, float]:

@@ -36,7 +36,8 @@ def plot(
     chosen = layout.choose_effects(effects, design.grouping(group).effects, group)
     data = numbers(trees, design, group, prob)
     data = data[data["effect"].isin(chosen)].reset_index(drop=True)
-    size = figsize or (layout.WIDTH, 2.6 * len(chosen) + 1.8)
+    width = layout.width_for(len(data) // len(chosen))
+    size = figsize or (width, 2.6 * len(chosen) + 1.8)
     heights = [*[2.6] * len(chosen), 1.0]
     axes = layout.panels(len(chosen) + 1, 1, size, height_ratios=heights)
     for panel, effect in zip(axes, chosen, strict=False):

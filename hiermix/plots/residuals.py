@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hiermix import kinds
 from hiermix.design import Design
 from hiermix.families import Family, needs_numbers
 from hiermix.plots import layout
@@ -66,7 +67,7 @@ def numbers(seen: Replicates, against: str | None, prob: float) -> pd.DataFrame:
     low, expected, high = np.quantile(own, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=1)
     x = seen.mean[:, -1]
     if against is not None:
-        x = layout.drawable(seen.design.frame[against]).to_numpy()
+        x = layout.drawable(kinds.stored(seen.design.column(against))).to_numpy()
     return pd.DataFrame({
         "x": x, "residual": residual[:, -1], "sorted": np.median(np.sort(residual, axis=0), axis=1),
         "expected": expected, "low": low, "high": high,
@@ -83,6 +84,8 @@ def _along(ax: "Axes", data: pd.DataFrame, against: str | None) -> None:
         trend = running_mean(data["x"].to_numpy(), data["residual"].to_numpy())
         ax.errorbar(trend[:, 0], trend[:, 1], 2 * trend[:, 2], color=ORANGE, fmt="o-", markersize=4,
                     linewidth=1.2, label="mean of neighbours ± 2 se")  # fmt: skip
+    elif data["x"].dtype.kind == "M":
+        layout.date_ticks(ax, layout.inches(ax))
     layout.name_axes(ax, "mean in that draw" if against is None else against, "residual / sd")
 
 

@@ -45,7 +45,8 @@ def plot(
         ax = layout.axes(ax, figsize or (6.5, 5.6))
         _plane(ax, data, chosen, group, _center_and_covariance(draws, tree, group, chosen))
         return Plot(layout.figure_of(ax), data)
-    panels = layout.stack(ax, len(chosen), figsize)
+    width = layout.width_for(len(data) // len(chosen))
+    panels = layout.stack(ax, len(chosen), figsize, width=width)
     for panel, effect in zip(panels, chosen, strict=True):
         _line_up(panel, data[data["effect"] == effect], group, effect, prob)
     layout.legend_below(panels[-1], 5)
