@@ -111,7 +111,7 @@ def integrated(
     keep = ("b", "sd", "L", "sigma")
     ready = Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
     own = [(each, table[each.name]) for each in families.find("gaussian").own]
-    hyper = Hyper(own, priors.sd, priors.b, gram.b_hat)
+    hyper = Hyper(own, priors.sd, priors.b, gram.b_hat, [(gram, priors.blocks)])
     return ready if prior_only else replace(ready, guesses=guesses.around(_center(data), hyper))
 
 
@@ -176,6 +176,7 @@ def sampled(
         stan_data.sd_priors(design.groupings, table),
         stan_data.b_priors(design, table),
         tuning.least_squares,
+        [(fit.gram, problem.priors[name].blocks) for name, fit in fitted.fits.items()],
     )
     return replace(ready, guesses=guesses.around(_center(data), hyper, problem, fitted))
 

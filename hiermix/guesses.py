@@ -1,9 +1,9 @@
 """Other places where a mode may be than the one that the quick fit found.
 
-Spreads small and large, the family's own parameters likewise, draws from the priors of all of
-them, coefficients with their priors left out; and, where the density of some row isn't concave,
-coefficients and effects that go through a few rows of each level picked at random, as robust
-regression does (elemental sets; Rousseeuw, 1984).
+Spreads small and large, and as each level's own least squares have them; the family's own
+parameters likewise; draws from the priors of all of them; coefficients with their priors left out;
+and, where the density of some row isn't concave, coefficients and effects that go through a few
+rows of each level picked at random, as robust regression does (elemental sets; Rousseeuw, 1984).
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,10 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.families import OwnParameter
+from hiermix.gram import Gram
 from hiermix.penalised import Penalised, population, share
 from hiermix.points import Point
 from hiermix.priors import Prior
 from hiermix.problem import Problem
+from hiermix.standardise import pairs, unconstrained
 from hiermix.typing import FloatArray, IntArray
 
 _SMALL, _LARGE = -3.0, 1.5
@@ -24,6 +26,8 @@ _SMALL, _LARGE = -3.0, 1.5
 _APART = 2.0
 """Likewise, both ways, of the family's own parameters."""
 _DRAWN, _ELEMENTAL = 3, 12
+_TOLD = 1e-10
+"""Least eigenvalue of the rows of a level, in units of their size, that tells its effects."""
 _MOST_ALONE = 6
 """Sds up to which each is made small while the others are kept."""
 
@@ -37,6 +41,8 @@ class Hyper:
     b: Sequence[Prior]
     least_squares: FloatArray
     """(P,) coefficients without their priors."""
+    levels: Sequence[tuple[Gram, Sequence[int]]]
+    """Statistics and blocks of each factor."""
 
 
 def around(
@@ -54,6 +60,7 @@ def hyper(at: Point, model: Hyper) -> Iterator[Point]:
     if E:
         yield replace(at, log_sd=at.log_sd + _SMALL)
         yield replace(at, log_sd=at.log_sd + _LARGE)
+        yield _of_each_level(at, model)
     for step in np.eye(E) if 1 < E <= _MOST_ALONE else ():
         yield replace(at, log_sd=at.log_sd + _SMALL * step)
     if all(own.transform != "gaps" for own, _ in model.own):
@@ -64,6 +71,35 @@ def hyper(at: Point, model: Hyper) -> Iterator[Point]:
     if any(prior.distribution != "normal" for prior in model.b):
         yield replace(at, b=model.least_squares)
         yield replace(at, b=np.array([prior.location for prior in model.b]))
+
+
+def _of_each_level(at: Point, model: Hyper) -> Point:
+    """Return the sds and correlations of each level's own least squares."""
+    log_sd, cor = [], []
+    Es = np.cumsum([0, *(gram.Q for gram, _ in model.levels)])
+    Cs = np.cumsum([0, *(pairs(blocks) for _, blocks in model.levels)])
+    for i, (gram, blocks) in enumerate(model.levels):
+        own = _least_squares(gram)
+        if len(own) <= gram.Q:
+            log_sd.append(at.log_sd[Es[i] : Es[i + 1]])
+            cor.append(at.cor[Cs[i] : Cs[i + 1]])
+            continue
+        sd = np.maximum(own.std(axis=0), 1e-300)
+        log_sd.append(np.log(sd))
+        scaled = (own - own.mean(axis=0)) / sd
+        cor.append(unconstrained(scaled.T @ scaled / len(own), blocks))
+    return replace(at, log_sd=np.concatenate(log_sd), cor=np.concatenate(cor))
+
+
+def _least_squares(gram: Gram) -> FloatArray:
+    """Effects (levels, Q) by least squares, of the levels whose rows tell them all."""
+    size = np.sqrt(np.einsum("jqq->jq", gram.ZtZ))
+    told = (size > 0).all(axis=1)
+    size, ZtZ = size[told], gram.ZtZ[told]
+    scaled = ZtZ / (size[:, :, None] * size[:, None, :])
+    full = np.linalg.eigvalsh(scaled)[:, 0] > _TOLD if gram.Q and told.any() else np.zeros(0, bool)
+    right = gram.ZtR[told][full, :, :1] / size[full][:, :, None]
+    return np.asarray(np.linalg.solve(scaled[full], right)[:, :, 0] / size[full])
 
 
 def _drawn(at: Point, model: Hyper) -> Iterator[Point]:

@@ -133,6 +133,22 @@ def block_cholesky(raw: FloatArray, blocks: Sequence[int]) -> tuple[FloatArray, 
     return L, log_jacobian
 
 
+def unconstrained(R: FloatArray, blocks: Sequence[int]) -> FloatArray:
+    """Undo `block_cholesky`, from correlations, which may be very nearly one."""
+    found, q = [], 0
+    for size in blocks:
+        part = R[q : q + size, q : q + size]
+        L = np.linalg.cholesky(part + 1e-13 * np.eye(size))
+        for i in range(1, size):
+            left = 1.0
+            for j in range(i):
+                partial = np.clip(L[i, j] / np.sqrt(left), -1 + 1e-13, 1 - 1e-13)
+                found.append(float(np.arctanh(partial)))
+                left = max(left * (1 - partial**2), 1e-26)
+        q += size
+    return np.array(found)
+
+
 def pairs(blocks: Sequence[int]) -> int:
     """Return the number of correlations in blocks of these sizes."""
     return sum(size * (size - 1) // 2 for size in blocks)

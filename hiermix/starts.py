@@ -14,6 +14,7 @@ import numpy as np
 from hiermix.assemble import Assembled
 from hiermix.engines import embedded
 from hiermix.points import Chart, Point
+from hiermix.standardise import mode as newton
 from hiermix.typing import FloatArray, IntArray
 
 type Density = Callable[[FloatArray], tuple[float, FloatArray]]
@@ -194,7 +195,16 @@ class _Posterior:
             before, at = at, self._highest(at, every, self._tilt(at))
             if np.abs(at - before)[: self.chart.D].max(initial=0.0) < _SETTLED:
                 break
-        return at
+        return at if self.chart.K else self._by_newton(at)
+
+    def _by_newton(self, at: FloatArray) -> FloatArray:
+        """Climb on with all curvatures at hand: few coordinates, but maybe on a knife's edge."""
+        with np.errstate(all="ignore"):
+            try:
+                top, _ = newton(self.density, at, np.full(len(at), 0.1))
+            except np.linalg.LinAlgError:
+                return at
+        return top if self.density(top)[0] > self.density(at)[0] else at
 
     def joined(self, one: FloatArray, other: FloatArray) -> bool:
         """Say whether the log density hardly falls on the way from one point to the other."""

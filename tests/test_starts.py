@@ -86,6 +86,25 @@ def test_a_prior_with_a_spike_has_a_mode_of_its_own() -> None:
     np.testing.assert_allclose(found, [0, 5], atol=0.5)
 
 
+def test_a_mode_on_a_knifes_edge_is_found_and_is_the_better_one() -> None:
+    """Slopes differ over calendar years, and the prior that is written holds at the year zero.
+
+    Of lines through each group the residual sd is about one; of one slope for all it is twice that.
+    """
+    rng = np.random.default_rng(10)
+    g = np.repeat(np.arange(6), 12)
+    x = np.tile(np.arange(12) - 5.5, 6)
+    slopes = np.array([-0.5, -0.2, 0.1, 0.5, 0.8, 1.1])
+    y = 20 + slopes[g] * x + rng.normal(0, 1, 72)
+    data = pd.DataFrame({"y": y, "year": 2010.5 + x, "g": g})
+    left = [np.polyfit(x[g == j], y[g == j], 1, full=True)[1][0] for j in range(6)]
+    priors = {"sd[g, Intercept]": "student_t(3, 0, 8)"}
+    ready, modes = hm.Model("y ~ year + (1 + year | g)", data, priors=priors)._started
+    point = Chart(ready.data).point(modes[0].at)
+    assert np.exp(point.own[0]) == pytest.approx(np.sqrt(sum(left) / 60), rel=0.1)
+    assert np.exp(point.log_sd[1]) > 0.2
+
+
 # Starts ------------------------------------------------------------------------------------------
 
 
