@@ -71,10 +71,15 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def quoted(item: object) -> str:
+    """Return a value as its user would write it: numpy's own numbers are plain numbers."""
+    return repr(item.item() if isinstance(item, np.number | np.bool_ | np.str_) else item)
+
+
 def first_three(items: Iterable[object]) -> str:
     """Return up to three items, quoted if text, with ``...`` where more follow."""
     shown = list(items)
-    return ", ".join(repr(item) for item in shown[:3]) + (", ..." if len(shown) > 3 else "")
+    return ", ".join(quoted(item) for item in shown[:3]) + (", ..." if len(shown) > 3 else "")
 
 
 def at_rows(positions: Sequence[int] | np.ndarray, index: pd.Index | None = None) -> str:
@@ -88,7 +93,7 @@ def at_rows(positions: Sequence[int] | np.ndarray, index: pd.Index | None = None
     if index is not None:
         labels = [index[position] for position in some]
         if labels != some:
-            text += f"; index {', '.join(repr(label) for label in labels)}{more}"
+            text += f"; index {', '.join(map(quoted, labels))}{more}"
     return f"({'row' if len(positions) == 1 else 'rows'} {text})"
 
 

@@ -802,3 +802,27 @@ def test_good_input_is_silent() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         design("y ~ x * treat + poly(x, 3) + (1 + x | g)".replace("x * treat", "treat"), frame())
+
+
+NUMBERS = {
+    "unseen groups": (lambda f: f.predict(f.design.frame.head(2).assign(g=[98, 99])), "98, 99"),
+    "unseen level": (
+        lambda f: f.predict(f.design.frame.head(1).assign(k=np.array([67]))), "67",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", NUMBERS)
+def test_numbers_in_messages_are_plain(case: str) -> None:
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"y": rng.normal(size=40), "g": np.arange(40) % 8, "k": np.arange(40) % 3})
+    from hiermix import Model
+
+    fit = Model("y ~ C(k) + (1 | g)", data).fit(
+        draws=10, warmup=50, chains=1, seed=1, progress=False
+    )
+    provoke, shown = NUMBERS[case]
+    with pytest.raises(DataError) as caught:
+        provoke(fit)
+    assert shown in str(caught.value)
+    assert "np." not in str(caught.value)
