@@ -214,7 +214,10 @@ class _Restricted:
 
     def value_and_gradient(self, phi: FloatArray) -> tuple[float, FloatArray]:
         """Log density and gradient; the group sums analytic, small matrices by differences."""
-        s, w = self._solve(phi), self.within
+        try:
+            s, w = self._solve(phi), self.within
+        except np.linalg.LinAlgError:  # correlations that round to one: out of reach
+            return -np.inf, np.zeros(len(phi))
         one_d = np.concatenate([[1.0], s.d])
         off = s.d - self.location
         degrees = w.n - float(w.groups.sum()) * w.Q

@@ -48,3 +48,18 @@ def test_density_has_no_units(name: str, family: str, column: str, unit: float) 
     # hundredth of an sd at which the search for the coordinates ends.
     np.testing.assert_allclose(found - found[0], value - value[0], rtol=0, atol=0.1)
     np.testing.assert_allclose(slope, gradient, rtol=0, atol=0.02 * np.abs(gradient).max())
+
+
+@pytest.mark.parametrize("effects", ["integrated", "sampled"])
+def test_a_prior_of_any_width_is_taken(effects: str) -> None:
+    """Sds that a prior holds at zero leave least squares; 300 effective draws and 0.4 errors."""
+    data = frame()
+    priors = {"sd": "normal(0, 1e-9)"}
+    model = hm.Model("y ~ x + (x | g)", data, priors=priors, effects=effects)
+    posterior = model.fit(seed=1, chains=2, draws=300).data.posterior
+    X = np.column_stack([np.ones(len(data)), data["x"]])
+    b, rss, *_ = np.linalg.lstsq(X, data["y"])
+    error = np.sqrt(rss[0] / (len(data) - 2) * np.linalg.inv(X.T @ X)[1, 1])
+    assert float(posterior["sd_g"].max()) < 1e-7
+    assert abs(float(posterior["b"].mean()) - b[1]) < 0.4 * error
+    assert float(posterior["b"].std()) == pytest.approx(error, rel=0.2)
