@@ -17,6 +17,9 @@ from hiermix.priors import Prior
 from hiermix.typing import FloatArray
 from hiermix.within import Within, quadratic
 
+_LARGEST_LOG = 340.0
+"""Of a scale whose square is a number."""
+
 
 @dataclass(frozen=True)
 class Coordinates:
@@ -214,10 +217,13 @@ class _Restricted:
 
     def value_and_gradient(self, phi: FloatArray) -> tuple[float, FloatArray]:
         """Log density and gradient; the group sums analytic, small matrices by differences."""
+        nowhere = -np.inf, np.zeros(len(phi))
+        if np.abs(phi).max(initial=0.0) > _LARGEST_LOG:
+            return nowhere
         try:
             s, w = self._solve(phi), self.within
-        except np.linalg.LinAlgError:  # correlations that round to one: out of reach
-            return -np.inf, np.zeros(len(phi))
+        except np.linalg.LinAlgError:  # correlations that round to one
+            return nowhere
         one_d = np.concatenate([[1.0], s.d])
         off = s.d - self.location
         degrees = w.n - float(w.groups.sum()) * w.Q
