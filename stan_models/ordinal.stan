@@ -60,9 +60,8 @@ model {
     }
   }
   // The priors of the thresholds take the place of the intercept's.
-  for (c in 1:(C - 1)) {
-    target += coded_lpdf(threshold[c] | threshold_prior, threshold_par);
-  }
+  target += coded_prior(threshold, rep_array(threshold_prior, C - 1),
+                        rep_matrix(threshold_par, C - 1));
   target += sum(segment(theta, P + 1, C - 2));
   target += coded_prior(tail(b, P - 1), tail(b_prior, P - 1),
                         b_par[2:P]);

@@ -21,10 +21,21 @@
     return beta_lpdf(x | par[1], par[2]);
   }
 
-  /** Sum of coded log densities, one prior (row of par) an element of x. */
+  /**
+   * Sum of coded log densities, one prior (row of par) an element of x. The
+   * usual ones, all normal or all Student t, at once.
+   */
   real coded_prior(vector x, array[] int code, matrix par) {
     real lp = 0;
-    for (i in 1:size(x)) lp += coded_lpdf(x[i] | code[i], par[i]);
+    int same = size(x) ? code[1] : 0;
+    for (c in code) if (c != same) same = 0;
+    if (same == 1) {
+      lp = normal_lpdf(x | par[, 1], par[, 2]) - sum(par[, 4]);
+    } else if (same == 2) {
+      lp = student_t_lpdf(x | par[, 3], par[, 1], par[, 2]) - sum(par[, 4]);
+    } else {
+      for (i in 1:size(x)) lp += coded_lpdf(x[i] | code[i], par[i]);
+    }
     return lp;
   }
 
