@@ -32,7 +32,7 @@ from hiermix import (
 from hiermix import draws as trees
 from hiermix.assemble import Assembled
 from hiermix.design import Design, build
-from hiermix.engines import Engine, Samples, Settings, choose
+from hiermix.engines import Engine, Samples, Settings, choose, gradients
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.fit import Fit
 from hiermix.formula import Group, parse
@@ -145,7 +145,11 @@ class Model:
 
     @cached_property
     def _started(self) -> Started:
-        return starts.start(partial(self._assemble, prior_only=False))
+        return self._start(prior_only=False)
+
+    def _start(self, *, prior_only: bool) -> Started:
+        search = partial(starts.start, partial(self._assemble, prior_only=prior_only))
+        return gradients.where_they_work(search)
 
     def _assemble(self, near: Point | None, *, prior_only: bool) -> Assembled:
         design = origins.centred(self.design, self.origins)
@@ -227,10 +231,9 @@ class Model:
             progress=progress,
         )  # fmt: skip
         start = time.perf_counter()
-        started = (
-            starts.start(partial(self._assemble, prior_only=True)) if prior_only else self._started
-        )
-        ready, inits = started.ready, starts.inits(started, chains, settings.seed)
+        started = self._start(prior_only=True) if prior_only else self._started
+        ready = started.ready
+        inits = gradients.where_they_work(partial(starts.inits, started, chains, settings.seed))
         runner = choose(engine, ready.program) if isinstance(engine, str) else engine
         prepared = time.perf_counter()
         samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)

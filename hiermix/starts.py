@@ -25,7 +25,9 @@ _PLAUSIBLE, _KNOWN = 7.0, 25.0
 it as in the best; up to the second, the last chain does, so that R-hat shows what there is."""
 _DIP = 1.0
 """Fall of the log density between two points that makes them belong to two modes."""
-_OVERDISPERSED, _DF = 2.0, 5.0
+_OVERDISPERSED, _DF, _TAIL = 2.0, 5.0, 2.0
+"""Sds that chains start wide, at least; degrees of freedom; how much further the tail may take one:
+from very far out a chain may not find its way back in any warmup."""
 _WIDEST = 3.0
 """Sds in the program's coordinates, beyond which a flat direction counts as no wider."""
 _FAR = 4.0
@@ -137,7 +139,7 @@ def inits(started: Started, chains: int, seed: int) -> FloatArray:
         return rng.standard_normal((chains, size))
     points = []
     for mode in _shared_out(modes, chains):
-        width = _OVERDISPERSED * np.sqrt(_DF / rng.chisquare(_DF))
+        width = _OVERDISPERSED * np.clip(np.sqrt(_DF / rng.chisquare(_DF)), 1.0, _TAIL)
         points.append(_accepted(density, mode, mode.draw(rng, width)))
     return np.array(points)
 

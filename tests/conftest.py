@@ -14,5 +14,6 @@ settings.register_profile("quick", max_examples=50, deadline=None, derandomize=T
 settings.register_profile("thorough", max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
-# A shell that starts the suite in the background has it ignore the interrupts that some tests send.
+# A shell that starts the suite in the background has it ignore the signals that some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)

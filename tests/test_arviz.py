@@ -164,6 +164,7 @@ def test_likelihood_and_prior_make_the_density_that_was_sampled(family: str) -> 
 
 JACOBIANS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "log": np.log,
+    "log_above_one": lambda nu: np.log(nu - 1),
     "logit": lambda p: np.log(p) + np.log1p(-p),
     "gaps": lambda cut: np.log(np.diff(cut, axis=-1)).sum(axis=-1),
 }
