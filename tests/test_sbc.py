@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from hiermix import programs
@@ -17,15 +16,14 @@ sys.path.insert(0, str(SBC))
 
 import simulate  # noqa: E402
 
-STORED = simulate.REPLICATES
-TABLE = pd.concat(
-    [simulate.summarise(name, simulate.stored(name)) for name in simulate.CASES], ignore_index=True
-)
+TABLE = simulate.table()
 
 
 def test_every_program_is_calibrated() -> None:
     assert {name.split(" (")[0] for name in simulate.CASES} == set(programs.names())
-    assert (TABLE["replicates"] >= STORED).all()
+    wanted = TABLE["scene"].map({name: scene.replicates for name, scene in simulate.SCENES.items()})
+    assert (TABLE["replicates"] >= wanted).all()
+    assert set(TABLE["scene"]) == set(simulate.SCENES)
 
 
 def test_stored_ranks_are_uniform() -> None:
@@ -37,9 +35,10 @@ def test_stored_ranks_are_uniform() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("scene", simulate.SCENES)
 @pytest.mark.parametrize("name", simulate.CASES)
-def test_fresh_ranks_are_uniform(name: str) -> None:
-    found = simulate.calibrate(name, range(10_000, 10_025))
+def test_fresh_ranks_are_uniform(name: str, scene: str) -> None:
+    found = simulate.calibrate(name, scene, range(10_000, 10_025))
     for quantity in found.columns.drop("replicate"):
         off = (found[quantity].mean() / simulate.DRAWS - 0.5) / np.sqrt(1 / 12 / len(found))
         assert abs(off) < 4.5, quantity

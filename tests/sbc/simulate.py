@@ -7,9 +7,8 @@ adds the replicates that are missing to the files beside it, one a program.
 """
 
 import os
-import sys
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,10 @@ if TYPE_CHECKING:
     import xarray as xr
 
 HERE = Path(__file__).parent
-REPLICATES = 200
 DRAWS = 99
 THIN = 4
 BATCH = 25
-ROWS, LEVELS = 60, 8
+ROWS = 60
 FORMULA = "y ~ x + (1 + x | g)"
 PRIORS = {
     "Intercept": "normal(0.4, 0.7)",
@@ -73,6 +71,26 @@ def mixed(rng: Rng, mu: Array, shape: float) -> Array:
 
 
 @dataclass(frozen=True)
+class Scene:
+    """What the rows of a replicate look like."""
+
+    replicates: int
+    middle: float
+    """Of x, whose sd is 1."""
+    levels: int
+    crossed: int = 0
+    """Levels of a second factor, where the program takes one."""
+
+
+SCENES = {
+    "": Scene(200, 1.0, 8),
+    # The priors of the bar hold at the mean of x, as default ones do.
+    "far": Scene(50, 30.0, 8),
+    "few": Scene(50, 1.0, 3, 4),
+}
+
+
+@dataclass(frozen=True)
 class Case:
     """A family, its own parameters' priors as text and generator, and its rows."""
 
@@ -84,6 +102,11 @@ class Case:
     formula: str = FORMULA
     categories: tuple[str, ...] = ("",)
     """Those that have a linear predictor, where not all rows share one."""
+
+    @property
+    def integrated(self) -> bool:
+        """Whether group effects are integrated out, of one factor."""
+        return self.family == "gaussian" and "effects" not in self.options
 
 
 def y(function: Callable[..., Array]) -> Callable[..., dict[str, Array]]:
@@ -222,27 +245,34 @@ class Truth:
     own: dict[str, Any]
 
 
-def simulate(case: Case, rng: Rng) -> Truth:
+def simulate(case: Case, scene: Scene, rng: Rng) -> Truth:
     """Draw parameters and rows; again where the rows have not every category."""
     categories = {"ordinal": 4, "categorical": 3}.get(case.family, 0)
     while True:
-        truth = _simulate(case, rng)
+        truth = _simulate(case, scene, rng)
         if truth.data["y"].nunique() >= categories:
             return truth
 
 
-def _simulate(case: Case, rng: Rng) -> Truth:
-    x, g = rng.normal(1, 1, ROWS), np.arange(ROWS) % LEVELS
+def _simulate(case: Case, scene: Scene, rng: Rng) -> Truth:
+    x, g = rng.normal(scene.middle, 1, ROWS), np.arange(ROWS) % scene.levels
     size = rng.integers(1, 8, ROWS)
+    h = rng.permutation(np.arange(ROWS) % max(scene.crossed, 1))
+    crossed = scene.crossed if not case.integrated else 0
     values: dict[str, float] = {}
     etas = []
     for category in case.categories:
-        mine, eta = _linear(case, rng, x, g)
+        mine, eta = _linear(case, scene, rng, x, g)
+        if crossed:
+            mine["sd of h"] = rng.exponential(1 / 2.5)
+            r = rng.normal(0, mine["sd of h"], crossed)
+            mine["effect of h"] = r[0]
+            eta = eta + r[h]
         values |= {f"{name} {category}".strip(): value for name, value in mine.items()}
         etas.append(eta)
     eta = etas[0] if len(etas) == 1 else np.column_stack(etas)
     own = {name: draw(rng) for name, (_, draw) in case.own.items()}
-    data = pd.DataFrame({"x": x, "g": g, "size": size})
+    data = pd.DataFrame({"x": x, "g": g, "size": size, "h": h})
     for name, column in case.rows(rng, eta, size, **own).items():
         data[name] = column
     for name, value in own.items():
@@ -251,18 +281,21 @@ def _simulate(case: Case, rng: Rng) -> Truth:
     return Truth(values, data, eta, own)
 
 
-def _linear(case: Case, rng: Rng, x: Array, g: Array) -> tuple[dict[str, float], Array]:
-    """Parameters of a linear predictor, and its rows."""
+def _linear(
+    case: Case, scene: Scene, rng: Rng, x: Array, g: Array
+) -> tuple[dict[str, float], Array]:
+    """Parameters of a linear predictor, and its rows; those of a bar at the origin of the scene."""
     slope = "x | g" in case.formula
     # Intercept and thresholds are those at the mean of x.
     intercept, b = rng.normal(0.4, 0.7), rng.normal(0, 0.7)
     sd = rng.exponential(1 / 2.5, 2)
     # LKJ(2) of two effects: (cor + 1) / 2 is beta(2, 2).
     cor = 2 * rng.beta(2, 2) - 1
-    z = rng.normal(size=(LEVELS, 2))
+    z = rng.normal(size=(scene.levels, 2))
+    from_origin = x - _origin(scene, x)
     r = np.column_stack([sd[0] * z[:, 0], sd[1] * (cor * z[:, 0] + np.sqrt(1 - cor**2) * z[:, 1])])
     base = 0.0 if case.family == "ordinal" else intercept
-    eta = base + b * (x - x.mean()) + r[g, 0] + (r[g, 1] * x if slope else 0.0)
+    eta = base + b * (x - x.mean()) + r[g, 0] + (r[g, 1] * from_origin if slope else 0.0)
     values = {"b": b, "sd": sd[0], "effect": r[0, 0]}
     if case.family != "ordinal":
         values["Intercept"] = intercept - b * x.mean()
@@ -271,37 +304,46 @@ def _linear(case: Case, rng: Rng, x: Array, g: Array) -> tuple[dict[str, float],
     return values, eta
 
 
-def ranks(name: str, replicate: int) -> dict[str, int]:
+def _origin(scene: Scene, x: Array) -> float:
+    """Where the priors of sds and correlations hold."""
+    return float(x.mean()) if scene is SCENES["far"] else 0.0
+
+
+def ranks(name: str, scene: Scene, replicate: int) -> dict[str, int]:
     """Rank of every true value among the draws of one fit."""
     case = CASES[name]
-    rng = np.random.default_rng([list(CASES).index(name), replicate])
-    truth = simulate(case, rng)
+    place = list(SCENES.values()).index(scene)
+    rng = np.random.default_rng([list(CASES).index(name), replicate, *([place] if place else [])])
+    truth = simulate(case, scene, rng)
     intercept = {} if case.family == "ordinal" else {"Intercept": PRIORS["Intercept"]}
     cor = {"cor": PRIORS["cor"]} if "x | g" in case.formula else {}
     priors = {"b": PRIORS["b"], "sd": PRIORS["sd"]} | intercept | cor
     priors |= {each: text for each, (text, _) in case.own.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        crossed = " + (1 | h)" * ("sd of h" in " ".join(truth.true))
         model = hm.Model(
-            case.formula, truth.data, family=case.family, priors=priors, **case.options
+            case.formula + crossed, truth.data, family=case.family, priors=priors, **case.options
         )
+        if "x | g" in case.formula:
+            model.origins = model.origins | {"g": np.array([0, _origin(scene, truth.data["x"])])}
         fit = model.fit(
             seed=replicate, chains=1, warmup=300, draws=DRAWS * THIN, engine="embedded", cores=1,
             progress=False, adapt_delta=0.9,
         )  # fmt: skip
-    found = _draws(fit, case, truth)
+    found = _draws(fit, case, truth, model.origins["g"][-1] if "x | g" in case.formula else 0.0)
     return {
         key: int(np.sum(found[key][THIN - 1 :: THIN] < value))
         for key, value in (truth.true | {"log likelihood": found.pop("true")[0]}).items()
     }
 
 
-def _draws(fit: hm.Fit, case: Case, truth: Truth) -> dict[str, Array]:
+def _draws(fit: hm.Fit, case: Case, truth: Truth, origin: float) -> dict[str, Array]:
     posterior = fit.data.posterior.to_dataset().isel(chain=0)
     found = {}
     for category in case.categories:
         part = posterior.sel(category=category) if category else posterior
-        mine = _of_one(part)
+        mine = _of_one(part, origin)
         found |= {f"{name} {category}".strip(): values for name, values in mine.items()}
     for name in truth.own:
         values = posterior[name].to_numpy()
@@ -309,17 +351,35 @@ def _draws(fit: hm.Fit, case: Case, truth: Truth) -> dict[str, Array]:
     return found | log_likelihoods(fit, case, truth)
 
 
-def _of_one(posterior: "xr.Dataset") -> dict[str, Array]:
-    """Draws of the parameters of one linear predictor."""
+def _of_one(posterior: "xr.Dataset", origin: float) -> dict[str, Array]:
+    """Draws of the parameters of one linear predictor; of sds and effects at the origin."""
     found = {"b": posterior["b"].to_numpy()[:, 0], "sd": posterior["sd_g"].to_numpy()[:, 0]}
     r = posterior["r_g"].sel(g=0).to_numpy()
     found["effect"] = r[:, 0]
+    if "sd_h" in posterior:
+        found["sd of h"] = posterior["sd_h"].to_numpy()[:, 0]
+        found["effect of h"] = posterior["r_h"].sel(h=0).to_numpy()[:, 0]
     if "Intercept" in posterior:
         found["Intercept"] = posterior["Intercept"].to_numpy()
     if "cor_g" in posterior:
         found |= {"sd of x": posterior["sd_g"].to_numpy()[:, 1], "effect of x": r[:, 1],
                   "cor": posterior["cor_g"].to_numpy()[:, 0]}  # fmt: skip
+        if origin:
+            found |= _moved(found, origin)
     return found
+
+
+def _moved(at_zero: Mapping[str, Array], origin: float) -> dict[str, Array]:
+    """Sd, correlation and effect of the intercept at the origin, from those at zero."""
+    sd, slope = at_zero["sd"], at_zero["sd of x"]
+    covariance = at_zero["cor"] * sd * slope + origin * slope**2
+    variance = sd**2 + 2 * origin * at_zero["cor"] * sd * slope + (origin * slope) ** 2
+    moved = np.sqrt(np.maximum(variance, 0.0))
+    return {
+        "sd": moved,
+        "cor": covariance / np.maximum(moved * slope, 1e-300),
+        "effect": at_zero["effect"] + origin * at_zero["effect of x"],
+    }
 
 
 def log_likelihoods(fit: hm.Fit, case: Case, truth: Truth) -> dict[str, Array]:
@@ -344,28 +404,31 @@ def log_likelihoods(fit: hm.Fit, case: Case, truth: Truth) -> dict[str, Array]:
 def _linear_predictor(posterior: "xr.Dataset", data: pd.DataFrame) -> Array:
     r, x = posterior["r_g"].to_numpy()[:, data["g"].to_numpy()], data["x"].to_numpy()
     eta: Array = posterior["b"].to_numpy() * x + r[..., 0]
+    if "r_h" in posterior:
+        eta = eta + posterior["r_h"].to_numpy()[:, data["h"].to_numpy(), 0]
     if "Intercept" in posterior:
         eta = eta + posterior["Intercept"].to_numpy()[:, None]
     return eta + r[..., 1] * x if r.shape[2] > 1 else eta
 
 
-def calibrate(name: str, replicates: Iterable[int]) -> pd.DataFrame:
+def calibrate(name: str, scene: str, replicates: Iterable[int]) -> pd.DataFrame:
     """Ranks of replicates, one row each."""
-    rows = [{"replicate": each, **ranks(name, each)} for each in replicates]
+    rows = [{"replicate": each, **ranks(name, SCENES[scene], each)} for each in replicates]
     return pd.DataFrame(rows)
 
 
-def file_of(name: str) -> Path:
+def file_of(name: str, scene: str) -> Path:
     """Return where the ranks of a program are stored."""
-    return HERE / f"{name.replace(' (', '_').removesuffix(')')}.csv"
+    return HERE / scene / f"{name.replace(' (', '_').removesuffix(')')}.csv"
 
 
-def stored(name: str) -> pd.DataFrame:
+def stored(name: str, scene: str) -> pd.DataFrame:
     """Ranks found so far."""
-    return pd.read_csv(file_of(name)) if file_of(name).exists() else pd.DataFrame({"replicate": []})
+    file = file_of(name, scene)
+    return pd.read_csv(file) if file.exists() else pd.DataFrame({"replicate": []})
 
 
-def summarise(name: str, found: pd.DataFrame) -> pd.DataFrame:
+def summarise(name: str, scene: str, found: pd.DataFrame) -> pd.DataFrame:
     """Chi-squared test of uniform ranks in ten bins, for each quantity."""
     from scipy import stats
 
@@ -375,6 +438,7 @@ def summarise(name: str, found: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "program": name,
+                "scene": scene,
                 "quantity": quantity,
                 "replicates": len(found),
                 "mean rank": found[quantity].mean() / DRAWS,
@@ -384,26 +448,36 @@ def summarise(name: str, found: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def add(job: tuple[str, int, int]) -> str:
-    """Add the replicates that are not stored yet, from start up to end."""
-    name, start, end = job
-    kept = stored(name)
+def add(job: tuple[str, str, int]) -> str:
+    """Add the replicates that are not stored yet, from start up to the end of a batch."""
+    name, scene, start = job
+    kept = stored(name, scene)
+    end = min(start + BATCH, SCENES[scene].replicates)
     missing = sorted(set(range(start, end)) - set(kept["replicate"].astype(int)))
     if missing:
-        table = pd.concat([kept, calibrate(name, missing)]).astype(int)
-        table.sort_values("replicate").to_csv(file_of(name), index=False)
-    return name
+        table = pd.concat([kept, calibrate(name, scene, missing)]).astype(int)
+        file_of(name, scene).parent.mkdir(exist_ok=True)
+        table.sort_values("replicate").to_csv(file_of(name, scene), index=False)
+    return f"{name} {scene} {start}"
 
 
-def main(replicates: int) -> None:
-    """Calibrate every program, some replicates of each at a time, and print the table."""
+def table() -> pd.DataFrame:
+    """Tests of all stored ranks."""
+    found = [summarise(name, scene, stored(name, scene)) for scene in SCENES for name in CASES]
+    return pd.concat(found, ignore_index=True)
+
+
+def main() -> None:
+    """Calibrate every program in every scene, some replicates at a time; print the table."""
+    most = max(scene.replicates for scene in SCENES.values())
     with ProcessPoolExecutor(int(os.environ.get("PROCESSES", "2"))) as pool:
-        for start in range(0, replicates, BATCH):
-            jobs = [(name, start, min(start + BATCH, replicates)) for name in CASES]
-            for name in pool.map(add, jobs):
-                print(name, start, flush=True)
-    print(pd.concat([summarise(name, stored(name)) for name in CASES]).to_string(index=False))
+        for start in range(0, most, BATCH):
+            jobs = [(name, scene, start) for scene in SCENES for name in CASES
+                    if start < SCENES[scene].replicates]  # fmt: skip
+            for done in pool.map(add, jobs):
+                print(done, flush=True)
+    print(table().to_string(index=False))
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else REPLICATES)
+    main()
