@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pytest
 
 import hiermix as hm
@@ -52,6 +53,7 @@ def test_the_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     names: dict[str, object] = {"__name__": "docs"}
     for block in blocks(page):
         exec(compile(block, str(page), "exec"), names)
+    plt.close("all")  # ArviZ's figures, which a page leaves open
 
 
 @pytest.mark.parametrize("row", cells("formulas", "What is refused"), ids=lambda row: row[0])

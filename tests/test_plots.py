@@ -45,7 +45,6 @@ def simulated() -> hm.Fit:
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left_with_pyplot() -> Iterator[None]:
-    plt.close("all")  # what other files left open
     yield
     import matplotlib.pyplot as plt
 
