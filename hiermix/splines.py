@@ -58,13 +58,8 @@ def cr(
     """Return a natural cubic spline of x; centred: over the rows of the fit its mean is zero."""
     from formulaic.transforms import natural_cubic_spline
 
-    state = {} if _state is None else _state
-    _one_of("cr", df, knots)
-    _whole("cr", "df", df, 2)
-    _within("cr", x, extrapolation, state, lower_bound, upper_bound)
-    bounds = {"lower_bound": lower_bound, "upper_bound": upper_bound}
-    beyond = {"constraints": constraints, "extrapolation": extrapolation}
-    return natural_cubic_spline(x, df, knots, **bounds, **beyond, _state=state)
+    options = _cubic("cr", x, df, knots, lower_bound, upper_bound, extrapolation, _state)
+    return natural_cubic_spline(x, **options, constraints=constraints)
 
 
 def cc(
@@ -82,13 +77,29 @@ def cc(
     """Return a cyclic cubic spline of x, centred like `cr`: its ends meet."""
     from formulaic.transforms import cyclic_cubic_spline
 
-    state = {} if _state is None else _state
-    _one_of("cc", df, knots)
-    _whole("cc", "df", df, 2)
-    _within("cc", x, extrapolation, state, lower_bound, upper_bound)
-    bounds = {"lower_bound": lower_bound, "upper_bound": upper_bound}
-    beyond = {"constraints": constraints, "extrapolation": extrapolation}
-    return cyclic_cubic_spline(x, df, knots, **bounds, **beyond, _state=state)
+    options = _cubic("cc", x, df, knots, lower_bound, upper_bound, extrapolation, _state)
+    return cyclic_cubic_spline(x, **options, constraints=constraints)
+
+
+def _cubic(
+    name: str,
+    x: Any,
+    df: int | None,
+    knots: Numbers | None,
+    lower_bound: float | None,
+    upper_bound: float | None,
+    extrapolation: Outside,
+    state: State,
+) -> dict[str, Any]:
+    """Check what cubic splines are given, and return it as formulaic takes it."""
+    state = {} if state is None else state
+    _one_of(name, df, knots)
+    _whole(name, "df", df, 2)
+    _within(name, x, extrapolation, state, lower_bound, upper_bound)
+    return {
+        "df": df, "knots": knots, "lower_bound": lower_bound, "upper_bound": upper_bound,
+        "extrapolation": extrapolation, "_state": state,
+    }  # fmt: skip
 
 
 def _remembers(function: Any) -> None:

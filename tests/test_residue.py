@@ -7,15 +7,7 @@ import pandas as pd
 import pytest
 
 import hiermix as hm
-
-
-def twins() -> pd.DataFrame:
-    rng = np.random.default_rng(4)
-    number = np.repeat(np.arange(6), 5)
-    names = np.array(["Ames", "Bath", "Cork", "Dijon", "Ely", "Fano"])[::-1]
-    frame = pd.DataFrame({"number": number, "name": names[number], "x": rng.normal(size=30)})
-    return frame.assign(y=rng.normal(size=30), half=number % 3, u=rng.normal(size=6)[number])
-
+from test_partitions import twins
 
 EXACT = [
     ("y ~ x + (1 | number)", "gaussian", lambda d: d["u"], "one value in each of the 6 levels"),
