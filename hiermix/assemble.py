@@ -91,7 +91,10 @@ def integrated(
     """
     grouping = design.groupings[0] if design.groupings else None
     P, Q = len(design.terms), len(grouping.effects) if grouping else 0
-    factor, y = grouping.name if grouping else None, _response(design)
+    factor, y = (
+        grouping.name if grouping else None,
+        linear_scale.less_offset(linear_scale.response(design), design),
+    )
     gram = statistics(design, factor, y, design.weights)
     x_mean = gram.x_mean
     if prior_only:
@@ -119,11 +122,6 @@ def _center(data: StanData) -> Point:
     """Return the point that the quick fit found."""
     chart = Chart(data)
     return chart.point(np.zeros(chart.size))
-
-
-def _response(design: Design) -> FloatArray:
-    assert design.response is not None
-    return design.response if design.offset is None else design.response - design.offset
 
 
 def _hyperpriors(

@@ -18,24 +18,24 @@ _MOST_ROWS = 20_000
 
 def of_response(design: Design, link: str) -> tuple[float, float]:
     """Mean and sd of the response, less its offset."""
-    return _moments(_less_offset(response(design), design), weights(design))
+    return _moments(less_offset(response(design), design), weights(design))
 
 
 def of_log(design: Design, link: str) -> tuple[float, float]:
     """Mean and sd of the logarithm of the response, less its offset."""
-    return _moments(_less_offset(np.log(response(design)), design), weights(design))
+    return _moments(less_offset(np.log(response(design)), design), weights(design))
 
 
 def robust(design: Design, link: str) -> tuple[float, float]:
     """Median and median absolute deviation, scaled to the sd of a normal."""
-    y, w = _less_offset(response(design), design), weights(design)
+    y, w = less_offset(response(design), design), weights(design)
     location = _median(y, w)
     return location, 1.4826 * _median(np.abs(y - location), w) or _moments(y, w)[1]
 
 
 def of_mean(design: Design, link: str) -> tuple[float, float]:
     """Where expected and observed totals are equal; a spread of 1 is what a link makes of most."""
-    y, w, offset = response(design), weights(design), _offset(design)
+    y, w, offset = response(design), weights(design), offsets(design)
     trials = np.ones(len(y)) if design.trials is None else design.trials
     total = float(w @ y)
     if link == "log":
@@ -51,7 +51,7 @@ def of_mean(design: Design, link: str) -> tuple[float, float]:
 
 def of_times(design: Design, link: str) -> tuple[float, float]:
     """Of constant hazard: the time that was lived through for each event that was seen."""
-    w, offset = weights(design), _offset(design)
+    w, offset = weights(design), offsets(design)
     seen = w if design.censored is None else w * (design.censored == 0)
     lived = float(w @ (response(design) * np.exp(-offset)))
     return float(np.log(lived / max(float(seen.sum()), 0.5))), 1.0
@@ -86,15 +86,17 @@ def weights(design: Design) -> FloatArray:
     return design.weights
 
 
-# Pieces ------------------------------------------------------------------------------------------
-
-
-def _offset(design: Design) -> FloatArray:
+def offsets(design: Design) -> FloatArray:
+    """Return the offset of each row; zeros where there is none."""
     return np.zeros(design.rows) if design.offset is None else design.offset
 
 
-def _less_offset(y: FloatArray, design: Design) -> FloatArray:
+def less_offset(y: FloatArray, design: Design) -> FloatArray:
+    """Return values of the rows, less the offset if there is one."""
     return y if design.offset is None else y - design.offset
+
+
+# Pieces ------------------------------------------------------------------------------------------
 
 
 def _moments(y: FloatArray, w: FloatArray) -> tuple[float, float]:
@@ -132,7 +134,7 @@ def _positive(design: Design) -> tuple[FloatArray, FloatArray, FloatArray]:
     y, w = response(design), weights(design)
     rows = np.flatnonzero((y > 0) & (w > 0))
     rows = rows[:: max(1, len(rows) // _MOST_ROWS)]
-    return y[rows], w[rows], _offset(design)[rows]
+    return y[rows], w[rows], offsets(design)[rows]
 
 
 def _of_positive(design: Design, shape: float) -> tuple[float, float]:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hiermix import nested, own_parameters
+from hiermix import linear_scale, nested, own_parameters
 from hiermix.design import Design
 from hiermix.effects import Hyperdraws, mean_effects
 from hiermix.families import Family
@@ -88,7 +88,7 @@ def fit_prior(problem: Problem) -> Penalised:
 def fit(problem: Problem, near: Point | None = None) -> Penalised:
     """Fit the model, from where a mode is known if one is."""
     design = problem.design
-    offset = np.zeros(design.rows) if design.offset is None else design.offset
+    offset = linear_scale.offsets(design)
     location, spread = problem.scale
     parts, phi = _first(problem, near)
     if near is None:
