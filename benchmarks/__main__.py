@@ -1,10 +1,12 @@
 """Runs benchmarks and prints Markdown tables: ``python -m benchmarks [gaussian scaling ...]``.
 
-``python -m benchmarks designs --only 3 17`` fits the designs of these seeds alone.
+``python -m benchmarks designs --only 3 17`` fits the designs of these seeds alone; ``python -m
+benchmarks numbers store FILE`` and ``... numbers compare FILE`` say whether any number has moved.
 """
 
 import argparse
 import importlib
+import sys
 from collections.abc import Sequence
 
 ALL = ("startup", "gaussian", "scaling", "sampled", "crossed", "predictions", "peers")
@@ -24,6 +26,9 @@ def main(names: Sequence[str], only: Sequence[int] = ()) -> None:
 
 
 if __name__ == "__main__":
+    if sys.argv[1:2] == ["numbers"]:
+        importlib.import_module("benchmarks.numbers").main(sys.argv[2:])
+        sys.exit()
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
     parser.add_argument("names", nargs="*", choices=[[], *ALL, *HOURS], metavar="name")
     parser.add_argument("--only", nargs="+", type=int, default=(), metavar="SEED")
