@@ -497,46 +497,6 @@ def test_a_fit_is_saved_as_netcdf_and_named_so(name: str, tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-class TestFilesOfVersion01:
-    """Fits of 60 rows and 20 draws that 0.1 wrote."""
-
-    saved = Path(__file__).parent / "saved"
-
-    def test_floats_in_nested_groups(self) -> None:
-        fit = hm.load(self.saved / "nested_float_labels.nc")
-        new = pd.DataFrame({"a": [1, 3], "b": [2, 1], "x": [0.5, -1.0]})
-        post = fit.data.posterior.to_dataset()
-        for row, (a, b, x) in enumerate(new.itertuples(index=False)):
-            want = post["Intercept"] + x * post["b"].sel(term="x")
-            want = want + post["r_a"].sel(a=a, a_effect="Intercept")
-            inner = {"a:b": f"{a}:{b}", "a:b_effect": "Intercept"}
-            want = want + post["r_a:b"].sel(inner)
-            got = fit.predict(new)[..., row]
-            np.testing.assert_allclose(got, want.transpose("chain", "draw"), rtol=1e-12)
-
-    def test_dates_and_categories(self) -> None:
-        fit = hm.load(self.saved / "dates_and_categories.nc")
-        new = pd.DataFrame({"when": ["2024-02-01"], "arm": ["hi"], "ill": [True], "site": ["ü"],
-                            "size": [4]})  # fmt: skip
-        years = (pd.Timestamp("2024-02-01") - pd.Timestamp("1970-01-01")).days / 365.25
-        post = fit.data.posterior.to_dataset()
-        b = post["b"]
-        want = post["Intercept"] + years * b.sel(term="trend(when)[slope]")
-        want = want + b.sel(term="arm[T.hi]") + b.sel(term="ill") + np.log(4)
-        want = want + post["r_site"].sel(site="ü", site_effect="Intercept")
-        got = fit.predict(new, kind="linear")[..., 0]
-        np.testing.assert_allclose(got, want.transpose("chain", "draw"), rtol=1e-9)
-
-    def test_ordinal_responses_by_day(self) -> None:
-        fit = hm.load(self.saved / "ordinal_by_day.nc")
-        new = pd.DataFrame({"x": [1.0], "day": ["2024-01-02"]})
-        post = fit.data.posterior.to_dataset()
-        want = post["b"].sel(term="x")
-        want = want + post["r_day"].sel(day="2024-01-02", day_effect="Intercept")
-        got = fit.predict(new, kind="linear")[..., 0]
-        np.testing.assert_allclose(got, want.transpose("chain", "draw"), rtol=1e-12)
-
-
 # Trials ------------------------------------------------------------------------------------------
 
 
