@@ -117,7 +117,8 @@ class Design:
     @property
     def categories(self) -> tuple[object, ...]:
         """Labels of the response, counted from 1, in order; none where it is a number."""
-        return getattr(self._plan.response_rule, "labels", ())
+        rule = self._plan.response_rule
+        return getattr(rule, "labels", ()) if hasattr(rule, "ordered") else ()
 
     @property
     def unordered(self) -> bool:
@@ -144,12 +145,28 @@ class Design:
     @property
     def observed(self) -> FloatArray | None:
         """The response as predictions have it: ratings as they were given, not counted from 1."""
-        if self.response is None or self.ratings is None:
-            return self.response
-        known = ~np.isnan(self.response)
-        found = np.full(len(self.response), np.nan)
-        found[known] = self.ratings[self.response[known].astype(np.intp) - 1]
+        return None if self.response is None else self.as_given(self.response)
+
+    def as_given(self, response: FloatArray) -> FloatArray:
+        """Return ratings for categories that count from 1; other responses as they are."""
+        if self.ratings is None:
+            return response
+        known = ~np.isnan(response)
+        found = np.full(len(response), np.nan)
+        found[known] = self.ratings[response[known].astype(np.intp) - 1]
         return found
+
+    def outcomes(self, values: pd.Series) -> FloatArray:
+        """Return responses that come without the rest of their rows; categories count from 1."""
+        values = kinds.stored(values)
+        if values.isna().all():
+            return np.full(len(values), np.nan)
+        rule = self._plan.response_rule
+        if rule is not None and getattr(rule, "labels", ()):
+            return rule(values, self.response_name, None)
+        checks.numeric_response(values, self.response_name)
+        checks.finite(self.response_name, values)
+        return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
     def grouping(self, name: str) -> Grouping:
         """Return a grouping factor by name."""

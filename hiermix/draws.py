@@ -7,6 +7,7 @@ the name of a variable or of another dim, such as ``b`` or ``row``, has its leve
 """
 
 from collections.abc import Collection, Mapping
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,6 +92,8 @@ def posterior(
         shift = draws["b"][..., 1:] @ x_mean[1:]
         variables["threshold"] = (("threshold_dim",), draws["threshold"] + shift[..., None])
     coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(length)}
+    if thresholds:
+        coords["threshold_dim"] = between(design)
     terms = [term for term in design.terms if term != "Intercept"]
     if terms:
         coords["term"] = terms
@@ -105,6 +108,11 @@ def posterior(
         at = these.stop
     return xr.Dataset({name: (("chain", "draw", *dims), values) for name, (dims, values) in
                        variables.items()}, coords=coords)  # fmt: skip
+
+
+def between(design: Design) -> list[str]:
+    """Labels of the thresholds between ordered categories: ``"low|high"``."""
+    return [f"{low}|{high}" for low, high in pairwise(design.categories)]
 
 
 def _dims(values: FloatArray, name: str) -> tuple[str, ...]:
@@ -166,11 +174,13 @@ def plain(labels: np.ndarray) -> np.ndarray:
 
 
 def relabelled(tree: "xr.DataTree", design: Design) -> "xr.DataTree":
-    """Give the levels of a tree that 0.1 wrote the labels of today: it joined 1.0 and 2 to 1.0:2.
+    """Give a tree that 0.1 wrote the labels of today: it joined 1.0 and 2 to 1.0:2.
 
-    Levels have been in the same order ever since.
+    Levels have been in the same order ever since, and so have thresholds, which had no labels.
     """
     posterior = tree["posterior"].to_dataset()
+    if "threshold" in posterior:
+        posterior = posterior.assign_coords(threshold_dim=between(design))
     for grouping in design.groupings:
         dim = str(posterior[f"r_{grouping.name}"].dims[2])
         if posterior.sizes[dim] == len(grouping.levels):

@@ -93,7 +93,7 @@ class Family:
         """Linear predictor and own parameters to the mean of the response.
 
         For trials: the expected successes. For ordered categories: the expected category, counted
-        from 1; `category_probabilities` has their probabilities. For unordered categories: their
+        from 1; `probabilities` has their probabilities. For unordered categories: their
         probabilities, on a last axis, where the linear predictor has those of all but the first.
         """
         with _beyond_numbers():
@@ -109,8 +109,10 @@ class Family:
         with _beyond_numbers():
             return self.linked_log_density(self.link, y, eta, own)
 
-    def category_probabilities(self, eta: FloatArray, own: Own) -> FloatArray:
-        """Probability of every ordered category, on a last axis of its own."""
+    def probabilities(self, eta: FloatArray, own: Own) -> FloatArray:
+        """Probability of every category, on a last axis of its own."""
+        if self.unordered:
+            return self.mean(eta, own)
         return dist.category_probabilities(self.link, eta, own)
 
     def scale(self, design: Design) -> tuple[float, float]:

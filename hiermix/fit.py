@@ -336,8 +336,9 @@ class Fit:
             Rows with the columns of the formula, the response left out or not; the fitted rows by
             default. A Series or dict of values is one row, a list of them several. Neither the
             order of rows nor the index nor other columns matter.
-        kind : {"linear", "mean", "response"}
-            The linear predictor, the mean of the response, or draws of the response itself.
+        kind : {"linear", "mean", "response", "probability"}
+            The linear predictor, the mean of the response, draws of the response itself, or, of
+            ordered or unordered categories, the probability of each.
         new_groups : {"error", "population", "sample", "update"}
             What a level gets that the fit never saw: an error; an effect of zero; a fresh draw
             from the fitted spread for each draw, the same for all rows of the level, independent
@@ -361,8 +362,9 @@ class Fit:
         Returns
         -------
         DataArray
-            (chain, draw, row), or (quantile, row) where quantiles were asked for; of unordered
-            categories, ``"linear"`` and ``"mean"`` have a last dim ``category``.
+            (chain, draw, row), or (quantile, row) where quantiles were asked for; with a last dim
+            ``category`` for ``"probability"``, and for ``"linear"`` and ``"mean"`` of unordered
+            categories.
 
         Raises
         ------
@@ -401,6 +403,7 @@ class Fit:
         freq: "str | pd.offsets.BaseOffset | None" = None,
         step: object = None,
         by: str | Sequence[str] | None = None,
+        kind: str = "response",
         probs: Sequence[float] | None = None,
         new_groups: str = "error",
         group_effects: str | Sequence[str] = "all",
@@ -430,6 +433,9 @@ class Fit:
             The step of numbers; of dates a duration, such as ``"14D"``.
         by : str or sequence of str, optional
             Columns that name a series; those of the finest grouping factor by default.
+        kind : {"response", "probability"}
+            What table and scores are of: the response itself, or, of ordered categories, the
+            probability of each. Categories without an order have probabilities alone.
         probs : sequence of float, optional
             Probabilities of the quantiles in the table.
         new_groups, group_effects, offset, seed
@@ -441,13 +447,14 @@ class Fit:
             Times that repeat or are not later, predictors whose later values are not known, or a
             calendar that can't be told.
         """
+        predict.check_kind(kind, self.model.family, forecasts.KINDS)
         given = None if new_data is None else frames.rows(new_data)
         ahead = Ahead(horizon, until, freq, step)
         later, names = forecasts.rows(self.design, given, time, ahead, by)
         source = self._predictor(later, "response", new_groups, group_effects, offset, seed)
         learned = learned_from(source) if new_groups == "update" else np.arange(0)
         return forecasts.forecast(
-            self.data, self.design, source, time, names, learned=learned, probs=probs
+            self.data, self.design, source, time, names, kind=kind, learned=learned, probs=probs
         )
 
     def _predictor(
@@ -459,7 +466,7 @@ class Fit:
         offset: FloatArray | None,
         seed: int | None,
     ) -> Predictor:
-        predict.check_kind(kind)
+        predict.check_kind(kind, self.model.family)
         design = predict.rows_on(
             self.design, new_data, group_effects=group_effects, new_groups=new_groups,
             offset=offset, kind=kind,

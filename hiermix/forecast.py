@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import plots, predict, scores, times
+from hiermix import plots, predict, row_labels, scores, times
 from hiermix.design import Design
 from hiermix.draws import plain
 from hiermix.errors import ArgumentError, DataError, count
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
     from hiermix.plots.layout import Plot
 
+KINDS = ("response", "probability")
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Forecast:
@@ -49,7 +51,7 @@ class Forecast:
     by : tuple of str
         Columns whose values name a series.
     categories : tuple
-        Labels of a response without an order; none where it is a number.
+        Labels of the response where table and scores are of their probabilities; else none.
     rows : DataFrame
         Series and times of the later rows.
     observed : DataFrame
@@ -74,7 +76,7 @@ class Forecast:
         """All draws as a DataTree, made when it is first asked for.
 
         Group ``predictions``: draws of the response, and of its ``mean``, (chain, draw, row), with
-        time and groups as coordinates (the mean of unordered categories is their probability, by
+        time and groups as coordinates (the mean of categories is the probability of each, by
         ``category``); ``observed_data``: the series so far.
         """
         import xarray as xr
@@ -84,7 +86,7 @@ class Forecast:
                 self._tree, kind, predict.draw_matrix(self._source, kind),
                 np.arange(len(self.rows)), self._source,
             )
-            for name, kind in ((self.response, "response"), ("mean", "mean"))
+            for name, kind in ((self.response, "response"), ("mean", self._expected))
         }  # fmt: skip
         later = xr.Dataset(each).assign_coords(_coords(self.rows, "row"))
         known = (("observed",), self.observed[self.response].to_numpy())
@@ -114,11 +116,15 @@ class Forecast:
         -------
         DataFrame
             Indexed by group and time: ``mean``, ``sd``, ``median``, ``q2.5``, ``q10``, ``q25``,
-            ``q75``, ``q90``, ``q97.5``, and ``plug_in_mean``, ``plug_in_sd``. Of unordered
-            categories: the probability of each.
+            ``q75``, ``q90``, ``q97.5``, and ``plug_in_mean``, ``plug_in_sd``. Where categories are
+            forecast by probability: that of each.
         """
         if self.categories:
             return pd.DataFrame(self._means(), self._index(), list(self.categories))
+        found = self._numbers(probs)
+        return found.assign(**self._plug_in()) if plug_in else found
+
+    def _numbers(self, probs: Sequence[float] | None) -> pd.DataFrame:
         wanted = predict.check_probs(self._probs if probs is None else probs)
         levels = np.array([0.5, *wanted])
 
@@ -126,11 +132,10 @@ class Forecast:
             mean, sd = draws.mean(axis=1), draws.std(axis=1, ddof=1)
             return np.column_stack([mean, sd, *predict.sorted_quantiles(draws, levels)])
 
-        found = pd.DataFrame(
+        return pd.DataFrame(
             predict.reduced(self._source, "response", summary), self._index(),
             ["mean", "sd", "median", *scores.names(wanted.tolist())],
         )  # fmt: skip
-        return found.assign(**self._plug_in()) if plug_in else found
 
     def _plug_in(self) -> dict[str, Any]:
         if self._sigma is None:
@@ -140,9 +145,14 @@ class Forecast:
         # The linear predictor is linear in what is averaged: its mean is that at the means.
         return {"plug_in_mean": self._means(), "plug_in_sd": self._sigma}
 
+    @property
+    def _expected(self) -> str:
+        """Which kind of prediction stands for the mean."""
+        return "probability" if self.categories else "mean"
+
     def _means(self) -> FloatArray:
         """Return the mean response of each row, or the probability (n, C) of each category."""
-        return predict.reduced(self._source, "mean", lambda _, draws: draws.mean(axis=1))
+        return predict.reduced(self._source, self._expected, lambda _, draws: draws.mean(axis=1))
 
     def plot(
         self,
@@ -176,9 +186,9 @@ class Forecast:
         """
         if self.time is None:
             raise ArgumentError("plot needs times: pass time= to forecast")
-        if self.categories:
+        if self._source.family.unordered:
             raise ArgumentError("categories without an order have no fan: table() has numbers")
-        table = self.table(probs=scores.LEVELS).reset_index(drop=True)
+        table = self._numbers(scores.LEVELS).reset_index(drop=True)
         return plots.forecast.plot(
             self._in_series(self.rows.join(table)), self._in_series(self.observed),
             self.response, self.time, ":".join(self.by),
@@ -206,8 +216,9 @@ class Forecast:
         -------
         DataFrame
             A row for every row of the forecast whose value is known: ``actual``, ``crps``,
-            ``pinball``, ``in_50``, ``in_80``, ``in_95``. Its ``.mean()`` is the score. Of
-            unordered categories, instead: the logarithmic score ``log`` and ``brier``.
+            ``pinball``, ``in_50``, ``in_80``, ``in_95``. Its ``.mean()`` is the score. Where
+            categories are forecast by probability, instead: the logarithmic score ``log`` and
+            ``brier``.
         """
         values = self._matched(actual)
         known = np.isfinite(values)
@@ -217,6 +228,7 @@ class Forecast:
             found = scores.of_categories(values[known], self._means()[known])
             found.insert(0, "actual", [self.categories[int(value) - 1] for value in values[known]])
             return found.set_axis(self._index()[known], axis=0)
+        values = self._source.design.as_given(values)
         names = scores.scores(values[:0], np.empty((0, 2))).dtypes
 
         def scored(rows: slice, draws: FloatArray) -> FloatArray:
@@ -229,7 +241,7 @@ class Forecast:
 
     def _matched(self, actual: pd.DataFrame | pd.Series | Sequence[float]) -> FloatArray:
         if not isinstance(actual, pd.DataFrame):
-            values = self._numbers(pd.Series(actual))
+            values = self._source.design.outcomes(pd.Series(actual))
             if values.shape != (len(self.rows),):
                 raise DataError(
                     f"actual has shape {values.shape}, the forecast {len(self.rows)} rows"
@@ -238,7 +250,9 @@ class Forecast:
         for column in (*self.rows, self.response):
             if column not in actual:
                 raise DataError(f"actual has no column {column!r}")
-        given = pd.Series(self._numbers(actual[self.response]), index=self._matching(actual))
+        given = pd.Series(
+            self._source.design.outcomes(actual[self.response]), index=self._matching(actual)
+        )
         if given.index.has_duplicates:
             twice = int(np.flatnonzero(given.index.duplicated())[0])
             shown = actual[list(self.rows)].iloc[twice]
@@ -251,17 +265,6 @@ class Forecast:
         if self._form is None:
             return pd.MultiIndex.from_arrays([names, np.zeros(len(frame))])
         return pd.MultiIndex.from_arrays([names, times.read(self._form, frame[self.time])])
-
-    def _numbers(self, values: "pd.Series[Any]") -> FloatArray:
-        """Return responses as numbers; categories count from 1."""
-        if not self.categories:
-            return np.asarray(values.to_numpy(dtype=float, na_value=np.nan))
-        place = {label: float(i + 1) for i, label in enumerate(self.categories)}
-        found = np.array([place.get(value, np.nan) for value in values.tolist()], dtype=np.float64)
-        unseen = values[np.isnan(found) & values.notna().to_numpy()].tolist()
-        if unseen:
-            raise DataError(f"{unseen[0]!r} is no category of {self.response!r}")
-        return found
 
     def __repr__(self) -> str:
         """Say what is forecast, for how many series, and until when."""
@@ -318,6 +321,7 @@ def forecast(
     time: str | None,
     by: list[str],
     *,
+    kind: str,
     learned: IntArray,
     probs: Sequence[float] | None = None,
 ) -> Forecast:
@@ -339,19 +343,21 @@ def forecast(
         more = keys_of(before, marks).assign(**{name: before.observed})
         observed = pd.concat([observed, more], ignore_index=True)
         source = replace(source, design=source.design.take(rest))
+    by_category = fitted.unordered or kind == "probability"
     sigma = None
     if source.family.name == "gaussian":
         sigma = float(lay_out(tree, fitted, ["sigma"], ()).own["sigma"].mean())
     ends = [level for level in scores.LEVELS if level != 0.5]  # the median has its own column
     levels = tuple(predict.check_probs(ends if probs is None else probs).tolist())
     return Forecast(
-        name, time, tuple(by), fitted.categories if fitted.unordered else (),
+        name, time, tuple(by), fitted.categories if by_category else (),
         keys_of(source.design, marks), observed, source, tree, form, levels, sigma,
     )  # fmt: skip
 
 
 def _coords(frame: pd.DataFrame, dim: str) -> dict[str, Any]:
-    return {in_results(str(name)): (dim, _values(frame[name])) for name in frame}
+    return {in_results(str(name)): (dim, _values(frame[name])) for name in frame
+            if name not in row_labels.TAKEN}  # fmt: skip
 
 
 def _values(column: pd.Series) -> np.ndarray:

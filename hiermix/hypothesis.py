@@ -1,10 +1,10 @@
 """Probability statements about parameters: ``"floor < 0"``, read without running any Python.
 
 Names are those of summaries: ``Intercept``, ``b[floor]``, ``sigma``, ``sd_county[floor]``,
-``cor_county[Intercept, floor]``, ``r_county[AITKIN, floor]``; those of priors,
-``sd[county, floor]``; a population term as the formula has it, ``floor``; and the coefficient of
-one level, ``county[ST LOUIS, floor]``. With them: numbers, ``+ - * / **``, ``abs exp log sqrt``,
-and ``< <= > >=``.
+``cor_county[Intercept, floor]``, ``r_county[AITKIN, floor]``, ``threshold[low|high]``; those of
+priors, ``sd[county, floor]``; a population term as the formula has it, ``floor``; and the
+coefficient of one level, ``county[ST LOUIS, floor]``. With them: numbers, ``+ - * / **``,
+``abs exp log sqrt``, and ``< <= > >=``.
 """
 
 import ast
@@ -170,7 +170,7 @@ class _Names:
         self.known = dict(_of_priors(posterior, design)) | terms | summary
         self._by_canonical = {_canonical(name): name for name in self.known}
         names = sorted(self._by_canonical, key=len, reverse=True)
-        spaced = "|".join(re.escape(name).replace(r",\ ", r"\s*,\s*") for name in names)
+        spaced = "|".join(map(_loosely, names))
         self._name = re.compile(rf"(?:{spaced})(?![\w\[])")
         factors = sorted((each.name for each in design.groupings), key=len, reverse=True)
         some = "|".join(map(re.escape, factors)) or r"(?!)"
@@ -249,7 +249,12 @@ def _term(name: str) -> str:
 
 
 def _canonical(name: str) -> str:
-    return re.sub(r"\s*,\s*", ", ", name)
+    return re.sub(r"\s*\|\s*", "|", re.sub(r"\s*,\s*", ", ", name))
+
+
+def _loosely(name: str) -> str:
+    """Pattern of a canonical name, with any blanks around its commas and bars."""
+    return re.escape(name).replace(r",\ ", r"\s*,\s*").replace(r"\|", r"\s*\|\s*")
 
 
 def _of_summary(posterior: "xr.Dataset") -> Iterator[tuple[str, Read]]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 type Effects = str | Sequence[str]
 """``"all"``, ``"none"``, or the names of grouping factors."""
 
-KINDS = ("linear", "mean", "response")
+KINDS = ("linear", "mean", "response", "probability")
 
 
 def factors(design: Design, group_effects: Effects) -> tuple[str, ...]:
@@ -53,11 +53,16 @@ def factors(design: Design, group_effects: Effects) -> tuple[str, ...]:
     return tuple(name for name in names if name in wanted)
 
 
-def check_kind(kind: str) -> str:
-    """Return the option `kind`."""
-    if kind not in KINDS:
-        near = did_you_mean(str(kind), KINDS)
-        raise ArgumentError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}.{near}")
+def check_kind(kind: str, family: Family, kinds: Sequence[str] = KINDS) -> str:
+    """Return the option `kind`; only categories have a probability each."""
+    if kind not in kinds:
+        near = did_you_mean(str(kind), kinds)
+        raise ArgumentError(f"kind must be one of {', '.join(kinds)}, not {kind!r}.{near}")
+    if kind == "probability" and not (family.unordered or family.thresholds):
+        raise ArgumentError(
+            "kind='probability' is for the categories of families 'ordinal' and 'categorical': "
+            f"family {family.name!r} has kind='mean' and kind='response'"
+        )
     return kind
 
 

@@ -57,9 +57,9 @@ class Predictor:
 
     def shape(self, kind: str) -> tuple[int, ...]:
         """Return the shape of a prediction of one row: draws, and categories where it has them."""
-        K = len(self.categories)
-        apart = {"linear": (K,), "mean": (K + 1,)} if K else {}
-        return (self.layout.draws, *apart.get(kind, ()))
+        K, C = len(self.categories), len(self.design.categories)
+        apart = {"linear": (K,), "mean": (C,)} if K else {}
+        return (self.layout.draws, *(apart | {"probability": (C,)}).get(kind, ()))
 
     @cached_property
     def hashes(self) -> NDArray[np.uint64]:
@@ -68,7 +68,8 @@ class Predictor:
 
     def jobs(self, kind: str) -> Iterator[Job]:
         """Yield the pieces of a prediction in order, each made when it is called."""
-        size = max(1, _ENTRIES // (self.layout.draws * max(1, len(self.categories))))
+        entries = max(int(np.prod(self.shape(each))) for each in ("linear", kind))
+        size = max(1, _ENTRIES // entries)
         for start in range(0, self.design.rows, _ROWS):
             block = self.matrices(slice(start, start + _ROWS))
             stop = start + len(block.X)
@@ -84,6 +85,8 @@ class Predictor:
         eta = self.linear(rows, matrices)
         if kind == "linear":
             return rows, eta
+        if kind == "probability":
+            return rows, self.family.probabilities(eta, self.own(rows))
         if kind == "mean":
             return rows, self._mean(rows, eta)
         drawn, ratings = self._response(rows, eta), self.design.ratings
@@ -94,7 +97,7 @@ class Predictor:
         if ratings is None or (np.diff(ratings) == 1).all():  # as if counted, and faster
             shift = 0.0 if ratings is None else ratings[0] - 1
             return self.family.mean(eta, own) + shift
-        return np.asarray(self.family.category_probabilities(eta, own) @ ratings)
+        return np.asarray(self.family.probabilities(eta, own) @ ratings)
 
     def _response(self, rows: slice, eta: FloatArray) -> FloatArray:
         """Draw responses; every row has a stream of its own."""

@@ -12,7 +12,8 @@ from hiermix.formula import in_results
 if TYPE_CHECKING:
     import xarray as xr
 
-_TAKEN = {"chain", "draw", "row", "category", "quantile"}
+TAKEN = {"chain", "draw", "row", "category", "quantile"}
+"""Names of coordinates that columns of a frame can't have beside them."""
 
 
 def coords(design: Design) -> "xr.Dataset":
@@ -35,7 +36,7 @@ def coords(design: Design) -> "xr.Dataset":
     }  # fmt: skip
     along: dict[str, Any] = {"row": _values(pd.Series(index)) if single else np.arange(len(index))}
     along |= {in_results(name): ("row", _values(values)) for name, values in beside.items()
-              if name not in _TAKEN}  # fmt: skip
+              if name not in TAKEN}  # fmt: skip
     return xr.Dataset(coords=along)
 
 

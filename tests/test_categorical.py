@@ -267,7 +267,7 @@ def test_a_forecast_is_a_table_of_probabilities(fitted: hm.Fit) -> None:
     expected = -np.log(table.to_numpy()[np.arange(4), place])
     np.testing.assert_allclose(scores["log"], expected)
     assert scores["actual"].tolist() == rows["way"].tolist()
-    with pytest.raises(DataError, match="'plane' is no category of 'way'"):
+    with pytest.raises(DataError, match="'way' has categories that the fit never saw: 'plane'"):
         forecast.score(["plane", "bus", "car", "car"])
 
 

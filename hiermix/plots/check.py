@@ -50,7 +50,7 @@ def plot(
         ax = layout.axes(ax, figsize or (layout.WIDTH, 4.0))
         data = overall(seen, prob)
         _histogram(ax, data, what, prob)
-        if design.categories:
+        if design.categories and design.ratings is None:
             names = [layout.shorten(label, 16) for label in design.categories]
             ax.set_xticks(range(1, len(names) + 1), names)
     else:
