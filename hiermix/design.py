@@ -162,7 +162,7 @@ class Design:
         if values.isna().all():
             return np.full(len(values), np.nan)
         rule = self._plan.response_rule
-        if rule is not None and getattr(rule, "labels", ()):
+        if rule is not None and hasattr(rule, "labels"):
             return rule(values, self.response_name, None)
         checks.numeric_response(values, self.response_name)
         checks.finite(self.response_name, values)
