@@ -2,7 +2,10 @@
 
 On the scale of the linear predictor: Nakagawa and Schielzeth (2013), with the mean variance over
 the rows for varying slopes (Johnson, 2014) and the residual variances of Nakagawa, Johnson and
-Schielzeth (2017) for responses that are not Gaussian.
+Schielzeth (2017) for responses that are not Gaussian. These are exact where the law of log y or
+logit y is known (trigamma), latent for binary and ordered responses, and by the lognormal
+approximation for counts: log(1 + Var(y) / E(y)^2), at the mean response, of the whole mixture where
+zeros have a second cause.
 """
 
 from collections.abc import Callable, Mapping
@@ -14,7 +17,6 @@ import pandas as pd
 
 from hiermix import checks
 from hiermix.design import Design
-from hiermix.errors import ArgumentError
 from hiermix.families import Family, needs_numbers
 from hiermix.gram import SLICE
 from hiermix.intervals import ends
@@ -29,6 +31,7 @@ type LogMean = Callable[[], FloatArray]
 type Residual = Callable[[Own, LogMean], FloatArray | float]
 """Own parameters (S,) and the log of the mean response (S,) to the residual variance (S,)."""
 _ENTRIES = 1_000_000
+_NODES = 7
 
 
 def _trigamma(shape: FloatArray) -> FloatArray:
@@ -37,6 +40,34 @@ def _trigamma(shape: FloatArray) -> FloatArray:
     return np.asarray(polygamma(1, shape))
 
 
+def _logit_of_beta(own: Own, log_mean: LogMean) -> FloatArray:
+    """Variance of the logit of a share of mean m: trigamma(m phi) + trigamma((1 - m) phi)."""
+    m = np.exp(log_mean())
+    shapes = (np.maximum(own["phi"] * each, _LEAST) for each in (m, 1 - m))
+    return np.sum([_trigamma(shape) for shape in shapes], axis=0)
+
+
+def _square(own: Own, log_mean: LogMean) -> FloatArray:
+    """E(y^2) / E(y)^2 of a Poisson count, or of a negative binomial one of this shape."""
+    return 1 + np.exp(-log_mean()) + (1 / own["shape"] if "shape" in own else 0.0)
+
+
+def _zero_inflated(own: Own, log_mean: LogMean) -> FloatArray:
+    """Both moments are those of the count times 1 - zi."""
+    return np.log(_square(own, log_mean) / (1 - own["zi"]))
+
+
+def _hurdle(own: Own, log_mean: LogMean) -> FloatArray:
+    """Both moments are those of the count times (1 - hu) / P(count > 0)."""
+    if "shape" in own:
+        log_zero = -own["shape"] * np.log1p(np.exp(log_mean()) / own["shape"])
+    else:
+        log_zero = -np.exp(log_mean())
+    return np.log(_square(own, log_mean) * -np.expm1(log_zero) / (1 - own["hu"]))
+
+
+_LEAST = 1e-150
+"""Below it the trigamma function overflows."""
 _BY_LINK = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
 _RESIDUAL: Mapping[str, Residual] = {
     "gaussian": lambda own, log_mean: own["sigma"] ** 2,
@@ -47,8 +78,14 @@ _RESIDUAL: Mapping[str, Residual] = {
     "gamma": lambda own, log_mean: _trigamma(own["shape"]),
     "exponential": lambda own, log_mean: np.pi**2 / 6,
     "weibull": lambda own, log_mean: np.pi**2 / 6 / own["shape"] ** 2,
-    "poisson": lambda own, log_mean: np.log1p(np.exp(-log_mean())),
-    "negative_binomial": lambda own, log_mean: np.log1p(np.exp(-log_mean()) + 1 / own["shape"]),
+    "poisson": lambda own, log_mean: np.log(_square(own, log_mean)),
+    "negative_binomial": lambda own, log_mean: np.log(_square(own, log_mean)),
+    "zero_inflated_poisson": _zero_inflated,
+    "zero_inflated_negative_binomial": _zero_inflated,
+    "hurdle_poisson": _hurdle,
+    "hurdle_negative_binomial": _hurdle,
+    "beta": _logit_of_beta,
+    "beta_binomial": lambda own, log_mean: _BY_LINK["logit"] + _logit_of_beta(own, log_mean),
 }
 _LATENT = ("bernoulli", "binomial", "ordinal")
 """Families whose link is the distribution of a latent response."""
@@ -144,15 +181,12 @@ def components(tree: "xr.DataTree", design: Design, family: Family) -> dict[str,
     }
     S = layout.draws
     own_draws = {name: values.reshape(S, -1)[:, 0] for name, values in layout.own.items()}
-    residual = _residual(family, own_draws, partial(_log_mean, design, layout))
+    residual = _residual(family, own_draws, partial(_log_mean, design, layout, family.link))
     return {"population": population, **random, "residual": np.broadcast_to(residual, S)}
 
 
-def _log_mean(design: Design, layout: Layout) -> FloatArray:
-    """Log of the mean response (S,) of a log link: over the rows, and over groups as fitted.
-
-    A group effect multiplies the mean of a row by exp(z' Sigma z / 2).
-    """
+def _log_mean(design: Design, layout: Layout, link: str) -> FloatArray:
+    """Log of the mean response (S,), of trials a share: over rows, and over groups as fitted."""
     total: FloatArray = np.full(layout.draws, -np.inf)
     size = max(1, _ENTRIES // layout.draws)
     for start in range(0, design.rows, size):
@@ -160,22 +194,30 @@ def _log_mean(design: Design, layout: Layout) -> FloatArray:
         eta = design.X(rows) @ layout.b
         if design.offset is not None:
             eta += design.offset[rows, None]
+        variance = np.zeros_like(eta)
         for name, Lambda in layout.Lambda.items():
             moved = np.einsum("nq,sqk->nsk", design.Z(name, rows), Lambda)
-            eta += 0.5 * np.sum(moved**2, axis=-1)
-        total = np.logaddexp(total, np.logaddexp.reduce(eta, axis=0))
+            variance += np.sum(moved**2, axis=-1)
+        total = np.logaddexp(total, np.logaddexp.reduce(_log_expected(link, eta, variance), axis=0))
     return np.asarray(total - np.log(design.rows))
+
+
+def _log_expected(link: str, eta: FloatArray, variance: FloatArray) -> FloatArray:
+    """Log of E(inverse link) where the linear predictor is normal: for logits by quadrature."""
+    if link == "log":
+        return eta + variance / 2
+    from scipy.special import log_expit
+
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    total: FloatArray = np.full_like(eta, -np.inf)
+    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+        total = np.logaddexp(total, np.log(weight) + log_expit(eta + node * np.sqrt(variance)))
+    return total
 
 
 def _residual(family: Family, own: Own, log_mean: LogMean) -> FloatArray | float:
     if family.name in _LATENT:
         return _BY_LINK[family.link]
-    if family.name not in _RESIDUAL:
-        known = ", ".join((*_RESIDUAL, *_LATENT))
-        raise ArgumentError(
-            f"the residual variance of family {family.name!r} on the scale of its linear predictor "
-            f"is not defined here. Known: {known}"
-        )
     return _RESIDUAL[family.name](own, log_mean)
 
 

@@ -1,13 +1,17 @@
 """Variance partition against loops over rows, and residual variances against their formulas."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import integrate, stats
+from scipy.special import expit, logit
 
 import hiermix as hm
-from hiermix.families import find
+from hiermix.design import Design
+from hiermix.families import FAMILIES, find
 from hiermix.variance import components
 
 FIT: dict[str, Any] = {"seed": 1, "chains": 2, "draws": 200, "progress": False}
@@ -73,6 +77,22 @@ def test_a_model_without_groups_has_two_components() -> None:
     np.testing.assert_allclose(found["r2_marginal"], found["r2_conditional"])
 
 
+def mixed(own: dict[str, float], intercept: float = 0.7) -> tuple[Any, Design]:
+    """One draw of a model of three groups of sd 0.5."""
+    import xarray as xr
+
+    frame = pd.DataFrame({"y": [0.2, 1.0, 0.4, 2.0] * 3, "g": list("abc") * 4})
+    at = ("chain", "draw")
+    posterior = xr.Dataset({
+        "Intercept": (at, [[intercept]]),
+        "sd_g": ((*at, "g_effect"), [[[0.5]]]),
+        "r_g": ((*at, "g", "g_effect"), np.zeros((1, 1, 3, 1))),
+        **{name: (at, [[value]]) for name, value in own.items()},
+    }, coords={"g": list("abc"), "g_effect": ["Intercept"]})  # fmt: skip
+    tree = xr.DataTree.from_dict({"posterior": posterior})
+    return tree, hm.Model("y ~ 1 + (1 | g)", frame).design
+
+
 LATENT = [
     ("bernoulli", "logit", {}, 3.289868),
     ("binomial", "probit", {}, 1.0),
@@ -89,18 +109,7 @@ def test_residual_variance_of_other_families(
     family: str, link: str, own: dict[str, float], expected: float
 ) -> None:
     """Nakagawa, Johnson and Schielzeth (2017), table 2: here with intercept 0.7 and sd 0.5."""
-    import xarray as xr
-
-    frame = pd.DataFrame({"y": [0.2, 1.0, 0.4, 2.0] * 3, "g": list("abc") * 4})
-    design = hm.Model("y ~ 1 + (1 | g)", frame).design
-    at = ("chain", "draw")
-    posterior = xr.Dataset({
-        "Intercept": (at, [[0.7]]),
-        "sd_g": ((*at, "g_effect"), [[[0.5]]]),
-        "r_g": ((*at, "g", "g_effect"), np.zeros((1, 1, 3, 1))),
-        **{name: (at, [[value]]) for name, value in own.items()},
-    }, coords={"g": list("abc"), "g_effect": ["Intercept"]})  # fmt: skip
-    tree = xr.DataTree.from_dict({"posterior": posterior})
+    tree, design = mixed(own)
     found = components(tree, design, find(family, link))
     assert found["g"] == pytest.approx([0.25])
     assert found["residual"] == pytest.approx([expected], rel=1e-6)
@@ -144,16 +153,101 @@ def test_shares_add_up_where_the_residual_has_no_variance() -> None:
     assert table.loc["R2 conditional", "share"] == pytest.approx(table["share"].iloc[:2].sum())
 
 
-def test_a_family_without_a_residual_variance_says_so() -> None:
-    import xarray as xr
+def positive(
+    draw: Callable[[np.random.Generator, int], np.ndarray], rng: np.random.Generator, n: int
+) -> np.ndarray:
+    """n counts above zero, by drawing until there are enough."""
+    drawn = draw(rng, 4 * n)
+    return drawn[drawn > 0][:n]
 
-    design = hm.Model(
-        "y ~ 1 + (1 | g)", pd.DataFrame({"y": [0.2, 0.5, 0.4, 0.3], "g": [1, 1, 2, 2]})
-    )
-    tree = xr.DataTree.from_dict({"posterior": xr.Dataset({
-        "Intercept": (("chain", "draw"), [[0.1]]), "phi": (("chain", "draw"), [[2.0]]),
-        "sd_g": (("chain", "draw", "g_effect"), [[[0.5]]]),
-        "r_g": (("chain", "draw", "g", "g_effect"), np.zeros((1, 1, 2, 1))),
-    }, coords={"g": [1, 2], "g_effect": ["Intercept"]})})  # fmt: skip
-    with pytest.raises(hm.ArgumentError, match=r"family 'beta' .* is not defined here"):
-        components(tree, design.design, find("beta"))
+
+MEAN = np.exp(0.7 + 0.5**2 / 2)
+SHARE = integrate.quad(lambda z: expit(0.7 + 0.5 * z) * stats.norm.pdf(z), -9, 9)[0]
+type Draw = Callable[[np.random.Generator, int], np.ndarray]
+
+
+def counts(shape: float | None) -> Draw:
+    """Poisson counts, or negative binomial ones as Poisson counts of gamma means."""
+
+    def draw(rng: np.random.Generator, n: int) -> np.ndarray:
+        return rng.poisson(MEAN * (1 if shape is None else rng.gamma(shape, 1 / shape, n)), n)
+
+    return draw
+
+
+def shares(rng: np.random.Generator, n: int) -> np.ndarray:
+    return logit(rng.beta(SHARE * 3.0, (1 - SHARE) * 3.0, n))
+
+
+def logarithmic(y: np.ndarray) -> float:
+    """Variance of the log by the lognormal approximation."""
+    return float(np.log1p(y.var() / y.mean() ** 2))
+
+
+SIMULATED: dict[str, tuple[dict[str, float], Draw, Callable[[np.ndarray], float]]] = {
+    "beta": ({"phi": 3.0}, shares, np.var),
+    # A trial is a success where its logit and a standard logistic error are above zero.
+    "beta_binomial": (
+        {"phi": 3.0}, lambda rng, n: shares(rng, n) + rng.logistic(size=n), np.var
+    ),
+    "zero_inflated_poisson": (
+        {"zi": 0.3}, lambda rng, n: counts(None)(rng, n) * (rng.random(n) > 0.3), logarithmic
+    ),
+    "zero_inflated_negative_binomial": (
+        {"zi": 0.3, "shape": 2.0}, lambda rng, n: counts(2.0)(rng, n) * (rng.random(n) > 0.3),
+        logarithmic,
+    ),
+    "hurdle_poisson": (
+        {"hu": 0.4}, lambda rng, n: positive(counts(None), rng, n) * (rng.random(n) > 0.4),
+        logarithmic,
+    ),
+    "hurdle_negative_binomial": (
+        {"hu": 0.4, "shape": 2.0},
+        lambda rng, n: positive(counts(2.0), rng, n) * (rng.random(n) > 0.4), logarithmic,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("family", SIMULATED)
+def test_residual_variance_is_that_of_simulated_responses(family: str) -> None:
+    """At the mean response: intercept 0.7, groups of sd 0.5."""
+    own, draw, spread = SIMULATED[family]
+    rng = np.random.default_rng(5)
+    found = [spread(draw(rng, 20_000)) for _ in range(50)]
+    error = np.std(found) / np.sqrt(50)
+    tree, design = mixed(own)
+    residual = components(tree, design, find(family))["residual"]
+    assert residual == pytest.approx([np.mean(found)], abs=5 * error)
+    assert error < 0.01 * residual
+
+
+def test_every_family_that_is_a_number_has_a_residual_variance() -> None:
+    own = {"sigma": 1.0, "nu": 5.0, "shape": 2.0, "phi": 3.0, "zi": 0.2, "hu": 0.2}
+    tree, design = mixed(own | {"threshold": 0.0})
+    for family in FAMILIES.values():
+        if not family.unordered:
+            parts = components(tree, design, find(family.name))
+            assert np.isfinite(parts["residual"]).all()
+            assert (parts["residual"] > 0).all()
+
+
+def test_extreme_means_have_finite_variances() -> None:
+    for intercept in (-400.0, 400.0):
+        tree, design = mixed({"phi": 1e-3}, intercept)
+        assert np.isfinite(components(tree, design, find("beta"))["residual"]).all()
+
+
+def test_a_fit_of_counts_with_many_zeros_has_its_parts() -> None:
+    rng = np.random.default_rng(3)
+    g = np.arange(400) % 20
+    y = rng.poisson(np.exp(1 + rng.normal(0, 0.6, 20)[g])) * (rng.random(400) > 0.3)
+    frame = pd.DataFrame({"y": y, "g": g})
+    fit = hm.Model("y ~ 1 + (1 | g)", frame, family="zero_inflated_poisson").fit(**FIT)
+    table = fit.variance_table()
+    assert table["share"].iloc[:3].sum() == pytest.approx(1)
+    posterior = fit.data.posterior
+    mean = np.exp(posterior["Intercept"] + posterior["sd_g"][..., 0] ** 2 / 2)
+    zi = posterior["zi"]
+    moments = (1 - zi) * mean, (1 - zi) * (mean + mean**2)
+    expected = np.log(moments[1] / moments[0] ** 2)
+    np.testing.assert_allclose(fit.variance()["variance"].sel(component="residual"), expected)
