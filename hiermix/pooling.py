@@ -1,10 +1,11 @@
 """Complete, no and partial pooling of one model, side by side.
 
-Complete pooling leaves the groups out. No pooling gives the varying coefficients of each group
-independent priors, at least as wide as the default of a population coefficient, so that nothing is
-learned from other groups but the residual spread and the coefficients that don't vary: the limit of
-the hierarchical model as the sds grow, fitted as such. (Dummy variables for every group would say
-the same, and fail where a group's rows can't tell its slope.)
+Of one grouping factor; others stay as they are in all three. Complete pooling leaves its groups
+out. No pooling gives the varying coefficients of each group independent priors around a centre that
+is free, with a spread that is given and at least that of a population coefficient's default, so
+that nothing is learned from other groups but the residual spread and the coefficients that don't
+vary: the limit of the hierarchical model as the sds grow, fitted as such. (Dummy variables for
+every group would say the same, and fail where a group's rows can't tell its slope.)
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,12 +18,12 @@ import pandas as pd
 
 from hiermix import frames, plots, predict
 from hiermix.comparison import compare, estimate
-from hiermix.design import Design
+from hiermix.design import Design, Grouping
 from hiermix.engines import Engine
-from hiermix.errors import ArgumentError, HiermixWarning, filtered_warnings
+from hiermix.errors import ArgumentError, HiermixWarning, did_you_mean, filtered_warnings
 from hiermix.families import needs_numbers
 from hiermix.fit import Fit
-from hiermix.formula import Formula, Group, parse
+from hiermix.formula import Formula, Group, in_results, parse
 from hiermix.frames import Frame
 from hiermix.group_tables import coefficient_draws
 from hiermix.model import WARMUP, Model
@@ -48,7 +49,7 @@ class Pooling:
     complete, no, partial : Fit
         Without groups; each group on its own; groups that borrow strength from each other.
     group : str
-        The grouping factor.
+        The grouping factor that is compared.
     """
 
     complete: Fit
@@ -165,6 +166,7 @@ def pooling(
     formula: str,
     data: Frame,
     *,
+    by: str | None = None,
     groups: Sequence[Group] = (),
     priors: Mapping[str, str] | None = None,
     seed: int | None = None,
@@ -180,13 +182,17 @@ def pooling(
     Parameters
     ----------
     formula : str
-        With one grouping factor, ``"log_radon ~ floor + (1 | county)"``.
+        With a grouping factor, ``"log_radon ~ floor + (1 | county)"``, or several.
     data : DataFrame
         As in `Model`.
+    by : str, optional
+        Grouping factor to compare, needed where there are several. The others are partially pooled
+        in all three fits.
     groups : sequence of Group
         Grouping specs, instead of bars.
     priors : mapping of str to str, optional
-        As in `Model`, for all three; those of ``sd`` and ``cor`` for partial pooling alone.
+        As in `Model`, for all three; those of ``sd`` and ``cor`` of the factor compared for partial
+        pooling alone.
     seed, chains, warmup, draws, engine, progress
         As in `Model.fit`.
     **options
@@ -200,58 +206,81 @@ def pooling(
     Raises
     ------
     ArgumentError
-        The formula has no grouping factor, or several.
+        The formula has no grouping factor, or several and `by` names none of them.
     """
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws,
                 "engine": engine, "progress": progress}  # fmt: skip
     rows = frames.frame(data)
     partial = Model(formula, rows, groups=groups, priors=priors, **options)
     needs_numbers(partial.family, "pooling")
-    if len(partial.design.groupings) != 1:
-        raise ArgumentError(
-            f"pooling compares the groups of one grouping factor; {formula!r} has "
-            f"{len(partial.design.groupings)}"
-        )
-    group = partial.design.groupings[0].name
+    grouping = _compared(partial.design, formula, by)
     if partial.design.rows < len(rows):
         rows = rows.loc[~rows[list(partial.design.frame)].isna().any(axis=1)]
     text = parse(formula, groups)
-    shared = _shared(priors, group)
-    complete = Model(_text(text, pooled=True), rows, priors=shared, **options)
-    no = _unpooled(_text(text, pooled=False), rows, shared, group, options)
+    others = [each for each in partial.design.groupings if each is not grouping]
+    shared = _shared(priors or {}, others)
+    complete = Model(_text(text, grouping.name, pooled=True), rows, priors=shared, **options)
+    no = _unpooled(_text(text, grouping.name, pooled=False), rows, shared, grouping.name, options)
     models = {"complete": complete, "no": no, "partial": partial}
     fits = {name: model.fit(**settings) for name, model in models.items()}  # type: ignore[arg-type]
-    return Pooling(**fits, group=group)
+    return Pooling(**fits, group=grouping.name)
 
 
-def _text(formula: Formula, *, pooled: bool) -> str:
-    """Return the formula without its bars, or with independent effects."""
-    bars = () if pooled else tuple(replace(each, correlated=False) for each in formula.groups)
-    return str(replace(formula, groups=bars))
+def _compared(design: Design, formula: str, by: str | None) -> Grouping:
+    """Return the grouping factor to compare: the only one, or the one that `by` names."""
+    names = [each.name for each in design.groupings]
+    if not names:
+        raise ArgumentError(f"pooling compares the groups of a factor; {formula!r} has none")
+    if by is None and len(names) > 1:
+        raise ArgumentError(
+            f"pooling compares the groups of one grouping factor; {formula!r} has {len(names)}: "
+            f"say which, by={names[0]!r}"
+        )
+    name = names[0] if by is None else in_results(str(by))
+    if name not in names:
+        known = ", ".join(map(repr, names))
+        raise ArgumentError(
+            f"by names {by!r}, not a grouping factor.{did_you_mean(name, names)} Known: {known}"
+        )
+    return design.grouping(name)
 
 
-def _shared(priors: Mapping[str, str] | None, group: str) -> dict[str, str]:
-    """Priors that all three have: not those of the spread of groups."""
-    given = priors or {}
-    return {name: text for name, text in given.items()
-            if not name.strip().startswith(("sd", "cor"))}  # fmt: skip
+def _text(formula: Formula, group: str, *, pooled: bool) -> str:
+    """Return the formula without the bars of a factor, or with independent effects there."""
+    bars = [
+        replace(each, correlated=each.correlated and each.name != group)
+        for each in formula.groups
+        if not (pooled and each.name == group)
+    ]
+    return str(replace(formula, groups=tuple(bars)))
+
+
+def _shared(priors: Mapping[str, str], others: Sequence[Grouping]) -> dict[str, str]:
+    """Priors that all three have: of the spread of groups only those of the `others`."""
+    spread = {"sd": {each.name for each in others}}
+    spread["cor"] = {each.name for each in others if max(each.blocks) > 1}
+    found = {}
+    for name, text in priors.items():
+        kind, _, inside = name.partition("[")
+        group = inside.partition(",")[0].strip(" ]")
+        known = spread.get(kind.strip())
+        if known is None or (group in known if group else known):
+            found[name] = text
+    return found
 
 
 def _unpooled(
     text: str, data: pd.DataFrame, priors: Mapping[str, str], group: str, options: Mapping[str, Any]
 ) -> Model:
     """Return the model in which groups learn nothing of each other."""
+    default = _shared(priors, [])
     # What is to be said was said of the partially pooled model.
     with filtered_warnings("ignore", HiermixWarning):
-        model = Model(text, data, priors=priors, **options)
+        model = Model(text, data, priors=default, **options)
     wide = _wide(model.priors, model.design, group)
     fixed = dict(priors)
     for effect, scale in wide.items():
         fixed[f"sd[{group}, {effect}]"] = f"normal({scale:.17g}, {_FIXED * scale:.17g})"
-        # The center of the groups is not learned either: each is free around that of the prior.
-        name = effect if effect == "Intercept" else f"b[{effect}]"
-        if name in model.priors:
-            fixed[name] = f"normal({model.priors[name].location:.17g}, {_FIXED * scale:.17g})"
     return Model(text, data, priors=fixed, **options)
 
 
