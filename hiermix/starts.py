@@ -7,7 +7,8 @@ where there are several, give R-hat its power (Gelman and Rubin, 1992).
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cache
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,9 @@ from hiermix.engines import embedded
 from hiermix.points import Chart, Point
 from hiermix.standardise import mode as newton
 from hiermix.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 type Density = Callable[[FloatArray], tuple[float, FloatArray]]
 """Log density and its gradient; minus infinity and NaN where there is none."""
@@ -236,8 +240,6 @@ class _Posterior:
 
     def _highest(self, start: FloatArray, free: IntArray, tilt: FloatArray) -> FloatArray:
         """Climb along some of the coordinates, on a density tilted by a linear function."""
-        from scipy.optimize import minimize
-
         at, unit = start.copy(), max(abs(self.density(start)[0]), 1.0)
 
         def falling(part: FloatArray) -> tuple[float, FloatArray]:
@@ -249,11 +251,7 @@ class _Posterior:
 
         if not len(free):
             return start
-        best = minimize(
-            falling, start[free], jac=True, method="L-BFGS-B",
-            options={"maxiter": 150, "maxfun": 300, "ftol": 1e-3 / unit, "maxcor": 20},
-        )  # fmt: skip
-        at[free] = best.x
+        at[free] = _lowest(falling, start[free], 1e-3 / unit)
         return at
 
     def integrated(self, at: FloatArray) -> float:
@@ -295,6 +293,25 @@ class _Posterior:
         with np.errstate(all="ignore"):
             H = (down - up) / (2 * _STEP)
         return np.where(np.isfinite(H), H, 0.0)
+
+
+def _lowest(function: Density, start: FloatArray, tolerance: float) -> FloatArray:
+    """Descend on one thread: for matrices of forty rows, more cost nothing but their waiting."""
+    from scipy.optimize import minimize
+
+    with _blas().limit(limits=1, user_api="blas"):
+        found = minimize(
+            function, start, jac=True, method="L-BFGS-B",
+            options={"maxiter": 150, "maxfun": 300, "ftol": tolerance, "maxcor": 20},
+        )  # fmt: skip
+    return np.asarray(found.x)
+
+
+@cache
+def _blas() -> "ThreadpoolController":
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _root(H: FloatArray) -> tuple[FloatArray, float]:
