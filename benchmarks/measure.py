@@ -12,7 +12,7 @@ import pandas as pd
 
 from hiermix.engines.embedded import Embedded
 from hiermix.engines.protocol import Settings
-from hiermix.programs import Program
+from hiermix.stan.programs import Program
 from hiermix.typing import FloatArray, StanData
 
 PROGRAMS = Path(__file__).parent / "programs"

@@ -15,7 +15,7 @@ import hiermix as hm
 from benchmarks.measure import PROGRAMS, Run, by_hiermix, population, smallest_ess, table
 from hiermix.engines.embedded import Embedded
 from hiermix.engines.protocol import Settings
-from hiermix.programs import Program
+from hiermix.stan.programs import Program
 
 if TYPE_CHECKING:
     from hiermix.typing import FloatArray, StanData

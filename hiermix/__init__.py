@@ -1,7 +1,5 @@
 """Bayesian hierarchical (mixed-effects) models with Stan, from Python."""
 
-from hiermix.backtest import Backtest, backtest
-from hiermix.comparison import compare
 from hiermix.datasets import load_dataset
 from hiermix.errors import (
     ArgumentError,
@@ -13,12 +11,13 @@ from hiermix.errors import (
     PriorError,
 )
 from hiermix.fit import Fit
-from hiermix.forecast import Forecast
-from hiermix.formula import Group
+from hiermix.forecasting.forecast import Forecast
+from hiermix.formula.formula import Group
 from hiermix.model import Model, load
-from hiermix.pooling import pooling
-
-__version__ = "0.1.0"
+from hiermix.prediction.cross_validation import compare
+from hiermix.studies.backtest import Backtest, backtest
+from hiermix.studies.pooling import pooling
+from hiermix.version import __version__ as __version__
 
 __all__ = [
     "ArgumentError",

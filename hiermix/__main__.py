@@ -47,8 +47,8 @@ def demo() -> None:
 
 def build() -> None:
     """Build every program ahead, so that no fit has to wait for a compiler."""
-    from hiermix import programs
     from hiermix.engines import executables
+    from hiermix.stan import programs
 
     print(f"CmdStan {executables.required_installation().version}")
     names = programs.names()

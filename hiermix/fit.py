@@ -1,45 +1,50 @@
 """Fit: a fitted model, its labelled draws, and a door to everything asked of them."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from hiermix import (
-    checks,
-    comparison,
-    describe,
-    diagnostics,
-    frames,
-    group_tables,
-    held_out,
-    hypothesis,
-    plots,
-    predict,
-    storage,
-    summary,
-    variance,
-)
-from hiermix import forecast as forecasts
-from hiermix.design import Design
+from hiermix import plots
+from hiermix.design import checks, frames
+from hiermix.design.design import Design
+from hiermix.design.frames import NewRows
 from hiermix.engines import Engine
-from hiermix.forecast import Forecast
-from hiermix.formula import in_results
-from hiermix.frames import NewRows
-from hiermix.horizon import Ahead
-from hiermix.predictor import Predictor
+from hiermix.families.families import Family
+from hiermix.families.priors import PriorTable
+from hiermix.forecasting import forecast as forecasts
+from hiermix.forecasting.forecast import Forecast
+from hiermix.forecasting.horizon import Ahead
+from hiermix.formula.formula import in_results
+from hiermix.posterior import describe, diagnostics, group_tables, hypothesis, storage, summary
+from hiermix.prediction import cross_validation, held_out, predict, variance
+from hiermix.prediction.predictor import Predictor
+from hiermix.prediction.update import learned_from
+from hiermix.tuning.origins import Origins
 from hiermix.typing import FloatArray, IntArray
-from hiermix.update import learned_from
 
 if TYPE_CHECKING:
     import xarray as xr
     from arviz_stats import ELPDData
     from matplotlib.axes import Axes
 
-    from hiermix.model import Model
-    from hiermix.plots.layout import Plot
+    from hiermix.plots.style import Plot
+
+
+class Fitted(Protocol):
+    """What a fit needs of the model that it came from: `hm.Model` has it."""
+
+    design: Design
+    family: Family
+    priors: PriorTable
+    origins: Origins
+
+    def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":
+        """Return the draws of the same model for some of its rows."""
+        ...
 
 
 class Fit:
@@ -55,8 +60,8 @@ class Fit:
         ArviZ function works on it.
     """
 
-    def __init__(self, model: "Model", data: "xr.DataTree") -> None:
-        from hiermix import on_demand
+    def __init__(self, model: Fitted, data: "xr.DataTree") -> None:
+        from hiermix.prediction import on_demand
 
         self.model = model
         self.data = data
@@ -243,7 +248,7 @@ class Fit:
         Plot
             With ``figure`` and ``data``, the lines drawn.
         """
-        return plots.fit.plot(
+        return plots.fits.plot(
             self.data, self.design, self.model.family, x, in_results(str(by)),
             levels=levels, prob=prob, sharey=sharey, figsize=figsize,
         )  # fmt: skip
@@ -588,7 +593,7 @@ class Fit:
         ELPDData
             ArviZ's: ``elpd``, ``se``, ``p`` (effective parameters), ``elpd_i``, ``pareto_k``.
         """
-        return comparison.loo(self.data, self.design, self.model.family)
+        return cross_validation.loo(self.data, self.design, self.model.family)
 
     def kfold(
         self,
@@ -629,13 +634,10 @@ class Fit:
         settings = {name: attrs[name].item() if hasattr(attrs[name], "item") else attrs[name]
                     for name in keep}  # fmt: skip
 
-        def refit(rows: IntArray) -> "xr.DataTree":
-            model = self.model.of_rows(rows)
-            return model.fit(seed=seed, engine=engine, progress=False, **settings).data
-
-        return comparison.kfold(
-            self.data, self.design, self.model.family, groups, folds, seed, refit
-        )
+        return cross_validation.kfold(
+            self.data, self.design, self.model.family, groups, folds, seed,
+            partial(self.model.refit, seed=seed, engine=engine, **settings),
+        )  # fmt: skip
 
     def save(self, path: str | Path, *, keep: Sequence[str] = ()) -> None:
         """Write the fit as netCDF, to a temporary name first.

@@ -13,35 +13,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import (
-    assemble,
-    categories,
-    checks,
-    describe,
-    diagnostics,
-    effects,
-    families,
-    frames,
-    kinds,
-    origins,
-    residue,
-    spreads,
-    starts,
-    storage,
-)
-from hiermix import draws as trees
-from hiermix.assemble import Assembled
-from hiermix.design import Design, build
+from hiermix.design import checks, frames, kinds
+from hiermix.design.design import Design, build
+from hiermix.design.frames import Frame
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
 from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.families import categories, families, residue
+from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
-from hiermix.formula import Group, parse
-from hiermix.frames import Frame
-from hiermix.nested import outer_first
-from hiermix.origins import Origins
-from hiermix.points import Point
-from hiermix.priors import PriorTable
-from hiermix.starts import Started
+from hiermix.formula.formula import Group, parse
+from hiermix.posterior import describe, diagnostics, storage
+from hiermix.posterior import draws as trees
+from hiermix.sampling import starts
+from hiermix.sampling.starts import Started
+from hiermix.stan import assemble
+from hiermix.stan.assemble import Assembled
+from hiermix.statistics import effects, spreads
+from hiermix.statistics.nested import outer_first
+from hiermix.tuning import origins
+from hiermix.tuning.origins import Origins
+from hiermix.tuning.points import Point
 from hiermix.typing import FloatArray, IntArray, StanData
 
 if TYPE_CHECKING:
@@ -257,6 +248,10 @@ class Model:
         model.design = self.design.take(rows)
         return model
 
+    def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":
+        """Return the draws of this model for some of its rows, fitted without a bar."""
+        return self.of_rows(rows).fit(progress=False, **settings).data
+
     def _label(self, ready: Assembled, samples: Samples, seed: int) -> "xr.Dataset":
         """Name the draws and draw the effects that were integrated out."""
         own = tuple(each.name for each in self.family.own)
@@ -278,7 +273,7 @@ class Model:
         *,
         prior_only: bool,
     ) -> dict[str, Any]:
-        from hiermix import __version__
+        from hiermix.version import __version__
 
         return {
             "formula": str(self.design.formula),  # with what was said by keyword

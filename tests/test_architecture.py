@@ -4,7 +4,8 @@ import ast
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,87 +15,26 @@ import hiermix
 
 PACKAGE = Path(hiermix.__file__).parent
 
-# A room imports only from rooms to its left.
+# A room is a folder, or a file at the top; it imports only from rooms to its left.
 ORDER = (
-    "typing",
     "errors",
-    "foreign",
+    "typing",
+    "version",
     "formula",
-    "transforms",
-    "frames",
-    "kinds",
-    "expressions",
-    "splines",
-    "checks",
-    "cells",
-    "partitions",
     "design",
-    "priors",
-    "numerics",
-    "distributions",
-    "residue",
-    "response_rules",
-    "linear_scale",
-    "thresholds",
     "families",
-    "categories",
-    "gram",
-    "within",
-    "spreads",
-    "origins",
-    "nested",
-    "population",
-    "standardise",
-    "effects",
-    "points",
-    "problem",
-    "own_parameters",
-    "penalised",
-    "common",
+    "statistics",
     "tuning",
-    "guesses",
-    "repeats",
-    "stan_data",
-    "programs",
-    "assemble",
+    "stan",
     "engines",
-    "starts",
-    "draws",
-    "diagnostics",
-    "intervals",
-    "summary",
-    "describe",
-    "group_tables",
-    "storage",
-    "no_pooling",
-    "streams",
-    "layout",
-    "new_groups",
-    "weighing",
-    "predictor",
-    "importance",
-    "update",
-    "streamed",
-    "row_labels",
-    "predict",
-    "variance",
-    "hypothesis",
-    "held_out",
-    "psis",
-    "comparison",
-    "log_prior",
-    "on_demand",
-    "scores",
-    "calendars",
-    "panel",
-    "times",
-    "horizon",
+    "sampling",
+    "posterior",
+    "prediction",
     "plots",
-    "forecast",
+    "forecasting",
     "fit",
     "model",
-    "pooling",
-    "backtest",
+    "studies",
     "datasets",
     "__init__",
     "__main__",
@@ -134,9 +74,18 @@ PUBLIC = {
     "load_dataset",
     "pooling",
 }
-LATE = {"on_demand"}
+LATE = {"hiermix.prediction.on_demand"}
 """Files that need a heavy import at the top, and are imported by functions that need them."""
 FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def dotted(path: Path) -> str:
+    """Return the name under which a file is imported."""
+    relative = path.relative_to(PACKAGE.parent).with_suffix("")
+    return ".".join(part for part in relative.parts if part != "__init__")
+
+
+MODULES = {dotted(path): path for path in FILES}
 
 
 def room(path: Path) -> str:
@@ -146,17 +95,23 @@ def room(path: Path) -> str:
 
 
 def imported(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Yield every module imported, with its line."""
+    """Yield every module imported, with its line: late imports and those for types included."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from ((alias.name, node.lineno) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, "imports are absolute"
             assert node.module is not None
-            if node.module == "hiermix":
-                yield from ((f"hiermix.{alias.name}", node.lineno) for alias in node.names)
-            else:
-                yield node.module, node.lineno
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else node.module, node.lineno
+
+
+def ours(tree: ast.AST) -> Iterator[tuple[Path, int]]:
+    """Yield the files of hiermix that are imported; a name of the package's own is `__init__`."""
+    for module, line in imported(tree):
+        if module.split(".")[0] == "hiermix":
+            yield MODULES[module], line
 
 
 def outer(tree: ast.Module) -> ast.Module:
@@ -172,30 +127,31 @@ def outer(tree: ast.Module) -> ast.Module:
     return Outer().visit(tree)
 
 
-def without_types(tree: ast.Module) -> ast.Module:
-    """Return the module without what is only for the type checker."""
-
-    class Running(ast.NodeTransformer):
-        def visit_If(self, node: ast.If) -> ast.If | None:
-            return None if ast.unparse(node.test).endswith("TYPE_CHECKING") else node
-
-    return Running().visit(tree)
-
-
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def wrong_imports(path: Path, tree: ast.Module) -> list[str]:
     here = ORDER.index(room(path))
-    found = []
-    for module, line in imported(without_types(tree)):
-        if module.split(".")[0] != "hiermix":
-            continue
-        target = module.split(".")[1] if "." in module else "__init__"
-        if target in ORDER and ORDER.index(target) > here:
-            found.append(f"{path.name}:{line} imports {module}")
-    return found
+    return [
+        f"{path.name}:{line} imports {dotted(target)}"
+        for target, line in ours(tree)
+        if ORDER.index(room(target)) > here
+    ]
+
+
+def circles(graph: Mapping[str, set[str]]) -> list[list[str]]:
+    """Return the nodes of every circle: those that reach themselves, by what they reach."""
+    reach = {node: set(after) for node, after in graph.items()}
+    for middle in graph:
+        for after in reach.values():
+            if middle in after:
+                after |= reach[middle]
+    round_about = {node: frozenset(reach[node]) for node in graph if node in reach[node]}
+    return [
+        sorted(node for node, theirs in round_about.items() if theirs == all_of)
+        for all_of in sorted(set(round_about.values()), key=sorted)
+    ]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
@@ -214,18 +170,44 @@ def test_imports_go_only_to_the_left(path: Path) -> None:
 
 
 def test_an_import_to_the_right_would_be_seen() -> None:
-    tree = ast.parse("from hiermix.model import Model\nfrom hiermix import typing, design\n")
-    assert wrong_imports(PACKAGE / "checks.py", tree) == [
+    tree = ast.parse(
+        "from hiermix.model import Model\n"
+        "from hiermix import typing, __version__\n"
+        "from hiermix.stan import programs\n"
+        "def late():\n    from hiermix import fit\n"
+        "if TYPE_CHECKING:\n    from hiermix.posterior.arrays import Layout\n"
+    )
+    assert sorted(wrong_imports(PACKAGE / "design" / "checks.py", tree)) == [
         "checks.py:1 imports hiermix.model",
-        "checks.py:2 imports hiermix.design",
+        "checks.py:2 imports hiermix",
+        "checks.py:3 imports hiermix.stan.programs",
+        "checks.py:5 imports hiermix.fit",
+        "checks.py:7 imports hiermix.posterior.arrays",
     ]
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    graph = {
+        dotted(path): {dotted(target) for target, _ in ours(parse(path))} - {dotted(path)}
+        for path in FILES
+    }
+    assert circles(graph) == []
+
+
+def test_a_circle_would_be_seen() -> None:
+    assert circles({"a": {"b"}, "b": {"c"}, "c": {"b"}, "d": {"a"}}) == [["b", "c"]]
+
+
+def test_no_two_files_share_a_name() -> None:
+    names = Counter(path.stem for path in FILES if path.stem != "__init__")
+    assert [name for name, times in names.items() if times > 1] == []
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_heavy_imports_wait_for_the_function_that_needs_them(path: Path) -> None:
     modules = {module for module, _ in imported(outer(parse(path)))}
-    assert modules & {f"hiermix.{name}" for name in LATE} == set()
-    if path.stem not in LATE:
+    assert modules & LATE == set()
+    if dotted(path) not in LATE:
         assert {module.split(".")[0] for module in modules} & set(HEAVY) == set()
 
 
@@ -251,7 +233,7 @@ def test_only_design_and_splines_import_formulaic() -> None:
         for module, _ in imported(parse(path))
         if module.split(".")[0] == "formulaic"
     }
-    assert users == {"design", "splines"}
+    assert users == {"design", "formula"}
 
 
 def test_only_errors_changes_the_filters_of_warnings() -> None:

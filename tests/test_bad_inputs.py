@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiermix import checks, formula
-from hiermix.design import Design, build
+from hiermix.design import checks
+from hiermix.design.design import Design, build
 from hiermix.errors import ArgumentError, DataError, FormulaError, HiermixWarning
+from hiermix.formula import formula
 
 ROWS, GROUPS = 40, 8
 

@@ -13,9 +13,9 @@ import hiermix as hm
 from hiermix.engines import Settings
 from hiermix.engines.embedded import Embedded
 from hiermix.errors import ArgumentError, DataError, PriorError
-from hiermix.programs import Program
-from test_gaussian_density import correlation, lkj_log_density, population
-from test_log_density import bent, effects
+from hiermix.stan.programs import Program
+from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
+from tests.stan.test_log_density import bent, effects
 
 HERE = Path(__file__).parent
 TOWNS = "abcdefghijkl"
@@ -234,7 +234,7 @@ def test_new_groups_vary_apart_in_each_category(fitted: hm.Fit) -> None:
 
 
 def test_leave_one_out_uses_the_log_probability_of_the_response(fitted: hm.Fit) -> None:
-    from hiermix.comparison import log_likelihood
+    from hiermix.prediction.cross_validation import log_likelihood
 
     found = log_likelihood(fitted.data, fitted.design, fitted.model.family)
     mean = fitted.predict()

@@ -4,7 +4,7 @@ import pytest
 
 import hiermix as hm
 from benchmarks import designs
-from hiermix.families import FAMILIES
+from hiermix.families.families import FAMILIES
 
 
 @pytest.mark.parametrize("seed", range(2 * len(FAMILIES)))

@@ -13,9 +13,9 @@ import pytest
 
 import hiermix as hm
 from hiermix.errors import FormulaError
-from hiermix.families import FAMILIES
-from hiermix.formula import TRANSFORMS, parse
-from hiermix.priors import DISTRIBUTIONS
+from hiermix.families.families import FAMILIES
+from hiermix.families.priors import DISTRIBUTIONS
+from hiermix.formula.formula import TRANSFORMS, parse
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from hiermix.design import Design, build
+from hiermix.design.design import Design, build
 from hiermix.errors import FormulaError, HiermixError, HiermixWarning
-from hiermix.formula import Formula, parse
+from hiermix.formula.formula import Formula, parse
 
 # Formulas ----------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import pytest
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from hiermix.engines.protocol import Settings
-from hiermix.programs import Program
+from hiermix.stan.programs import Program
 
 HERE = Path(__file__).parent
 RSTANARM = json.loads((HERE / "reference" / "rstanarm.json").read_text())

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiermix import programs
+from hiermix.stan import programs
 
 SBC = Path(__file__).parent / "sbc"
 sys.path.insert(0, str(SBC))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hiermix import programs
+from hiermix.stan import programs
 
 ROOT = Path(__file__).parent.parent
 FIT = """

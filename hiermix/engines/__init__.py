@@ -7,7 +7,7 @@ from functools import cache
 
 from hiermix.engines.protocol import Engine, Samples, Settings
 from hiermix.errors import ArgumentError, did_you_mean
-from hiermix.programs import Program
+from hiermix.stan.programs import Program
 
 __all__ = ["Engine", "Samples", "Settings", "choose"]
 

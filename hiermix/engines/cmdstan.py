@@ -16,16 +16,9 @@ from typing import Any
 import numpy as np
 
 from hiermix.engines import columns, executables, processes, progress
-from hiermix.engines.protocol import (
-    STAT_NAMES,
-    Samples,
-    Settings,
-    last_lines,
-    named_stats,
-    trouble,
-)
+from hiermix.engines.protocol import STAT_NAMES, Samples, Settings, last_lines, named_stats, trouble
 from hiermix.errors import EngineError, count, filtered_warnings
-from hiermix.programs import Program
+from hiermix.stan.programs import Program
 from hiermix.typing import FloatArray, StanData
 
 _EXACT = 17

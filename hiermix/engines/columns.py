@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hiermix.errors import EngineError, did_you_mean
-from hiermix.programs import Program
+from hiermix.stan.programs import Program
 from hiermix.typing import FloatArray
 
 type Place = tuple[int, tuple[int, ...]]

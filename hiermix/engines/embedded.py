@@ -13,7 +13,7 @@ import numpy as np
 from hiermix.engines import columns, progress
 from hiermix.engines.protocol import Samples, Settings, last_lines, named_stats, trouble
 from hiermix.errors import EngineError
-from hiermix.programs import Program
+from hiermix.stan.programs import Program
 from hiermix.typing import FloatArray, StanData
 
 if TYPE_CHECKING:

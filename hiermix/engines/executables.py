@@ -15,7 +15,7 @@ from pathlib import Path
 from hiermix.engines import processes, progress
 from hiermix.engines.protocol import first_error
 from hiermix.errors import EngineError
-from hiermix.programs import Program
+from hiermix.stan.programs import Program
 
 MINIMUM = (2, 37)
 WAY_OUT = "engine='embedded' needs no compiler."

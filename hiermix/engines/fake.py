@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hiermix.engines.protocol import Samples, Settings, named_stats, trouble
-from hiermix.programs import Program
+from hiermix.stan.programs import Program
 from hiermix.typing import FloatArray, StanData
 
 

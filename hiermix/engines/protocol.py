@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.errors import ArgumentError, count
-from hiermix.programs import Program
+from hiermix.stan.programs import Program
 from hiermix.typing import FloatArray, StanData
 
 _LARGEST_SEED = 2**32 - 1

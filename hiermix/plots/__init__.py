@@ -7,31 +7,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from hiermix.plots import (
-        backtest,
+        backtests,
         check,
-        fit,
-        forecast,
+        fits,
+        forecasts,
         groups,
         held,
-        layout,
         poolings,
         replicates,
         residuals,
         shrinkage,
+        style,
     )
 
 __all__ = [
-    "backtest",
+    "backtests",
     "check",
-    "fit",
-    "forecast",
+    "fits",
+    "forecasts",
     "groups",
     "held",
-    "layout",
     "poolings",
     "replicates",
     "residuals",
     "shrinkage",
+    "style",
 ]
 
 

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hiermix.design import Design
+from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, did_you_mean
-from hiermix.families import Family, needs_numbers
-from hiermix.group_tables import effect_draws
-from hiermix.plots import layout
-from hiermix.plots.layout import BLUE, INK, ORANGE, PALE, Plot
+from hiermix.families.families import Family, needs_numbers
+from hiermix.plots import style
 from hiermix.plots.replicates import Replicates, replicates
+from hiermix.plots.style import BLUE, INK, ORANGE, PALE, Plot
+from hiermix.posterior.group_tables import effect_draws
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def plot(
     figsize: tuple[float, float] | None,
 ) -> Plot:
     """Draw the distribution of all responses, or a statistic of each group."""
-    layout.percent(prob)
+    style.percent(prob)
     if statistic not in STATISTICS:
         near = did_you_mean(str(statistic), STATISTICS)
         known = ", ".join(STATISTICS)
@@ -47,26 +47,26 @@ def plot(
     seen = _rates(replicates(tree, design, family))
     what = design.response_name + ("" if design.trials is None else " / trials")
     if group is None:
-        ax = layout.axes(ax, figsize or (layout.WIDTH, 4.0))
+        ax = style.axes(ax, figsize or (style.WIDTH, 4.0))
         data = overall(seen, prob)
         _histogram(ax, data, what, prob)
         if design.categories and design.ratings is None:
-            names = [layout.shorten(label, 16) for label in design.categories]
+            names = [style.shorten(label, 16) for label in design.categories]
             ax.set_xticks(range(1, len(names) + 1), names)
     else:
         data = by_group(seen, group, statistic, prob)
-        ax = layout.axes(ax, figsize or (layout.width_for(len(data)), 4.0))
+        ax = style.axes(ax, figsize or (style.width_for(len(data)), 4.0))
         _levels(ax, data, group, f"{statistic} of {what}", prob)
     inside = int(((data["observed"] >= data["low"]) & (data["observed"] <= data["high"])).sum())
     parts = "bins" if group is None else f"levels of {group}"
-    layout.title(
+    style.title(
         ax,
         f"Posterior predictive check: {inside} of {len(data)} {parts} inside their "
-        f"{layout.percent(prob)} interval",
+        f"{style.percent(prob)} interval",
         seen.note(design.rows),
     )
-    layout.legend_below(ax)
-    return Plot(layout.figure_of(ax), data)
+    style.legend_below(ax)
+    return Plot(style.figure_of(ax), data)
 
 
 def overall(seen: Replicates, prob: float) -> pd.DataFrame:
@@ -176,16 +176,16 @@ def _histogram(ax: "Axes", data: pd.DataFrame, response: str, prob: float) -> No
     ax.bar(left + 0.04 * width, data["observed"], width * 0.92, align="edge", color=PALE,
            alpha=0.7, label="observed")  # fmt: skip
     ax.vlines(middle, data["low"], data["high"], color=BLUE, linewidth=2.4, alpha=0.5,
-              label=f"{layout.percent(prob)} interval of the model's own data")  # fmt: skip
+              label=f"{style.percent(prob)} interval of the model's own data")  # fmt: skip
     ax.plot(middle, data["mean"], "o", color=BLUE, markersize=3.5, label="their mean")
-    layout.name_axes(ax, response, "rows")
+    style.name_axes(ax, response, "rows")
 
 
 def _levels(ax: "Axes", data: pd.DataFrame, group: str, what: str, prob: float) -> None:
-    x, size = np.arange(len(data)), layout.dot_size(len(data))
+    x, size = np.arange(len(data)), style.dot_size(len(data))
     outside = ((data["observed"] < data["low"]) | (data["observed"] > data["high"])).to_numpy()
     ax.vlines(x, data["low"], data["high"], color=BLUE, linewidth=size * 0.45, alpha=0.4,
-              label=f"{layout.percent(prob)} interval of the model's own data")  # fmt: skip
+              label=f"{style.percent(prob)} interval of the model's own data")  # fmt: skip
     ax.plot(x[~outside], data["observed"][~outside], "o", color=INK, markersize=size * 0.75,
             label="observed")  # fmt: skip
     ax.plot(x[outside], data["observed"][outside], "D", color=ORANGE, markersize=size * 0.9,
@@ -193,5 +193,5 @@ def _levels(ax: "Axes", data: pd.DataFrame, group: str, what: str, prob: float) 
     middle = float(data["observed"].median())
     if data["low"].min() >= 0 and middle > 0 and data["high"].max() > _SKEWED * middle:
         ax.set_yscale("symlog", linthresh=middle)
-    layout.label_levels(ax, layout.with_rows(data["level"], data["rows"]))
-    layout.name_axes(ax, f"{group} (rows), from few rows to many", what)
+    style.label_levels(ax, style.with_rows(data["level"], data["rows"]))
+    style.name_axes(ax, f"{group} (rows), from few rows to many", what)

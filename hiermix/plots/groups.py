@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hiermix.categories import further
-from hiermix.design import Design
+from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, count, did_you_mean
-from hiermix.group_tables import coefficient_draws, effect_draws
-from hiermix.plots import layout
-from hiermix.plots.layout import BLUE, GREY, INK, PALE, Plot
+from hiermix.families.categories import further
+from hiermix.plots import style
+from hiermix.plots.style import BLUE, GREY, INK, PALE, Plot
+from hiermix.posterior.group_tables import coefficient_draws, effect_draws
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -36,21 +36,21 @@ def plot(
 ) -> Plot:
     """Draw one panel an effect, its levels from low to high."""
     effect_draws(tree, design, group)
-    chosen = layout.choose_effects(effects, design.grouping(group).effects, group)
+    chosen = style.choose_effects(effects, design.grouping(group).effects, group)
     data = pd.concat([numbers(tree, design, group, effect, kind, prob) for effect in chosen],
                      ignore_index=True)  # fmt: skip
     shown = data["effect"].unique().tolist()
     levels = len(data) // len(shown)
-    width, height = layout.width_for(levels), layout.height_for(levels)
+    width, height = style.width_for(levels), style.height_for(levels)
     if horizontal:
-        axes = layout.stack(ax, len(shown), figsize or (layout.WIDTH, height * len(shown)))
+        axes = style.stack(ax, len(shown), figsize or (style.WIDTH, height * len(shown)))
     else:
-        axes = layout.stack(ax, len(shown), figsize, width=width)
+        axes = style.stack(ax, len(shown), figsize, width=width)
     for panel, effect in zip(axes, shown, strict=True):
         draw = _forest if horizontal else _caterpillar
         draw(panel, data[data["effect"] == effect], group, effect, prob)
-    layout.legend_below(axes[-1])
-    return Plot(layout.figure_of(axes[0]), data)
+    style.legend_below(axes[-1])
+    return Plot(style.figure_of(axes[0]), data)
 
 
 def numbers(
@@ -61,7 +61,7 @@ def numbers(
     Columns: level, effect, mean, low, high, population (what no deviation means), and, of effects,
     differs: does the interval leave out zero?
     """
-    layout.percent(prob)
+    style.percent(prob)
     if kind not in KINDS:
         near = did_you_mean(str(kind), KINDS)
         raise ArgumentError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}.{near}")
@@ -96,22 +96,22 @@ def _ordered(
 def _caterpillar(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: float) -> None:
     """Draw levels side by side."""
     _groups(ax, data, prob, upright=True)
-    layout.label_levels(ax, data["level"].tolist())
-    layout.name_axes(ax, group, effect)
-    layout.title(ax, _headline(data, group, effect))
+    style.label_levels(ax, data["level"].tolist())
+    style.name_axes(ax, group, effect)
+    style.title(ax, _headline(data, group, effect))
 
 
 def _forest(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: float) -> None:
     """Draw levels one below the other, each with its whole label."""
     _groups(ax, data, prob, upright=False)
-    labels = [layout.shorten(level, _LONGEST) for level in data["level"]]
+    labels = [style.shorten(level, _LONGEST) for level in data["level"]]
     ax.set_yticks(range(len(labels)), labels)
     ax.set_ylim(-0.7, len(labels) - 0.3)
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", color=PALE, linewidth=0.4, alpha=0.5)
-    layout.name_axes(ax, effect, group)
-    beside = max(map(len, labels)) * layout.SMALL * 0.55 / 72
-    layout.title(ax, _headline(data, group, effect), width=max(2.0, layout.inches(ax) - beside))
+    style.name_axes(ax, effect, group)
+    beside = max(map(len, labels)) * style.SMALL * 0.55 / 72
+    style.title(ax, _headline(data, group, effect), width=max(2.0, style.inches(ax) - beside))
 
 
 def _headline(data: pd.DataFrame, group: str, effect: str) -> str:
@@ -123,10 +123,10 @@ def _headline(data: pd.DataFrame, group: str, effect: str) -> str:
 
 
 def _groups(ax: "Axes", data: pd.DataFrame, prob: float, *, upright: bool) -> None:
-    size = layout.dot_size(len(data)) if upright else 4.0
+    size = style.dot_size(len(data)) if upright else 4.0
     line = ax.axhline if upright else ax.axvline
     line(data["population"].iloc[0], color=INK, linestyle=(0, (5, 3)), linewidth=0.9, zorder=1)
-    interval = f"{layout.percent(prob)} interval"
+    interval = f"{style.percent(prob)} interval"
     kinds = (
         [(~data["differs"], GREY, f"{interval} holds zero"),
          (data["differs"], BLUE, f"{interval} leaves out zero")]

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hiermix.design import Design, Grouping
-from hiermix.formula import columns
+from hiermix.design.design import Design, Grouping
+from hiermix.formula.formula import columns
 
 _MOST = 400
 """Values of x at which a curve is drawn where other columns move with it."""

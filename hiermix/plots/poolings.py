@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hiermix.design import Design
-from hiermix.group_tables import coefficient_draws
-from hiermix.plots import layout
-from hiermix.plots.layout import BLUE, INK, ORANGE, Plot
+from hiermix.design.design import Design
+from hiermix.plots import style
+from hiermix.plots.style import BLUE, INK, ORANGE, Plot
+from hiermix.posterior.group_tables import coefficient_draws
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ def plot(
     figsize: tuple[float, float] | None,
 ) -> Plot:
     """Draw a panel an effect, and a last one of predictive densities."""
-    chosen = layout.choose_effects(effects, design.grouping(group).effects, group)
+    chosen = style.choose_effects(effects, design.grouping(group).effects, group)
     data = numbers(trees, design, group, prob)
     data = data[data["effect"].isin(chosen)].reset_index(drop=True)
-    width = layout.width_for(len(data) // len(chosen))
+    width = style.width_for(len(data) // len(chosen))
     size = figsize or (width, 2.6 * len(chosen) + 1.8)
     heights = [*[2.6] * len(chosen), 1.0]
-    axes = layout.panels(len(chosen) + 1, 1, size, height_ratios=heights)
+    axes = style.panels(len(chosen) + 1, 1, size, height_ratios=heights)
     for panel, effect in zip(axes, chosen, strict=False):
         _line_up(panel, data[data["effect"] == effect], group, effect, prob)
     _densities(axes[-1], elpd)
-    layout.legend_below(axes[0], 3)
-    return Plot(layout.figure_of(axes[0]), data)
+    style.legend_below(axes[0], 3)
+    return Plot(style.figure_of(axes[0]), data)
 
 
 def numbers(
@@ -54,7 +54,7 @@ def numbers(
 
     Columns: level, effect, rows; complete; and of no and partial pooling mean, sd, low, high.
     """
-    layout.percent(prob)
+    style.percent(prob)
     grouping = design.grouping(group)
     rows = np.bincount(grouping.codes, minlength=len(grouping.levels))
     order = np.argsort(rows, kind="stable")
@@ -90,7 +90,7 @@ def _complete(tree: "xr.DataTree", effect: str) -> float:
 
 
 def _line_up(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: float) -> None:
-    size = layout.dot_size(2 * len(data))
+    size = style.dot_size(2 * len(data))
     x = np.arange(len(data))
     ax.axhline(data["complete"].iloc[0], color=INK, linestyle=(0, (5, 3)), linewidth=1.1,
                label="complete pooling")  # fmt: skip
@@ -98,13 +98,13 @@ def _line_up(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: floa
         color, face = _COLORS[name], "white" if name == "no" else BLUE
         ax.vlines(x + shift, data[f"{name} low"], data[f"{name} high"], color=color, alpha=0.45,
                   linewidth=size * 0.4)  # fmt: skip
-        label = f"{name} pooling, {layout.percent(prob)} interval"
+        label = f"{name} pooling, {style.percent(prob)} interval"
         ax.plot(x + shift, data[name], "o", color=color, markerfacecolor=face, markersize=size,
                 markeredgewidth=size / 5, label=label)  # fmt: skip
     ax.set_ylim(_limits(data))
-    layout.label_levels(ax, layout.with_rows(data["level"], data["rows"]))
-    layout.name_axes(ax, f"{group} (rows), from few rows to many", effect)
-    layout.title(ax, f"{effect} by {group}: no pooling and partial pooling", _outside(ax, data))
+    style.label_levels(ax, style.with_rows(data["level"], data["rows"]))
+    style.name_axes(ax, f"{group} (rows), from few rows to many", effect)
+    style.title(ax, f"{effect} by {group}: no pooling and partial pooling", _outside(ax, data))
 
 
 def _limits(data: pd.DataFrame) -> tuple[float, float]:
@@ -114,7 +114,7 @@ def _limits(data: pd.DataFrame) -> tuple[float, float]:
     reach = (high - low) / 2
     low, high = max(low - reach, data["no low"].min()), min(high + reach, data["no high"].max())
     low, high = min(low, float(inner.min())), max(high, float(inner.max()))
-    return layout.limits(np.array([low, high]), np.empty(0))
+    return style.limits(np.array([low, high]), np.empty(0))
 
 
 def _outside(ax: "Axes", data: pd.DataFrame) -> str:
@@ -135,8 +135,8 @@ def _densities(ax: "Axes", elpd: Elpd) -> None:
     ax.set_yticks(range(len(elpd)), [f"{name} pooling" for name in reversed(list(elpd))])
     ax.set_ylim(-0.6, len(elpd) - 0.4)
     ax.grid(axis="y", visible=False)
-    layout.name_axes(ax, "elpd (leave-one-out) less that of the best, ± se of the difference", "")
-    layout.title(ax, verdict(elpd))
+    style.name_axes(ax, "elpd (leave-one-out) less that of the best, ± se of the difference", "")
+    style.title(ax, verdict(elpd))
 
 
 def verdict(elpd: Elpd) -> str:

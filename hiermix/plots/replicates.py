@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiermix import predict
-from hiermix.design import Design
-from hiermix.families import Family
+from hiermix.design.design import Design
+from hiermix.families.families import Family
+from hiermix.prediction import predict
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hiermix import kinds
-from hiermix.design import Design
-from hiermix.families import Family, needs_numbers
-from hiermix.plots import layout
-from hiermix.plots.fit import check_column
-from hiermix.plots.layout import BLUE, INK, ORANGE, Plot
+from hiermix.design import kinds
+from hiermix.design.design import Design
+from hiermix.families.families import Family, needs_numbers
+from hiermix.plots import style
+from hiermix.plots.fits import check_column
 from hiermix.plots.replicates import Replicates, replicates
+from hiermix.plots.style import BLUE, INK, ORANGE, Plot
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -33,19 +33,19 @@ def plot(
 ) -> Plot:
     """Draw two panels: residuals along the fit or a column, and their quantiles."""
     needs_numbers(family, "plot_residuals")
-    layout.percent(prob)
+    style.percent(prob)
     if against is not None:
         check_column(design, against)
     seen = replicates(tree, design, family)
     data = numbers(seen, against, prob)
-    left, right = layout.panels(1, 2, figsize or (layout.WIDTH, 4.2))
+    left, right = style.panels(1, 2, figsize or (style.WIDTH, 4.2))
     _along(left, data, against)
     _quantiles(right, data, prob)
-    layout.title(left, "Standardised residuals in one draw", seen.note(design.rows))
+    style.title(left, "Standardised residuals in one draw", seen.note(design.rows))
     inside = ((data["sorted"] >= data["low"]) & (data["sorted"] <= data["high"])).mean()
-    layout.title(right, f"{100 * inside:.0f} % inside the model's own {layout.percent(prob)} band")
-    layout.legend_below(left)
-    return Plot(layout.figure_of(left), data)
+    style.title(right, f"{100 * inside:.0f} % inside the model's own {style.percent(prob)} band")
+    style.legend_below(left)
+    return Plot(style.figure_of(left), data)
 
 
 def numbers(seen: Replicates, against: str | None, prob: float) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def numbers(seen: Replicates, against: str | None, prob: float) -> pd.DataFrame:
     low, expected, high = np.quantile(own, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=1)
     x = seen.mean[:, -1]
     if against is not None:
-        x = layout.drawable(kinds.stored(seen.design.column(against))).to_numpy()
+        x = style.drawable(kinds.stored(seen.design.column(against))).to_numpy()
     return pd.DataFrame({
         "x": x, "residual": residual[:, -1], "sorted": np.median(np.sort(residual, axis=0), axis=1),
         "expected": expected, "low": low, "high": high,
@@ -78,15 +78,15 @@ def _along(ax: "Axes", data: pd.DataFrame, against: str | None) -> None:
     step = max(1, len(data) // _DOTS)
     ax.axhline(0, color=INK, linestyle=(0, (5, 3)), linewidth=0.9)
     ax.plot(data["x"][::step], data["residual"][::step], "o", color=INK, alpha=0.35,
-            markersize=max(2.0, layout.dot_size(len(data) // 10)), markeredgewidth=0,
+            markersize=max(2.0, style.dot_size(len(data) // 10)), markeredgewidth=0,
             label="rows")  # fmt: skip
     if pd.api.types.is_numeric_dtype(data["x"].dtype):
         trend = running_mean(data["x"].to_numpy(), data["residual"].to_numpy())
         ax.errorbar(trend[:, 0], trend[:, 1], 2 * trend[:, 2], color=ORANGE, fmt="o-", markersize=4,
                     linewidth=1.2, label="mean of neighbours ± 2 se")  # fmt: skip
     elif data["x"].dtype.kind == "M":
-        layout.date_ticks(ax, layout.inches(ax))
-    layout.name_axes(ax, "mean in that draw" if against is None else against, "residual / sd")
+        style.date_ticks(ax, style.inches(ax))
+    style.name_axes(ax, "mean in that draw" if against is None else against, "residual / sd")
 
 
 def running_mean(x: FloatArray, residual: FloatArray) -> FloatArray:
@@ -107,9 +107,9 @@ def running_mean(x: FloatArray, residual: FloatArray) -> FloatArray:
 
 
 def _quantiles(ax: "Axes", data: pd.DataFrame, prob: float) -> None:
-    label = f"{layout.percent(prob)} band of the model's own data"
+    label = f"{style.percent(prob)} band of the model's own data"
     ax.fill_between(data["expected"], data["low"], data["high"], color=BLUE, alpha=0.25,
                     linewidth=0, label=label)  # fmt: skip
     ax.plot(data["expected"], data["expected"], color=BLUE, linewidth=0.9)
     ax.plot(data["expected"], data["sorted"], "o", color=INK, markersize=2.5, markeredgewidth=0)
-    layout.name_axes(ax, "residual expected at this rank", "residual observed")
+    style.name_axes(ax, "residual expected at this rank", "residual observed")

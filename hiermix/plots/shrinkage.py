@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hiermix import no_pooling
-from hiermix.design import Design
+from hiermix.design.design import Design
 from hiermix.errors import count
-from hiermix.families import Family, needs_numbers
-from hiermix.group_tables import coefficient_draws
-from hiermix.plots import layout
-from hiermix.plots.layout import BLUE, INK, ORANGE, PALE, Plot
+from hiermix.families.families import Family, needs_numbers
+from hiermix.plots import style
+from hiermix.plots.style import BLUE, INK, ORANGE, PALE, Plot
+from hiermix.posterior import no_pooling
+from hiermix.posterior.group_tables import coefficient_draws
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -38,19 +38,19 @@ def plot(
     """Draw one coefficient over the groups, two against each other, or more one below the other."""
     needs_numbers(family, "plot_shrinkage")
     draws = coefficient_draws(tree, design, group)
-    chosen = layout.choose_effects(effects, design.grouping(group).effects, group)
+    chosen = style.choose_effects(effects, design.grouping(group).effects, group)
     data = numbers(tree, design, family, group, prob)
     data = data[data["effect"].isin(chosen)].reset_index(drop=True)
     if len(chosen) == 2:
-        ax = layout.axes(ax, figsize or (6.5, 5.6))
+        ax = style.axes(ax, figsize or (6.5, 5.6))
         _plane(ax, data, chosen, group, _center_and_covariance(draws, tree, group, chosen))
-        return Plot(layout.figure_of(ax), data)
-    width = layout.width_for(len(data) // len(chosen))
-    panels = layout.stack(ax, len(chosen), figsize, width=width)
+        return Plot(style.figure_of(ax), data)
+    width = style.width_for(len(data) // len(chosen))
+    panels = style.stack(ax, len(chosen), figsize, width=width)
     for panel, effect in zip(panels, chosen, strict=True):
         _line_up(panel, data[data["effect"] == effect], group, effect, prob)
-    layout.legend_below(panels[-1], 5)
-    return Plot(layout.figure_of(panels[0]), data)
+    style.legend_below(panels[-1], 5)
+    return Plot(style.figure_of(panels[0]), data)
 
 
 def numbers(
@@ -61,7 +61,7 @@ def numbers(
     Columns: level, effect, rows, no_pooling (NaN where the level's rows can't tell), mean, low,
     high of the posterior, population (its posterior mean) and complete_pooling.
     """
-    layout.percent(prob)
+    style.percent(prob)
     grouping = design.grouping(group)
     draws = coefficient_draws(tree, design, group).to_numpy()
     draws = draws.reshape(-1, *draws.shape[2:])
@@ -87,22 +87,22 @@ def numbers(
 
 def _line_up(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: float) -> None:
     """One coefficient: groups along x from few rows to many."""
-    x, size = np.arange(len(data)), layout.dot_size(len(data))
+    x, size = np.arange(len(data)), style.dot_size(len(data))
     ax.axhline(data["complete_pooling"].iloc[0], color=INK, linestyle=(0, (5, 3)), linewidth=1.1,
                zorder=1, label="complete pooling")  # fmt: skip
     ax.axhline(data["population"].iloc[0], color=BLUE, linewidth=0.9, zorder=1,
                label="population mean")  # fmt: skip
     ax.vlines(x, data["low"], data["high"], color=BLUE, alpha=0.35, linewidth=size * 0.45,
-              label=f"{layout.percent(prob)} interval")  # fmt: skip
+              label=f"{style.percent(prob)} interval")  # fmt: skip
     _arrows(ax, np.column_stack([x, data["no_pooling"]]), np.column_stack([x, data["mean"]]))
     ax.plot(x, data["no_pooling"], "o", markersize=size, markerfacecolor="white",
             markeredgecolor=ORANGE, markeredgewidth=size / 5, label="no pooling")  # fmt: skip
     ax.plot(x, data["mean"], "o", markersize=size, color=BLUE, label="partial pooling")
     near = data[["low", "high", "population", "complete_pooling"]].to_numpy().ravel()
-    ax.set_ylim(layout.limits(near, data["no_pooling"].to_numpy()))
-    layout.label_levels(ax, layout.with_rows(data["level"], data["rows"]))
-    layout.name_axes(ax, f"{group} (rows), from few rows to many", effect)
-    layout.title(ax, _headline(data, group, effect), _unseen(ax, data))
+    ax.set_ylim(style.limits(near, data["no_pooling"].to_numpy()))
+    style.label_levels(ax, style.with_rows(data["level"], data["rows"]))
+    style.name_axes(ax, f"{group} (rows), from few rows to many", effect)
+    style.title(ax, _headline(data, group, effect), _unseen(ax, data))
 
 
 def _headline(data: pd.DataFrame, group: str, effect: str) -> str:
@@ -134,7 +134,7 @@ def _arrows(ax: "Axes", start: FloatArray, end: FloatArray) -> None:
     if not known.any():
         return
     start, step = start[known], (end - start)[known]
-    width = layout.dot_size(len(known)) / 6
+    width = style.dot_size(len(known)) / 6
     ax.quiver(*start.T, *step.T, angles="xy", scale_units="xy", scale=1, color=ORANGE, alpha=0.75,
               units="inches", width=width / 72, headwidth=5, headlength=6, headaxislength=5,
               minlength=0, zorder=1.9)  # fmt: skip
@@ -149,11 +149,11 @@ def _plane(
 ) -> None:
     """Two coefficients against each other."""
     first, second = (data[data["effect"] == effect].reset_index() for effect in effects)
-    size = layout.dot_size(2 * len(first))
+    size = style.dot_size(2 * len(first))
     center, covariance = normal
     for prob in _ELLIPSES:
         ax.plot(*ellipse(center, covariance, prob).T, color=BLUE, linewidth=0.9,
-                alpha=1.2 - prob, label=f"{layout.percent(prob)} of groups, as fitted")  # fmt: skip
+                alpha=1.2 - prob, label=f"{style.percent(prob)} of groups, as fitted")  # fmt: skip
     start, end = (np.column_stack([first[each], second[each]]) for each in ("no_pooling", "mean"))
     _arrows(ax, start, end)
     ax.plot(first["no_pooling"].where(second["no_pooling"].notna()), second["no_pooling"], "o",
@@ -173,11 +173,11 @@ def _plane(
         (ax.set_ylim, second, outline[:, 1]),
     ):
         near = np.concatenate([each["mean"], edge, each["complete_pooling"][:1]])
-        axis(layout.limits(near, each["no_pooling"].to_numpy()))
-    layout.name_axes(ax, *effects)
-    layout.title(ax, f"{effects[0]} and {effects[1]} by {group}: no pooling to partial pooling",
+        axis(style.limits(near, each["no_pooling"].to_numpy()))
+    style.name_axes(ax, *effects)
+    style.title(ax, f"{effects[0]} and {effects[1]} by {group}: no pooling to partial pooling",
                  _unseen_plane(ax, first, second))  # fmt: skip
-    layout.legend_below(ax, 3)
+    style.legend_below(ax, 3)
 
 
 def _name(ax: "Axes", first: pd.DataFrame, second: pd.DataFrame) -> None:
@@ -185,9 +185,9 @@ def _name(ax: "Axes", first: pd.DataFrame, second: pd.DataFrame) -> None:
     dx = (first["no_pooling"] - first["mean"]).fillna(1.0)
     x, y = (each["no_pooling"].fillna(each["mean"]) for each in (first, second))
     for level, here, there, right in zip(first["level"], x, y, dx > 0, strict=True):
-        ax.annotate(layout.shorten(level, 16), (here, there), (6 if right else -6, 0),
+        ax.annotate(style.shorten(level, 16), (here, there), (6 if right else -6, 0),
                     textcoords="offset points", ha="left" if right else "right", va="center",
-                    fontsize=layout.SMALL, color=INK, annotation_clip=True)  # fmt: skip
+                    fontsize=style.SMALL, color=INK, annotation_clip=True)  # fmt: skip
 
 
 def _unseen_plane(ax: "Axes", first: pd.DataFrame, second: pd.DataFrame) -> str:

@@ -1,0 +1,1 @@
+"""Formula and rows to numbers with labels."""

@@ -1,0 +1,51 @@
+"""What names the rows of a prediction: the index of their frame, and their groups."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design import kinds
+from hiermix.design.design import Design
+from hiermix.formula.formula import in_results
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+TAKEN = {"chain", "draw", "row", "category", "quantile"}
+"""Names of coordinates that columns of a frame can't have beside them."""
+
+
+def coords(design: Design) -> "xr.Dataset":
+    """Return coordinates along ``row``.
+
+    ``row`` is the frame's index where that has one level without repeats, and else counts; then
+    the levels of the index stand beside it. The columns of grouping factors do, too.
+    """
+    import xarray as xr
+
+    index = design.frame.index
+    single = index.is_unique and not isinstance(index, pd.MultiIndex)
+    names = [] if single else [str(name or f"index_{at}") for at, name in enumerate(index.names)]
+    beside = {
+        name: pd.Series(index.get_level_values(at)) for at, name in enumerate(names)
+    } | {
+        str(name): design.frame[name]
+        for name in dict.fromkeys(name for each in design.groupings for name in each.columns)
+        if name in design.frame
+    }  # fmt: skip
+    along: dict[str, Any] = {"row": _values(pd.Series(index)) if single else np.arange(len(index))}
+    along |= {in_results(name): ("row", _values(values)) for name, values in beside.items()
+              if name not in TAKEN}  # fmt: skip
+    return xr.Dataset(coords=along)
+
+
+def _values(values: pd.Series) -> np.ndarray:
+    """Return labels as an array that files can hold: numbers, dates without a zone, or text."""
+    if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biufM":
+        return values.to_numpy()
+    codes, uniques = pd.factorize(values)
+    labels = [kinds.plain(label) for label in uniques]
+    if any(not isinstance(label, int | float) for label in labels) or (codes < 0).any():
+        labels = [*(kinds.spelled(label) for label in labels), ""]
+    return np.array(labels)[codes] if labels else np.empty(len(values))

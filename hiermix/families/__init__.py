@@ -1,0 +1,1 @@
+"""What a response is: distributions, links, priors, and one row a family."""

@@ -1,0 +1,397 @@
+"""Families: one row a family, with everything that hiermix knows of it.
+
+The program that samples it, its links, the rule its response must keep, its own parameters and
+their default priors, and in numpy its mean, a random draw and the pointwise log density.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Literal
+
+import numpy as np
+
+from hiermix.design.design import Design, ResponseRule
+from hiermix.errors import ArgumentError, DataError, did_you_mean
+from hiermix.families import distributions as dist
+from hiermix.families import linear_scale, thresholds
+from hiermix.families import response_rules as rules
+from hiermix.families.distributions import Own
+from hiermix.families.priors import Prior
+from hiermix.typing import FloatArray
+
+type Rule = Callable[..., Any]
+type Scale = Callable[[Design, str], tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class OwnParameter:
+    """A parameter that only this family has, and its default prior given the response's scale.
+
+    Programs sample its logarithm, that of what it has above one, its logit, or for the thresholds
+    between C ordered categories the logarithms of their C - 2 gaps; see `thresholds`.
+    """
+
+    name: str
+    default: Callable[[float], Prior]
+    transform: Literal["log", "log_above_one", "logit", "gaps"] = "log"
+
+    @property
+    def positive(self) -> bool:
+        """Whether a prior is cut off at zero."""
+        return self.transform != "gaps"
+
+    def coordinates(self, design: Design) -> int:
+        """How many coordinates the programs give it."""
+        return category_count(design) - 2 if self.transform == "gaps" else 1
+
+    def value(self, theta: FloatArray, design: Design) -> FloatArray:
+        """Value at its coordinates; of thresholds that less the anchor's."""
+        if self.transform == "log":
+            return np.exp(theta)
+        if self.transform == "log_above_one":
+            return 1 + np.exp(theta)
+        if self.transform == "logit":
+            return dist.inverse_link("logit", theta)
+        return thresholds.from_gaps(theta, thresholds.anchor(design))
+
+    def log_jacobian(self, theta: FloatArray) -> float:
+        """Log derivative of the value with respect to the coordinate."""
+        if self.transform == "logit":
+            return float(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta)))
+        return float(np.sum(theta))
+
+
+@dataclass(frozen=True)
+class Family:
+    """One row of the table, with one of its links."""
+
+    name: str
+    links: tuple[str, ...]
+    """The first is the default."""
+    program: str
+    rule: Rule
+    """What the response must be; see `response_rules`."""
+    scale_of: Scale
+    """Location and spread of the linear predictor to expect, from the data: default priors."""
+    linked_mean: Callable[[str, FloatArray, Own], FloatArray]
+    linked_draw: Callable[[str, np.random.Generator, FloatArray, Own], FloatArray]
+    linked_log_density: Callable[[str, FloatArray, FloatArray, Own], FloatArray]
+    own: tuple[OwnParameter, ...] = ()
+    continuous: bool = False
+    integrates: bool = False
+    """Can its group effects be integrated out?"""
+    concave: bool = True
+    """Is its log density concave in the linear predictor, so that effects have one mode?"""
+    data: Literal[
+        "plain", "log", "successes", "events", "counts", "trials", "times", "categories", "chosen"
+    ] = "plain"
+    """Form in which its program reads the response; see `stan_data.response`."""
+    link: str = ""
+
+    def mean(self, eta: FloatArray, own: Own) -> FloatArray:
+        """Linear predictor and own parameters to the mean of the response.
+
+        For trials: the expected successes. For ordered categories: the expected category, counted
+        from 1; `probabilities` has their probabilities. For unordered categories: their
+        probabilities, on a last axis, where the linear predictor has those of all but the first.
+        """
+        with _beyond_numbers():
+            return self.linked_mean(self.link, eta, own)
+
+    def draw(self, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
+        """Draw a random response for every element of the linear predictor."""
+        with _beyond_numbers():
+            return self.linked_draw(self.link, rng, eta, own)
+
+    def log_density(self, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
+        """Response, linear predictor and own parameters to the pointwise log density."""
+        with _beyond_numbers():
+            return self.linked_log_density(self.link, y, eta, own)
+
+    def probabilities(self, eta: FloatArray, own: Own) -> FloatArray:
+        """Probability of every category, on a last axis of its own."""
+        if self.unordered:
+            return self.mean(eta, own)
+        return dist.category_probabilities(self.link, eta, own)
+
+    def scale(self, design: Design) -> tuple[float, float]:
+        """Location and spread of the linear predictor to expect."""
+        return self.scale_of(design, self.link)
+
+    @property
+    def unordered(self) -> bool:
+        """Whether responses are no numbers: each category has a linear predictor of its own."""
+        return self.data == "chosen"
+
+    def kind_of_response(self, design: Design) -> "np.dtype[Any]":
+        """Return the dtype of responses, by which ArviZ tells counts from measurements."""
+        ratings = design.ratings
+        whole = ratings is None or bool((ratings == ratings.round()).all())
+        return np.dtype(np.int64 if whole and not self.continuous else np.float64)
+
+    @property
+    def thresholds(self) -> bool:
+        """Whether thresholds take the place of the intercept."""
+        return self.data == "categories"
+
+    def response_rule(self, success: Any = None) -> ResponseRule:
+        """Return the rule for the response; `success` is the label that counts as 1."""
+        if success is not None and self.name != "bernoulli":
+            raise ArgumentError(f"success= is for family 'bernoulli', not {self.name!r}")
+        if self.thresholds or self.unordered:
+            rule: ResponseRule = self.rule(self.name)
+            return rule
+        if success is not None:
+            return rules.Success(success)
+        return partial(self.rule, family=self.name)
+
+    def check_design(self, design: Design) -> None:
+        """Raise if the formula says what the family has no use for.
+
+        Raises
+        ------
+        DataError
+            Trials, censoring or an offset beside a family without; no intercept beside thresholds.
+        """
+        if design.trials is not None and self.data not in ("successes", "trials"):
+            raise DataError(
+                f"family {self.name!r} has no trials: use 'binomial' or 'beta_binomial'"
+            )
+        if design.trials is not None and self.name == "bernoulli" and (design.trials != 1).any():
+            raise DataError("family 'bernoulli' has one trial a row: use 'binomial'")
+        if design.censored is not None:
+            self._check_censored(design.censored)
+        if self.unordered:
+            self._check_unordered(design)
+        if self.thresholds and "Intercept" not in design.terms:
+            raise DataError(
+                f"family {self.name!r} has thresholds in the place of an intercept: "
+                "leave '0 +' out of the formula"
+            )
+
+    def _check_unordered(self, design: Design) -> None:
+        if design.offset is not None:
+            raise DataError(
+                f"family {self.name!r} has several linear predictors, and takes no offset"
+            )
+        if "category" in design.frame:
+            raise DataError(
+                f"results of family {self.name!r} have a dim 'category': rename the column of that "
+                "name, data.rename(columns={'category': ...})"
+            )
+
+    def _check_censored(self, censored: FloatArray) -> None:
+        if self.data != "times":
+            raise DataError(
+                f"family {self.name!r} takes no censoring: use 'weibull' or 'exponential'"
+            )
+        rows = np.flatnonzero((censored != 0) & (censored != 1))
+        if len(rows):
+            raise DataError(
+                f"family {self.name!r} takes right-censoring only: row {rows[0]} says otherwise"
+            )
+
+
+def _beyond_numbers() -> np.errstate:
+    """Let numbers become zero or infinite in silence, as exp(-800) and log(0) do."""
+    return np.errstate(over="ignore", under="ignore", divide="ignore")
+
+
+def needs_numbers(family: Family, what: str) -> None:
+    """Raise where responses are unordered categories.
+
+    Raises
+    ------
+    ArgumentError
+        Always, for such a family.
+    """
+    if family.unordered:
+        raise ArgumentError(
+            f"{what} needs responses that are numbers: those of family {family.name!r} are labels"
+        )
+
+
+def row_values(design: Design) -> dict[str, FloatArray]:
+    """Return what rows bring to a family's functions beside the linear predictor."""
+    found = {"trials": design.trials, "censored": design.censored}
+    return {name: values for name, values in found.items() if values is not None}
+
+
+def category_count(design: Design) -> int:
+    """Return the number of categories of the response."""
+    return len(design.categories)
+
+
+# The table ---------------------------------------------------------------------------------------
+
+
+def _sigma(scale: float) -> Prior:
+    return Prior("exponential", (1 / scale,))
+
+
+def _precision(scale: float) -> Prior:
+    """Heavy on both sides: from strong overdispersion to next to none."""
+    return Prior("inv_gamma", (0.4, 0.3))
+
+
+def _probability(scale: float) -> Prior:
+    return Prior("beta", (1.0, 1.0))
+
+
+def _freedom(scale: float) -> Prior:
+    return Prior("gamma", (2.0, 0.1))
+
+
+def _weibull_shape(scale: float) -> Prior:
+    return Prior("lognormal", (0.0, 1.0))
+
+
+def _between_categories(scale: float) -> Prior:
+    return Prior("student_t", (3.0, 0.0, 2.5))
+
+
+_SIGMA = OwnParameter("sigma", _sigma)
+_NU = OwnParameter("nu", _freedom, "log_above_one")
+_SHAPE = OwnParameter("shape", _precision)
+_WEIBULL_SHAPE = OwnParameter("shape", _weibull_shape)
+_PHI = OwnParameter("phi", _precision)
+_ZI = OwnParameter("zi", _probability, "logit")
+_HU = OwnParameter("hu", _probability, "logit")
+_THRESHOLD = OwnParameter("threshold", _between_categories, "gaps")
+_BINARY = ("logit", "probit", "cloglog")
+
+_ROWS = (
+    Family(
+        "gaussian", ("identity",), "gaussian", rules.real, linear_scale.of_response,
+        dist.mean, dist.normal_draw, dist.normal_log_density,
+        own=(_SIGMA,), continuous=True, integrates=True,
+    ),
+    Family(
+        "student_t", ("identity",), "student_t", rules.real, linear_scale.robust,
+        dist.mean, dist.student_draw, dist.student_log_density,
+        own=(_SIGMA, _NU), continuous=True, concave=False,
+    ),
+    Family(
+        "lognormal", ("identity",), "gaussian", rules.positive, linear_scale.of_log,
+        dist.lognormal_mean, dist.lognormal_draw, dist.lognormal_log_density,
+        own=(_SIGMA,), continuous=True, data="log",
+    ),
+    Family(
+        "gamma", ("log",), "gamma", rules.positive, linear_scale.of_mean,
+        dist.mean, dist.gamma_draw, dist.gamma_log_density,
+        own=(_SHAPE,), continuous=True,
+    ),
+    Family(
+        "beta", ("logit",), "beta", rules.share, linear_scale.of_mean,
+        dist.mean, dist.beta_draw, dist.beta_log_density,
+        own=(_PHI,), continuous=True,
+    ),
+    Family(
+        "weibull", ("log",), "weibull", rules.positive, linear_scale.of_times,
+        dist.mean, dist.weibull_draw, dist.weibull_log_density,
+        own=(_WEIBULL_SHAPE,), continuous=True, data="times",
+    ),
+    Family(
+        "exponential", ("log",), "exponential", rules.positive, linear_scale.of_times,
+        dist.mean, dist.exponential_draw, dist.exponential_log_density,
+        continuous=True, data="times",
+    ),
+    Family(
+        "bernoulli", _BINARY, "binomial", rules.binary, linear_scale.of_mean,
+        dist.binomial_mean, dist.binomial_draw, dist.binomial_log_density,
+        data="successes",
+    ),
+    Family(
+        "binomial", _BINARY, "binomial", rules.successes, linear_scale.of_mean,
+        dist.binomial_mean, dist.binomial_draw, dist.binomial_log_density,
+        data="successes",
+    ),
+    Family(
+        "beta_binomial", ("logit",), "beta_binomial", rules.successes, linear_scale.of_mean,
+        dist.binomial_mean, dist.beta_binomial_draw, dist.beta_binomial_log_density,
+        own=(_PHI,), data="trials",
+    ),
+    Family(
+        "poisson", ("log",), "poisson", rules.count, linear_scale.of_mean,
+        dist.mean, dist.poisson_draw, dist.poisson_log_density,
+        data="events",
+    ),
+    Family(
+        "negative_binomial", ("log",), "negative_binomial", rules.count, linear_scale.of_mean,
+        dist.mean, dist.negative_binomial_draw, dist.negative_binomial_log_density,
+        own=(_SHAPE,), data="counts",
+    ),
+    Family(
+        "zero_inflated_poisson", ("log",), "zero_inflated_poisson",
+        rules.count, linear_scale.of_positive_poisson,
+        dist.zero_inflated_mean, dist.zero_inflated_poisson_draw,
+        dist.zero_inflated_poisson_log_density,
+        own=(_ZI,), concave=False,
+    ),
+    Family(
+        "zero_inflated_negative_binomial", ("log",), "zero_inflated_negative_binomial",
+        rules.count, linear_scale.of_positive_negative_binomial,
+        dist.zero_inflated_mean, dist.zero_inflated_negative_binomial_draw,
+        dist.zero_inflated_negative_binomial_log_density,
+        own=(_SHAPE, _ZI), data="counts", concave=False,
+    ),
+    Family(
+        "hurdle_poisson", ("log",), "hurdle_poisson",
+        rules.count, linear_scale.of_positive_poisson,
+        dist.hurdle_poisson_mean, dist.hurdle_poisson_draw, dist.hurdle_poisson_log_density,
+        own=(_HU,),
+    ),
+    Family(
+        "hurdle_negative_binomial", ("log",), "hurdle_negative_binomial",
+        rules.count, linear_scale.of_positive_negative_binomial,
+        dist.hurdle_negative_binomial_mean, dist.hurdle_negative_binomial_draw,
+        dist.hurdle_negative_binomial_log_density,
+        own=(_SHAPE, _HU), data="counts",
+    ),
+    Family(
+        "ordinal", ("logit", "probit"), "ordinal", rules.ordered, linear_scale.of_categories,
+        dist.ordinal_mean, dist.ordinal_draw, dist.ordinal_log_density,
+        own=(_THRESHOLD,), data="categories",
+    ),
+    Family(
+        "categorical", ("logit",), "categorical", rules.unordered, linear_scale.of_categories,
+        dist.categorical_mean, dist.categorical_draw, dist.categorical_log_density,
+        data="chosen",
+    ),
+)  # fmt: skip
+
+FAMILIES: Mapping[str, Family] = {row.name: row for row in _ROWS}
+
+
+def find(name: str, link: str | None = None) -> Family:
+    """Return the row of a family, with its default link or the one asked for.
+
+    Raises
+    ------
+    ArgumentError
+        No such family, or no such link; names the nearest.
+    """
+    if name not in FAMILIES:
+        near = did_you_mean(str(name), FAMILIES)
+        raise ArgumentError(f"unknown family {name!r}.{near} Known: {', '.join(FAMILIES)}")
+    return replace(FAMILIES[name], link=check_link(FAMILIES[name], link))
+
+
+def check_link(family: Family, link: str | None) -> str:
+    """Return the link to use.
+
+    Raises
+    ------
+    ArgumentError
+        The family has no such link.
+    """
+    if link is None:
+        return family.link or family.links[0]
+    if link not in family.links:
+        near = did_you_mean(str(link), family.links)
+        known = ", ".join(family.links)
+        raise ArgumentError(
+            f"unknown link {link!r} for family {family.name!r}.{near} Known: {known}"
+        )
+    return link

@@ -1,0 +1,115 @@
+"""Responses that the design gives without error: nothing is left for a residual to be.
+
+As where a group's figure stands on each of its rows: the density then grows without bound as sigma
+goes to zero, and there is no posterior. Found on the scale on which the family is nearly additive.
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+
+from hiermix.design.design import Design, Grouping
+from hiermix.errors import DataError, count
+from hiermix.typing import FloatArray
+
+_ROUNDING = 1e-12
+"""Residuals of exact sums, relative to the response."""
+_ROWS = 5_000
+"""Rows of whole groups that are looked at first: an exact design is exact there too."""
+_SCALES: Mapping[str, Callable[[FloatArray], FloatArray]] = {
+    "gaussian": lambda y: y, "student_t": lambda y: y, "lognormal": np.log, "gamma": np.log,
+    "weibull": np.log, "beta": lambda y: np.log(y) - np.log1p(-y),
+}  # fmt: skip
+
+
+def check(design: Design, family: str) -> None:
+    """Raise a DataError if population terms and one factor give the response without error."""
+    if family not in _SCALES or design.response is None or design.censored is not None:
+        return
+    y = _SCALES[family](design.response)
+    if design.offset is not None:
+        y = y - design.offset
+    for grouping in design.groupings or (None,):
+        some = _whole_groups(design, grouping)
+        if _is_exact(design, grouping, y, some) and _is_exact(design, grouping, y, _all(design)):
+            raise DataError(_sentence(design, grouping, y))
+
+
+def _all(design: Design) -> np.ndarray:
+    used = np.ones(design.rows, bool) if design.weights is None else design.weights > 0
+    return np.flatnonzero(used)
+
+
+def _whole_groups(design: Design, grouping: Grouping | None) -> np.ndarray:
+    rows = _all(design)
+    if grouping is None or len(rows) <= _ROWS:
+        return rows[:_ROWS]
+    many = np.bincount(grouping.codes[rows], minlength=len(grouping.levels))
+    # Large groups first: small ones may be fitted exactly by their own coefficients.
+    order = np.argsort(-many, kind="stable")
+    last = int(np.searchsorted(np.cumsum(many[order]), _ROWS))
+    return rows[np.isin(grouping.codes[rows], order[: last + 1])]
+
+
+def _is_exact(design: Design, grouping: Grouping | None, y: FloatArray, rows: np.ndarray) -> bool:
+    """Whether rows are fitted exactly though there are more of them than coefficients."""
+    columns = np.column_stack([y[rows, None], design.X(rows)])
+    size = float(np.abs(y[rows]).max(initial=0.0))
+    used = 0
+    if grouping is not None:
+        codes, Z = grouping.codes[rows], design.Z(grouping.name, rows)
+        for _ in range(2):  # once more, for what rounding left
+            columns, used = _without_groups(columns, Z, codes, len(grouping.levels))
+    left, X = columns[:, 0], columns[:, 1:]
+    X = X / np.maximum(np.abs(design.X(rows)).max(axis=0, initial=0.0), 1e-300)
+    values, vectors = np.linalg.eigh(X.T @ X)
+    kept = values > 1e-10 * max(len(rows), 1)
+    inverse = vectors[:, kept] / values[kept] @ vectors[:, kept].T
+    for _ in range(3):
+        left = left - X @ (inverse @ (X.T @ left))
+    spare = len(rows) - used - int(kept.sum())
+    return spare > 0 and bool(np.abs(left).max(initial=0.0) <= _ROUNDING * size)
+
+
+def _without_groups(
+    columns: FloatArray, Z: FloatArray, codes: np.ndarray, groups: int
+) -> tuple[FloatArray, int]:
+    """Residuals of columns, regressed on Z in each group; and how many coefficients that took."""
+    Z = Z / np.maximum(np.abs(Z).max(axis=0), 1e-300)
+    Q = Z.shape[1]
+    G = np.stack([np.bincount(codes, Z[:, i] * Z[:, j], groups)
+                  for i in range(Q) for j in range(Q)], -1).reshape(groups, Q, Q)  # fmt: skip
+    values, vectors = np.linalg.eigh(G)
+    kept = values > 1e-10 * np.maximum(values[:, -1:], 1e-300)
+    inverse = (vectors * np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)[:, None]) @ (
+        np.swapaxes(vectors, 1, 2)
+    )
+    left = np.empty_like(columns)
+    for place, column in enumerate(columns.T):
+        s = np.column_stack([np.bincount(codes, Z[:, i] * column, groups) for i in range(Q)])
+        beta = (inverse @ s[..., None])[..., 0]
+        left[:, place] = column - np.sum(Z * beta[codes], axis=1)
+    return left, int(kept.sum())
+
+
+def _sentence(design: Design, grouping: Grouping | None, y: FloatArray) -> str:
+    name = design.response_name
+    if grouping is None:
+        return (
+            f"response {name!r} is an exact sum of the population terms in all {design.rows:,} "
+            "rows: there is no residual to learn. Is it computed from them?"
+        )
+    levels, first = np.unique(grouping.codes, return_index=True)
+    by_level = np.full(len(grouping.levels), np.nan)
+    by_level[levels] = y[first]
+    if np.allclose(y, by_level[grouping.codes], rtol=1e-12, atol=0):
+        return (
+            f"response {name!r} has one value in each of the {count(len(levels), 'level')} of "
+            f"{grouping.name!r}: a group's figure on each of its rows leaves no residual to learn. "
+            f"Keep one row a level and drop the bar of {grouping.name!r}"
+        )
+    return (
+        f"response {name!r} is an exact sum of the population terms and the coefficients of "
+        f"{grouping.name!r} in all {design.rows:,} rows: there is no residual to learn. Is it "
+        "computed from them?"
+    )

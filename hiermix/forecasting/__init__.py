@@ -1,0 +1,1 @@
+"""Later times of each group, and how good their forecasts were."""

@@ -1,0 +1,1 @@
+"""Text to Formula: what is written, before any data."""

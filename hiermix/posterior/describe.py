@@ -1,0 +1,90 @@
+"""What a model and a fit print of themselves."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from hiermix.design.design import Design
+from hiermix.errors import count, filtered_warnings
+from hiermix.families.priors import PriorTable
+from hiermix.posterior import diagnostics, summary
+from hiermix.tuning.origins import Origins
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_AT_MEAN = "the mean of the predictors"
+_PROGRAMS = {
+    "random_intercept": "group effects integrated out",
+    "random_slope": "group effects integrated out",
+}
+
+
+def model(
+    design: Design, family: str, link: str, program: str, priors: PriorTable, origins: Origins
+) -> str:
+    """Describe formula, family, program, rows, groups, levels and every prior, with its numbers."""
+    how = _PROGRAMS.get(program, "group effects sampled")
+    lines = [
+        f"formula  {design.formula.text}",
+        f"family   {family}, link {link}",
+        f"program  {program}.stan ({how if design.groupings else 'no group effects'})",
+        f"rows     {design.rows:,}",
+        *_groups(design),
+        "priors",
+        *_priors(priors, _places(design, origins)),
+    ]
+    return "\n".join(lines)
+
+
+def _groups(design: Design) -> list[str]:
+    lines = []
+    for each in design.groupings:
+        effects = ", ".join(each.effects)
+        cor = ", correlated" if max(each.blocks) > 1 else ""
+        lines.append(f"group    {each.name}: {count(len(each.levels), 'level')}; {effects}{cor}")
+    for column, unused in design.unused_levels.items():
+        lines.append(f"         {column}: {count(unused, 'unused level')} dropped")
+    return lines
+
+
+def _priors(priors: PriorTable, places: Mapping[str, str]) -> list[str]:
+    """Every prior, and where it holds if that is not everywhere."""
+    width = max(map(len, priors))
+    lines = []
+    for name, prior in priors.items():
+        place = _AT_MEAN if name.startswith("Intercept") else places.get(name)
+        lines.append(f"  {name:<{width}} ~ {prior}{f'   at {place}' if place else ''}")
+    return lines
+
+
+def _places(design: Design, origins: Origins) -> dict[str, str]:
+    """Where the priors of intercepts' sds and of correlations hold, factor by factor."""
+    found: dict[str, str] = {}
+    for each in design.groupings:
+        moved = zip(each.effects, origins[each.name], strict=True)
+        places = [f"{effect} = {mean:.4g}" for effect, mean in moved if mean]
+        if places:
+            place = ", ".join(places) if len(places) < 4 else "the mean of the bar's columns"
+            found |= {f"sd[{each.name}, Intercept]": place, f"cor[{each.name}]": place}
+    return found
+
+
+def fit(design: Design, tree: "xr.DataTree") -> str:
+    """Sampler, time, the summary to three digits, and what is doubtful."""
+    attrs = tree.attrs
+    seconds = sum(json.loads(attrs["seconds"]).values())
+    with filtered_warnings("ignore"):
+        frame = summary.table(tree, summary.names(tree), 0.95)
+    kind = "prior of " if attrs["prior_only"] else ""
+    return "\n".join(
+        [
+            f"{kind}{design.formula.text}",
+            f"{attrs['family']}, {count(design.rows, 'row')}; {attrs['chains']} chains of "
+            f"{attrs['draws']} draws after {attrs['warmup']} of warmup, "
+            f"{attrs['engine_version']}, {seconds:.1f} s",
+            "",
+            frame.to_string(float_format=lambda value: f"{value:.3g}"),
+            *(f"! {text}" for text in diagnostics.of_fit(tree)),
+        ]
+    )

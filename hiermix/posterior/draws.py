@@ -1,0 +1,207 @@
+"""From an engine's arrays to a labelled ArviZ DataTree. The only builder of trees.
+
+Names and dims: ``Intercept``; ``b`` (term); ``sd_<group>`` (<group>_effect); ``cor_<group>``
+(<group>_pair), the correlations of the pairs of effects that vary together; ``r_<group>``
+(<group>, <group>_effect); and the family's own parameters. Labels are the user's. A factor with
+the name of a variable or of another dim, such as ``b`` or ``row``, has its levels in <group>_level.
+"""
+
+from collections.abc import Collection, Mapping
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design import kinds
+from hiermix.design.design import Design, Grouping
+from hiermix.engines import Samples
+from hiermix.families import families
+from hiermix.formula.formula import in_results
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+type Variables = dict[str, tuple[tuple[str, ...], np.ndarray]]
+
+
+def tree(
+    posterior: "xr.Dataset", samples: Samples, design: Design, attrs: Mapping[str, Any]
+) -> "xr.DataTree":
+    """Gather posterior, sampler statistics, response and the columns used.
+
+    Parameters
+    ----------
+    posterior : Dataset
+        From `posterior`.
+    samples : Samples
+        What the engine returned.
+    design : Design
+        The fitted rows.
+    attrs : mapping
+        Formula, family, priors, versions, seed, timings: stored with the tree.
+    """
+    import xarray as xr
+
+    stats = {name: (("chain", "draw"), array) for name, array in samples.stats.items()}
+    coords = {"chain": posterior.chain, "draw": posterior.draw}
+    observed: Variables = {}
+    if design.observed is not None:
+        kind = families.find(attrs["family"]).kind_of_response(design)
+        observed[design.response_name] = (("row",), design.observed.astype(kind))
+    groups = {
+        "posterior": posterior,
+        "sample_stats": xr.Dataset(stats, coords=coords),
+        "observed_data": xr.Dataset(observed),
+        "constant_data": _columns(design),
+    }
+    tree = xr.DataTree.from_dict(groups)
+    tree.attrs.update(attrs)
+    return tree
+
+
+def posterior(
+    draws: Mapping[str, FloatArray],
+    effects: Mapping[str, FloatArray],
+    design: Design,
+    x_mean: FloatArray,
+    own: tuple[str, ...],
+) -> "xr.Dataset":
+    """Label the draws.
+
+    Parameters
+    ----------
+    draws : mapping
+        Stan's variables ``b``, ``sd``, ``L`` and the family's own, each (chain, draw, ...).
+    effects : mapping
+        Grouping factor to its effects (chain, draw, level, effect).
+    design : Design
+        The fitted rows, for their labels.
+    x_mean : array, shape (P,)
+        What was subtracted from the columns of X; moves the intercept back to X = 0.
+    own : tuple of str
+        Names of the family's own parameters.
+    """
+    import xarray as xr
+
+    chains, length = draws["b"].shape[:2]
+    thresholds = "threshold" in own
+    variables = _population(draws["b"], design, x_mean, thresholds=thresholds)
+    variables |= {name: (_dims(draws[name], name), draws[name]) for name in own}
+    if thresholds:  # as the intercept, moved back to X = 0
+        shift = draws["b"][..., 1:] @ x_mean[1:]
+        variables["threshold"] = (("threshold_dim",), draws["threshold"] + shift[..., None])
+    coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(length)}
+    if thresholds:
+        coords["threshold_dim"] = between(design)
+    terms = [term for term in design.terms if term != "Intercept"]
+    if terms:
+        coords["term"] = terms
+    at = 0
+    for grouping in design.groupings:
+        these = slice(at, at + len(grouping.effects))
+        variables |= _spread(grouping, draws["sd"][..., these], draws["L"][..., these, these])
+        level = level_dim(grouping.name, {"term", "row", "Intercept", "b", *own})
+        dims = (level, f"{grouping.name}_effect")
+        variables[f"r_{grouping.name}"] = (dims, effects[grouping.name])
+        coords |= _labels(grouping, level)
+        at = these.stop
+    return xr.Dataset({name: (("chain", "draw", *dims), values) for name, (dims, values) in
+                       variables.items()}, coords=coords)  # fmt: skip
+
+
+def between(design: Design) -> list[str]:
+    """Labels of the thresholds between ordered categories: ``"low|high"``."""
+    return [f"{low}|{high}" for low, high in pairwise(design.categories)]
+
+
+def _dims(values: FloatArray, name: str) -> tuple[str, ...]:
+    return tuple(f"{name}_dim" for _ in values.shape[2:])
+
+
+def _population(
+    b: FloatArray, design: Design, x_mean: FloatArray, *, thresholds: bool
+) -> Variables:
+    if "Intercept" not in design.terms:
+        return {"b": (("term",), b)} if design.terms else {}
+    slopes = b[..., 1:]
+    variables: Variables = {}
+    if not thresholds:
+        variables["Intercept"] = ((), b[..., 0] - slopes @ x_mean[1:])
+    if slopes.shape[-1]:
+        variables["b"] = (("term",), slopes)
+    return variables
+
+
+def _spread(grouping: Grouping, sd: FloatArray, L: FloatArray) -> Variables:
+    name = grouping.name
+    variables: Variables = {f"sd_{name}": ((f"{name}_effect",), sd)}
+    together = pairs(grouping)
+    if together:
+        cor = np.stack([np.sum(L[..., i, :] * L[..., j, :], axis=-1) for i, j in together], axis=-1)
+        variables[f"cor_{name}"] = ((f"{name}_pair",), cor)
+    return variables
+
+
+def pairs(grouping: Grouping) -> list[tuple[int, int]]:
+    """Pairs of effects that vary together, by position."""
+    found, start = [], 0
+    for size in grouping.blocks:
+        found += [(start + j, start + i) for i in range(size) for j in range(i)]
+        start += size
+    return found
+
+
+def level_dim(name: str, taken: Collection[str]) -> str:
+    """Dim of the levels of a factor: a variable and a dim of one name would lose the labels."""
+    return f"{name}_level" if name in taken else name
+
+
+def _labels(grouping: Grouping, level: str) -> dict[str, Any]:
+    names = grouping.effects
+    labels: dict[str, Any] = {
+        level: plain(grouping.levels),
+        f"{grouping.name}_effect": list(names),
+    }
+    if pairs(grouping):
+        labels[f"{grouping.name}_pair"] = [f"{names[i]}, {names[j]}" for i, j in pairs(grouping)]
+    return labels
+
+
+def plain(labels: np.ndarray) -> np.ndarray:
+    """Labels of one type as an array of that type, so that netCDF can hold them."""
+    return np.array(labels.tolist())
+
+
+def relabelled(tree: "xr.DataTree", design: Design) -> "xr.DataTree":
+    """Give a tree that 0.1 wrote the labels of today: it joined 1.0 and 2 to 1.0:2.
+
+    Levels have been in the same order ever since, and so have thresholds, which had no labels.
+    """
+    posterior = tree["posterior"].to_dataset()
+    if "threshold" in posterior:
+        posterior = posterior.assign_coords(threshold_dim=between(design))
+    for grouping in design.groupings:
+        dim = str(posterior[f"r_{grouping.name}"].dims[2])
+        if posterior.sizes[dim] == len(grouping.levels):
+            posterior = posterior.assign_coords({dim: plain(grouping.levels)})
+    tree["posterior"] = type(tree)(posterior)
+    return tree
+
+
+def _columns(design: Design) -> "xr.Dataset":
+    """Columns that the formula uses, in types that xarray has: other labels as text."""
+    import xarray as xr
+
+    return xr.Dataset({in_results(str(name)): (("row",), _in_numpy(design.frame[name]))
+                       for name in design.frame})  # fmt: skip
+
+
+def _in_numpy(column: pd.Series) -> np.ndarray:
+    if isinstance(column.dtype, np.dtype) and column.dtype != object:
+        return column.to_numpy()
+    codes, uniques = pd.factorize(column)
+    labels = [label if isinstance(label, str | int | float) else str(label)
+              for label in map(kinds.plain, uniques)]  # fmt: skip
+    return np.array(labels)[codes]

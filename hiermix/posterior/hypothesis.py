@@ -1,0 +1,300 @@
+"""Probability statements about parameters: ``"floor < 0"``, read without running any Python.
+
+Names are those of summaries: ``Intercept``, ``b[floor]``, ``sigma``, ``sd_county[floor]``,
+``cor_county[Intercept, floor]``, ``r_county[AITKIN, floor]``, ``threshold[low|high]``; those of
+priors, ``sd[county, floor]``; a population term as the formula has it, ``floor``; and the
+coefficient of one level, ``county[ST LOUIS, floor]``. With them: numbers, ``+ - * / **``,
+``abs exp log sqrt``, and ``< <= > >=``.
+"""
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design.design import Design, Grouping
+from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.families.categories import further, named, views
+from hiermix.posterior.diagnostics import label
+from hiermix.posterior.draws import pairs
+from hiermix.posterior.group_tables import coefficient_draws, effect_draws
+from hiermix.posterior.intervals import ends, tails
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+type Read = Callable[[], FloatArray]
+"""Reads the draws (chain, draw) of one parameter."""
+type Where = dict[Any, Any]
+"""Labels that choose an effect."""
+
+_SHOWN = 30
+
+_COMPARE: Mapping[type, Callable[[Any, Any], Any]] = {
+    ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
+}  # fmt: skip
+_ARITHMETIC: Mapping[type, Callable[..., Any]] = {
+    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
+    ast.Div: operator.truediv, ast.Pow: operator.pow,
+    ast.USub: operator.neg, ast.UAdd: operator.pos,
+}  # fmt: skip
+_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
+    "abs": np.abs, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,
+}  # fmt: skip
+
+
+def table(
+    tree: "xr.DataTree", design: Design, statements: tuple[str, ...], prob: float
+) -> pd.DataFrame:
+    """One row a statement.
+
+    Columns: estimate (left side less right side; of ``a < b < c``, its middle), sd, interval,
+    probability that the statement holds, and the Monte-Carlo error of that probability.
+    """
+    tails(prob)
+    if not statements:
+        raise ArgumentError("state a hypothesis, such as 'floor < 0'")
+    rows = [_row(tree, design, statement, prob) for statement in statements]
+    return pd.DataFrame(rows, index=pd.Index(statements, name="hypothesis"))
+
+
+def _row(tree: "xr.DataTree", design: Design, statement: str, prob: float) -> dict[str, float]:
+    from arviz_stats.base.array import array_stats
+
+    value, holds = evaluate(tree, design, statement)
+    sure = bool(holds.all() or not holds.any())
+    error = 0.0 if sure else float(array_stats.mcse(holds.astype(float), chain_axis=0, draw_axis=1))
+    return {
+        "estimate": float(value.mean()), "sd": float(value.std(ddof=1)),
+        **{name: float(end) for name, end in ends(value.ravel(), prob).items()},
+        "probability": float(holds.mean()), "mcse": error,
+    }  # fmt: skip
+
+
+def evaluate(tree: "xr.DataTree", design: Design, statement: str) -> tuple[FloatArray, np.ndarray]:
+    """Return draws (chain, draw) of what is compared, and whether the statement holds in each."""
+    if not isinstance(statement, str):
+        raise ArgumentError(f"a hypothesis is text such as 'floor < 0', not {statement!r}")
+    names = _Names(tree, design)
+    reader = _Reader(statement, *names.taken_out(statement), list(names.shown))
+    comparison = _parse(reader.text, statement)
+    shape = (tree["posterior"].sizes["chain"], tree["posterior"].sizes["draw"])
+    with np.errstate(all="ignore"):
+        sides = [np.broadcast_to(reader.value(side), shape) for side in
+                 (comparison.left, *comparison.comparators)]  # fmt: skip
+    if not np.isfinite(sides).all():
+        raise ArgumentError(f"hypothesis {statement!r} is not a finite number in some draws")
+    steps = zip(comparison.ops, sides[:-1], sides[1:], strict=True)
+    holds = np.logical_and.reduce([_COMPARE[type(op)](a, b) for op, a, b in steps])
+    value = sides[0] - sides[1] if len(sides) == 2 else sides[1]
+    return np.array(value, dtype=np.float64), holds
+
+
+def _parse(text: str, statement: str) -> ast.Compare:
+    """Read one comparison; anything else is refused."""
+    try:
+        parsed = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError):
+        parsed = None
+    if not isinstance(parsed, ast.Compare) or len(parsed.ops) > 2:
+        raise ArgumentError(
+            f"hypothesis {statement!r} is no comparison: write it as 'floor < 0' or "
+            "'-0.1 < floor < 0.1'"
+        )
+    if any(type(op) not in _COMPARE for op in parsed.ops):
+        raise ArgumentError(
+            f"hypothesis {statement!r}: compare with <, <=, > or >=. A single value has "
+            "probability zero; ask for an interval around it"
+        )
+    return parsed
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Works out an expression of placeholders, numbers and the few functions allowed."""
+
+    statement: str
+    text: str
+    """The statement with a placeholder for every name."""
+    found: Mapping[str, tuple[str, Read]]
+    """Placeholders, what they stand for, and what reads it."""
+    known: list[str]
+
+    def value(self, node: ast.expr) -> Any:
+        match node:
+            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
+                return np.float64(number)
+            case ast.Name(id=name) if name in self.found:
+                return self.found[name][1]()
+            case ast.UnaryOp(op=op, operand=inner) if type(op) in _ARITHMETIC:
+                return _ARITHMETIC[type(op)](self.value(inner))
+            case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
+                return _ARITHMETIC[type(op)](self.value(left), self.value(right))
+            case ast.BinOp(op=ast.BitXor()):
+                raise ArgumentError(f"hypothesis {self.statement!r}: write a power as x ** 2")
+            case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in _FUNCTIONS:
+                return _FUNCTIONS[name](self.value(inner))
+        raise self._unknown(node)
+
+    def _unknown(self, node: ast.expr) -> ArgumentError:
+        text = ast.unparse(node)
+        for placeholder, (name, _) in self.found.items():
+            text = text.replace(placeholder, name)
+        more = len(self.known) - _SHOWN
+        known = ", ".join(self.known[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
+        return ArgumentError(
+            f"hypothesis {self.statement!r}: {text!r} is nothing in this fit."
+            f"{did_you_mean(text, self.known)} Known: {known}"
+        )
+
+
+# Names -----------------------------------------------------------------------------------------
+
+
+class _Names:
+    """Finds names in a statement, from left to right: labels may hold anything, brackets too."""
+
+    def __init__(self, tree: "xr.DataTree", design: Design) -> None:
+        self.tree, self.design = tree, design
+        posterior = tree["posterior"].to_dataset()
+        summary = dict(_of_summary(posterior))
+        terms = {} if further(design) else {_term(name): read for name, read in summary.items()}
+        self.shown = terms or summary
+        self.known = dict(_of_priors(posterior, design)) | terms | summary
+        self._by_canonical = {_canonical(name): name for name in self.known}
+        names = sorted(self._by_canonical, key=len, reverse=True)
+        spaced = "|".join(map(_loosely, names))
+        self._name = re.compile(rf"(?:{spaced})(?![\w\[])")
+        factors = sorted((each.name for each in design.groupings), key=len, reverse=True)
+        some = "|".join(map(re.escape, factors)) or r"(?!)"
+        self._level = re.compile(rf"(r_)?({some})\s*\[")
+
+    def taken_out(self, statement: str) -> tuple[str, dict[str, tuple[str, Read]]]:
+        """Put a placeholder for every name."""
+        found: dict[str, tuple[str, Read]] = {}
+        parts, at = [], 0
+        while at < len(statement):
+            taken = None if re.match(r"[\w.]", statement[at - 1 : at]) else self._at(statement, at)
+            if taken is None:
+                parts.append(statement[at])
+                at += 1
+                continue
+            read, end = taken
+            found[f"_p{len(found)}_"] = statement[at:end], read
+            parts.append(f" _p{len(found) - 1}_ ")
+            at = end
+        return "".join(parts), found
+
+    def _at(self, statement: str, at: int) -> tuple[Read, int] | None:
+        """Return what reads the name that starts here, and where it ends."""
+        if name := self._name.match(statement, at):
+            return self.known[self._by_canonical[_canonical(name[0])]], name.end()
+        if opened := self._level.match(statement, at):
+            grouping = self.design.grouping(opened[2])
+            (level, where), end = self._level_and_effect(statement, opened.end(), grouping)
+            return partial(self._coefficient, grouping, level, where, not opened[1]), end
+        return None
+
+    def _coefficient(
+        self, grouping: Grouping, level: object, where: Where, whole: bool
+    ) -> FloatArray:
+        """Read the coefficient of a level, or only its deviation from the population's."""
+        if whole:
+            draws = coefficient_draws(self.tree, self.design, grouping.name, level)
+        else:
+            draws = effect_draws(self.tree, self.design, grouping.name)
+        return draws.sel({draws.dims[-2]: level} | where).to_numpy()
+
+    def _level_and_effect(
+        self, text: str, start: int, grouping: Grouping
+    ) -> tuple[tuple[object, Where], int]:
+        """Read a level and an effect up to the bracket that closes them."""
+        labels = {str(level): level for level in grouping.levels}
+        effects = _effects(self.design, grouping)
+        for closing in re.finditer(r"\]", text[start:]):
+            inside = text[start : start + closing.start()].strip()
+            for before, after, where in effects:
+                level = _between(inside, before, after)
+                for written in () if level is None else (level, level.strip("'\"")):
+                    if written in labels:
+                        return (labels[written], where), start + closing.end()
+        asked = text[start:].partition("]")[0]
+        near = did_you_mean(asked.partition(",")[0].strip(), labels)
+        raise ArgumentError(
+            f"{grouping.name}[{asked}] names no level and effect of {grouping.name}.{near} "
+            f"Write {grouping.name}[level, effect]; effects: "
+            f"{'; '.join(after for before, after, _ in effects if after and not before)}"
+        )
+
+
+def _between(inside: str, before: str, after: str) -> str | None:
+    """Return the level of ``category, level, effect``, or None if it isn't so written."""
+    first, comma, rest = inside.partition(",") if before else ("", ",", inside)
+    if first.strip() != before or not comma or not rest.endswith(after):
+        return None
+    rest = rest.removesuffix(after).rstrip()
+    return rest.removesuffix(",").strip() if rest.endswith(",") or not after else None
+
+
+def _term(name: str) -> str:
+    """Return how the formula has a coefficient: ``b[floor]`` is ``floor`` there."""
+    return name[2:-1] if name.startswith("b[") else name
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"\s*\|\s*", "|", re.sub(r"\s*,\s*", ", ", name))
+
+
+def _loosely(name: str) -> str:
+    """Pattern of a canonical name, with any blanks around its commas and bars."""
+    return re.escape(name).replace(r",\ ", r"\s*,\s*").replace(r"\|", r"\s*\|\s*")
+
+
+def _of_summary(posterior: "xr.Dataset") -> Iterator[tuple[str, Read]]:
+    """Names as summaries print them, but those of levels."""
+    for variable, array in posterior.data_vars.items():
+        if str(variable).startswith("r_"):
+            continue
+        flat = array.to_numpy().reshape(*array.shape[:2], -1)
+        for place in range(flat.shape[-1]):
+            yield label(str(variable), array, place), partial(flat.__getitem__, (..., place))
+
+
+def _of_priors(posterior: "xr.Dataset", design: Design) -> Iterator[tuple[str, Read]]:
+    """Names as priors have them, ``sd[county, floor]``; correlations in either order."""
+    for category, part in views(posterior, design):
+        for each in design.groupings:
+            for effect in each.effects:
+                where = {f"{each.name}_effect": effect}
+                read = part[f"sd_{each.name}"].sel(where).to_numpy
+                yield named(f"sd[{each.name}, {effect}]", category), read
+            for i, j in pairs(each):
+                first, second = each.effects[i], each.effects[j]
+                where = {f"{each.name}_pair": f"{first}, {second}"}
+                read = part[f"cor_{each.name}"].sel(where).to_numpy
+                for one, other in ((first, second), (second, first)):
+                    yield named(f"cor[{each.name}, {one}, {other}]", category), read
+                    apart = "" if category is None else f"{category}, "
+                    yield f"cor_{each.name}[{apart}{one}, {other}]", read
+
+
+def _effects(design: Design, grouping: Grouping) -> list[tuple[str, str, Where]]:
+    """How the effects of a factor are written, before and after the level, and where each is."""
+    found: list[tuple[str, str, Where]] = []
+    for effect in grouping.effects:
+        where = {f"{grouping.name}_effect": effect}
+        for category in further(design):
+            apart = where | {"category": category}
+            found += [("", f"{category}, {effect}", apart), (category, effect, apart)]
+        if not further(design):
+            found.append(("", effect, where))
+    if len(found) == 1:  # it need not be written
+        found.append(("", "", found[0][2]))
+    return found

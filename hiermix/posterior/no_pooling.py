@@ -1,0 +1,222 @@
+"""What the rows of each group say alone, and those of all groups together: no and complete pooling.
+
+Beside a fit: coefficients that do not vary over the grouping factor, offsets, the effects of other
+factors are held at their posterior means and the family's own parameters at their medians, so that
+both ends of an arrow in a shrinkage plot mean the same. Least squares for Gaussian responses, else
+maximum likelihood.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hiermix.design.design import Design
+from hiermix.families.families import Family, row_values
+from hiermix.statistics.gram import SLICE
+from hiermix.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+_NULL = 1e-9
+"""A direction whose singular value is smaller, relative to the largest, carries no information."""
+_STEPS = 100
+_LONGEST = 2.0
+"""Greatest change of a linear predictor in a step, on the scale of a link or of an error."""
+
+_CURVED = 1e-3
+"""Information of a group below which its estimate is at infinity, on the scale of a link."""
+
+type Slopes = Callable[[FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
+"""Linear predictor (n,) to the log density, its first derivative, and minus the second."""
+
+
+def per_group(tree: "xr.DataTree", design: Design, family: Family, group: str) -> FloatArray:
+    """Estimates of each level alone, (level, effect); NaN where its rows can't tell."""
+    grouping = design.grouping(group)
+    center = population_means(tree, grouping.effects)
+    eta = posterior_mean(tree, design, without=group)
+    Z, codes = design.Z(group), grouping.codes.astype(np.int64)
+    found = _estimates(Z, codes, len(grouping.levels), eta, tree, design, family)
+    return np.asarray(center + found)
+
+
+def complete(tree: "xr.DataTree", design: Design, family: Family) -> dict[str, float]:
+    """Estimates from all rows together, without groups, by term."""
+    center = population_means(tree, design.terms)
+    X = design.X()
+    eta = X @ center + (0.0 if design.offset is None else design.offset)
+    one = np.zeros(design.rows, dtype=np.int64)
+    found = center + _estimates(X, one, 1, eta, tree, design, family)[0]
+    return dict(zip(design.terms, found.tolist(), strict=True))
+
+
+def _estimates(
+    Z: FloatArray,
+    codes: IntArray,
+    groups: int,
+    eta: FloatArray,
+    tree: "xr.DataTree",
+    design: Design,
+    family: Family,
+) -> FloatArray:
+    """Coefficients (group, Q) of Z that fit best beside `eta`."""
+    root = np.ones(design.rows) if design.weights is None else np.sqrt(design.weights)
+    parts = np.split(np.argsort(codes, kind="stable"),
+                     np.cumsum(np.bincount(codes, minlength=groups))[:-1])  # fmt: skip
+    start, unit = np.zeros((groups, Z.shape[1])), 1.0
+    if family.link == "identity":
+        assert design.response is not None
+        y = (np.log(design.response) if family.name == "lognormal" else design.response) - eta
+        lines = np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
+        if family.name != "student_t":
+            return lines
+        start, unit = np.nan_to_num(lines), float(tree["posterior"]["sigma"].median())
+    slopes = _slopes(tree, design, family, 1e-3 * unit)
+    found, converged = _newton(Z, codes, start, eta, slopes, unit)
+    known = np.array([_estimable(Z[p] * root[p, None]) for p in parts])
+    return np.where(known & converged[:, None], found, np.nan)
+
+
+def posterior_mean(
+    tree: "xr.DataTree", design: Design, *, without: str | None = None
+) -> FloatArray:
+    """Posterior mean of the linear predictor of the fitted rows, less one factor's effects."""
+    eta = np.zeros(design.rows) if design.offset is None else design.offset.copy()
+    b = population_means(tree, design.terms)
+    for start in range(0, design.rows, SLICE):
+        rows = slice(start, start + SLICE)
+        eta[rows] += design.X(rows) @ b
+        for each in design.groupings:
+            if each.name != without:
+                r = tree.posterior[f"r_{each.name}"].mean(("chain", "draw")).to_numpy()
+                eta[rows] += np.sum(design.Z(each.name, rows) * r[each.codes[rows]], axis=1)
+    return eta
+
+
+def population_means(tree: "xr.DataTree", terms: tuple[str, ...]) -> FloatArray:
+    """Posterior means of population coefficients; zero where a term is not in the population."""
+    posterior = tree.posterior
+    means = {"Intercept": float(posterior["Intercept"].mean())} if "Intercept" in posterior else {}
+    if "b" in posterior:
+        b = posterior["b"].mean(("chain", "draw"))
+        means |= dict(zip(b["term"].to_numpy().tolist(), b.to_numpy().tolist(), strict=True))
+    return np.array([means.get(term, 0.0) for term in terms])
+
+
+def _least_squares(Z: FloatArray, y: FloatArray, root: FloatArray) -> FloatArray:
+    """Coefficients of one group; NaN for those that its rows say nothing of."""
+    Z = Z * root[:, None]
+    size, (U, s, Vt) = _decompose(Z)
+    return np.where(_estimable(Z), Vt.T @ (U.T @ (y * root) / s) / size, np.nan)
+
+
+def _estimable(Z: FloatArray) -> np.ndarray:
+    """Whether the unit vector of a coefficient lies in the span of the rows."""
+    _, (_, _, Vt) = _decompose(Z)
+    return np.asarray(np.sum(Vt**2, axis=0) > 1 - 1e-6)
+
+
+def _decompose(Z: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray, FloatArray]]:
+    """Lengths of the columns, and the singular vectors that carry information."""
+    size = np.linalg.norm(Z, axis=0)
+    size[size == 0] = 1.0
+    U, s, Vt = np.linalg.svd(Z / size, full_matrices=False)
+    kept = s > _NULL * max(s.max(initial=0.0), np.finfo(float).tiny)
+    return size, (U[:, kept], s[kept], Vt[kept])
+
+
+def _slopes(tree: "xr.DataTree", design: Design, family: Family, step: float) -> Slopes:
+    """Return the pointwise log density and its derivatives, by differences: any family will do."""
+    posterior = tree["posterior"]
+    # Medians: the mean of a shape that may be infinite is none.
+    own = {each.name: posterior[each.name].median(("chain", "draw")).to_numpy()[None]
+           for each in family.own}  # fmt: skip
+    own |= {name: values[:, None] for name, values in row_values(design).items()}
+    assert design.response is not None
+    y = design.response[:, None]
+    weights = 1.0 if design.weights is None else design.weights
+
+    def slopes(eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        with np.errstate(all="ignore"):
+            below, at, above = (
+                family.log_density(y, (eta + move)[:, None], own)[:, 0]
+                for move in (-step, 0.0, step)
+            )
+            first, second = (above - below) / (2 * step), (2 * at - below - above) / step**2
+        return weights * at, weights * first, weights * second
+
+    return slopes
+
+
+def _newton(
+    Z: FloatArray,
+    codes: IntArray,
+    start: FloatArray,
+    eta: FloatArray,
+    slopes: Slopes,
+    unit: float,
+) -> tuple[FloatArray, np.ndarray]:
+    """Maximise over all groups at once; False where the maximum is at infinity, or not found."""
+    size = np.maximum(np.abs(Z).max(axis=0), np.finfo(float).tiny)
+    Z, beta, groups = Z / size, start * size, len(start)
+
+    def at(beta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        value, first, second = slopes(eta + np.sum(Z * beta[codes], axis=1))
+        return np.bincount(codes, np.nan_to_num(value, nan=-np.inf), groups), first, second
+
+    here = at(beta)
+    longest = _LONGEST * unit
+    moved, tried = np.full(groups, np.inf), np.ones(groups)
+    for _ in range(_STEPS):
+        step = _step(Z, codes, groups, *here[1:])
+        moved = np.zeros(groups)
+        np.maximum.at(moved, codes, np.abs(np.sum(Z * step[codes], axis=1)))
+        step *= (tried * np.minimum(1.0, longest / np.maximum(moved, 1e-300)))[:, None]
+        if moved.max() < 1e-6 * longest:
+            break
+        there = at(beta + step)
+        # Differences of values near the maximum are rounding.
+        better = there[0] >= here[0] - 1e-9 * (1 + np.abs(here[0]))
+        beta = np.where(better[:, None], beta + step, beta)
+        tried = np.where(better, np.minimum(1.0, 4 * tried), tried / 4)
+        here = at(beta)
+    bounded = _curved(Z, codes, groups, here[2]) > _CURVED / unit**2
+    return beta / size, bounded & (moved < 1e-3 * longest)
+
+
+def _step(
+    Z: FloatArray, codes: IntArray, groups: int, first: FloatArray, second: FloatArray
+) -> FloatArray:
+    """Newton's step of each group (groups, Q)."""
+    # Rows far out may curve the wrong way; a floor, beside the group's others, shortens the step.
+    most = np.zeros(groups)
+    np.maximum.at(most, codes, np.nan_to_num(second))
+    curvature = np.maximum(np.nan_to_num(second), 1e-3 * np.maximum(most, 1e-300)[codes])
+    gradient = np.column_stack([
+        np.bincount(codes, np.nan_to_num(first) * column, groups) for column in Z.T
+    ])  # fmt: skip
+    inverse = np.linalg.pinv(_sums(Z, codes, groups, curvature), rcond=1e-9, hermitian=True)
+    return np.asarray((inverse @ gradient[..., None])[..., 0])
+
+
+def _sums(Z: FloatArray, codes: IntArray, groups: int, weights: FloatArray) -> FloatArray:
+    """Z'WZ of each group (groups, Q, Q)."""
+    Q = Z.shape[1]
+    return np.stack([
+        np.bincount(codes, weights * Z[:, i] * Z[:, j], groups) for i in range(Q) for j in range(Q)
+    ], -1).reshape(groups, Q, Q)  # fmt: skip
+
+
+def _curved(Z: FloatArray, codes: IntArray, groups: int, second: FloatArray) -> FloatArray:
+    """Return what the rows of each group know along the direction that they know least of.
+
+    Directions in which no row lies don't count. Next to nothing: the maximum is at infinity.
+    """
+    values, vectors = np.linalg.eigh(_sums(Z, codes, groups, np.ones(len(Z))))
+    null = values <= 1e-12 * np.maximum(values[:, -1:], 1e-300)
+    root = vectors * np.where(null, 0.0, np.where(null, 1.0, values) ** -0.5)[:, None]
+    known = np.swapaxes(root, 1, 2) @ _sums(Z, codes, groups, np.nan_to_num(second)) @ root
+    known += np.where(null, 1e6, 0.0)[..., None] * np.eye(Z.shape[1])
+    return np.asarray(np.bincount(codes, minlength=groups) * np.linalg.eigvalsh(known)[:, 0])

@@ -1,0 +1,1 @@
+"""New rows, new groups, and rows left out."""

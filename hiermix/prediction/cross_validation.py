@@ -1,0 +1,232 @@
+"""Out-of-sample comparison: leave-one-out, whole groups left out, several fits in one table.
+
+The arithmetic is ArviZ's (Vehtari, Gelman and Gabry, 2017); here are the pointwise log densities it
+needs, and refits without some rows.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design import checks
+from hiermix.design.design import Design
+from hiermix.errors import ArgumentError, DataError, count
+from hiermix.families.families import Family
+from hiermix.posterior.summary import names
+from hiermix.prediction import held_out, predict, psis
+from hiermix.prediction.weighing import good_k
+from hiermix.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+    from arviz_stats import ELPDData
+
+_ENTRIES = 8_000_000
+"""Rows times draws of a piece."""
+
+type Refit = Callable[[IntArray], "xr.DataTree"]
+"""Fits the model again with some of its rows; groups without rows are drawn from their spread."""
+
+
+class Fitted(Protocol):
+    """What `compare` needs of a fit."""
+
+    @property
+    def design(self) -> Design:
+        """The fitted rows."""
+
+    def loo(self) -> "ELPDData":
+        """Leave-one-out cross-validation."""
+
+
+def log_likelihood(tree: "xr.DataTree", design: Design, family: Family) -> "xr.DataArray":
+    """Return the log density of each row in each draw (chain, draw, row), times its weight."""
+    return predict.labelled(
+        tree, "log_likelihood", log_density(tree, design, family, slice(0, design.rows)),
+        np.arange(design.rows),
+    ).rename(design.response_name)  # fmt: skip
+
+
+def log_density(tree: "xr.DataTree", design: Design, family: Family, rows: slice) -> FloatArray:
+    """Weighted log density of some rows (n, S)."""
+    source = predict.predictor(tree, design, family)
+    assert design.response is not None
+    found = family.log_density(design.response[rows, None], source.linear(rows), source.own(rows))
+    return found if design.weights is None else found * design.weights[rows, None]
+
+
+def loo(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
+    """Leave-one-out cross-validation by Pareto-smoothed importance sampling; warn of bad rows."""
+    found = estimate(tree, design, family)
+    bad = int((found.pareto_k > found.good_k).sum())
+    if bad:
+        checks.warn(
+            f"leave-one-out is unreliable for {count(bad, 'row')} of {design.rows:,} (Pareto k "
+            f"above {found.good_k:.2f}): the posterior leans too much on each of them. "
+            "kfold() refits instead."
+        )
+    return found
+
+
+def estimate(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
+    """Leave-one-out cross-validation, piece by piece, without a warning."""
+    import xarray as xr
+    from arviz_stats.utils import ELPDDataLOO
+
+    _check_response(design)
+    draws = tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
+    tail = psis.tail_size(draws, _efficiency(tree))
+    size = max(1, _ENTRIES // draws)
+
+    def piece(start: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        rows = slice(start, min(start + size, design.rows))
+        return psis.leave_one_out(log_density(tree, design, family, rows), tail)
+
+    each = [piece(start) for start in range(0, design.rows, size)]
+    row = {"row": np.arange(design.rows)}
+    elpd, pareto, p = (
+        xr.DataArray(np.concatenate(part), dims="row", coords=row)
+        for part in zip(*each, strict=True)
+    )
+    good = good_k(draws)
+    return ELPDDataLOO(
+        elpd=float(elpd.sum()), se=float(np.sqrt(design.rows * elpd.var(ddof=1))),
+        p=float(p.sum()), n_samples=draws, n_data_points=design.rows,
+        scale="log", warning=bool((pareto > good).any()), good_k=good, elpd_i=elpd, pareto_k=pareto,
+    )  # fmt: skip
+
+
+def _efficiency(tree: "xr.DataTree") -> float:
+    """Effective draws per draw; group effects, of which there may be thousands, are left out."""
+    import arviz_stats
+
+    posterior = tree["posterior"].to_dataset()
+    draws = posterior.sizes["chain"] * posterior.sizes["draw"]
+    sizes = arviz_stats.ess(posterior[names(tree)], method="mean")
+    return float(np.hstack([sizes[name].to_numpy().ravel() for name in sizes]).mean()) / draws
+
+
+def _check_response(design: Design) -> None:
+    if design.response is None or not design.rows:
+        raise DataError("there are no observed responses to compare with")
+
+
+def compare(fits: Mapping[str, "Fitted | ELPDData"]) -> pd.DataFrame:
+    """Compare fits of the same responses by leave-one-out cross-validation.
+
+    Parameters
+    ----------
+    fits : mapping of str to Fit
+        Names and fits; results of ``fit.loo()`` or ``fit.kfold()`` will do as well. Results of
+        whole groups left out are compared group by group.
+
+    Returns
+    -------
+    DataFrame
+        Best first: ``elpd`` and its ``se``, effective parameters ``p``, ``elpd_diff`` to the best
+        and its standard error ``dse``, stacking ``weight``, and diagnostics. Where some results
+        left out rows and others groups, there are no differences, and a warning says so.
+
+    Raises
+    ------
+    ArgumentError
+        Fewer than two fits.
+    DataError
+        The fits are of different responses: their densities can't be compared.
+    """
+    import arviz_stats
+
+    if not isinstance(fits, Mapping) or len(fits) < 2:
+        raise ArgumentError(
+            "compare takes a dict of two fits or more: hm.compare({'a': a, 'b': b})"
+        )
+    _check_same_rows({name: fit.design for name, fit in fits.items() if hasattr(fit, "design")})
+    results = {name: fit.loo() if hasattr(fit, "loo") else fit for name, fit in fits.items()}
+    points = {name: each.n_data_points for name, each in results.items()}
+    if len(set(points.values())) > 1:
+        raise DataError(f"the fits are of different numbers of rows: {points}")
+    if not held_out.alike(list(results.values())):
+        return _side_by_side(results)
+    frame: pd.DataFrame = arviz_stats.compare(held_out.by_unit(results), round_to="none")
+    return frame
+
+
+def _side_by_side(results: Mapping[str, "ELPDData"]) -> pd.DataFrame:
+    """Return each fit's own figures, without differences."""
+    kinds = ", ".join(f"{name!r} {held_out.phrase(each)}" for name, each in results.items())
+    checks.warn(
+        f"results of two kinds of folds are not compared: {kinds}. Rows of known groups are easier "
+        "to predict than rows of new ones; leave out the same in each."
+    )
+    rows = [
+        {"elpd_diff": np.nan, "dse": np.nan, "p_worse": np.nan, "p": each.p, "elpd": each.elpd,
+         "se": each.se, "weight": np.nan} for each in results.values()
+    ]  # fmt: skip
+    return pd.DataFrame(rows, index=list(results))
+
+
+def _check_same_rows(designs: Mapping[str, Design]) -> None:
+    first = next(iter(designs), None)
+    for name, design in designs.items():
+        for what in ("response", "weights", "trials", "censored"):
+            one, other = getattr(designs[str(first)], what), getattr(design, what)
+            same = one is other or (
+                one is not None and other is not None and np.array_equal(one, other)
+            )
+            if not same:
+                raise DataError(
+                    f"{first!r} and {name!r} are of different {what} values: densities of "
+                    "different data can't be compared. Fit both to the same rows and response"
+                )
+
+
+def kfold(
+    tree: "xr.DataTree",
+    design: Design,
+    family: Family,
+    groups: held_out.Groups,
+    folds: int,
+    seed: int,
+    refit: Refit,
+) -> "ELPDData":
+    """Cross-validation by refits that leave out rows, or all rows of a label together."""
+    import arviz_stats
+    import xarray as xr
+
+    _check_response(design)
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise ArgumentError(f"folds must be a whole number from 2 on, not {folds!r}")
+    name, labels = held_out.units(design, groups)
+    whole = xr.DataTree.from_dict({
+        "log_likelihood": log_likelihood(tree, design, family).to_dataset(name="y")
+    })  # fmt: skip
+    wrapper = _wrapper(whole, design, family, refit)
+    codes, names = pd.factorize(labels)
+    found: ELPDData = arviz_stats.loo_kfold(
+        whole, wrapper, pointwise=True, k=min(folds, len(names)), group_by=codes, seed=seed
+    )
+    return found if name is None else held_out.mark(found, name, labels)
+
+
+def _wrapper(whole: "xr.DataTree", design: Design, family: Family, refit: Refit) -> Any:
+    """Tell ArviZ how to refit."""
+    from arviz_stats.loo import SamplingWrapper
+
+    class Wrapper(SamplingWrapper):  # type: ignore[misc]
+        def sel_observations(self, idx: IntArray) -> tuple[IntArray, IntArray]:
+            return np.setdiff1d(np.arange(design.rows), idx), idx
+
+        def sample(self, modified_observed_data: IntArray) -> "xr.DataTree":
+            return refit(modified_observed_data)
+
+        def get_inference_data(self, fitted_model: "xr.DataTree") -> "xr.DataTree":
+            return fitted_model
+
+        def log_likelihood__i(
+            self, excluded_obs: IntArray, idata__i: "xr.DataTree"
+        ) -> "xr.DataArray":
+            return log_likelihood(idata__i, design.take(excluded_obs), family)
+
+    return Wrapper(model=None, idata_orig=whole)

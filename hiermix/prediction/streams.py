@@ -1,0 +1,100 @@
+"""Random numbers that belong to what they are for: a seed, a purpose, a label or a row.
+
+A new group gets the same draws whatever stands beside it, and a row the same noise wherever it
+stands: streams are counter-based (Philox; Salmon et al., 2011) and keyed by a hash.
+"""
+
+import re
+from hashlib import blake2b
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hiermix.design import kinds
+from hiermix.design.design import Design
+from hiermix.formula.formula import Formula, columns
+from hiermix.typing import FloatArray
+
+type Hashes = NDArray[np.uint64]
+
+
+def _key(seed: int, *purpose: object) -> np.ndarray:
+    # Labels that print alike are one label everywhere in hiermix, so text is enough.
+    text = "\x1f".join([str(int(seed)), *map(str, purpose)])
+    return np.frombuffer(blake2b(text.encode(), digest_size=16).digest(), dtype=np.uint64)
+
+
+def generator(seed: int, *purpose: object) -> np.random.Generator:
+    """Return the generator of a purpose, such as ``("effect", "county", "AITKIN")``."""
+    return np.random.Generator(np.random.Philox(key=_key(seed, *purpose)))
+
+
+class RowStreams:
+    """One generator that is set to the stream of a row; not to be shared by threads."""
+
+    def __init__(self, seed: int, *purpose: object) -> None:
+        self._bits = np.random.Philox(key=_key(seed, *purpose))
+        self._rng = np.random.Generator(self._bits)
+        self._state = self._bits.state
+
+    def at(self, row: tuple[int, int]) -> np.random.Generator:
+        """Return the generator at the start of the stream of a row of `row_hashes`."""
+        self._state["state"]["counter"][:] = (0, 0, *row)
+        self._bits.state = self._state
+        return self._rng
+
+
+def row_hashes(design: Design) -> Hashes:
+    """Return, per row, a hash of its predictors and labels, and which of its equals it is: (n, 2).
+
+    Neither the place of a row, nor the index, nor the other columns matter. Rows that are alike
+    are told apart by their order.
+    """
+    hashes = np.zeros(design.rows, dtype=np.uint64)
+    for name in _columns(design.formula):
+        if name in design.frame:
+            hashes = _mix(hashes) ^ _hash(design.frame[name])
+    if design.offset is not None:
+        hashes = _mix(hashes) ^ pd.util.hash_array(design.offset + 0.0)
+    same = pd.Series(hashes).groupby(hashes, sort=False).cumcount()
+    return np.column_stack([hashes, same.to_numpy(dtype=np.uint64)])
+
+
+def _columns(formula: Formula) -> list[str]:
+    texts = [formula.population, *formula.offsets, *(term.effects for term in formula.groups)]
+    found = [name for text in texts for name in columns(text)]
+    found += [name for term in formula.groups for name in term.factor]
+    return sorted(set(found))
+
+
+def _mix(hashes: Hashes) -> Hashes:
+    """Spread the bits, so that equal values in two columns don't cancel."""
+    return (hashes ^ (hashes >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9) + np.uint64(1)
+
+
+def _hash(values: pd.Series) -> Hashes:
+    """Hash by value: neither the width of numbers nor how labels are written matters."""
+    if kinds.what(values) in ("dates", "durations"):
+        return pd.util.hash_array(_nanoseconds(values))
+    if kinds.is_numeric(values):
+        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return pd.util.hash_array(numbers + 0.0)
+    codes, labels = pd.factorize(values)
+    texts = [kinds.spelled(label) for label in labels]
+    hashes = pd.util.hash_array(np.array([*texts, ""], dtype=object))
+    whole = [place for place, text in enumerate(texts) if _WHOLE.fullmatch(text)]
+    hashes[whole] = pd.util.hash_array(np.array([float(texts[place]) for place in whole]))
+    return hashes[codes]
+
+
+_WHOLE = re.compile(r"0|-?[1-9]\d{0,14}")
+
+
+def _nanoseconds(values: pd.Series) -> FloatArray:
+    """Return moments and durations in numbers, whatever their unit."""
+    if isinstance(values.dtype, pd.DatetimeTZDtype):
+        values = values.dt.tz_convert("UTC")
+    times = kinds.moments(values).to_numpy()
+    unit, _ = np.datetime_data(times.dtype)
+    return times.view(np.int64).astype(np.float64) * {"s": 1e9, "ms": 1e6, "us": 1e3}.get(unit, 1.0)

@@ -1,0 +1,268 @@
+"""Effects of new levels given their own rows, and draws of the rest weighed, without refitting.
+
+Under the draws of everything else, the effects of levels that the fit never saw depend on their
+own rows alone. Gaussian: one exact draw from N(Lambda M^-1 Lambda' Z'We, sigma^2 Lambda M^-1
+Lambda') with M = sigma^2 I + Lambda' Z'WZ Lambda (Lindley and Smith, 1972). Other families:
+candidates around the mode, one chosen by importance weights (Rubin, 1988). New levels that share
+rows, such as a new batch and its new casks, are updated together.
+
+The draws of everything else know nothing of the new rows. Each is weighed by the density of these
+rows given it, effects integrated out: exactly, or as the mean weight of the candidates.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiermix.design import checks
+from hiermix.design.design import Design, Grouping
+from hiermix.errors import DataError
+from hiermix.prediction.importance import Target, resample
+from hiermix.prediction.new_groups import NewEffects
+from hiermix.prediction.predictor import Predictor
+from hiermix.prediction.streams import generator
+from hiermix.prediction.weighing import Weighed, weigh
+from hiermix.typing import FloatArray
+
+_ENTRIES = 1_000_000
+_MOST = 300
+"""Coefficients that are updated together; more of them ask for a fit of their own."""
+
+type Level = tuple[Grouping, int]
+"""A grouping factor and a position among its new levels."""
+type Ints = NDArray[np.intp]
+type Effects = dict[tuple[str, str], FloatArray]
+"""Effects (Q, S) of new levels, by factor and label."""
+
+
+def with_updated(source: Predictor) -> Predictor:
+    """Return a predictor whose draws, and effects of new levels, know the rows with a response.
+
+    Levels without such rows have effects drawn from the fitted spread.
+    """
+    known, log_density = conditional(source)
+    if not known:
+        return replace(source, new=NewEffects(source.layout, "update", source.seed))
+    weighed = weigh(log_density, generator(source.seed, "weigh"))
+    _say(weighed)
+    layout = source.layout.take(weighed.order)
+    known = {name: r[:, weighed.order] for name, r in known.items()}
+    new = NewEffects(layout, "update", source.seed, known)
+    return replace(source, layout=layout, new=new, weighed=weighed)
+
+
+def conditional(source: Predictor) -> tuple[Effects, FloatArray]:
+    """Draw effects of new levels given each draw of the rest; and the rows' log density (S,)."""
+    plain = replace(source, new=NewEffects(source.layout, "population", source.seed))
+    known: Effects = {}
+    log_density = np.zeros(source.layout.draws)
+    for levels, rows in clusters(source.design, list(source.layout.r)):
+        cluster = _Cluster(plain, levels, rows)
+        v, log = cluster.exact() if source.family.integrates else cluster.resampled()
+        known |= cluster.effects(v)
+        log_density += log
+    return known, log_density
+
+
+def learned_from(source: Predictor) -> Ints:
+    """Return the rows whose response an update has taken in."""
+    each = [rows for _, rows in clusters(source.design, list(source.layout.r))]
+    return np.concatenate(each) if each else np.empty(0, dtype=np.intp)
+
+
+def _say(weighed: Weighed) -> None:
+    if weighed.doubtful:
+        checks.warn(
+            f"the new rows leave {weighed.effective:,.0f} effective draws of "
+            f"{len(weighed.order):,} (Pareto k {weighed.pareto_k:.2f}): they say what few draws of "
+            "the fit had reckoned with. More draws help a little; a fit to all rows is right."
+        )
+
+
+# Which new levels depend on each other -----------------------------------------------------------
+
+
+def clusters(design: Design, factors: list[str]) -> Iterator[tuple[list[Level], Ints]]:
+    """Yield new levels that share rows with a response, by name and label, and those rows."""
+    groupings = [each for each in design.groupings if each.name in factors and len(each.new_levels)]
+    if not groupings:
+        return
+    levels = [
+        (each, place)
+        for each in sorted(groupings, key=lambda each: each.name)
+        for place in np.argsort(each.new_levels.astype(str)).tolist()
+    ]
+    rows, nodes = _nodes(design, levels)
+    if not len(rows):
+        return
+    part = _parts(nodes, len(levels))
+    part_of_row = part[nodes.max(axis=1)]
+    order = np.argsort(part_of_row, kind="stable")
+    found, starts = np.unique(part_of_row[order], return_index=True)
+    for which, some in zip(found, np.split(rows[order], starts[1:]), strict=True):
+        yield [levels[node] for node in np.flatnonzero(part == which)], some
+
+
+def _nodes(design: Design, levels: list[Level]) -> tuple[Ints, NDArray[np.int64]]:
+    """Rows that inform new levels, and per row and factor which of the levels, or -1."""
+    observed = _observed(design)
+    columns = []
+    for name in dict.fromkeys(each.name for each, _ in levels):
+        grouping = design.grouping(name)
+        node_of_code = np.full(len(grouping.levels) + len(grouping.new_levels) + 1, -1)
+        for node, (each, place) in enumerate(levels):
+            if each.name == name:
+                node_of_code[len(grouping.levels) + place] = node
+        columns.append(node_of_code[grouping.codes])
+    nodes = np.column_stack(columns)
+    rows = np.flatnonzero(observed & (nodes >= 0).any(axis=1))
+    return rows, nodes[rows]
+
+
+def _observed(design: Design) -> NDArray[np.bool_]:
+    if design.response is None:
+        raise DataError(
+            f"new_groups='update' learns from the response of new groups: the new data have no "
+            f"column {design.response_name!r}. 'sample' draws effects from the fitted spread."
+        )
+    return ~np.isnan(design.response)
+
+
+def _parts(nodes: NDArray[np.int64], size: int) -> NDArray[np.int32]:
+    """Return the connected components of levels that rows join."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    anchor = nodes.max(axis=1)
+    rows, columns = np.nonzero(nodes >= 0)
+    edges = (np.ones(len(rows)), (anchor[rows], nodes[rows, columns]))
+    part: NDArray[np.int32] = connected_components(coo_array(edges, shape=(size, size)), False)[1]
+    return part
+
+
+# The effects of one cluster of levels -----------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Cluster:
+    """New levels that share rows; q coefficients, v of them standardised: r = Lambda v."""
+
+    source: Predictor
+    levels: list[Level]
+    rows: Ints
+
+    def __post_init__(self) -> None:
+        if self.q > _MOST:
+            raise DataError(
+                f"{len(self.levels):,} new levels share rows: too many to update at once. Fit the "
+                "model to all rows."
+            )
+
+    @cached_property
+    def q(self) -> int:
+        return sum(len(each.effects) for each, _ in self.levels)
+
+    @cached_property
+    def response(self) -> FloatArray:
+        assert self.source.design.response is not None
+        return self.source.design.response[self.rows]
+
+    @cached_property
+    def weights(self) -> FloatArray:
+        weights = self.source.design.weights
+        return np.ones(len(self.rows)) if weights is None else weights[self.rows]
+
+    @cached_property
+    def Z(self) -> FloatArray:  # noqa: N802
+        """Return the columns of all coefficients, (n, q)."""
+        matrices = {
+            each.name: self.source.design.Z(each.name, self.rows) for each, _ in self.levels
+        }
+        blocks = []
+        for each, place in self.levels:
+            mine = each.codes[self.rows] == len(each.levels) + place
+            blocks.append(matrices[each.name] * mine[:, None])
+        return np.hstack(blocks)
+
+    def Lambda(self, draws: slice) -> FloatArray:  # noqa: N802
+        """Return the Cholesky factor of their covariance, (B, q, q)."""
+        parts = [self.source.layout.Lambda[each.name][draws] for each, _ in self.levels]
+        full = np.zeros((len(parts[0]), self.q, self.q))
+        at = 0
+        for part in parts:
+            here = slice(at, at + part.shape[1])
+            full[:, here, here] = part
+            at = here.stop
+        return full
+
+    def noise(self) -> FloatArray:
+        """Return standard normals (S, q): those with which each level would be sampled."""
+        S, seed = self.source.layout.draws, self.source.seed
+        return np.hstack([
+            generator(seed, "effect", each.name, str(each.new_levels[place]))
+            .standard_normal((S, len(each.effects)))
+            for each, place in self.levels
+        ])  # fmt: skip
+
+    def exact(self) -> tuple[FloatArray, FloatArray]:
+        """Draw v (S, q) of a Gaussian model, and return the log density (S,) of the rows."""
+        G, s, squares = self._sums()
+        noise, sigma = self.noise(), self.source.layout.own["sigma"]
+        v, explained, log_det = np.empty_like(noise), np.empty_like(sigma), np.empty_like(sigma)
+        for draws in self._some_draws():
+            Lambda = self.Lambda(draws)
+            M = np.swapaxes(Lambda, 1, 2) @ G @ Lambda
+            M += (sigma[draws] ** 2)[:, None, None] * np.eye(self.q)
+            C = np.linalg.cholesky(M)
+            target = np.einsum("sij,is->sj", Lambda, s[:, draws])
+            half = np.linalg.solve(C, target[:, :, None])
+            h = half + (sigma[draws, None] * noise[draws])[..., None]
+            v[draws] = np.linalg.solve(np.swapaxes(C, 1, 2), h)[..., 0]
+            explained[draws] = np.sum(half[..., 0] ** 2, axis=1)
+            log_det[draws] = 2 * np.sum(np.log(np.diagonal(C, axis1=1, axis2=2)), axis=1)
+        # A weight multiplies a row's log density, its -log(sigma) too.
+        scale = (2 * self.q - 2 * self.weights.sum()) * np.log(sigma)
+        return v, 0.5 * (scale - log_det - (squares - explained) / sigma**2)
+
+    def _sums(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Z'WZ (q, q), Z'W e (q, S) and e'We (S,): e are the residuals without new effects."""
+        WZ = self.Z * self.weights[:, None]
+        s: FloatArray = np.zeros((self.q, self.source.layout.draws))
+        squares: FloatArray = np.zeros(self.source.layout.draws)
+        size = max(1, _ENTRIES // self.source.layout.draws)
+        for start in range(0, len(self.rows), size):
+            part = slice(start, start + size)
+            e = self.response[part, None] - self.source.linear(self.rows[part])
+            s += WZ[part].T @ e
+            squares += self.weights[part] @ e**2
+        return WZ.T @ self.Z, s, squares
+
+    def _some_draws(self) -> Iterator[slice]:
+        size = max(1, _ENTRIES // self.q**2)
+        for start in range(0, self.source.layout.draws, size):
+            yield slice(start, start + size)
+
+    def resampled(self) -> tuple[FloatArray, FloatArray]:
+        """Draw v (S, q) of any other model, and estimate the log density (S,) of the rows."""
+        source = self.source
+        own, y, weights = source.own(self.rows), self.response[:, None], self.weights[:, None]
+        target = Target(
+            lambda eta: weights * source.family.log_density(y, eta, own),
+            source.linear(self.rows), self.Z, self.Lambda(slice(None)),
+        )  # fmt: skip
+        names = [f"{each.name}\x1f{each.new_levels[place]}" for each, place in self.levels]
+        return resample(target, generator(source.seed, "update", *names))
+
+    def effects(self, v: FloatArray) -> Effects:
+        """Return the effects (Q, S) by factor and label."""
+        found, at = {}, 0
+        for each, place in self.levels:
+            Q = len(each.effects)
+            Lambda = self.source.layout.Lambda[each.name]
+            r = np.einsum("sij,sj->is", Lambda, v[:, at : at + Q])
+            found[each.name, str(each.new_levels[place])] = np.asarray(r)
+            at += Q
+        return found

@@ -1,0 +1,237 @@
+"""Where the variance is: its partition, intra-class correlations and R2, as posterior draws.
+
+On the scale of the linear predictor: Nakagawa and Schielzeth (2013), with the mean variance over
+the rows for varying slopes (Johnson, 2014) and the residual variances of Nakagawa, Johnson and
+Schielzeth (2017) for responses that are not Gaussian. These are exact where the law of log y or
+logit y is known (trigamma), latent for binary and ordered responses, and by the lognormal
+approximation for counts: log(1 + Var(y) / E(y)^2), at the mean response, of the whole mixture where
+zeros have a second cause.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design import checks
+from hiermix.design.design import Design
+from hiermix.families.families import Family, needs_numbers
+from hiermix.posterior.arrays import Layout, lay_out
+from hiermix.posterior.intervals import ends
+from hiermix.statistics.gram import SLICE
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+type Own = Mapping[str, FloatArray]
+type LogMean = Callable[[], FloatArray]
+type Residual = Callable[[Own, LogMean], FloatArray | float]
+"""Own parameters (S,) and the log of the mean response (S,) to the residual variance (S,)."""
+_ENTRIES = 1_000_000
+_NODES = 7
+
+
+def _trigamma(shape: FloatArray) -> FloatArray:
+    from scipy.special import polygamma
+
+    return np.asarray(polygamma(1, shape))
+
+
+def _logit_of_beta(own: Own, log_mean: LogMean) -> FloatArray:
+    """Variance of the logit of a share of mean m: trigamma(m phi) + trigamma((1 - m) phi)."""
+    m = np.exp(log_mean())
+    shapes = (np.maximum(own["phi"] * each, _LEAST) for each in (m, 1 - m))
+    return np.sum([_trigamma(shape) for shape in shapes], axis=0)
+
+
+def _square(own: Own, log_mean: LogMean) -> FloatArray:
+    """E(y^2) / E(y)^2 of a Poisson count, or of a negative binomial one of this shape."""
+    return 1 + np.exp(-log_mean()) + (1 / own["shape"] if "shape" in own else 0.0)
+
+
+def _zero_inflated(own: Own, log_mean: LogMean) -> FloatArray:
+    """Both moments are those of the count times 1 - zi."""
+    return np.log(_square(own, log_mean) / (1 - own["zi"]))
+
+
+def _hurdle(own: Own, log_mean: LogMean) -> FloatArray:
+    """Both moments are those of the count times (1 - hu) / P(count > 0)."""
+    if "shape" in own:
+        log_zero = -own["shape"] * np.log1p(np.exp(log_mean()) / own["shape"])
+    else:
+        log_zero = -np.exp(log_mean())
+    return np.log(_square(own, log_mean) * -np.expm1(log_zero) / (1 - own["hu"]))
+
+
+_LEAST = 1e-150
+"""Below it the trigamma function overflows."""
+_BY_LINK = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
+_RESIDUAL: Mapping[str, Residual] = {
+    "gaussian": lambda own, log_mean: own["sigma"] ** 2,
+    "lognormal": lambda own, log_mean: own["sigma"] ** 2,
+    "student_t": lambda own, log_mean: np.where(
+        own["nu"] > 2, own["sigma"] ** 2 * own["nu"] / np.maximum(own["nu"] - 2, 1e-300), np.inf
+    ),
+    "gamma": lambda own, log_mean: _trigamma(own["shape"]),
+    "exponential": lambda own, log_mean: np.pi**2 / 6,
+    "weibull": lambda own, log_mean: np.pi**2 / 6 / own["shape"] ** 2,
+    "poisson": lambda own, log_mean: np.log(_square(own, log_mean)),
+    "negative_binomial": lambda own, log_mean: np.log(_square(own, log_mean)),
+    "zero_inflated_poisson": _zero_inflated,
+    "zero_inflated_negative_binomial": _zero_inflated,
+    "hurdle_poisson": _hurdle,
+    "hurdle_negative_binomial": _hurdle,
+    "beta": _logit_of_beta,
+    "beta_binomial": lambda own, log_mean: _BY_LINK["logit"] + _logit_of_beta(own, log_mean),
+}
+_LATENT = ("bernoulli", "binomial", "ordinal")
+"""Families whose link is the distribution of a latent response."""
+
+
+def variance(tree: "xr.DataTree", design: Design, family: Family) -> "xr.Dataset":
+    """Return draws of the variances, their shares, intra-class correlations and R2.
+
+    Variables: ``variance`` and ``share`` (component: population, each grouping factor, residual);
+    ``icc`` (factor), the factor's share of all but the population; ``r2_marginal``, the share of
+    the population; ``r2_conditional``, that of population and groups together.
+    """
+    import xarray as xr
+
+    parts = components(tree, design, family)
+    posterior = tree["posterior"]
+    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    every = np.stack(list(parts.values()), axis=-1).reshape(*shape, len(parts))
+    share, random = _shares(every), _shares(every[..., 1:])
+    at = ("chain", "draw")
+    return xr.Dataset(
+        {
+            "variance": ((*at, "component"), every),
+            "share": ((*at, "component"), share),
+            "icc": ((*at, "factor"), random[..., :-1]),
+            "r2_marginal": (at, share[..., 0]),
+            "r2_conditional": (at, share[..., :-1].sum(axis=-1)),
+        },
+        coords={
+            "chain": posterior["chain"].to_numpy(),
+            "draw": posterior["draw"].to_numpy(),
+            "component": list(parts),
+            "factor": list(parts)[1:-1],
+        },
+    )
+
+
+def _shares(parts: FloatArray) -> FloatArray:
+    """Divide by the sum; an infinite part is all there is."""
+    infinite = np.isinf(parts)
+    parts = np.where(infinite.any(axis=-1, keepdims=True), infinite, parts)
+    return np.asarray(parts / parts.sum(axis=-1, keepdims=True))
+
+
+def warn(draws: "xr.Dataset") -> None:
+    """Say where there is no residual variance."""
+    residual = draws["variance"].sel(component="residual")
+    infinite = float(np.isinf(residual).mean())
+    if infinite:
+        checks.warn(
+            f"nu is 2 or less in {100 * infinite:.2g} % of draws: the residual has no variance "
+            "there, its share is taken as 1, and the table shows medians of its variance and sd. "
+            "sigma, and coefficients of levels, have a meaning all the same."
+        )
+
+
+def table(draws: "xr.Dataset", prob: float) -> pd.DataFrame:
+    """One row a component (its sd, variance and share, and the share's interval), then R2."""
+    names = draws["component"].to_numpy().tolist()
+    shares = [draws["share"].sel(component=name, drop=True) for name in names]
+    shares += [draws["r2_marginal"], draws["r2_conditional"]]
+    flat = np.array([share.to_numpy().ravel() for share in shares]).T
+    spread, sd = _middle(draws["variance"]), _middle(draws["variance"] ** 0.5)
+    blank = [np.nan, np.nan]
+    return pd.DataFrame(
+        {
+            "sd": [*sd, *blank],
+            "variance": [*spread, *blank],
+            "share": [float(share.mean()) for share in shares],
+            **ends(flat, prob),
+        },
+        index=pd.Index([*names, "R2 marginal", "R2 conditional"], name="component"),
+    )
+
+
+def _middle(draws: "xr.DataArray") -> FloatArray:
+    """Return the mean of each component, or the median where there is no mean."""
+    mean, median = draws.mean(("chain", "draw")), draws.median(("chain", "draw"))
+    return np.asarray(mean.where(np.isfinite(mean), median))
+
+
+def components(tree: "xr.DataTree", design: Design, family: Family) -> dict[str, FloatArray]:
+    """Draws (S,) of the variance of each component, population first and residual last."""
+    needs_numbers(family, "variance")
+    names = [each.name for each in design.groupings]
+    own = tuple(each.name for each in family.own)
+    layout = lay_out(tree, design, own, names)
+    covariance, squares = _moments(design)
+    population = np.einsum("ps,pq,qs->s", layout.b, covariance, layout.b)
+    random = {
+        name: np.einsum("sik,sjk,ij->s", layout.Lambda[name], layout.Lambda[name], squares[name])
+        for name in names
+    }
+    S = layout.draws
+    own_draws = {name: values.reshape(S, -1)[:, 0] for name, values in layout.own.items()}
+    residual = _residual(family, own_draws, partial(_log_mean, design, layout, family.link))
+    return {"population": population, **random, "residual": np.broadcast_to(residual, S)}
+
+
+def _log_mean(design: Design, layout: Layout, link: str) -> FloatArray:
+    """Log of the mean response (S,), of trials a share: over rows, and over groups as fitted."""
+    total: FloatArray = np.full(layout.draws, -np.inf)
+    size = max(1, _ENTRIES // layout.draws)
+    for start in range(0, design.rows, size):
+        rows = slice(start, start + size)
+        eta = design.X(rows) @ layout.b
+        if design.offset is not None:
+            eta += design.offset[rows, None]
+        variance = np.zeros_like(eta)
+        for name, Lambda in layout.Lambda.items():
+            moved = np.einsum("nq,sqk->nsk", design.Z(name, rows), Lambda)
+            variance += np.sum(moved**2, axis=-1)
+        total = np.logaddexp(total, np.logaddexp.reduce(_log_expected(link, eta, variance), axis=0))
+    return np.asarray(total - np.log(design.rows))
+
+
+def _log_expected(link: str, eta: FloatArray, variance: FloatArray) -> FloatArray:
+    """Log of E(inverse link) where the linear predictor is normal: for logits by quadrature."""
+    if link == "log":
+        return eta + variance / 2
+    from scipy.special import log_expit
+
+    nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
+    total: FloatArray = np.full_like(eta, -np.inf)
+    for node, weight in zip(nodes, weights / weights.sum(), strict=True):
+        total = np.logaddexp(total, np.log(weight) + log_expit(eta + node * np.sqrt(variance)))
+    return total
+
+
+def _residual(family: Family, own: Own, log_mean: LogMean) -> FloatArray | float:
+    if family.name in _LATENT:
+        return _BY_LINK[family.link]
+    return _RESIDUAL[family.name](own, log_mean)
+
+
+def _moments(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:
+    """Covariance (P, P) of the columns of X; mean of z z' (Q, Q) by factor."""
+    rows = [slice(start, start + SLICE) for start in range(0, design.rows, SLICE)]
+    mean = sum((design.X(part).sum(axis=0) for part in rows), np.zeros(len(design.terms)))
+    mean = mean / design.rows
+    covariance = np.zeros((len(mean), len(mean)))
+    squares = {each.name: np.zeros((len(each.effects),) * 2) for each in design.groupings}
+    for part in rows:
+        X = design.X(part) - mean
+        covariance += X.T @ X / design.rows
+        for name, total in squares.items():
+            Z = design.Z(name, part)
+            total += Z.T @ Z / design.rows
+    return covariance, squares

@@ -1,0 +1,1 @@
+"""Where chains start: modes of a program's own density."""

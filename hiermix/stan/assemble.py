@@ -1,0 +1,205 @@
+"""Design + family + priors -> the program that samples them and the dict it is handed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from hiermix.design.design import Design, Grouping
+from hiermix.families import categories, families, linear_scale
+from hiermix.families.categories import Stacked
+from hiermix.families.families import Family
+from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
+from hiermix.stan import programs, stan_data
+from hiermix.stan.programs import Program
+from hiermix.statistics import repeats
+from hiermix.statistics.gram import Gram, empty, statistics
+from hiermix.statistics.spreads import Spreads
+from hiermix.statistics.within import rotate, split, split_rows
+from hiermix.tuning import guesses, penalised
+from hiermix.tuning.following import common
+from hiermix.tuning.guesses import Hyper
+from hiermix.tuning.points import Chart, Point
+from hiermix.tuning.problem import Problem
+from hiermix.tuning.standardise import Hyperpriors, effects_root, standardise
+from hiermix.tuning.tuned import tune
+from hiermix.typing import FloatArray, StanData
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """Everything that an engine needs, and what recovers results from its draws."""
+
+    program: Program
+    data: StanData
+    x_mean: FloatArray
+    """(P,) what was subtracted from the columns of X."""
+    gram: Gram | None
+    """Statistics that recover integrated-out effects; None where the effects are sampled."""
+    keep: tuple[str, ...]
+    """Stan variables to keep."""
+    groupings: tuple[Grouping, ...]
+    """Grouping factors with the effects that the program has."""
+    guesses: tuple[Point, ...] = ()
+    """Places other than the quick fit's where a mode may be."""
+
+
+def choose_program(family: Family, design: Design, effects: str) -> str:
+    """Name of the program; `effects` is ``"auto"``, ``"integrated"`` or ``"sampled"``."""
+    if effects == "sampled" or not family.integrates or len(design.groupings) > 1:
+        return family.program
+    one = design.groupings and design.groupings[0].effects == ("Intercept",)
+    return "random_intercept" if one else "random_slope"
+
+
+def prior_table(
+    family: Family, design: Design, spreads: Spreads, overrides: Mapping[str, str] | None
+) -> PriorTable:
+    """Defaults that say where the data are, and the user's overrides."""
+    location, scale = family.scale(design)
+    slots = list(population_slots(
+        design.terms, location=location * spreads.x_level, scale=2.5 * scale / spreads.x_left
+    ))  # fmt: skip
+    if family.thresholds:
+        slots = [slot for slot in slots if slot.name != "Intercept"]
+    for each in design.groupings:
+        sizes = spreads.z_size[each.name]
+        slots += group_slots(each.name, each.effects, each.blocks, scale=scale, z_size=sizes)
+    slots += [Slot((own.name,), own.default(scale), positive=own.positive) for own in family.own]
+    if family.unordered:
+        slots = categories.stack_slots(slots, design)
+    return fill(slots, overrides)
+
+
+def integrated(
+    design: Design,
+    table: PriorTable,
+    name: str,
+    *,
+    prior_only: bool = False,
+    near: Point | None = None,
+) -> Assembled:
+    """Assemble a program that integrates the effects of one grouping factor (or none) out.
+
+    Its coordinates are those of the mode next to the point `near`, here and in `sampled`.
+    """
+    grouping = design.groupings[0] if design.groupings else None
+    P, Q = len(design.terms), len(grouping.effects) if grouping else 0
+    factor, y = (
+        grouping.name if grouping else None,
+        linear_scale.less_offset(linear_scale.response(design), design),
+    )
+    gram = statistics(design, factor, y, design.weights)
+    x_mean = gram.x_mean
+    if prior_only:
+        gram = empty(P, Q, len(gram.ZtZ))
+    apart = split(gram) if prior_only else split_rows(gram, design, factor, y, design.weights)
+    rotated = rotate(apart)
+    priors = _hyperpriors(design, table, factor, near)
+    phi = None if near is None else np.concatenate([near.own, near.log_sd, near.cor])
+    at = standardise(rotated, priors, phi)
+    if grouping:
+        Lambda = effects_root(at.center[P + 1 :], priors.blocks)
+        at = at.follow(priors.b_precision, common(gram), Lambda)
+    data = stan_data.coordinates(design, table, at)
+    data |= stan_data.own_priors({"sigma": True}, table) | stan_data.statistics(
+        rotated, priors.blocks
+    )
+    keep = ("b", "sd", "L", "sigma")
+    ready = Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
+    own = [(each, table[each.name]) for each in families.find("gaussian").own]
+    hyper = Hyper(own, priors.sd, priors.b, gram.b_hat, [(gram, priors.blocks)])
+    return ready if prior_only else replace(ready, guesses=guesses.around(_center(data), hyper))
+
+
+def _center(data: StanData) -> Point:
+    """Return the point that the quick fit found."""
+    chart = Chart(data)
+    return chart.point(np.zeros(chart.size))
+
+
+def _hyperpriors(
+    design: Design,
+    table: PriorTable,
+    name: str | None,
+    near: Point | None,
+    *,
+    sigma: bool = True,
+) -> Hyperpriors:
+    """Priors of the population and of one grouping factor."""
+    groupings = [each for each in design.groupings if each.name == name]
+    return Hyperpriors(
+        b=stan_data.b_priors(design, table),
+        sigma=table["sigma"] if sigma else None,
+        sd=stan_data.sd_priors(groupings, table),
+        lkj=stan_data.lkj_shapes(groupings, table),
+        blocks=[size for each in groupings for size in each.blocks],
+        near=None if near is None else near.b,
+    )
+
+
+def sampled(
+    design: Design,
+    family: Family,
+    table: PriorTable,
+    *,
+    prior_only: bool = False,
+    parameterisation: str = "auto",
+    near: Point | None = None,
+) -> Assembled:
+    """Assemble the family's program, which samples the effects of any number of factors."""
+    X, x_mean = _centred(design)
+    found = repeats.no_rows() if prior_only else repeats.find(design, X, family)
+    data = stan_data.rows(design, X, found) | stan_data.response(design, family, found)
+    if family.unordered:
+        design = categories.stack(design, x_mean)
+    problem = _problem(design, family, table, x_mean, near)
+    fitted = penalised.fit_prior(problem) if prior_only else penalised.fit(problem, near)
+    tuning = tune(problem, fitted, "noncentered" if prior_only else parameterisation)
+    data |= stan_data.coordinates(design, table, tuning.coordinates)
+    data |= stan_data.own_priors({own.name: own.positive for own in family.own}, table)
+    data |= stan_data.factors(design, tuning)
+    keep = ("b", "sd", "L", "r", *(each.name for each in family.own))
+    ready = Assembled(programs.find(family.program), data, x_mean, None, keep, design.groupings)
+    if prior_only:
+        return ready
+    hyper = Hyper(
+        list(zip(family.own, problem.own_priors, strict=True)),
+        stan_data.sd_priors(design.groupings, table),
+        stan_data.b_priors(design, table),
+        tuning.least_squares,
+        [(fit.gram, problem.priors[name].blocks) for name, fit in fitted.fits.items()],
+    )
+    return replace(ready, guesses=guesses.around(_center(data), hyper, problem, fitted))
+
+
+def _problem(
+    design: Design, family: Family, table: PriorTable, x_mean: FloatArray, near: Point | None
+) -> Problem:
+    names: list[str | None] = [each.name for each in design.groupings]
+    priors = {
+        name: _hyperpriors(design, table, name, near, sigma=False) for name in names or [None]
+    }
+    scale = family.scale(design)
+    assert design.response is not None
+    y = design.response
+    if family.data == "log":
+        family, y = families.find("gaussian"), np.log(y)
+    own = [table[each.name] for each in family.own]
+    origin = scale[0] if family.link == "identity" else 0.0
+    problem = Problem(design, family, y, scale, priors, own, x_mean, origin)
+    if not isinstance(design, Stacked):
+        return problem
+    return replace(
+        problem, family=families.find("bernoulli"), x_mean=np.zeros(len(design.terms)),
+        against=design.log_odds_against,
+    )  # fmt: skip
+
+
+def _centred(design: Design) -> tuple[FloatArray, FloatArray]:
+    """Centre the columns of X if there is an intercept; also return what was subtracted."""
+    X = design.X()
+    x_mean = np.zeros(X.shape[1])
+    if "Intercept" in design.terms:
+        x_mean[1:] = np.average(X[:, 1:], axis=0, weights=linear_scale.weights(design))
+    return X - x_mean, x_mean

@@ -1,0 +1,62 @@
+"""Finds the static Stan programs: their files, their text with includes, a hash of it."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from hiermix.errors import ArgumentError, HiermixError, did_you_mean
+
+_INCLUDE = re.compile(r"^[ \t]*#include[ \t]+[<\"]?(?P<part>[^>\"\s]+)[>\"]?[ \t]*$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Program:
+    """One Stan program as it lies on disk."""
+
+    name: str
+    path: Path
+
+    @property
+    def code(self) -> str:
+        """The text, with every ``#include`` replaced by the part it names."""
+        return _resolve(self.path, self.path.parent)
+
+    @property
+    def hash(self) -> str:
+        """A hash of the resolved text, so that a changed part changes it too."""
+        return hashlib.sha256(self.code.encode()).hexdigest()
+
+
+def folder() -> Path:
+    """Return the folder of the programs: inside the wheel, or one up from a checkout's package."""
+    package = Path(__file__).parents[1]
+    for place in (package / "stan_models", package.parent / "stan_models"):
+        if place.is_dir():
+            return place
+    raise HiermixError(f"the folder stan_models is missing beside {package}: reinstall hiermix.")
+
+
+def names() -> tuple[str, ...]:
+    """Return the names of all programs, sorted."""
+    return tuple(sorted(path.stem for path in folder().glob("*.stan")))
+
+
+def find(name: str) -> Program:
+    """Return the program of that name."""
+    path = folder() / f"{name}.stan"
+    if name not in names():
+        known = ", ".join(names())
+        raise ArgumentError(
+            f"there is no program {name!r}.{did_you_mean(name, names())} Known: {known}."
+        )
+    return Program(name, path)
+
+
+def _resolve(path: Path, root: Path) -> str:
+    """Return the file's text; parts are looked up from ``root``, as ``--include-paths`` does."""
+
+    def part(match: re.Match[str]) -> str:
+        return _resolve(root / match["part"], root).rstrip("\n")
+
+    return _INCLUDE.sub(part, path.read_text(encoding="utf-8"))

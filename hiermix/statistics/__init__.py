@@ -1,0 +1,1 @@
+"""Sums over rows, and group effects given them."""

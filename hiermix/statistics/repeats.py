@@ -1,0 +1,64 @@
+"""Rows that repeat, found and added up exactly before an engine sees them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hiermix.design.design import Design
+from hiermix.families.families import Family
+from hiermix.typing import FloatArray, IntArray
+
+_WORTH = 0.8
+"""Rows are merged where fewer than this share of them remains."""
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Which rows stand for others."""
+
+    first: IntArray
+    """(n,) a row of each kind, in the order of the frame."""
+    kind: IntArray | None
+    """(rows,) the kind of each row; None where each stands for itself, or none is used."""
+
+    def total(self, values: FloatArray) -> FloatArray:
+        """Sum of values over the rows of each kind."""
+        if self.kind is None:
+            return values[self.first]
+        return np.bincount(self.kind, values, len(self.first))
+
+
+def no_rows() -> Repeats:
+    """Return the rows of a program that samples its prior."""
+    return Repeats(np.zeros(0, dtype=np.int64), None)
+
+
+def find(design: Design, X: FloatArray, family: Family) -> Repeats:
+    """Find the rows that share linear predictor and, where it can't be added up, response."""
+    kind, number = np.zeros(design.rows, dtype=np.int64), 1
+    for column in _columns(design, X, family):
+        codes, values = pd.factorize(column)
+        kind, kinds = pd.factorize(kind * len(values) + codes)
+        number = len(kinds)
+        if number > _WORTH * design.rows:
+            return Repeats(np.arange(design.rows), None)
+    first = np.full(number, design.rows)
+    np.minimum.at(first, kind, np.arange(design.rows))
+    return Repeats(first, kind)
+
+
+def _columns(design: Design, X: FloatArray, family: Family) -> Iterator[NDArray[Any]]:
+    """Everything in which rows of one kind are equal; the cheap and telling first."""
+    beside = [design.trials, design.censored, design.response]
+    yield from (each.codes for each in design.groupings)
+    if family.data not in ("successes", "events", "chosen"):
+        yield from (each for each in beside if each is not None)
+    yield from X.T
+    if design.offset is not None:
+        yield design.offset
+    for each in design.groupings:
+        yield from design.Z(each.name).T

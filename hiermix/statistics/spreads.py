@@ -1,0 +1,108 @@
+"""Where the columns of a design lie and how far they spread: what default priors are scaled by.
+
+A weight of two counts as a row that was seen twice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from hiermix.design.design import Design
+from hiermix.families.linear_scale import weights
+from hiermix.statistics.gram import SLICE, solve_symmetric
+from hiermix.typing import FloatArray
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """Means and spreads of the columns of X (P,) and of each factor's Z (Q,)."""
+
+    x_left: FloatArray
+    """Root mean square of the part of each column that the others leave."""
+    x_level: FloatArray
+    """Coefficients with which the columns come closest to a constant one."""
+    z_mean: Mapping[str, FloatArray]
+    z_size: Mapping[str, FloatArray]
+    """Sds; the size of a column that is constant."""
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Weighted mean, and mean square around it, of some columns."""
+
+    mean: FloatArray
+    square: FloatArray
+    """(columns, columns)"""
+
+    @property
+    def size(self) -> FloatArray:
+        """Sd of each column; its size where it is constant, and one where it is zero."""
+        sd = np.sqrt(np.maximum(np.diag(self.square), 0.0))
+        level = np.abs(self.mean)
+        return np.where(sd > 1e-9 * level, sd, np.where(level > 0, level, 1.0))
+
+
+def find(design: Design) -> Spreads:
+    """Read the design once, in slices."""
+    w = weights(design)
+    of_x = _moments(design, None, w)
+    of_z = {each.name: _moments(design, each.name, w) for each in design.groupings}
+    return Spreads(
+        *_population(of_x, intercept="Intercept" in design.terms),
+        {name: each.mean for name, each in of_z.items()},
+        {name: each.size for name, each in of_z.items()},
+    )
+
+
+def means(design: Design) -> FloatArray:
+    """Return what programs subtract from the columns of X (P,); one for the intercept."""
+    intercept = "Intercept" in design.terms
+    return (
+        _moments(design, None, weights(design)).mean if intercept else np.zeros(len(design.terms))
+    )
+
+
+def _moments(design: Design, name: str | None, w: FloatArray) -> _Moments:
+    """Moments of X, or of the Z of a factor, added up around the first row."""
+
+    def columns(rows: slice) -> FloatArray:
+        return design.X(rows) if name is None else design.Z(name, rows)
+
+    shift = columns(slice(0, 1))
+    first, second = np.zeros(shift.shape[1]), np.zeros((shift.shape[1],) * 2)
+    for start in range(0, design.rows, SLICE):
+        rows = slice(start, min(start + SLICE, design.rows))
+        values = columns(rows) - shift
+        weighted = values * w[rows, None]
+        first += weighted.sum(axis=0)
+        second += weighted.T @ values
+    mean = first / w.sum()
+    return _Moments(mean + shift[0], second / w.sum() - np.outer(mean, mean))
+
+
+def _population(moments: _Moments, *, intercept: bool) -> tuple[FloatArray, FloatArray]:
+    """Part of each column that the others leave, and the coefficients of a constant."""
+    if intercept:
+        rest = moments.square[1:, 1:]
+        level = np.zeros(len(moments.mean))
+        level[0] = 1.0
+        left = _left(rest, moments.size[1:])
+        return np.concatenate([[1.0], left]), level
+    # Without an intercept columns are what they are around zero.
+    square = moments.square + np.outer(moments.mean, moments.mean)
+    size = np.sqrt(np.maximum(np.diag(square), 0.0))
+    return _left(square, np.where(size > 0, size, 1.0)), solve_symmetric(square, moments.mean)
+
+
+def _left(square: FloatArray, size: FloatArray) -> FloatArray:
+    """Root mean square of each column less its regression on the others.
+
+    One over the diagonal of the inverse of their mean squares; columns in units of their size.
+    """
+    if not len(square):
+        return np.zeros(0)
+    scaled = square / np.outer(size, size)
+    values, vectors = np.linalg.eigh(scaled)
+    inverse = np.sum(vectors**2 / np.maximum(values, 1e-14), axis=1)
+    return np.asarray(size * np.minimum(1 / np.sqrt(inverse), 1.0))

@@ -1,0 +1,279 @@
+"""Back-tests: forecasts from several origins, scored beside simpler ways to forecast."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix import plots
+from hiermix.design import frames, times
+from hiermix.design.frames import Frame
+from hiermix.engines import Engine
+from hiermix.errors import ArgumentError, DataError, first_three
+from hiermix.families.families import needs_numbers
+from hiermix.fit import Fit
+from hiermix.forecasting import scores
+from hiermix.forecasting.horizon import By, series_columns, series_names, time_form
+from hiermix.formula.formula import Group, parse
+from hiermix.model import WARMUP, Model
+from hiermix.prediction import predict
+from hiermix.studies.pooling import pooling
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    from hiermix.plots.style import Plot
+
+METHODS = ("partial", "no", "complete", "naive")
+_QUANTILES = 999
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """Scores of forecasts from several origins.
+
+    Attributes
+    ----------
+    scores : DataFrame
+        A row for every origin, method and later row: ``origin``, ``method``, ``series``,
+        ``time``, ``step`` (how many times ahead), ``actual``, ``crps``, ``pinball``, ``in_50``,
+        ``in_80``, ``in_95``. Methods are ``partial`` (the model), ``no`` and ``complete`` (the
+        model without pooling, and without groups), ``naive`` (the last value of the series, with
+        the spread of its own steps).
+    """
+
+    scores: pd.DataFrame
+
+    def table(self, *, by: str | None = None) -> pd.DataFrame:
+        """Return the mean scores of each method, the best first.
+
+        Parameters
+        ----------
+        by : {"step", "origin", "series"}, optional
+            Split the means.
+
+        Returns
+        -------
+        DataFrame
+            ``crps`` and ``pinball`` (smaller is better), ``in_50``, ``in_80``, ``in_95`` (shares
+            that the intervals hold), ``rows``; unsplit also ``more``, by how much the CRPS exceeds
+            that of partial pooling, and its standard error ``se`` over the series.
+        """
+        if by not in (None, "step", "origin", "series"):
+            raise ArgumentError(f"by must be 'step', 'origin' or 'series', not {by!r}")
+        keys = ["method"] if by is None else [by, "method"]
+        losses = ["crps", "pinball", "in_50", "in_80", "in_95"]
+        grouped = self.scores.groupby(keys, sort=False)
+        found = grouped[losses].mean().assign(rows=grouped.size())
+        if by is not None:
+            return found.sort_values([by, "crps"])
+        return found.join(self._beside_partial()).sort_values("crps")
+
+    def _beside_partial(self) -> pd.DataFrame:
+        """Mean difference in CRPS, and its standard error over series: their rows are alike."""
+        means = self.scores.pivot_table(index="series", columns="method", values="crps")
+        rows = self.scores[self.scores["method"] == "partial"].groupby("series").size()
+        weights = (rows / rows.sum()).to_numpy()[:, None]
+        differences = means.sub(means["partial"], axis=0)
+        more = (weights * differences).sum()
+        se = np.sqrt((weights**2 * (differences - more) ** 2).sum())
+        return pd.DataFrame({"more": more, "se": se})
+
+    def plot(self, *, figsize: tuple[float, float] | None = None) -> "Plot":
+        """Draw the CRPS by step ahead, and how often the intervals hold what happened.
+
+        Parameters
+        ----------
+        figsize : tuple of float, optional
+            Width and height of the figure in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the numbers drawn.
+        """
+        return plots.backtests.plot(
+            self.table(by="step").reset_index(), self.table().reset_index(), figsize
+        )
+
+    def __repr__(self) -> str:
+        """Show the table."""
+        origins, series = self.scores["origin"].nunique(), self.scores["series"].nunique()
+        return f"Backtest from {origins} origins, {series} series\n" + self.table().to_string(
+            float_format="{:.4g}".format
+        )
+
+
+def backtest(
+    formula: str,
+    data: Frame,
+    *,
+    time: str,
+    horizon: int,
+    origins: int | Sequence[Any],
+    by: By = None,
+    groups: Sequence[Group] = (),
+    priors: Mapping[str, str] | None = None,
+    seed: int | None = None,
+    chains: int = 4,
+    warmup: int = WARMUP,
+    draws: int = 1000,
+    engine: str | Engine = "auto",
+    progress: bool | None = False,
+    **options: Any,
+) -> Backtest:
+    """Forecast from several origins, each time from a fit to the rows up to it, and score.
+
+    Parameters
+    ----------
+    formula : str
+        As in `Model`. With one grouping factor the model stands beside no and complete pooling,
+        with several beside complete pooling.
+    data : DataFrame
+        The panel, a row an observation.
+    time : str
+        Column of times, numbers or dates.
+    horizon : int
+        How many of the times after an origin are forecast.
+    origins : int or sequence
+        The last times of the fits; or how many, the latest that leave `horizon` times.
+    by : str or sequence of str, optional
+        Columns that name a series; those of the finest grouping factor by default. Series that
+        start after an origin are not scored there: naive and no pooling have no forecast for them.
+    groups, priors, **options
+        As in `Model`.
+    seed, chains, warmup, draws, engine, progress
+        As in `Model.fit`. Programs are compiled once for all fits.
+
+    Returns
+    -------
+    Backtest
+        With ``table()``, ``plot()`` and ``scores``.
+
+    Raises
+    ------
+    ArgumentError
+        The data have fewer times than horizon and origins ask for.
+    """
+    rows = frames.frame(data)
+    model = Model(formula, rows, groups=groups, priors=priors, **options)
+    needs_numbers(model.family, "backtest")
+    form = time_form(model.design, time)
+    axis = times.read(form, rows[time])
+    names = [name for name in series_columns(model.design, by) if name != time]
+    settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws, "engine": engine,
+                "progress": progress}  # fmt: skip
+    found = []
+    if not isinstance(origins, int):
+        origins = times.read(form, pd.Series(list(origins))).tolist()
+    for origin, later in _origins(axis, horizon, origins):
+        past, future = rows[axis <= origin], rows[axis.isin(later)]
+        future = future[np.isin(series_names(future, names), series_names(past, names))]
+        if not len(future):
+            continue
+        fits = _fits(formula, past, groups, priors, options, settings)
+        scored = _scored(fits, past, future, form, names)
+        found.append(scored.assign(origin=form.write(pd.Index([origin])).iloc[0]))
+    if not found:
+        raise DataError("no series has rows both up to an origin and after it")
+    table = pd.concat(found, ignore_index=True)
+    return Backtest(table[["origin", *table.columns.drop("origin")]])
+
+
+def _origins(
+    axis: pd.Index, horizon: int, origins: int | Sequence[Any]
+) -> list[tuple[Any, list[Any]]]:
+    """Return each origin and the times that are forecast from it."""
+    if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
+        raise ArgumentError(f"horizon must be a whole number from 1 up, not {horizon!r}")
+    known = sorted(axis.unique())
+    if isinstance(origins, int) and not isinstance(origins, bool):
+        first = len(known) - horizon - origins
+        if origins < 1 or first < 1:
+            raise ArgumentError(
+                f"{origins} origins and a horizon of {horizon} need {origins + horizon + 1} times "
+                f"or more, 2 of them to fit: the data have {len(known)}"
+            )
+        chosen = known[first : len(known) - horizon]
+    else:
+        chosen = list(origins)  # type: ignore[arg-type]
+    pairs = [(each, [later for later in known if later > each][:horizon]) for each in chosen]
+    outside = [each for each, later in pairs if not later or each < known[0]]
+    if outside:
+        raise ArgumentError(f"origins {first_three(outside)} leave no times to fit or to forecast")
+    return pairs
+
+
+def _fits(
+    formula: str,
+    past: pd.DataFrame,
+    groups: Sequence[Group],
+    priors: Mapping[str, str] | None,
+    options: Mapping[str, Any],
+    settings: Mapping[str, Any],
+) -> dict[str, Fit]:
+    """Fit the model and its simpler relatives to the rows up to an origin."""
+    parsed = parse(formula, groups)
+    if len({each.name for each in parsed.groups}) == 1:
+        three = pooling(formula, past, groups=groups, priors=priors, **settings, **options)
+        return {"partial": three.partial, "no": three.no, "complete": three.complete}
+    partial = Model(formula, past, groups=groups, priors=priors, **options)
+    if not parsed.groups:
+        return {"partial": partial.fit(**settings)}
+    shared = {name: text for name, text in (priors or {}).items()
+              if not name.strip().startswith(("sd", "cor"))}  # fmt: skip
+    complete = Model(str(replace(parsed, groups=())), past, priors=shared, **options)
+    return {"partial": partial.fit(**settings), "complete": complete.fit(**settings)}
+
+
+def _scored(
+    fits: Mapping[str, Fit],
+    past: pd.DataFrame,
+    future: pd.DataFrame,
+    form: times.Form,
+    by: list[str],
+) -> pd.DataFrame:
+    """Score the forecasts of all methods for the same rows."""
+    keys = pd.DataFrame({"series": series_names(future, by), "time": future[form.name].array})
+    steps = pd.Series(times.read(form, future[form.name])).rank(method="dense")
+    keys["step"] = steps.astype(int)
+    rows = fits["partial"].design.on(future, new_groups="sample")
+    actual = rows.observed
+    if actual is None or np.isnan(actual).any():
+        raise DataError("a back-test needs the response of every row")
+    draws = {name: _draws(fit, future) for name, fit in fits.items()}
+    draws["naive"] = _naive(fits["partial"], past, keys, form, by)
+    return pd.concat([
+        keys.assign(method=name, actual=actual).join(scores.scores(actual, values))
+        for name, values in draws.items()
+    ])  # fmt: skip
+
+
+def _draws(fit: Fit, future: pd.DataFrame) -> FloatArray:
+    design = predict.rows_on(fit.design, future, new_groups="sample")
+    source = predict.predictor(fit.data, design, fit.model.family, new_groups="sample")
+    return predict.draw_matrix(source, "response")
+
+
+def _naive(
+    fit: Fit, past: pd.DataFrame, keys: pd.DataFrame, form: times.Form, by: list[str]
+) -> FloatArray:
+    """Quantiles of a random walk from each last value, with the spread of the series' own steps."""
+    from scipy.special import ndtri
+
+    order = np.argsort(times.read(form, past[form.name]), kind="stable")
+    series = np.array(series_names(past, by), dtype=object)[order]
+    observed = fit.design.on(past).observed
+    assert observed is not None
+    values = pd.Series(observed[order])
+    grouped = values.groupby(series)
+    squares = grouped.diff() ** 2
+    # A series of one or two values has no spread of its own: that of all stands in.
+    few = squares.groupby(series).count() < 2
+    spread = squares.groupby(series).mean().mask(few, float(squares.mean())) ** 0.5
+    names = keys["series"].to_numpy()
+    last, sd = grouped.last()[names].to_numpy(), spread[names].to_numpy()
+    normal = ndtri((np.arange(_QUANTILES) + 0.5) / _QUANTILES)
+    wide = sd * np.sqrt(keys["step"].to_numpy())
+    return np.asarray(last[:, None] + wide[:, None] * normal)

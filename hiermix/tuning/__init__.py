@@ -1,0 +1,1 @@
+"""Quick fits in numpy: the coordinates in which programs sample."""

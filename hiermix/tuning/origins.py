@@ -1,0 +1,120 @@
+"""Where the priors of a correlated bar hold: at the mean of its columns, as the intercept's does.
+
+In ``(1 + x | g)`` the sd of the intercept and its correlation with the slope depend on where x is
+zero, which says nothing of the data. So programs have the columns of such a bar less their means,
+and results are moved back to x = 0: ``r = S r'``, ``Lambda = S Lambda'``, where S takes the means
+times the slopes off the intercept. A prior that a user writes for the sd of an intercept is for
+x = 0, where it is reported, and leaves its bar there.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hiermix.design import checks
+from hiermix.design.design import Design, Grouping
+from hiermix.families.priors import canonical, sd_names
+from hiermix.statistics.spreads import Spreads
+from hiermix.typing import FloatArray
+
+_FAR = 4
+"""Sds from zero beyond which the place of a prior matters."""
+
+type Origins = Mapping[str, FloatArray]
+"""For each factor (Q,) what its columns of Z have subtracted in the program."""
+
+
+def choose(design: Design, spreads: Spreads, written: Collection[str]) -> dict[str, FloatArray]:
+    """Find the origins of every factor; warn where its columns can't be moved.
+
+    Parameters
+    ----------
+    design : Design
+        The fitted rows.
+    spreads : Spreads
+        Means and spreads of the columns of Z.
+    written : collection of str
+        Names of the priors that the user wrote.
+    """
+    names, found = {canonical(name) for name in written}, {}
+    for each in design.groupings:
+        origin = np.zeros(len(each.effects))
+        if "Intercept" in each.effects and names.isdisjoint(
+            map(canonical, sd_names(each.name, "Intercept"))
+        ):
+            mean = spreads.z_mean[each.name]
+            fixed = np.abs(mean) > _FAR * spreads.z_size[each.name]
+            for block in blocks(each):
+                if each.effects[block.start] == "Intercept":
+                    origin[block.start + 1 : block.stop] = mean[block.start + 1 : block.stop]
+                    fixed[block] = False
+            _warn(each, fixed)
+        found[each.name] = origin
+    return found
+
+
+def _warn(grouping: Grouping, fixed: NDArray[np.bool_]) -> None:
+    """Say that priors hold far from the data, where effects vary apart from the intercept."""
+    names = [effect for effect, far in zip(grouping.effects, fixed, strict=True) if far]
+    if names:
+        checks.warn(
+            f"{names[0]!r} lies more than {_FAR} sds from zero and varies over {grouping.name!r} "
+            "independently of the intercept, which is the one at zero: what the model says depends "
+            f"on where {names[0]!r} is zero. Write center({names[0]}), or a single | for ||."
+        )
+
+
+def blocks(grouping: Grouping) -> list[slice]:
+    """Places of the effects of each bar."""
+    ends = np.cumsum(grouping.blocks).tolist()
+    return [slice(end - size, end) for end, size in zip(ends, grouping.blocks, strict=True)]
+
+
+def centred(design: Design, origins: Origins) -> Design:
+    """Return the design whose Z has the origins subtracted."""
+    groupings = [replace(each, origin=origins[each.name]) for each in design.groupings]
+    return replace(design, groupings=tuple(groupings))
+
+
+def at_zero(
+    draws: Mapping[str, FloatArray],
+    effects: Mapping[str, FloatArray],
+    groupings: Sequence[Grouping],
+    origins: Origins,
+) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+    """Move draws of the sds, roots of the correlations and effects back to x = 0.
+
+    Parameters
+    ----------
+    draws : mapping
+        With ``sd`` (chain, draw, E) and ``L`` (chain, draw, E, E), of all factors.
+    effects : mapping
+        (chain, draw, level, effect) of each factor.
+    groupings : sequence of Grouping
+        The factors, in the order of the draws.
+    origins : mapping
+        What was subtracted.
+    """
+    moved, sd, L, at = dict(effects), draws["sd"].copy(), draws["L"].copy(), 0
+    for each in groupings:
+        S = shear(each, origins[each.name])
+        these = slice(at, at + len(S))
+        at = these.stop
+        if np.array_equal(S, np.eye(len(S))):
+            continue
+        moved[each.name] = effects[each.name] @ S.T
+        Lambda = S @ (sd[..., these, None] * L[..., these, these])
+        size = np.linalg.norm(Lambda, axis=-1)
+        sd[..., these] = size
+        L[..., these, these] = Lambda / np.where(size > 0, size, 1.0)[..., None]
+    return {**draws, "sd": sd, "L": L}, moved
+
+
+def shear(grouping: Grouping, origin: FloatArray) -> FloatArray:
+    """S (Q, Q): effects at x = 0 from those at the origin."""
+    S = np.eye(len(origin))
+    for block in blocks(grouping):
+        S[block.start, block] -= origin[block]
+    return S

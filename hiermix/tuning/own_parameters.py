@@ -1,0 +1,83 @@
+"""The family's own parameters in the penalised fit: mode and scale, given the linear predictor."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from hiermix.families import thresholds
+from hiermix.families.thresholds import Gaps
+from hiermix.tuning.problem import Problem, log_density
+from hiermix.tuning.standardise import Coordinates, mode
+from hiermix.typing import FloatArray
+
+_ROWS = 5_000
+"""As many, spread over the frame, say where they lie."""
+
+
+def first(problem: Problem) -> FloatArray:
+    """Coordinates to start from: medians of the priors; thresholds by shares of the categories."""
+    start: list[FloatArray] = []
+    for own, prior in zip(problem.family.own, problem.own_priors, strict=True):
+        if own.transform == "gaps":
+            start.append(thresholds.start(problem.design, problem.family.link))
+            continue
+        frozen = prior.frozen()
+        least = 1.0 if own.transform == "log_above_one" else 0.0
+        above = float(frozen.isf(frozen.sf(least) / 2)) - least
+        odds = above / (1 - above) if own.transform == "logit" else above
+        start.append(np.array([np.log(odds)]))
+    return np.concatenate([np.zeros(0), *start])
+
+
+def _log_prior(problem: Problem, theta: FloatArray) -> float:
+    lp, at = 0.0, 0
+    for own, prior in zip(problem.family.own, problem.own_priors, strict=True):
+        part = theta[at : at + own.coordinates(problem.design)]
+        at += len(part)
+        value = own.value(part, problem.design)
+        lp += float(prior.frozen().logpdf(value)[0]) + own.log_jacobian(part)
+    return lp
+
+
+def estimate(
+    problem: Problem,
+    start: FloatArray,
+    eta: FloatArray,
+    blur: FloatArray,
+) -> Coordinates:
+    """Mode and scale of the own parameters; `blur` is the uncertainty of eta, row by row.
+
+    The mean over eta - blur and eta + blur makes up for the degrees of freedom that eta used.
+    """
+    if not len(start):
+        return Coordinates(start, np.zeros((0, 0)))
+    step = max(1, len(eta) // _ROWS)
+    part = slice(0, len(eta), step)  # no rows: the prior
+    at = eta - problem.origin
+    ends = (at - blur)[part], (at + blur)[part]
+    weight = np.full(len(ends[0]), 0.5 * step)
+    if problem.design.weights is not None and len(eta):
+        weight *= problem.design.weights[part]
+    guess = np.full(len(start), 0.3)
+    if not problem.family.thresholds:
+        return Coordinates(*mode(_by_differences(problem, part, ends, weight), start, guess))
+    category = problem.y[: len(eta)][part].astype(np.int64)
+    gaps = Gaps(problem.family.link, category, ends, weight, thresholds.anchor(problem.design))
+    return Coordinates(*mode(gaps.value_and_gradient, start, guess, gaps.curvature))
+
+
+def _by_differences(
+    problem: Problem, part: slice, ends: Sequence[FloatArray], weight: FloatArray
+) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+    """Log posterior of one or two parameters, and its gradient by differences."""
+
+    def log_posterior(theta: FloatArray) -> float:
+        rows = sum(float(weight @ log_density(problem, eta, theta, part)) for eta in ends)
+        return rows + _log_prior(problem, theta)
+
+    def value_and_gradient(theta: FloatArray) -> tuple[float, FloatArray]:
+        h = 1e-4 * np.eye(len(theta))
+        slope = [(log_posterior(theta + e) - log_posterior(theta - e)) / 2e-4 for e in h]
+        return log_posterior(theta), np.array(slope)
+
+    return value_and_gradient

@@ -1,0 +1,241 @@
+"""What the programs that sample their group effects are handed besides rows and priors.
+
+Coordinates, and for each factor the weights and working residuals of the penalised fit, to which
+its effects are tuned.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hiermix.statistics import nested
+from hiermix.statistics.gram import SLICE, Gram
+from hiermix.statistics.nested import Pair
+from hiermix.tuning import common, following
+from hiermix.tuning.common import Common
+from hiermix.tuning.penalised import FactorFit, Penalised
+from hiermix.tuning.problem import Problem
+from hiermix.tuning.standardise import Coordinates, Hyperpriors, inverse_root, pairs
+from hiermix.typing import FloatArray
+
+_CENTRED = 1e4
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a program that samples its effects is handed besides the data."""
+
+    coordinates: Coordinates
+    b_hat: FloatArray
+    """(P,)"""
+    least_squares: FloatArray
+    """(P,) of the working responses, without priors and effects."""
+    ZtWZ: Sequence[FloatArray]
+    """For each factor (J, Q, Q)."""
+    ZtWR: Sequence[FloatArray]
+    """For each factor (J, Q, 1 + P): Z'W e, then -Z'WX of the coefficients it absorbs."""
+    within: Sequence[tuple[Pair, FloatArray]] = ()
+    """Nested factors, and Z_inner' W Z_outer (J_inner, Q_inner, Q_outer)."""
+    apart: Mapping[str, tuple[Common, FloatArray]] = field(default_factory=dict)
+    """What levels have in common, and K (P, Q) with X K = Z, of factors where it is apart."""
+
+
+def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
+    """Put the fits of all factors together, in the program's centred X.
+
+    Parameters
+    ----------
+    problem : Problem
+        The model.
+    found : Penalised
+        Its penalised fit.
+    parameterisation : {"auto", "centered", "noncentered"}
+        Weights of the fit; very large ones; none.
+
+    Notes
+    -----
+    Each population coefficient is absorbed by one factor only, the one that leaves the least
+    information on it: two factors that both make up for the intercept make it mix worst.
+    """
+    fits, own, weights, _ = found
+    last = list(fits.values())[-1]
+    shift = _recentring(problem, last.gram)
+    b_hat = np.linalg.solve(shift, last.b)
+    named = {name: fit for name, fit in fits.items() if name is not None}
+    tuned = parameterisation == "auto"
+    within = _nested(problem, named, weights) if tuned else []
+    apart = _apart(problem, named) if tuned else {}
+    ZtR = {name: _around(fit.gram, last.b, shift) for name, fit in named.items()}
+    absorbs = _absorbs(named, ZtR, within)
+    ZtWZ, ZtWR = [], []
+    moved: dict[str, FloatArray] = {}
+    for name, fit in named.items():
+        W, R = _weighed(fit, ZtR[name] * absorbs[name], parameterisation)
+        outward = R[:, :, 1:].copy()
+        for pair, Z in within:
+            if pair.inner == name:
+                outer = named[pair.outer]
+                R[:, :, 0] += np.einsum("jqk,jk->jq", Z, outer.effects[pair.above])
+                outward -= Z @ (outer.Lambda @ moved[pair.outer])[pair.above]
+        ZtWZ.append(W)
+        ZtWR.append(R)
+        inverse = np.linalg.inv(np.eye(len(fit.Lambda)) + fit.Lambda.T @ W @ fit.Lambda)
+        moved[name] = inverse @ (fit.Lambda.T @ outward)
+        if name in apart:
+            moved[name] = apart[name][0].project(moved[name], inverse)
+    precision = _precision(problem, named, moved, weights)
+    following = Coordinates(b_hat, inverse_root(precision))
+    spread = [_spread(fit, problem.priors[name]) for name, fit in named.items()]
+    parts = [following, own, *(sd for sd, _ in spread), *(cor for _, cor in spread)]
+    at = _diagonal(parts)
+    if named and tuned and not apart:
+        at = _follow(at, problem, named, shift, absorbs)
+    least_squares = np.linalg.solve(shift, last.gram.b_hat)
+    return Tuning(at, b_hat, least_squares, ZtWZ, ZtWR, within, apart)
+
+
+def _follow(
+    at: Coordinates,
+    problem: Problem,
+    fits: Mapping[str, FactorFit],
+    shift: FloatArray,
+    absorbs: Mapping[str, FloatArray],
+) -> Coordinates:
+    """Let each coefficient follow the sds of the factor that absorbs it.
+
+    The effects of other factors don't move along with it.
+    """
+    from scipy.linalg import block_diag
+
+    shared = [
+        np.linalg.solve(shift, following.common(fit.gram)) * absorbs[name][1:, None]
+        for name, fit in fits.items()
+    ]
+    Lambda = block_diag(*(fit.Lambda for fit in fits.values()))
+    return at.follow(problem.b_precision, np.concatenate(shared, axis=1), Lambda)
+
+
+def _apart(problem: Problem, fits: Mapping[str, FactorFit]) -> dict[str, tuple[Common, FloatArray]]:
+    """Find what the levels of each factor have in common, where that is worth its cost.
+
+    It is with crossed factors, and with nested ones that have few levels. With one factor the
+    population follows it instead.
+    """
+    few = len(fits) > 1 and any(following.few_levels(fit.gram) for fit in fits.values())
+    if not few and not nested.crossed(problem.design, problem.pairs):
+        return {}
+    column = common.columns(problem.design, problem.x_mean)
+    found = {}
+    for name, fit in fits.items():
+        K, shared = column[name], common.find(fit.gram.ZtZ, fit.Lambda)
+        if K is not None and shared is not None:
+            found[name] = shared, K
+    return found
+
+
+def _nested(
+    problem: Problem, fits: Mapping[str, FactorFit], weights: FloatArray
+) -> list[tuple[Pair, FloatArray]]:
+    """Pairs of nested factors, with what the effects of one take away from the other."""
+    Lambdas = {name: fit.Lambda for name, fit in fits.items()}
+    return [(pair, nested.cross(problem.design, pair, weights, Lambdas)) for pair in problem.pairs]
+
+
+def _absorbs(
+    fits: Mapping[str, FactorFit],
+    ZtR: Mapping[str, FloatArray],
+    within: Sequence[tuple[Pair, FloatArray]],
+) -> dict[str, FloatArray]:
+    """Columns of ZtR (1 + P) to keep: factors nested in one absorb what it absorbs."""
+    outermost = {name: name for name in fits}
+    for pair, _ in reversed(within):
+        outermost[pair.inner] = pair.outer
+    roots = [name for name in fits if outermost[name] == name]
+    # What factors nested in a root take away is missing from its own X'WX.
+    whole = np.max([np.diag(fit.gram.XtX) for fit in fits.values()], axis=0, initial=0.0)
+    explained = np.array(
+        [_explained(fits[name], ZtR[name]) + whole - np.diag(fits[name].gram.XtX) for name in roots]
+    )
+    best = explained.argmax(axis=0) if roots else np.zeros(0)
+    return {name: np.concatenate([[True], best == roots.index(outermost[name])]) for name in fits}
+
+
+def _recentring(problem: Problem, gram: Gram) -> FloatArray:
+    """T with X T = the program's X, where X is centred at its weighted means."""
+    T = np.eye(len(gram.b_hat))
+    if "Intercept" in problem.design.terms and gram.n:
+        T[0, 1:] = gram.x_mean[1:] - problem.x_mean[1:]
+    return T
+
+
+def _around(gram: Gram, b: FloatArray, shift: FloatArray) -> FloatArray:
+    """Z'We and -Z'WX with the residuals taken around `b`, in the program's X."""
+    ZtX = gram.ZtR[:, :, 1:]
+    Zte = gram.ZtR[:, :, 0] + ZtX @ (b - gram.b_hat)
+    return np.concatenate([Zte[:, :, None], ZtX @ shift], axis=2)
+
+
+def _explained(fit: FactorFit, ZtR: FloatArray) -> FloatArray:
+    """Information on each population coefficient that the factor's effects take away."""
+    U = fit.Lambda.T @ ZtR[:, :, 1:]
+    return np.asarray(np.einsum("jqp,jqp->p", U, np.linalg.solve(fit.shrinkage(), U)))
+
+
+def _weighed(
+    fit: FactorFit, ZtR: FloatArray, parameterisation: str
+) -> tuple[FloatArray, FloatArray]:
+    """Weights and working residuals of the parameterisation asked for."""
+    if parameterisation == "auto":
+        return fit.gram.ZtZ, ZtR
+    W, R = np.zeros_like(fit.gram.ZtZ), np.zeros_like(ZtR)
+    if parameterisation == "centered":
+        W += _CENTRED * np.diag(1 / np.sum(fit.Lambda**2, axis=1))
+        R[:, :, 0] = np.einsum("jqk,jk->jq", W, fit.effects)
+    return W, R
+
+
+def _precision(
+    problem: Problem,
+    fits: Mapping[str, FactorFit],
+    moved: Mapping[str, FloatArray],
+    weights: FloatArray,
+) -> FloatArray:
+    """Curvature of the population coefficients, with the effects moving along with them."""
+    design = problem.design
+    total = np.diag(problem.b_precision)
+    for each in moved.values():
+        total += np.einsum("jqa,jqb->ab", each, each)
+    for start in range(0, design.rows if weights.any() else 0, SLICE):
+        rows = slice(start, min(start + SLICE, design.rows))
+        X = design.X(rows) - problem.x_mean
+        for name, fit in fits.items():
+            shift = (fit.Lambda @ moved[name])[design.grouping(name).codes[rows]]
+            X = X + np.einsum("nq,nqp->np", design.Z(name, rows), shift)
+        total += X.T @ (X * weights[rows, None])
+    return total
+
+
+def _spread(fit: FactorFit, priors: Hyperpriors) -> tuple[Coordinates, Coordinates]:
+    """Marginal coordinates of the log sds and of the correlations of one factor."""
+    P, Q = len(fit.gram.b_hat), fit.gram.Q
+    ends = P + Q, P + Q + pairs(priors.blocks)
+    sd = replace(_marginal(fit.coordinates, P, ends[0]), bend=fit.coordinates.bend)
+    return sd, _marginal(fit.coordinates, *ends)
+
+
+def _marginal(coordinates: Coordinates, start: int, end: int) -> Coordinates:
+    root = coordinates.scale[start:end]
+    scale = np.linalg.cholesky(root @ root.T) if len(root) else np.zeros((0, 0))
+    return Coordinates(coordinates.center[start:end], scale)
+
+
+def _diagonal(parts: Sequence[Coordinates]) -> Coordinates:
+    """Coordinates of all parameters in the programs' order: b, own, sd, correlations."""
+    from scipy.linalg import block_diag
+
+    return Coordinates(
+        np.concatenate([part.center for part in parts]),
+        np.asarray(block_diag(*(part.scale for part in parts))),
+        np.concatenate([part.bend for part in parts]),
+    )

@@ -1,0 +1,140 @@
+"""Back-tests: what is trained on what, baselines by hand, partial pooling against the others."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import hiermix as hm
+from hiermix.forecasting import scores
+
+SAMPLE = {"seed": 1, "chains": 2, "draws": 250, "warmup": 250}
+RAIN = "rainfall ~ year_numeric + (year_numeric || state)"
+
+
+@pytest.fixture(scope="module")
+def rain() -> hm.Backtest:
+    data = hm.load_dataset("rainfall")
+    return hm.backtest(RAIN, data, time="year_numeric", horizon=2, origins=2, **SAMPLE)
+
+
+def test_partial_pooling_is_no_worse_on_rainfall(rain: hm.Backtest) -> None:
+    table = rain.table()
+    assert set(table.index) == {"partial", "no", "complete", "naive"}
+    assert table.index[0] == "partial"
+    assert table.loc["partial", "crps"] <= table.loc["no", "crps"]
+    assert table.loc["partial", "pinball"] <= table.loc["no", "pinball"]
+    assert (table["rows"] == 51 * 2 * 2).all()
+
+
+def test_partial_pooling_is_no_worse_on_sleepstudy() -> None:
+    data = hm.load_dataset("sleepstudy")
+    found = hm.backtest(
+        "Reaction ~ Days + (Days | Subject)", data, time="Days", horizon=3, origins=[4, 6], **SAMPLE
+    )
+    table = found.table()
+    assert table.loc["partial", "crps"] <= table.loc["no", "crps"]
+    assert set(found.scores["origin"]) == {4, 6}
+
+
+def test_origins_steps_and_series(rain: hm.Backtest) -> None:
+    frame = rain.scores
+    assert set(frame["origin"]) == {7, 8}
+    assert (frame["time"] - frame["origin"] == frame["step"]).all()
+    one = frame[(frame["series"] == "CA") & (frame["origin"] == 7) & (frame["method"] == "no")]
+    data = hm.load_dataset("rainfall").query("state == 'CA'").set_index("year_numeric")["rainfall"]
+    assert one.set_index("time")["actual"].to_dict() == {8: data[8], 9: data[9]}
+
+
+def test_the_model_is_fitted_to_the_past_alone(rain: hm.Backtest) -> None:
+    """The scores of the model are those of a forecast by a fit to the rows up to the origin."""
+    data = hm.load_dataset("rainfall")
+    fit = hm.Model(RAIN, data[data["year_numeric"] <= 8]).fit(**SAMPLE, progress=False)
+    later = data[data["year_numeric"] > 8]
+    expected = fit.forecast(time="year_numeric", horizon=2).score(later)
+    mine = rain.scores.query("origin == 8 and method == 'partial'")
+    mine = mine.set_index(["series", "time"])["crps"]
+    assert np.allclose(mine.loc[list(expected.index)], expected["crps"])
+
+
+def test_the_naive_forecast_by_hand(rain: hm.Backtest) -> None:
+    values = hm.load_dataset("rainfall").query("state == 'TX' and year_numeric <= 8")
+    values = values.sort_values("year_numeric")["rainfall"].to_numpy()
+    spread = np.sqrt(np.mean(np.diff(values) ** 2))
+    row = rain.scores.query("origin == 8 and method == 'naive' and series == 'TX' and step == 2")
+    z = (row["actual"].item() - values[-1]) / (spread * np.sqrt(2))
+    crps = z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi)
+    assert np.isclose(row["crps"].item(), spread * np.sqrt(2) * crps, rtol=2e-3)
+
+
+def test_tables_are_means_of_the_scores(rain: hm.Backtest) -> None:
+    frame, table = rain.scores, rain.table()
+    means = frame.groupby("method")[["crps", "in_80"]].mean()
+    assert np.allclose(table.loc[means.index, ["crps", "in_80"]].astype(float), means.astype(float))
+    assert np.allclose(table["more"], table["crps"] - table.loc["partial", "crps"])
+    steps = rain.table(by="step")
+    assert np.isclose(
+        steps.loc[(2, "naive"), "crps"],
+        frame.query("step == 2 and method == 'naive'")["crps"].mean(),
+    )
+    with pytest.raises(hm.ArgumentError, match="by must be 'step', 'origin' or 'series'"):
+        rain.table(by="state")
+    assert "2 origins, 51 series" in repr(rain)
+
+
+def test_the_figure_shows_the_table(rain: hm.Backtest) -> None:
+    plot = rain.plot()
+    left, right = plot.figure.axes
+    found = {line.get_label(): line.get_ydata() for line in left.get_lines()}
+    steps = rain.table(by="step")
+    assert np.allclose(found["partial pooling"], steps.xs("partial", level="method")["crps"])
+    assert len(right.get_lines()) == 3 * 4
+
+
+def test_series_that_start_late_are_left_out() -> None:
+    data = hm.load_dataset("sleepstudy")
+    late = data[(data["Subject"] != "308") | (data["Days"] > 6)]
+    formula = "Reaction ~ Days + (1 | Subject)"
+    found = hm.backtest(formula, late, time="Days", horizon=2, origins=[6], **SAMPLE)
+    assert "308" not in set(found.scores["series"])
+    assert found.scores["series"].nunique() == 17
+
+
+def test_two_factors_stand_beside_complete_pooling() -> None:
+    data = hm.load_dataset("sleepstudy")
+    data["half"] = np.where(data["Subject"].astype(int) % 2, "odd", "even")
+    data["team"] = data["Subject"].str[:2] + data["half"]
+    formula = "Reaction ~ Days + (1 | Subject) + (1 | team)"
+    found = hm.backtest(formula, data, time="Days", by="Subject", horizon=2, origins=1, **SAMPLE)
+    assert set(found.table().index) == {"partial", "complete", "naive"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"horizon": 5, "origins": 6}, "6 origins and a horizon of 5 need 12 times or more"),
+        ({"horizon": 0, "origins": 1}, "horizon must be a whole number"),
+        ({"horizon": 1, "origins": [10]}, "origins 10 leave no times"),
+        ({"horizon": 1, "origins": 0}, "0 origins"),
+    ],
+)
+def test_options_out_of_range(options: dict[str, object], message: str) -> None:
+    with pytest.raises(hm.ArgumentError, match=message):
+        hm.backtest(RAIN, hm.load_dataset("rainfall"), time="year_numeric", **options)
+
+
+def test_coverage_counts_the_ends() -> None:
+    found = scores.scores(np.array([0.0, 5.0]), np.tile(np.linspace(-1, 1, 101), (2, 1)))
+    assert found[["in_50", "in_80", "in_95"]].to_numpy().tolist() == [[True] * 3, [False] * 3]
+
+
+def test_origins_may_be_dates() -> None:
+    dates = pd.date_range("2020-01-01", periods=8, freq="MS")
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"date": np.tile(dates, 6), "g": np.repeat(np.arange(6), 8)})
+    data["y"] = data["g"] + rng.standard_normal(len(data))
+    origin = pd.Timestamp("2020-06-01")
+    found = hm.backtest(
+        "y ~ trend(date) + (1 | g)", data, time="date", horizon=2, origins=[origin], **SAMPLE
+    )
+    assert sorted(found.scores["time"].unique()) == list(dates[6:])
