@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 import hiermix as hm
-from hiermix.families.families import FAMILIES, find
+from hiermix.families.table import FAMILIES, find
 from hiermix.typing import FloatArray, IntArray
 
 TABLE = Path(__file__).with_name("designs.csv")

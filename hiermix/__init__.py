@@ -12,7 +12,7 @@ from hiermix.errors import (
 )
 from hiermix.fit import Fit
 from hiermix.forecasting.forecast import Forecast
-from hiermix.formula.formula import Group
+from hiermix.formula.terms import Group
 from hiermix.model import Model, load
 from hiermix.prediction.cross_validation import compare
 from hiermix.studies.backtest import Backtest, backtest

@@ -13,12 +13,12 @@ from hiermix.design import checks, frames
 from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
 from hiermix.engines import Engine
-from hiermix.families.families import Family
+from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
 from hiermix.forecasting import forecast as forecasts
 from hiermix.forecasting.forecast import Forecast
 from hiermix.forecasting.horizon import Ahead
-from hiermix.formula.formula import in_results
+from hiermix.formula.names import in_results
 from hiermix.posterior import describe, diagnostics, group_tables, hypothesis, storage, summary
 from hiermix.prediction import cross_validation, held_out, predict, variance
 from hiermix.prediction.predictor import Predictor

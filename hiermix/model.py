@@ -13,15 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix.design import checks, frames, kinds
+from hiermix.design import checks, frames, kinds, response_checks
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
 from hiermix.errors import ArgumentError, did_you_mean
-from hiermix.families import categories, families, residue
+from hiermix.families import categories, residue, table
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
-from hiermix.formula.formula import Group, parse
+from hiermix.formula.formula import parse
+from hiermix.formula.terms import Group
 from hiermix.posterior import describe, diagnostics, storage
 from hiermix.posterior import draws as trees
 from hiermix.sampling import starts
@@ -100,7 +101,7 @@ class Model:
         effects: str = "auto",
         parameterisation: str = "auto",
     ) -> None:
-        self.family = families.find(family, link)
+        self.family = table.find(family, link)
         self.link = self.family.link
         _check_option("effects", effects, EFFECTS)
         _check_option("parameterisation", parameterisation, PARAMETERISATIONS)
@@ -305,8 +306,8 @@ def _as_column(
     if values is None or isinstance(values, str):
         return data, values if isinstance(values, str) else None
     array = kinds.numbers(values)
-    checks.numeric_array(name, array)
-    checks.right_length(name, len(array), len(data))
+    response_checks.numeric_array(name, array)
+    response_checks.right_length(name, len(array), len(data))
     return data.assign(**{f"({name})": array}), f"({name})"
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiermix.design import checks
+from hiermix.design import group_checks
 from hiermix.design.design import Design, build
 from hiermix.errors import ArgumentError, DataError, FormulaError, HiermixWarning
 from hiermix.formula import formula
@@ -433,7 +433,7 @@ def test_row_12_groups_with_one_row() -> None:
 
 @pytest.mark.parametrize(("levels", "remarked"), [(2, True), (4, True), (5, False)])
 def test_row_13_few_levels(levels: int, remarked: bool) -> None:
-    remark = checks.few_levels("g", levels)
+    remark = group_checks.few_levels("g", levels)
     assert (f"'g' has {levels} levels" in remark) == remarked
 
 

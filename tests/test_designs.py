@@ -4,7 +4,7 @@ import pytest
 
 import hiermix as hm
 from benchmarks import designs
-from hiermix.families.families import FAMILIES
+from hiermix.families.table import FAMILIES
 
 
 @pytest.mark.parametrize("seed", range(2 * len(FAMILIES)))

@@ -13,9 +13,10 @@ import pytest
 
 import hiermix as hm
 from hiermix.errors import FormulaError
-from hiermix.families.families import FAMILIES
 from hiermix.families.priors import DISTRIBUTIONS
-from hiermix.formula.formula import TRANSFORMS, parse
+from hiermix.families.table import FAMILIES
+from hiermix.formula.formula import parse
+from hiermix.formula.names import TRANSFORMS
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 
 import hiermix as hm
-from hiermix.families.families import FAMILIES
+from hiermix.families.table import FAMILIES
 
 SETTINGS = {"chains": 2, "warmup": 60, "draws": 40, "engine": "embedded"}
 RESPONSES = {

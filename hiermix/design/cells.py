@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hiermix.design import checks
-from hiermix.formula.formula import check_expression, unaliased
+from hiermix.design import column_checks
+from hiermix.formula.calls import check_expression
+from hiermix.formula.names import unaliased
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +39,7 @@ class Cells:
         number = int(np.prod([len(each) for each in levels])) - len(self.seen)
         absent = (cell for cell in product(*levels) if cell not in self.seen)
         shown = [self._written(cell) for cell in islice(absent, 3)]
-        checks.empty_cells(self.name, number, shown, left_out)
+        column_checks.empty_cells(self.name, number, shown, left_out)
 
     def check(self, encoded: pd.DataFrame, index: pd.Index) -> None:
         """Raise for rows in a combination that the fit never saw."""
@@ -46,7 +47,7 @@ class Cells:
         rows = np.flatnonzero(~cells.isin(self.seen))
         if len(rows):
             unseen = [self._written(cell) for cell in cells[rows].unique()]
-            checks.cells_seen(self.name, unseen, rows, index)
+            column_checks.cells_seen(self.name, unseen, rows, index)
 
     def _written(self, cell: Sequence[object]) -> str:
         return ", ".join(

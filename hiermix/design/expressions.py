@@ -16,7 +16,8 @@ import pandas as pd
 
 from hiermix.design import kinds
 from hiermix.errors import DataError
-from hiermix.formula.formula import TRANSFORMS, alias_of, aliased, check_expression, unaliased
+from hiermix.formula.calls import aliased, check_expression
+from hiermix.formula.names import TRANSFORMS, alias_of, unaliased
 from hiermix.typing import FloatArray
 
 type Expressions = Mapping[str, ast.expr]

@@ -1,12 +1,19 @@
 """Frames of other libraries, and rows that are no frame, as pandas frames."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
+from hiermix.design import checks, column_checks, kinds
+from hiermix.design.response import array_of
+from hiermix.design.roles import Roles
 from hiermix.errors import DataError
+from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -90,7 +97,7 @@ def _from_mapping(data: Mapping[Any, Any]) -> pd.DataFrame:
         raise DataError(f"data is a dict whose columns don't make a frame: {error}") from error
 
 
-def _column(values: "nw.Series[Any]") -> Any:
+def _column(values: nw.Series[Any]) -> Any:
     import narwhals as nw
 
     dtype = values.dtype
@@ -108,3 +115,48 @@ def _column(values: "nw.Series[Any]") -> Any:
         moments: pd.Series[Any] = pd.Series(values.to_numpy())  # in UTC
         return moments.dt.tz_localize("UTC").dt.tz_convert(dtype.time_zone)
     return values.to_numpy()
+
+
+def select(data: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+    """Return some columns without copying their values."""
+    for name in names:
+        column_checks.hashable(name, data[name])
+    frame = pd.DataFrame({name: kinds.stored(data[name]).array for name in names}, copy=False)
+    return frame.set_axis(data.index) if names else pd.DataFrame(index=data.index)
+
+
+def complete_rows(
+    frame: pd.DataFrame, roles: Roles, missing: str
+) -> tuple[pd.DataFrame, NDArray[np.intp] | None]:
+    """Return the rows without missing values, and their positions unless all rows are."""
+    drop = checks.missing_policy(missing) == "drop"
+    masks = {str(name): frame[name].isna().to_numpy() for name in frame if frame[name].hasnans}
+    checks.missing_values(masks, frame.index, drop=drop)
+    if not masks:
+        return frame, None
+    complete = ~np.logical_or.reduce(list(masks.values()))
+    kept = np.flatnonzero(complete)
+    for name in roles.factor_columns(roles.factors):
+        before, after = frame[name].dropna(), frame[name].iloc[kept]
+        checks.groups_left(name, before.unique(), after.unique())
+    return select(frame.iloc[kept], list(map(str, frame))), kept
+
+
+def given_array(
+    what: str, values: str | ArrayLike | None, rows: int, kept: NDArray[np.intp] | None
+) -> FloatArray | None:
+    """Return an array for the rows that were kept; columns were cut with the frame."""
+    if values is None or isinstance(values, str):
+        return None
+    array = array_of(what, values, rows)
+    return array if kept is None else array[kept]
+
+
+def unused_levels(frame: pd.DataFrame) -> dict[str, int]:
+    """Return the categorical columns that have levels without a row, and how many."""
+    unused = {
+        name: len(frame[name].cat.categories) - frame[name].nunique()
+        for name in frame
+        if isinstance(frame[name].dtype, pd.CategoricalDtype)
+    }
+    return {str(name): number for name, number in unused.items() if number}

@@ -7,7 +7,7 @@ import pandas as pd
 
 from hiermix.design import kinds
 from hiermix.design.design import Design
-from hiermix.formula.formula import in_results
+from hiermix.formula.names import in_results
 
 if TYPE_CHECKING:
     import xarray as xr

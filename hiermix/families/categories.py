@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiermix.design.design import Design, Grouping, Rows
+from hiermix.design.batches import Rows
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.families.priors import Slot, b_name
 from hiermix.typing import FloatArray, IntArray
 

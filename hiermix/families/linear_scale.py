@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families import distributions as dist
+from hiermix.families import links
 from hiermix.typing import FloatArray
 
 _MOST_ROWS = 20_000
@@ -44,9 +44,9 @@ def of_mean(design: Design, link: str) -> tuple[float, float]:
     share = (total + 0.5) / (size + 1)
 
     def excess(at: float) -> float:
-        return float(w @ (trials * dist.inverse_link(link, at + offset))) - share * size
+        return float(w @ (trials * links.inverse_link(link, at + offset))) - share * size
 
-    return _root(excess, dist.link_of(link, share) - float(np.average(offset, weights=w))), 1.0
+    return _root(excess, links.link_of(link, share) - float(np.average(offset, weights=w))), 1.0
 
 
 def of_times(design: Design, link: str) -> tuple[float, float]:

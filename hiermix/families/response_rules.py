@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hiermix.design import checks, kinds
+from hiermix.design import checks, kinds, response_checks
 from hiermix.errors import ArgumentError, DataError, first_three
 from hiermix.typing import FloatArray
 
 
 def _numbers(values: pd.Series, name: str) -> FloatArray:
-    checks.numeric_response(values, name)
+    response_checks.numeric_response(values, name)
     checks.finite(name, values)
     return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _keep(broken: np.ndarray, y: FloatArray, values: pd.Series, name: str, need: str) -> FloatArray:
     """Return the response unless a row that is not missing breaks the rule."""
-    found = checks.rows_that_break(broken & ~np.isnan(y), y, values.index)
+    found = response_checks.rows_that_break(broken & ~np.isnan(y), y, values.index)
     if found:
         raise DataError(f"{need}: column {name!r} has {found}")
     return y
@@ -59,10 +59,10 @@ def successes(values: pd.Series, name: str, trials: FloatArray | None, family: s
             "trials='size'"
         )
     whole = (trials >= 1) & (trials == np.floor(trials))
-    found = checks.rows_that_break(~whole & ~np.isnan(y), trials, values.index)
+    found = response_checks.rows_that_break(~whole & ~np.isnan(y), trials, values.index)
     if found:
         raise DataError(f"trials must be whole numbers from 1 up: there is {found}")
-    found = checks.rows_that_break(y > trials, y, values.index)
+    found = response_checks.rows_that_break(y > trials, y, values.index)
     if found:
         raise DataError(f"successes can't be more than the trials of the row: {name!r} has {found}")
     return y
@@ -121,7 +121,7 @@ def _coded(values: pd.Series, name: str, codes: Mapping[object, float]) -> Float
     known = kinds.KnownLabels(codes)
     found = np.array([*(codes.get(known.find(label), np.nan) for label in uniques), np.nan])[places]
     unseen = np.isnan(found) & ~values.isna().to_numpy()
-    broken = checks.rows_that_break(unseen, values.to_numpy(), values.index)
+    broken = response_checks.rows_that_break(unseen, values.to_numpy(), values.index)
     if broken:
         raise DataError(f"column {name!r} has categories that the fit never saw: {broken}")
     return found

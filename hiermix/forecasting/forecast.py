@@ -24,7 +24,7 @@ from hiermix.forecasting.horizon import (
     series_names,
     time_form,
 )
-from hiermix.formula.formula import in_results
+from hiermix.formula.names import in_results
 from hiermix.posterior.arrays import lay_out
 from hiermix.posterior.draws import plain
 from hiermix.prediction import predict

@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hiermix.design import calendars, checks, times
-from hiermix.design.calendars import Calendar
+from hiermix.design import checks, recurrences, times
 from hiermix.design.design import Design
+from hiermix.design.recurrences import Calendar
 from hiermix.errors import ArgumentError, DataError, at_rows, count, did_you_mean, first_three
 from hiermix.forecasting import panel
-from hiermix.formula.formula import Formula, columns
+from hiermix.formula.formula import Formula
+from hiermix.formula.sums import columns
 
 type By = str | Sequence[str] | None
 
@@ -205,7 +206,7 @@ def _said(form: times.Form, ahead: Ahead, axis: pd.Index) -> list[Calendar] | No
     if ahead.freq is not None and ahead.step is not None:
         raise ArgumentError("freq= and step= exclude each other")
     if ahead.step is not None:
-        return [calendars.Steps(axis[0], _step(form, ahead.step, axis))]
+        return [recurrences.Steps(axis[0], _step(form, ahead.step, axis))]
     if ahead.freq is None:
         return None
     if not isinstance(axis, pd.DatetimeIndex):
@@ -218,7 +219,7 @@ def _said(form: times.Form, ahead: Ahead, axis: pd.Index) -> list[Calendar] | No
         raise ArgumentError(
             f"freq={ahead.freq!r} is no frequency of pandas, such as 'D', 'B', 'W-MON', 'MS', 'ME'"
         ) from error
-    return [calendars.named(offset, axis.tz)]
+    return [recurrences.named(offset, axis.tz)]
 
 
 def _step(form: times.Form, step: Any, axis: pd.Index) -> Any:

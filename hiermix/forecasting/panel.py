@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hiermix.design.calendars import FULL, Calendar, agreed, agreed_until, tell
+from hiermix.design.calendars import agreed, agreed_until, tell
+from hiermix.design.recurrences import FULL, Calendar
 from hiermix.errors import first_three
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, did_you_mean
-from hiermix.families.families import Family, needs_numbers
+from hiermix.families.family import Family, needs_numbers
 from hiermix.plots import style
 from hiermix.plots.replicates import Replicates, replicates
 from hiermix.plots.style import BLUE, INK, ORANGE, PALE, Plot

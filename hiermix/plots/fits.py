@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 
 from hiermix.design import kinds
-from hiermix.design.design import Design, Grouping
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean
-from hiermix.families.families import Family
-from hiermix.formula.formula import in_results
+from hiermix.families.family import Family
+from hiermix.formula.names import in_results
 from hiermix.plots import held, style
 from hiermix.plots.style import BLUE, INK, Plot
 from hiermix.prediction import predict

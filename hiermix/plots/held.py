@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hiermix.design.design import Design, Grouping
-from hiermix.formula.formula import columns
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
+from hiermix.formula.sums import columns
 
 _MOST = 400
 """Values of x at which a curve is drawn where other columns move with it."""

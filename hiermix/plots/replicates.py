@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families.families import Family
+from hiermix.families.family import Family
 from hiermix.prediction import predict
 from hiermix.typing import FloatArray
 

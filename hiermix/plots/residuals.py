@@ -7,7 +7,7 @@ import pandas as pd
 
 from hiermix.design import kinds
 from hiermix.design.design import Design
-from hiermix.families.families import Family, needs_numbers
+from hiermix.families.family import Family, needs_numbers
 from hiermix.plots import style
 from hiermix.plots.fits import check_column
 from hiermix.plots.replicates import Replicates, replicates

@@ -8,7 +8,7 @@ import pandas as pd
 
 from hiermix.design.design import Design
 from hiermix.errors import count
-from hiermix.families.families import Family, needs_numbers
+from hiermix.families.family import Family, needs_numbers
 from hiermix.plots import style
 from hiermix.plots.style import BLUE, INK, ORANGE, PALE, Plot
 from hiermix.posterior import no_pooling

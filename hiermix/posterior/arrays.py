@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from hiermix.design.design import Design, Grouping
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.posterior.draws import pairs
 from hiermix.typing import FloatArray
 

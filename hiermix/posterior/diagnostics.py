@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiermix.design import checks
+from hiermix.design import group_checks
 from hiermix.errors import count
 from hiermix.families.priors import parse_prior
 from hiermix.typing import FloatArray
@@ -50,7 +50,7 @@ def of_sampling(tree: "xr.DataTree", enough: int | None = None) -> list[str]:
 
 def of_answers(tree: "xr.DataTree") -> list[str]:
     """Return what the data leave open: sds near zero, priors that decide, few levels."""
-    levels = [checks.few_levels(name, size) for name, size in _factors(tree).items()]
+    levels = [group_checks.few_levels(name, size) for name, size in _factors(tree).items()]
     found = [*_spreads(tree), *_on_their_priors(tree), _limit_of_family(tree), *levels]
     return [text for text in found if text]
 

@@ -14,10 +14,11 @@ import numpy as np
 import pandas as pd
 
 from hiermix.design import kinds
-from hiermix.design.design import Design, Grouping
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.engines import Samples
-from hiermix.families import families
-from hiermix.formula.formula import in_results
+from hiermix.families import table
+from hiermix.formula.names import in_results
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def tree(
     coords = {"chain": posterior.chain, "draw": posterior.draw}
     observed: Variables = {}
     if design.observed is not None:
-        kind = families.find(attrs["family"]).kind_of_response(design)
+        kind = table.find(attrs["family"]).kind_of_response(design)
         observed[design.response_name] = (("row",), design.observed.astype(kind))
     groups = {
         "posterior": posterior,

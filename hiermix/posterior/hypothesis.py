@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix.design.design import Design, Grouping
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families.categories import further, named, views
 from hiermix.posterior.diagnostics import label

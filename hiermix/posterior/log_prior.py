@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiermix.design.design import Design, Grouping
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.families import categories
-from hiermix.families.families import Family
+from hiermix.families.family import Family
 from hiermix.families.priors import Prior, PriorTable, b_name, sd_names
 from hiermix.posterior.arrays import Layout, lay_out, spread
 from hiermix.posterior.draws import pairs

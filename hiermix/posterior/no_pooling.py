@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families.families import Family, row_values
+from hiermix.families.family import Family, row_values
 from hiermix.statistics.gram import SLICE
 from hiermix.typing import FloatArray, IntArray
 

@@ -13,7 +13,7 @@ import pandas as pd
 from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count
-from hiermix.families.families import Family
+from hiermix.families.family import Family
 from hiermix.posterior.summary import names
 from hiermix.prediction import held_out, predict, psis
 from hiermix.prediction.weighing import good_k

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix.design import checks
+from hiermix.design import response_checks
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count, did_you_mean
 from hiermix.typing import FloatArray
@@ -48,7 +48,7 @@ def units(design: Design, groups: Groups) -> tuple[str | None, np.ndarray]:
 
 
 def _checked(labels: pd.Series, name: str, design: Design) -> np.ndarray:
-    checks.right_length(name, len(labels), design.rows)
+    response_checks.right_length(name, len(labels), design.rows)
     missing = int(labels.isna().sum())
     if missing:
         raise DataError(

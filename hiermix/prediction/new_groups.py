@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from hiermix.design.design import Grouping
+from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.posterior.arrays import Layout
 from hiermix.prediction.streams import RowStreams, generator

@@ -17,7 +17,7 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from hiermix.design.design import Design
-from hiermix.families.families import Family
+from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
 from hiermix.posterior.log_prior import log_prior
 from hiermix.posterior.storage import ON_DEMAND

@@ -15,8 +15,8 @@ from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families.categories import further
-from hiermix.families.families import Family, needs_numbers
-from hiermix.formula.formula import in_results
+from hiermix.families.family import Family, needs_numbers
+from hiermix.formula.names import in_results
 from hiermix.posterior.arrays import Which, lay_out
 from hiermix.prediction.files import write
 from hiermix.prediction.new_groups import NewEffects, check_policy

@@ -12,8 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hiermix.design.design import Design, Grouping, Rows
-from hiermix.families.families import Family, row_values
+from hiermix.design.batches import Rows
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
+from hiermix.families.family import Family, row_values
 from hiermix.posterior.arrays import Layout
 from hiermix.prediction.new_groups import NewEffects
 from hiermix.prediction.streams import RowStreams, row_hashes

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from hiermix.design import kinds
 from hiermix.design.design import Design
-from hiermix.formula.formula import Formula, columns
+from hiermix.formula.formula import Formula
+from hiermix.formula.sums import columns
 from hiermix.typing import FloatArray
 
 type Hashes = NDArray[np.uint64]

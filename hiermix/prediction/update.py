@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.design import checks
-from hiermix.design.design import Design, Grouping
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.errors import DataError
 from hiermix.prediction.importance import Target, resample
 from hiermix.prediction.new_groups import NewEffects

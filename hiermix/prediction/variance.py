@@ -17,7 +17,7 @@ import pandas as pd
 
 from hiermix.design import checks
 from hiermix.design.design import Design
-from hiermix.families.families import Family, needs_numbers
+from hiermix.families.family import Family, needs_numbers
 from hiermix.posterior.arrays import Layout, lay_out
 from hiermix.posterior.intervals import ends
 from hiermix.statistics.gram import SLICE

@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hiermix.design.design import Design, Grouping
-from hiermix.families import categories, families, linear_scale
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
+from hiermix.families import categories, linear_scale
 from hiermix.families.categories import Stacked
-from hiermix.families.families import Family
+from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
+from hiermix.families.table import find
 from hiermix.stan import programs, stan_data
 from hiermix.stan.programs import Program
 from hiermix.statistics import repeats
@@ -17,11 +19,12 @@ from hiermix.statistics.gram import Gram, empty, statistics
 from hiermix.statistics.spreads import Spreads
 from hiermix.statistics.within import rotate, split, split_rows
 from hiermix.tuning import guesses, penalised
+from hiermix.tuning.coordinates import Hyperpriors, effects_root
 from hiermix.tuning.following import common
 from hiermix.tuning.guesses import Hyper
 from hiermix.tuning.points import Chart, Point
 from hiermix.tuning.problem import Problem
-from hiermix.tuning.standardise import Hyperpriors, effects_root, standardise
+from hiermix.tuning.standardise import standardise
 from hiermix.tuning.tuned import tune
 from hiermix.typing import FloatArray, StanData
 
@@ -107,7 +110,7 @@ def integrated(
     )
     keep = ("b", "sd", "L", "sigma")
     ready = Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
-    own = [(each, table[each.name]) for each in families.find("gaussian").own]
+    own = [(each, table[each.name]) for each in find("gaussian").own]
     hyper = Hyper(own, priors.sd, priors.b, gram.b_hat, [(gram, priors.blocks)])
     return ready if prior_only else replace(ready, guesses=guesses.around(_center(data), hyper))
 
@@ -184,14 +187,14 @@ def _problem(
     assert design.response is not None
     y = design.response
     if family.data == "log":
-        family, y = families.find("gaussian"), np.log(y)
+        family, y = find("gaussian"), np.log(y)
     own = [table[each.name] for each in family.own]
     origin = scale[0] if family.link == "identity" else 0.0
     problem = Problem(design, family, y, scale, priors, own, x_mean, origin)
     if not isinstance(design, Stacked):
         return problem
     return replace(
-        problem, family=families.find("bernoulli"), x_mean=np.zeros(len(design.terms)),
+        problem, family=find("bernoulli"), x_mean=np.zeros(len(design.terms)),
         against=design.log_odds_against,
     )  # fmt: skip
 

@@ -4,15 +4,16 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from hiermix.design.design import Design, Grouping
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.families import thresholds
 from hiermix.families.categories import Stacked
-from hiermix.families.families import Family, category_count
+from hiermix.families.family import Family, category_count
 from hiermix.families.priors import Prior, PriorTable, b_name, coded
 from hiermix.statistics.repeats import Repeats
 from hiermix.statistics.within import Within
+from hiermix.tuning.coordinates import Coordinates, pairs
 from hiermix.tuning.following import Following
-from hiermix.tuning.standardise import Coordinates, pairs
 from hiermix.tuning.tuned import Tuning
 from hiermix.typing import FloatArray, IntArray, StanData
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiermix.design.design import Grouping
+from hiermix.design.groupings import Grouping
 from hiermix.statistics.gram import Gram
 from hiermix.typing import FloatArray
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hiermix.design.design import Design, Grouping
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.statistics import within
 from hiermix.statistics.gram import SLICE, Gram, solve_symmetric, statistics
 from hiermix.typing import FloatArray, IntArray

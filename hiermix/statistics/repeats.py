@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hiermix.design.design import Design
-from hiermix.families.families import Family
+from hiermix.families.family import Family
 from hiermix.typing import FloatArray, IntArray
 
 _WORTH = 0.8

@@ -12,11 +12,12 @@ from hiermix.design import frames, times
 from hiermix.design.frames import Frame
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, DataError, first_three
-from hiermix.families.families import needs_numbers
+from hiermix.families.family import needs_numbers
 from hiermix.fit import Fit
 from hiermix.forecasting import scores
 from hiermix.forecasting.horizon import By, series_columns, series_names, time_form
-from hiermix.formula.formula import Group, parse
+from hiermix.formula.formula import parse
+from hiermix.formula.terms import Group
 from hiermix.model import WARMUP, Model
 from hiermix.prediction import predict
 from hiermix.studies.pooling import pooling

@@ -18,14 +18,17 @@ import pandas as pd
 
 from hiermix import plots
 from hiermix.design import frames
-from hiermix.design.design import Design, Grouping
+from hiermix.design.design import Design
 from hiermix.design.frames import Frame
+from hiermix.design.groupings import Grouping
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, HiermixWarning, did_you_mean, filtered_warnings
-from hiermix.families.families import needs_numbers
+from hiermix.families.family import needs_numbers
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
-from hiermix.formula.formula import Formula, Group, in_results, parse
+from hiermix.formula.formula import Formula, parse
+from hiermix.formula.names import in_results
+from hiermix.formula.terms import Group
 from hiermix.model import WARMUP, Model
 from hiermix.posterior.group_tables import coefficient_draws
 from hiermix.prediction import predict

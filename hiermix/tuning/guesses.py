@@ -12,13 +12,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from hiermix.families.families import OwnParameter
+from hiermix.families.family import OwnParameter
 from hiermix.families.priors import Prior
 from hiermix.statistics.gram import Gram
+from hiermix.tuning.coordinates import pairs, unconstrained
 from hiermix.tuning.penalised import Penalised, population, share
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem
-from hiermix.tuning.standardise import pairs, unconstrained
 from hiermix.typing import FloatArray, IntArray
 
 _SMALL, _LARGE = -3.0, 1.5

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.design import checks
-from hiermix.design.design import Design, Grouping
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.families.priors import canonical, sd_names
 from hiermix.statistics.spreads import Spreads
 from hiermix.typing import FloatArray

@@ -6,8 +6,9 @@ import numpy as np
 
 from hiermix.families import thresholds
 from hiermix.families.thresholds import Gaps
+from hiermix.tuning.coordinates import Coordinates
+from hiermix.tuning.mode import mode
 from hiermix.tuning.problem import Problem, log_density
-from hiermix.tuning.standardise import Coordinates, mode
 from hiermix.typing import FloatArray
 
 _ROWS = 5_000

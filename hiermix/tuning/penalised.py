@@ -15,15 +15,16 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.families import linear_scale
-from hiermix.families.families import Family
+from hiermix.families.family import Family
 from hiermix.statistics import nested
 from hiermix.statistics.effects import Hyperdraws, mean_effects
 from hiermix.statistics.gram import SLICE, Gram, empty, statistics
 from hiermix.statistics.within import split
 from hiermix.tuning import own_parameters
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root, pairs
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem, log_density
-from hiermix.tuning.standardise import Coordinates, Hyperpriors, effects_root, pairs, standardise
+from hiermix.tuning.standardise import standardise
 from hiermix.typing import FloatArray
 
 _ROUNDS = 15

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiermix.tuning.standardise import block_cholesky
+from hiermix.tuning.coordinates import block_cholesky
 from hiermix.typing import FloatArray, IntArray, StanData
 
 _FURTHEST = 12.0

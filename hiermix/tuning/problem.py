@@ -7,12 +7,12 @@ from functools import cached_property
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families.distributions import Own
-from hiermix.families.families import Family, row_values
+from hiermix.families.family import Family, row_values
+from hiermix.families.links import Own
 from hiermix.families.priors import Prior
 from hiermix.statistics import nested
 from hiermix.statistics.nested import Pair
-from hiermix.tuning.standardise import Hyperpriors
+from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.typing import FloatArray
 
 

@@ -14,9 +14,10 @@ from hiermix.statistics.gram import SLICE, Gram
 from hiermix.statistics.nested import Pair
 from hiermix.tuning import common, following
 from hiermix.tuning.common import Common
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors, pairs
 from hiermix.tuning.penalised import FactorFit, Penalised
 from hiermix.tuning.problem import Problem
-from hiermix.tuning.standardise import Coordinates, Hyperpriors, inverse_root, pairs
+from hiermix.tuning.restricted import inverse_root
 from hiermix.typing import FloatArray
 
 _CENTRED = 1e4

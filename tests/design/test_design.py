@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hiermix.design import design as room
+from hiermix.design import batches, specs
 from hiermix.design.design import Design, build
 from hiermix.errors import ArgumentError, DataError, FormulaError
-from hiermix.formula.formula import CONTRASTS, TRANSFORMS, Group, parse
+from hiermix.formula.formula import parse
+from hiermix.formula.names import CONTRASTS, TRANSFORMS
+from hiermix.formula.terms import Group
 
 ROWS = 60
 RNG = np.random.default_rng(7)
@@ -220,7 +222,7 @@ def test_some_rows_are_rows_of_the_whole(rows: slice) -> None:
 
 def test_slices_of_a_pass_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
     whole = made(EVERYTHING)
-    monkeypatch.setattr(room, "SLICE", 7)
+    monkeypatch.setattr(batches, "SLICE", 7)
     cut = made(EVERYTHING)
     assert cut.terms == whole.terms
     assert np.array_equal(cut.X(), whole.X())
@@ -426,15 +428,18 @@ def test_memory_is_of_the_size_of_the_frame() -> None:
     made("y ~ x + (1 + x | g)", data.iloc[:5000])  # imports
     tracemalloc.start()
     found = made("y ~ x + (1 + x | g)", data)
-    for start in range(0, rows, room.SLICE):
-        found.X(slice(start, start + room.SLICE)), found.Z("g", slice(start, start + room.SLICE))
+    for start in range(0, rows, batches.SLICE):
+        (
+            found.X(slice(start, start + batches.SLICE)),
+            found.Z("g", slice(start, start + batches.SLICE)),
+        )
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2 * data.memory_usage().sum()
 
 
 def test_a_formula_sees_the_listed_functions_alone() -> None:
-    context = room._context()
+    context = specs._context()
     names = {name.partition(".")[0] for name in TRANSFORMS}
     assert set(context) == names
     assert set(vars(context["np"])) == {
@@ -447,9 +452,9 @@ def test_a_formula_sees_the_listed_functions_alone() -> None:
 
 def test_a_transform_added_to_the_list_can_be_called(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(TRANSFORMS, "hypot", "numpy:hypot")
-    room._context.cache_clear()
+    specs._context.cache_clear()
     np.testing.assert_allclose(made("y ~ hypot(x, z)").X()[:, 1], np.sqrt(X**2 + Z**2))
-    room._context.cache_clear()
+    specs._context.cache_clear()
 
 
 def test_two_terms_of_one_name() -> None:
@@ -470,4 +475,4 @@ def test_a_transform_with_wrong_arguments() -> None:
 def test_a_spec_checks_every_call_once_more(call: str) -> None:
     """What formulaic would evaluate is read again just before it does, whoever wrote it."""
     with pytest.raises(FormulaError, match="not allowed in a formula"):
-        room._fit_spec(call, DATA[["x"]])
+        specs.fit_spec(call, DATA[["x"]])

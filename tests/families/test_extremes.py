@@ -16,7 +16,7 @@ import pytest
 from mpmath import mp, mpf
 
 import hiermix as hm
-from hiermix.families import families
+from hiermix.families import table
 
 POINTS = 150
 EPSILON = 2.0**-50  # a few roundings
@@ -133,13 +133,13 @@ CASES = [pytest.param(family, link, id=f"{family}-{link}") for family, link in L
 COUNTS = [
     family
     for family, link in LAWS
-    if families.find(family, link).links == ("log",) and not families.FAMILIES[family].continuous
+    if table.find(family, link).links == ("log",) and not table.FAMILIES[family].continuous
 ]
 
 
 def points(family: str, rng: np.random.Generator) -> tuple[np.ndarray, dict[str, np.ndarray]]:
     """Linear predictors and own parameters, most of them far out."""
-    row = families.FAMILIES[family]
+    row = table.FAMILIES[family]
     far = 1e6 if "identity" in row.links else 700.0
     eta = rng.uniform(-1, 1, POINTS) * far ** rng.uniform(-0.2, 1, POINTS)
     own = {}
@@ -162,7 +162,7 @@ def responses(family: str, link: str, eta: np.ndarray, own: dict[str, np.ndarray
     """Draw a response at each point."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        return families.find(family, link).draw(np.random.default_rng(8), eta, own)
+        return table.find(family, link).draw(np.random.default_rng(8), eta, own)
 
 
 @pytest.mark.parametrize(("family", "link"), CASES)
@@ -173,7 +173,7 @@ def test_draws_are_numbers_that_the_family_takes(family: str, link: str) -> None
         y = responses(family, link, eta, own)
         assert time.process_time() - start < 1
         assert np.isfinite(y).all()
-        row = families.FAMILIES[family]
+        row = table.FAMILIES[family]
         if "identity" not in row.links or family == "lognormal":
             assert (y >= 0).all()
         if row.continuous and ("identity" not in row.links or family == "lognormal"):
@@ -197,14 +197,14 @@ def test_log_density_is_that_of_sixty_digits(family: str, link: str) -> None:
         y[::11] = 0.0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = families.find(family, link).log_density(y, eta, own)
+        found = table.find(family, link).log_density(y, eta, own)
     if family == "bernoulli":
         own["trials"] = np.ones(POINTS)
     law = partial(reference, LAWS[family, link], own)
     expected = law(y, eta)
     # What rounding eta and log y, once each, makes of it: no algorithm knows better.
     rounding = np.abs(law(y, eta * (1 + EPSILON)) - expected)
-    if families.FAMILIES[family].continuous:
+    if table.FAMILIES[family].continuous:
         nudged = y * (1 - EPSILON * np.maximum(np.abs(np.log(np.abs(y))), 1))
         rounding += np.abs(law(nudged, eta) - expected)
     known = np.isfinite(expected) & (rounding < 0.1)
@@ -228,7 +228,7 @@ def test_means_are_numbers(family: str, link: str) -> None:
     eta, own = points(family, np.random.default_rng(4))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        found = families.find(family, link).mean(eta, own)
+        found = table.find(family, link).mean(eta, own)
     assert np.isfinite(found).all()
 
 
@@ -236,7 +236,7 @@ def test_means_are_numbers(family: str, link: str) -> None:
 @pytest.mark.parametrize("shape", [1e-9, 0.02, 3.0, 1e12])
 def test_hurdle_means_and_draws(eta: float, shape: float) -> None:
     own = {"shape": np.array(shape), "hu": np.array(0.25)}
-    family = families.find("hurdle_negative_binomial")
+    family = table.find("hurdle_negative_binomial")
     with mp.workdps(800):
         none = negative_binomial(mpf(0), mpf(eta), mpf(shape))
         expected = float(mpf(3) / 4 * mpmath.exp(eta) / -mpmath.expm1(none))
@@ -251,7 +251,7 @@ def test_hurdle_means_and_draws(eta: float, shape: float) -> None:
 
 @pytest.mark.parametrize("link", ["logit", "probit"])
 def test_ordinal_far_out(link: str) -> None:
-    family = families.find("ordinal", link)
+    family = table.find("ordinal", link)
     own = {"threshold": np.array([-1.0, 0.5, 0.5 + 1e-3])}
     eta = np.array([-35.0, -8.0, 0.0, 8.0, 35.0])[:, None]
     found = family.log_density(np.arange(1.0, 5.0), eta, own)

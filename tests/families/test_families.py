@@ -8,7 +8,7 @@ import pytest
 
 import hiermix as hm
 from hiermix.errors import ArgumentError, DataError
-from hiermix.families import families
+from hiermix.families import table
 from tests.stan.test_log_density import CASES, Case, frame
 
 IDS = [f"{case.family}-{case.link}" for case in CASES]
@@ -33,14 +33,14 @@ def beside(case: Case, rows: pd.DataFrame) -> dict[str, Any]:
 def test_every_family_and_link_has_a_row_in_the_table_of_log_densities() -> None:
     listed = {(case.family, case.link) for case in CASES}
     listed |= {("categorical", "logit")}  # in test_categorical: it has several linear predictors
-    known = {(row.name, link) for row in families.FAMILIES.values() for link in row.links}
+    known = {(row.name, link) for row in table.FAMILIES.values() for link in row.links}
     assert listed == known
 
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_log_density_equals_scipy_and_broadcasts(case: Case) -> None:
     rows = frame(case.family)
-    family = families.find(case.family, case.link)
+    family = table.find(case.family, case.link)
     eta = np.random.default_rng(1).normal(0, 1.2, (3, len(rows)))
     own = own_of(case) | beside(case, rows)
     found = family.log_density(rows["y"].to_numpy(float), eta, own)
@@ -52,7 +52,7 @@ def test_log_density_equals_scipy_and_broadcasts(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_rows_by_draws_broadcast_as_predictions_need(case: Case) -> None:
-    family = families.find(case.family, case.link)
+    family = table.find(case.family, case.link)
     rows = frame(case.family).iloc[:5]
     eta = np.random.default_rng(2).normal(size=(5, 7))
     own = {name: np.broadcast_to(value, (7, *value.shape)) for name, value in own_of(case).items()}
@@ -65,7 +65,7 @@ def test_rows_by_draws_broadcast_as_predictions_need(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=IDS)
 def test_draws_have_the_mean_of_the_family(case: Case) -> None:
-    family = families.find(case.family, case.link)
+    family = table.find(case.family, case.link)
     eta = np.array([[-0.6], [0.4], [1.1]])
     own = own_of(case) | ({"trials": np.array(6.0)} if "binomial" in family.name else {})
     if family.name in ("negative_binomial", "bernoulli") or "negative" in family.name:
@@ -75,12 +75,12 @@ def test_draws_have_the_mean_of_the_family(case: Case) -> None:
     assert np.all(np.abs(draws.mean(axis=1) - family.mean(eta, own)[:, 0]) < 5 * error)
 
 
-DISCRETE = [case for case in CASES if not families.FAMILIES[case.family].continuous]
+DISCRETE = [case for case in CASES if not table.FAMILIES[case.family].continuous]
 
 
 @pytest.mark.parametrize("case", DISCRETE, ids=lambda case: f"{case.family}-{case.link}")
 def test_draws_come_as_often_as_the_log_density_says(case: Case) -> None:
-    family = families.find(case.family, case.link)
+    family = table.find(case.family, case.link)
     own = own_of(case)
     if family.name in ("binomial", "beta_binomial"):
         own["trials"] = np.array(6.0)
@@ -96,7 +96,7 @@ def test_draws_come_as_often_as_the_log_density_says(case: Case) -> None:
 
 
 def test_ordinal_probabilities_add_up_and_give_the_expected_category() -> None:
-    family = families.find("ordinal", "probit")
+    family = table.find("ordinal", "probit")
     eta, own = np.linspace(-2, 2, 5), {"threshold": OWN["threshold"]}
     p = family.category_probabilities(eta, own)
     assert p.shape == (5, 4)
@@ -106,7 +106,7 @@ def test_ordinal_probabilities_add_up_and_give_the_expected_category() -> None:
 
 @pytest.mark.parametrize("link", ["logit", "probit", "cloglog"])
 def test_log_probabilities_are_exact_far_out(link: str) -> None:
-    family = families.find("bernoulli", link)
+    family = table.find("bernoulli", link)
     low = family.log_density(np.array(1.0), np.array(-30.0), {})
     expected = {"logit": -30.0, "cloglog": -30.0, "probit": -454.3212439955}
     assert low == pytest.approx(expected[link], rel=1e-9)

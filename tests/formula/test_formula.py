@@ -5,7 +5,10 @@ import re
 import pytest
 
 from hiermix.errors import FormulaError
-from hiermix.formula.formula import Formula, Group, GroupTerm, Use, columns, parse, uses
+from hiermix.formula.formula import Formula, parse
+from hiermix.formula.sums import columns, uses
+from hiermix.formula.terms import Group, GroupTerm
+from hiermix.formula.tokens import Use
 
 
 def made(**parts: object) -> Formula:

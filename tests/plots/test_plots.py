@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import hiermix as hm
-from hiermix.families.families import find
+from hiermix.families.table import find
 from hiermix.plots import residuals, shrinkage, style
 from hiermix.plots.replicates import replicates
 from hiermix.posterior import no_pooling

@@ -17,7 +17,7 @@ import xarray as xr
 from scipy import stats
 
 import hiermix as hm
-from hiermix.families.families import FAMILIES
+from hiermix.families.table import FAMILIES
 from hiermix.posterior.log_prior import _lkj
 from tests.test_process import RESPONSES, frame
 

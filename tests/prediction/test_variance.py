@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 import hiermix as hm
 from hiermix.design.design import Design
-from hiermix.families.families import FAMILIES, find
+from hiermix.families.table import FAMILIES, find
 from hiermix.prediction.variance import components
 
 FIT: dict[str, Any] = {"seed": 1, "chains": 2, "draws": 200, "progress": False}

@@ -8,7 +8,7 @@ import pytest
 
 import hiermix as hm
 
-SAVED = Path(__file__).parent / "saved"
+SAVED = Path(__file__).parents[1] / "saved"
 
 
 @pytest.mark.parametrize("name", ["slopes_far_from_zero", "nested_trials", "categories"])

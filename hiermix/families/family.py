@@ -1,26 +1,24 @@
-"""Families: one row a family, with everything that hiermix knows of it.
+"""What a family is: its links, its distribution, its parameters."""
 
-The program that samples it, its links, the rule its response must keep, its own parameters and
-their default priors, and in numpy its mean, a random draw and the pointwise log density.
-"""
-
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from hiermix.design.design import Design, ResponseRule
-from hiermix.errors import ArgumentError, DataError, did_you_mean
-from hiermix.families import distributions as dist
-from hiermix.families import linear_scale, thresholds
+from hiermix.design.design import Design
+from hiermix.design.plan import ResponseRule
+from hiermix.errors import ArgumentError, DataError
+from hiermix.families import links, ordered, thresholds
 from hiermix.families import response_rules as rules
-from hiermix.families.distributions import Own
+from hiermix.families.links import Own
 from hiermix.families.priors import Prior
 from hiermix.typing import FloatArray
 
 type Rule = Callable[..., Any]
+
+
 type Scale = Callable[[Design, str], tuple[float, float]]
 
 
@@ -52,7 +50,7 @@ class OwnParameter:
         if self.transform == "log_above_one":
             return 1 + np.exp(theta)
         if self.transform == "logit":
-            return dist.inverse_link("logit", theta)
+            return links.inverse_link("logit", theta)
         return thresholds.from_gaps(theta, thresholds.anchor(design))
 
     def log_jacobian(self, theta: FloatArray) -> float:
@@ -113,7 +111,7 @@ class Family:
         """Probability of every category, on a last axis of its own."""
         if self.unordered:
             return self.mean(eta, own)
-        return dist.category_probabilities(self.link, eta, own)
+        return ordered.category_probabilities(self.link, eta, own)
 
     def scale(self, design: Design) -> tuple[float, float]:
         """Location and spread of the linear predictor to expect."""
@@ -221,177 +219,3 @@ def row_values(design: Design) -> dict[str, FloatArray]:
 def category_count(design: Design) -> int:
     """Return the number of categories of the response."""
     return len(design.categories)
-
-
-# The table ---------------------------------------------------------------------------------------
-
-
-def _sigma(scale: float) -> Prior:
-    return Prior("exponential", (1 / scale,))
-
-
-def _precision(scale: float) -> Prior:
-    """Heavy on both sides: from strong overdispersion to next to none."""
-    return Prior("inv_gamma", (0.4, 0.3))
-
-
-def _probability(scale: float) -> Prior:
-    return Prior("beta", (1.0, 1.0))
-
-
-def _freedom(scale: float) -> Prior:
-    return Prior("gamma", (2.0, 0.1))
-
-
-def _weibull_shape(scale: float) -> Prior:
-    return Prior("lognormal", (0.0, 1.0))
-
-
-def _between_categories(scale: float) -> Prior:
-    return Prior("student_t", (3.0, 0.0, 2.5))
-
-
-_SIGMA = OwnParameter("sigma", _sigma)
-_NU = OwnParameter("nu", _freedom, "log_above_one")
-_SHAPE = OwnParameter("shape", _precision)
-_WEIBULL_SHAPE = OwnParameter("shape", _weibull_shape)
-_PHI = OwnParameter("phi", _precision)
-_ZI = OwnParameter("zi", _probability, "logit")
-_HU = OwnParameter("hu", _probability, "logit")
-_THRESHOLD = OwnParameter("threshold", _between_categories, "gaps")
-_BINARY = ("logit", "probit", "cloglog")
-
-_ROWS = (
-    Family(
-        "gaussian", ("identity",), "gaussian", rules.real, linear_scale.of_response,
-        dist.mean, dist.normal_draw, dist.normal_log_density,
-        own=(_SIGMA,), continuous=True, integrates=True,
-    ),
-    Family(
-        "student_t", ("identity",), "student_t", rules.real, linear_scale.robust,
-        dist.mean, dist.student_draw, dist.student_log_density,
-        own=(_SIGMA, _NU), continuous=True, concave=False,
-    ),
-    Family(
-        "lognormal", ("identity",), "gaussian", rules.positive, linear_scale.of_log,
-        dist.lognormal_mean, dist.lognormal_draw, dist.lognormal_log_density,
-        own=(_SIGMA,), continuous=True, data="log",
-    ),
-    Family(
-        "gamma", ("log",), "gamma", rules.positive, linear_scale.of_mean,
-        dist.mean, dist.gamma_draw, dist.gamma_log_density,
-        own=(_SHAPE,), continuous=True,
-    ),
-    Family(
-        "beta", ("logit",), "beta", rules.share, linear_scale.of_mean,
-        dist.mean, dist.beta_draw, dist.beta_log_density,
-        own=(_PHI,), continuous=True,
-    ),
-    Family(
-        "weibull", ("log",), "weibull", rules.positive, linear_scale.of_times,
-        dist.mean, dist.weibull_draw, dist.weibull_log_density,
-        own=(_WEIBULL_SHAPE,), continuous=True, data="times",
-    ),
-    Family(
-        "exponential", ("log",), "exponential", rules.positive, linear_scale.of_times,
-        dist.mean, dist.exponential_draw, dist.exponential_log_density,
-        continuous=True, data="times",
-    ),
-    Family(
-        "bernoulli", _BINARY, "binomial", rules.binary, linear_scale.of_mean,
-        dist.binomial_mean, dist.binomial_draw, dist.binomial_log_density,
-        data="successes",
-    ),
-    Family(
-        "binomial", _BINARY, "binomial", rules.successes, linear_scale.of_mean,
-        dist.binomial_mean, dist.binomial_draw, dist.binomial_log_density,
-        data="successes",
-    ),
-    Family(
-        "beta_binomial", ("logit",), "beta_binomial", rules.successes, linear_scale.of_mean,
-        dist.binomial_mean, dist.beta_binomial_draw, dist.beta_binomial_log_density,
-        own=(_PHI,), data="trials",
-    ),
-    Family(
-        "poisson", ("log",), "poisson", rules.count, linear_scale.of_mean,
-        dist.mean, dist.poisson_draw, dist.poisson_log_density,
-        data="events",
-    ),
-    Family(
-        "negative_binomial", ("log",), "negative_binomial", rules.count, linear_scale.of_mean,
-        dist.mean, dist.negative_binomial_draw, dist.negative_binomial_log_density,
-        own=(_SHAPE,), data="counts",
-    ),
-    Family(
-        "zero_inflated_poisson", ("log",), "zero_inflated_poisson",
-        rules.count, linear_scale.of_positive_poisson,
-        dist.zero_inflated_mean, dist.zero_inflated_poisson_draw,
-        dist.zero_inflated_poisson_log_density,
-        own=(_ZI,), concave=False,
-    ),
-    Family(
-        "zero_inflated_negative_binomial", ("log",), "zero_inflated_negative_binomial",
-        rules.count, linear_scale.of_positive_negative_binomial,
-        dist.zero_inflated_mean, dist.zero_inflated_negative_binomial_draw,
-        dist.zero_inflated_negative_binomial_log_density,
-        own=(_SHAPE, _ZI), data="counts", concave=False,
-    ),
-    Family(
-        "hurdle_poisson", ("log",), "hurdle_poisson",
-        rules.count, linear_scale.of_positive_poisson,
-        dist.hurdle_poisson_mean, dist.hurdle_poisson_draw, dist.hurdle_poisson_log_density,
-        own=(_HU,),
-    ),
-    Family(
-        "hurdle_negative_binomial", ("log",), "hurdle_negative_binomial",
-        rules.count, linear_scale.of_positive_negative_binomial,
-        dist.hurdle_negative_binomial_mean, dist.hurdle_negative_binomial_draw,
-        dist.hurdle_negative_binomial_log_density,
-        own=(_SHAPE, _HU), data="counts",
-    ),
-    Family(
-        "ordinal", ("logit", "probit"), "ordinal", rules.ordered, linear_scale.of_categories,
-        dist.ordinal_mean, dist.ordinal_draw, dist.ordinal_log_density,
-        own=(_THRESHOLD,), data="categories",
-    ),
-    Family(
-        "categorical", ("logit",), "categorical", rules.unordered, linear_scale.of_categories,
-        dist.categorical_mean, dist.categorical_draw, dist.categorical_log_density,
-        data="chosen",
-    ),
-)  # fmt: skip
-
-FAMILIES: Mapping[str, Family] = {row.name: row for row in _ROWS}
-
-
-def find(name: str, link: str | None = None) -> Family:
-    """Return the row of a family, with its default link or the one asked for.
-
-    Raises
-    ------
-    ArgumentError
-        No such family, or no such link; names the nearest.
-    """
-    if name not in FAMILIES:
-        near = did_you_mean(str(name), FAMILIES)
-        raise ArgumentError(f"unknown family {name!r}.{near} Known: {', '.join(FAMILIES)}")
-    return replace(FAMILIES[name], link=check_link(FAMILIES[name], link))
-
-
-def check_link(family: Family, link: str | None) -> str:
-    """Return the link to use.
-
-    Raises
-    ------
-    ArgumentError
-        The family has no such link.
-    """
-    if link is None:
-        return family.link or family.links[0]
-    if link not in family.links:
-        near = did_you_mean(str(link), family.links)
-        known = ", ".join(family.links)
-        raise ArgumentError(
-            f"unknown link {link!r} for family {family.name!r}.{near} Known: {known}"
-        )
-    return link

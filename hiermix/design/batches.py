@@ -1,0 +1,20 @@
+"""Rows in pieces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Rows = slice | NDArray[np.intp]
+
+
+SLICE = 131_072
+"""Rows of a pass over a design: few enough to stay in cache, many enough to hide the overhead."""
+
+
+def slices(rows: int) -> Iterator[slice]:
+    """Yield the rows of a pass, a slice at a time."""
+    for start in range(0, rows, SLICE):
+        yield slice(start, min(start + SLICE, rows))

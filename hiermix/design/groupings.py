@@ -1,0 +1,85 @@
+"""Levels of grouping factors and codes of rows: by label, never by position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design import group_checks
+from hiermix.design.codes import Codes, Labels, codes_of
+from hiermix.design.plan import Plan
+from hiermix.typing import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Grouping:
+    """One grouping factor with all coefficients that vary over it."""
+
+    name: str
+    columns: tuple[str, ...]
+    effects: tuple[str, ...]
+    """Labels of the varying coefficients."""
+    blocks: tuple[int, ...]
+    """Sizes of consecutive blocks of correlated effects."""
+    levels: Labels
+    """The user's own labels; dates as ISO text; ``"a:b"`` for an interaction."""
+    codes: Codes
+    """Position in `levels` per row; from ``len(levels)`` on in `new_levels`; -1: label missing."""
+    new_levels: Labels = field(default_factory=lambda: np.empty(0, dtype=object))
+    origin: FloatArray | None = None
+    """(Q,) what the columns of Z have subtracted; see `origins`."""
+
+
+def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) -> Grouping:
+    """Return a grouping factor of the fit: its levels, the codes of its rows, its blocks."""
+    terms = plan.roles.factors[name]
+    codes, levels = codes_of(name, terms[0].factor, frame)
+    specs = plan.effects[name]
+    effects = [label for spec in specs for label in spec.labels]
+    group_checks.distinct_effects(name, effects)
+    group_checks.several_levels(name, levels, " + ".join(map(str, terms)))
+    first, *inner = terms[0].factor
+    plausible = bool(inner) or group_checks.is_grouping(first, frame[first], len(levels))
+    if plausible and continuous and "Intercept" in effects:
+        group_checks.fewer_levels_than_rows(name, len(levels), len(frame))
+    blocks = [
+        size
+        for term, spec in zip(terms, specs, strict=True)
+        for size in ([len(spec.labels)] if term.correlated else [1] * len(spec.labels))
+    ]
+    return Grouping(
+        name=name,
+        columns=terms[0].factor,
+        effects=tuple(effects),
+        blocks=tuple(blocks),
+        levels=_objects(levels),
+        codes=codes,
+    )
+
+
+def grouping_on(
+    fitted: Grouping, frame: pd.DataFrame, plan: Plan, new_groups: str | None, *, encode: bool
+) -> Grouping:
+    """Return a fitted grouping with codes for other rows: by label, never by position."""
+    if not encode:
+        return replace(fitted, codes=np.full(len(frame), -1, dtype=np.int32))
+    codes, labels = codes_of(fitted.name, fitted.columns, frame, plan.labels)
+    position = {label: place for place, label in enumerate(fitted.levels)}
+    unseen = [label for label in labels if label not in position]
+    if new_groups is not None:
+        group_checks.unseen_levels(fitted.name, unseen, new_groups)
+        group_checks.missing_labels(fitted.name, codes == -1, new_groups, frame.index)
+    if unseen:
+        group_checks.labels_read_apart(fitted.name, [*fitted.levels, *unseen])
+    position |= {label: len(fitted.levels) + place for place, label in enumerate(unseen)}
+    table = np.array([*(position[label] for label in labels), -1], dtype=np.int32)
+    return replace(fitted, codes=table[codes], new_levels=_objects(unseen))
+
+
+def _objects(labels: Sequence[object]) -> Labels:
+    array = np.empty(len(labels), dtype=object)
+    array[:] = labels
+    return array

@@ -1,0 +1,74 @@
+"""What is kept of a fit to put new rows through: no rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from hiermix.design.codes import column_codes
+from hiermix.design.encoding import Encoding
+from hiermix.design.kinds import Kind, KnownLabels
+from hiermix.design.roles import Roles, distinct
+from hiermix.design.specs import Spec, fit_spec, without_zeros
+from hiermix.typing import FloatArray
+
+type ResponseRule = Callable[[pd.Series, str, FloatArray | None], FloatArray]
+"""A family's rule: (values, column name, trials or None) -> numbers, or DataError."""
+
+
+def in_kind(
+    plan: Plan, frame: pd.DataFrame, predictors: Sequence[str], factors: Sequence[str]
+) -> pd.DataFrame:
+    """Return new rows with every predictor and label read as the kind that it was in the fit."""
+    read = {}
+    for name in distinct(predictors, factors):
+        encoding = plan.encodings.get(name)
+        labels = encoding is None or encoding.levels is not None
+        read[name] = plan.kind_of[name].read(frame[name], labels=labels)
+    return frame.assign(**{name: values for name, values in read.items()
+                           if values is not frame[name]})  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """Everything a design needs to encode rows, and nothing of the rows themselves."""
+
+    roles: Roles
+    kind_of: Mapping[str, Kind]
+    labels: Mapping[str, KnownLabels]
+    """Of the columns of grouping factors."""
+    encodings: Mapping[str, Encoding]
+    population: Spec
+    effects: Mapping[str, tuple[Spec, ...]]
+    offsets: tuple[Spec, ...]
+    response: Spec | None
+    response_rule: ResponseRule | None
+    array_offset: bool = False
+
+
+def plan_of(
+    roles: Roles,
+    encodings: Mapping[str, Encoding],
+    frame: pd.DataFrame,
+    encoded: pd.DataFrame,
+    response_rule: ResponseRule | None,
+) -> Plan:
+    """Return what is kept of a fit: encodings, specs, the labels of factors."""
+    formula = roles.formula
+    factors = roles.factor_columns(roles.factors)
+    return Plan(
+        roles=roles,
+        kind_of={str(name): Kind.of(str(name), frame[name]) for name in frame},
+        labels={name: KnownLabels(column_codes(name, frame[name])[1]) for name in factors},
+        encodings=encodings,
+        population=fit_spec(formula.population, encoded),
+        effects={
+            name: tuple(without_zeros(fit_spec(term.effects, encoded), encoded) for term in terms)
+            for name, terms in roles.factors.items()
+        },
+        offsets=tuple(fit_spec(f"0 + {text}", encoded) for text in formula.offsets),
+        response=(None if roles.plain_response else fit_spec(f"0 + {formula.response}", encoded)),
+        response_rule=response_rule,
+    )

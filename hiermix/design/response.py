@@ -1,0 +1,126 @@
+"""The response and what stands beside it, in numbers."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from hiermix.design import checks, column_checks, kinds, response_checks
+from hiermix.design.plan import Plan
+from hiermix.design.roles import Roles
+from hiermix.design.specs import one_column
+from hiermix.typing import FloatArray
+
+
+def response_of(
+    plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, trials: FloatArray | None
+) -> FloatArray:
+    """Return the response in numbers, by the family's rule if there is one."""
+    name = plan.roles.response_name
+    if plan.response is None:
+        values = frame[plan.roles.plain_response]
+        column_checks.not_complex(name, values)
+    else:
+        values = pd.Series(one_column(plan.response, encoded), index=frame.index)
+        given = frame[list(plan.roles.response_columns)].notna().all(axis=1)
+        matrix = np.where(given, values, 0.0)[:, None]
+        checks.finite_terms([name], matrix, 0, frame.index)
+    if values.isna().all():  # new data with a column kept free for the response
+        return np.full(len(values), np.nan)
+    if plan.response_rule is not None:
+        return plan.response_rule(values, name, trials)
+    response_checks.numeric_response(values, name)
+    checks.finite(name, values)
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+class Beside(NamedTuple):
+    """What stands beside the response, each None where there is none."""
+
+    trials: FloatArray | None
+    weights: FloatArray | None
+    offset: FloatArray | None
+    censored: FloatArray | None
+
+
+def beside_of(
+    plan: Plan,
+    frame: pd.DataFrame,
+    encoded: pd.DataFrame,
+    weights: ArrayLike | None,
+    offset: ArrayLike | None,
+) -> Beside:
+    """Return what stands beside the response in some rows."""
+    return Beside(
+        trials=_trials(plan.roles, frame),
+        weights=_weights(plan.roles.weights, frame, weights),
+        offset=_offset(plan, frame, encoded, offset),
+        censored=_censored(plan.roles.formula.censored, frame),
+    )
+
+
+def _trials(roles: Roles, frame: pd.DataFrame) -> FloatArray | None:
+    trials = roles.formula.trials
+    if trials is None or (roles.trials is not None and roles.trials not in frame):
+        return None
+    if roles.trials is None:
+        return np.full(len(frame), float(trials))
+    return _numeric(roles.trials, frame, "trials")
+
+
+def _weights(column: str | None, frame: pd.DataFrame, given: ArrayLike | None) -> FloatArray | None:
+    if given is not None:
+        weights = array_of("weights", given, len(frame))
+        response_checks.usable_weights("the array", weights, frame.index)
+        return weights
+    if column is None or column not in frame:
+        return None
+    weights = _numeric(column, frame, "weights")
+    response_checks.usable_weights(f"column {column!r}", weights, frame.index)
+    return weights
+
+
+def _offset(
+    plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, given: ArrayLike | None
+) -> FloatArray | None:
+    if not plan.offsets and given is None:
+        return None
+    parts: list[FloatArray] = []
+    if given is not None:
+        parts.append(array_of("offset", given, len(frame)))
+        response_checks.usable_offset("the array", parts[0], frame.index)
+    for spec in plan.offsets:
+        parts.append(one_column(spec, encoded))
+        response_checks.usable_offset(f"offset({spec.labels[0]})", parts[-1], frame.index)
+    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
+
+
+_CENSORED = {"left": -1.0, "none": 0.0, "right": 1.0, "interval": 2.0}
+_CENSORED |= {kinds.spelled(code): code for code in _CENSORED.values()}
+_CENSORED |= {"False": 0.0, "True": 1.0}
+
+
+def _censored(column: str | None, frame: pd.DataFrame) -> FloatArray | None:
+    """Return -1 left, 0 not, 1 right, 2 interval censored, as brms codes them."""
+    if column is None or column not in frame:
+        return None
+    values = frame[column]
+    codes = np.array([_CENSORED.get(kinds.spelled(value), np.nan) for value in values.tolist()])
+    response_checks.known_censoring(column, values, np.isnan(codes))
+    return codes
+
+
+def _numeric(column: str, frame: pd.DataFrame, what: str) -> FloatArray:
+    response_checks.numeric_column(column, frame[column], what)
+    return frame[column].to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def array_of(what: str, given: ArrayLike, rows: int) -> FloatArray:
+    """Return an array that was given for the rows, as numbers."""
+    array = kinds.numbers(given)
+    response_checks.numeric_array(what, array)
+    response_checks.right_length(what, len(array), rows)
+    return np.asarray(array, dtype=np.float64)

@@ -1,0 +1,107 @@
+"""Which column of a frame is what in a model."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import replace
+from itertools import chain
+
+from numpy.typing import ArrayLike
+
+from hiermix.design import response_checks
+from hiermix.errors import ArgumentError
+from hiermix.formula.calls import aliased
+from hiermix.formula.formula import Formula
+from hiermix.formula.names import in_results, quoted, unaliased
+from hiermix.formula.sums import columns, terms, uses
+from hiermix.formula.terms import GroupTerm
+from hiermix.formula.tokens import Use
+
+
+class Roles:
+    """Which columns a formula uses, and for what."""
+
+    def __init__(self, formula: Formula, weights: str | None) -> None:
+        self.formula = formula
+        self.weights = weights
+        self.response_columns = columns(formula.response)
+        self.response_name = in_results(unaliased(aliased(formula.response)))
+        self.factors: dict[str, tuple[GroupTerm, ...]] = {}
+        for term in formula.groups:
+            self.factors[term.name] = (*self.factors.get(term.name, ()), term)
+
+    @property
+    def plain_response(self) -> str | None:
+        """The response's column, where it is one column as it stands."""
+        column = self.response_columns[0]
+        return column if self.formula.response == quoted(column) else None
+
+    @property
+    def curves(self) -> tuple[str, ...]:
+        """Columns that stand, with others, in a term with a function: a curve may be meant."""
+        each = [columns(term) for term in terms(self.formula.population) if "(" in term]
+        return distinct(*(names for names in each if len(names) > 1))
+
+    @property
+    def trials(self) -> str | None:
+        """The column of trials; None where they are a number or there are none."""
+        trials = self.formula.trials
+        return None if trials is None or trials.isdecimal() else trials
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column used, in the order of first mention."""
+        beside = (self.trials, self.formula.censored, self.weights)
+        return distinct(
+            self.response_columns,
+            self.predictors(self.factors),
+            self.factor_columns(self.factors),
+            [name for name in beside if name is not None],
+        )
+
+    def predictors(self, factors: Collection[str]) -> tuple[str, ...]:
+        """Return the columns that the linear predictor needs, with the effects of those factors."""
+        formula = self.formula
+        texts = [formula.population, *formula.offsets]
+        texts += [term.effects for name in factors for term in self.factors[name]]
+        return distinct(*map(columns, texts))
+
+    def factor_columns(self, factors: Collection[str]) -> tuple[str, ...]:
+        """Return the columns whose values are labels of those factors."""
+        return distinct(*(self.factors[name][0].factor for name in factors))
+
+    def uses(self) -> dict[str, list[Use]]:
+        """How formulaic will use each column that goes through it."""
+        formula = self.formula
+        texts = [formula.population, *formula.offsets, *(term.effects for term in formula.groups)]
+        if self.plain_response is None:
+            texts.append(formula.response)
+        found: dict[str, list[Use]] = {}
+        for use in (use for text in texts for use in uses(text)):
+            found.setdefault(use.column, []).append(use)
+        return found
+
+
+def distinct(*names: Iterable[str]) -> tuple[str, ...]:
+    """Return every name once, in the order of first mention."""
+    return tuple(dict.fromkeys(chain.from_iterable(names)))
+
+
+def with_keywords(
+    formula: Formula, offset: str | ArrayLike | None, trials: str | int | None, censored: str | None
+) -> Formula:
+    """Write what was said by keyword into the formula: equal things are equal."""
+    if isinstance(offset, str):
+        formula = replace(formula, offsets=(*formula.offsets, quoted(offset)))
+    if trials is not None:
+        response_checks.trials_argument(trials)
+        formula = replace(formula, trials=_once("trials", formula.trials, str(trials)))
+    if censored is not None:
+        formula = replace(formula, censored=_once("censored", formula.censored, censored))
+    return formula
+
+
+def _once(what: str, written: str | None, keyword: str) -> str:
+    if written not in (None, keyword):
+        raise ArgumentError(f"{what} is {keyword!r}, but the formula says {written!r}: say it once")
+    return keyword

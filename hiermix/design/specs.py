@@ -1,0 +1,219 @@
+"""What formulaic knows of one sum of terms: the only user of it."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from itertools import chain
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design import cells, checks, column_checks, response_checks
+from hiermix.design.batches import slices
+from hiermix.design.expressions import Expressions, taken_out, worked_out
+from hiermix.errors import DataError, HiermixError, filtered_warnings
+from hiermix.formula.calls import check_expression, expression_uses
+from hiermix.formula.names import TRANSFORMS, unaliased
+from hiermix.formula.splines import CONSTRAINTS, WHOLE
+from hiermix.typing import FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class Spec:
+    """A sum of terms with everything that encodes new rows the same way."""
+
+    text: str
+    labels: tuple[str, ...]
+    spec: Any
+    expressions: Expressions
+    cells: tuple[cells.Cells, ...] = ()
+    """Combinations of categories that rows have, of the terms that lack some."""
+    kept: tuple[int, ...] | None = None
+    """Columns that are left for lack of such combinations; None means all."""
+
+    @property
+    def computes(self) -> bool:
+        """Whether some column is more than one of the frame's own: a product, or a function."""
+        return bool(self.expressions) or any(
+            len(term.factors) > 1 or factor.eval_method.value == "python"
+            for term in self.spec.formula
+            for factor in term.factors
+        )
+
+    def matrix(self, part: pd.DataFrame) -> FloatArray:
+        """Return the columns for rows of an encoded frame."""
+        if not self.labels:
+            return np.empty((len(part), 0))
+        if self.labels == ("Intercept",):
+            return np.ones((len(part), 1))
+        with _phrased(self.text):
+            part = worked_out(self.expressions, part)
+        matrix = np.asarray(_materialise(self.spec, part), dtype=np.float64)
+        return matrix if self.kept is None else matrix[:, self.kept]
+
+    def without(self, places: Collection[int]) -> Spec:
+        """Leave out columns that combinations without rows leave undetermined, with a word."""
+        if not places:
+            return self
+        untold = set(places)
+        for each in self.cells:
+            if gone := sorted(each.places & untold):
+                each.warn([self.labels[place] for place in gone])
+            untold -= each.places
+        kept = tuple(place for place in range(len(self.labels)) if place not in places)
+        return replace(self, labels=tuple(self.labels[place] for place in kept), kept=kept)
+
+
+def fit_spec(text: str, encoded: pd.DataFrame) -> Spec:
+    """Fit a spec on as few rows as carry its state."""
+    from formulaic import Formula as Terms
+    from formulaic import ModelSpec
+
+    source, expressions = taken_out(text)
+    with _phrased(text):
+        terms = Terms(source)
+        transform_state: dict[str, Any] = {}
+        encoder_state: dict[str, Any] = {}
+        whole = _whole_spline(terms, worked_out(expressions, encoded.iloc[:2]))
+        for expression in _stateful(terms):
+            spec = ModelSpec.from_spec(
+                f"0 + {expression}",
+                output="numpy",
+                na_action="ignore",
+                transform_state={expression: dict(WHOLE)} if expression == whole else {},
+            )
+            fitted = _materialise(
+                spec, _rows_with_state(expression, expressions, encoded)
+            ).model_spec
+            transform_state |= fitted.transform_state
+            encoder_state |= fitted.encoder_state
+    spec = ModelSpec.from_spec(
+        terms,
+        output="numpy",
+        na_action="ignore",
+        transform_state=transform_state,
+        encoder_state=encoder_state,
+    )
+    with _phrased(text):
+        first = worked_out(expressions, encoded.iloc[:2])
+    fitted = _materialise(spec, first).model_spec
+    labels = tuple(unaliased(label) for label in fitted.column_names)
+    empty = cells.incomplete(fitted, worked_out(expressions, encoded))
+    return Spec(text, labels, fitted, expressions, empty)
+
+
+def _whole_spline(terms: Any, encoded: pd.DataFrame) -> str | None:
+    """Return the spline that keeps all columns: the first, if nothing else has the intercept."""
+    if any(term == "1" or not cells.parts(term, encoded)[1] for term in terms):
+        return None
+    for factor in chain.from_iterable(term.factors for term in terms):
+        match check_expression(factor.expr):
+            case ast.Call(ast.Name("cr" | "cs" | "cc"), positional, named):
+                asked = len(positional) > CONSTRAINTS or any(
+                    each.arg == "constraints" for each in named
+                )
+                return None if asked else str(factor.expr)
+    return None
+
+
+def _stateful(terms: Any) -> list[str]:
+    """Return the calls whose result for one row depends on the others; check every call again."""
+    found = []
+    for expression in dict.fromkeys(
+        factor.expr
+        for term in terms
+        for factor in term.factors
+        if factor.eval_method.value == "python"
+    ):
+        called = {
+            ast.unparse(node.func)
+            for node in ast.walk(check_expression(expression))
+            if isinstance(node, ast.Call)
+        }
+        if any(name != "I" and not TRANSFORMS[name].startswith("numpy:") for name in called):
+            found.append(expression)
+    return found
+
+
+def _rows_with_state(
+    expression: str, expressions: Expressions, encoded: pd.DataFrame
+) -> pd.DataFrame:
+    """Return every row, or one of each level where only the levels are the state."""
+    named = {node.id for node in ast.walk(check_expression(expression))
+             if isinstance(node, ast.Name)}  # fmt: skip
+    rows = worked_out({name: expressions[name] for name in named & expressions.keys()}, encoded)
+    found = expression_uses(expression)
+    if found and all(use.how == "category" for use in found):
+        return rows[~rows.duplicated([name for name in rows if name in named])]
+    return rows
+
+
+def _materialise(spec: Any, part: pd.DataFrame) -> Any:
+    from formulaic.errors import DataMismatchWarning
+
+    text = str(spec.formula)
+    unseen = filtered_warnings("error", DataMismatchWarning)
+    with _phrased(text), unseen, np.errstate(all="ignore"):
+        try:
+            return spec.get_model_matrix(part, context=_context())
+        except DataMismatchWarning as found:
+            return column_checks.term_levels_seen(unaliased(text), found)
+
+
+@contextmanager
+def _phrased(text: str) -> Iterator[None]:
+    """Turn whatever formulaic and the transforms raise into a DataError that names the terms."""
+    try:
+        yield
+    except HiermixError:
+        raise
+    except Exception as error:
+        # formulaic wraps what a transform raised.
+        inner = error.__cause__ or error.__context__ or error
+        if isinstance(inner, HiermixError):
+            raise inner from None
+        raise DataError(f"can't make the columns of {unaliased(text)!r}: {inner}") from error
+
+
+@cache
+def _context() -> dict[str, Any]:
+    """Return the functions a formula may call, and nothing else."""
+    context: dict[str, Any] = {}
+    spaces: dict[str, dict[str, Any]] = {}
+    for name, place in TRANSFORMS.items():
+        module, _, attribute = place.partition(":")
+        function = getattr(import_module(module), attribute)
+        space, _, member = name.rpartition(".")
+        (spaces.setdefault(space, {}) if space else context)[member] = function
+    return context | {space: SimpleNamespace(**members) for space, members in spaces.items()}
+
+
+def one_column(spec: Spec, encoded: pd.DataFrame) -> FloatArray:
+    """Return the one column that a transformed response or an offset is."""
+    matrix = spec.matrix(encoded)
+    response_checks.one_column(spec.text.removeprefix("0 + "), matrix.shape[1])
+    return matrix[:, 0]
+
+
+def without_zeros(spec: Spec, encoded: pd.DataFrame) -> Spec:
+    """Return varying columns without those that no row has for lack of a combination."""
+    if not spec.cells:
+        return spec
+    used = [spec.matrix(encoded.iloc[rows]).any(axis=0) for rows in slices(len(encoded))]
+    some = np.logical_or.reduce(used)
+    return spec.without([place for each in spec.cells for place in each.places if not some[place]])
+
+
+def finite_slices(spec: Spec, encoded: pd.DataFrame, index: pd.Index) -> Iterator[FloatArray]:
+    """Yield a matrix slice by slice; raise at the first row that is not finite."""
+    for rows in slices(len(encoded)):
+        matrix = spec.matrix(encoded.iloc[rows])
+        checks.finite_terms(spec.labels, matrix, rows.start, index)
+        yield matrix

@@ -1,0 +1,67 @@
+"""Links, their inverses, and logarithms of probabilities that keep their digits."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hiermix.families.numerics import exp, log1m_exp_exp
+from hiermix.typing import FloatArray
+
+BELOW_ONE = float(np.nextafter(1.0, 0.0))
+
+
+type Own = Mapping[str, FloatArray]
+"""A family's own parameters, and ``trials`` and ``censored`` of the rows, ready to broadcast."""
+
+
+def inverse_link(link: str, eta: FloatArray) -> FloatArray:
+    """Return the mean (or probability) at a linear predictor."""
+    from scipy.special import expit, ndtr
+
+    with np.errstate(over="ignore", under="ignore"):
+        match link:
+            case "log":
+                return exp(eta)
+            case "logit":
+                return np.asarray(expit(eta))
+            case "probit":
+                return np.asarray(ndtr(eta))
+            case "cloglog":
+                return -np.expm1(-exp(eta))
+            case _:
+                return eta
+
+
+def link_of(link: str, mean: float) -> float:
+    """Return the linear predictor at a mean."""
+    from scipy.special import ndtri
+
+    match link:
+        case "log":
+            return float(np.log(mean))
+        case "logit":
+            return float(np.log(mean) - np.log1p(-mean))
+        case "probit":
+            return float(ndtri(mean))
+        case "cloglog":
+            return float(np.log(-np.log1p(-mean)))
+        case _:
+            return mean
+
+
+def log_probabilities(link: str, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return log probabilities of success and failure, exact in both tails."""
+    from scipy.special import log_expit, log_ndtr
+
+    match link:
+        case "probit":
+            return np.asarray(log_ndtr(eta)), np.asarray(log_ndtr(-eta))
+        case "cloglog":
+            return log1m_exp_exp(eta), -exp(eta)
+        case _:
+            return np.asarray(log_expit(eta)), np.asarray(log_expit(-eta))
+
+
+def mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
+    """Mean of families whose linear predictor is linked to it."""
+    return inverse_link(link, eta)

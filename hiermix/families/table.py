@@ -1,0 +1,208 @@
+"""The table of families: a row each, with all its facts."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.families import (
+    continuous,
+    counts,
+    durations,
+    linear_scale,
+    links,
+    ordered,
+    successes,
+    unordered,
+)
+from hiermix.families import response_rules as rules
+from hiermix.families.family import Family, OwnParameter
+from hiermix.families.priors import Prior
+
+
+def _sigma(scale: float) -> Prior:
+    return Prior("exponential", (1 / scale,))
+
+
+def _precision(scale: float) -> Prior:
+    """Heavy on both sides: from strong overdispersion to next to none."""
+    return Prior("inv_gamma", (0.4, 0.3))
+
+
+def _probability(scale: float) -> Prior:
+    return Prior("beta", (1.0, 1.0))
+
+
+def _freedom(scale: float) -> Prior:
+    return Prior("gamma", (2.0, 0.1))
+
+
+def _weibull_shape(scale: float) -> Prior:
+    return Prior("lognormal", (0.0, 1.0))
+
+
+def _between_categories(scale: float) -> Prior:
+    return Prior("student_t", (3.0, 0.0, 2.5))
+
+
+_SIGMA = OwnParameter("sigma", _sigma)
+
+
+_NU = OwnParameter("nu", _freedom, "log_above_one")
+
+
+_SHAPE = OwnParameter("shape", _precision)
+
+
+_WEIBULL_SHAPE = OwnParameter("shape", _weibull_shape)
+
+
+_PHI = OwnParameter("phi", _precision)
+
+
+_ZI = OwnParameter("zi", _probability, "logit")
+
+
+_HU = OwnParameter("hu", _probability, "logit")
+
+
+_THRESHOLD = OwnParameter("threshold", _between_categories, "gaps")
+
+
+_BINARY = ("logit", "probit", "cloglog")
+
+
+_ROWS = (
+    Family(
+        "gaussian", ("identity",), "gaussian", rules.real, linear_scale.of_response,
+        links.mean, continuous.normal_draw, continuous.normal_log_density,
+        own=(_SIGMA,), continuous=True, integrates=True,
+    ),
+    Family(
+        "student_t", ("identity",), "student_t", rules.real, linear_scale.robust,
+        links.mean, continuous.student_draw, continuous.student_log_density,
+        own=(_SIGMA, _NU), continuous=True, concave=False,
+    ),
+    Family(
+        "lognormal", ("identity",), "gaussian", rules.positive, linear_scale.of_log,
+        continuous.lognormal_mean, continuous.lognormal_draw, continuous.lognormal_log_density,
+        own=(_SIGMA,), continuous=True, data="log",
+    ),
+    Family(
+        "gamma", ("log",), "gamma", rules.positive, linear_scale.of_mean,
+        links.mean, continuous.gamma_draw, continuous.gamma_log_density,
+        own=(_SHAPE,), continuous=True,
+    ),
+    Family(
+        "beta", ("logit",), "beta", rules.share, linear_scale.of_mean,
+        links.mean, continuous.beta_draw, continuous.beta_log_density,
+        own=(_PHI,), continuous=True,
+    ),
+    Family(
+        "weibull", ("log",), "weibull", rules.positive, linear_scale.of_times,
+        links.mean, durations.weibull_draw, durations.weibull_log_density,
+        own=(_WEIBULL_SHAPE,), continuous=True, data="times",
+    ),
+    Family(
+        "exponential", ("log",), "exponential", rules.positive, linear_scale.of_times,
+        links.mean, durations.exponential_draw, durations.exponential_log_density,
+        continuous=True, data="times",
+    ),
+    Family(
+        "bernoulli", _BINARY, "binomial", rules.binary, linear_scale.of_mean,
+        successes.binomial_mean, successes.binomial_draw, successes.binomial_log_density,
+        data="successes",
+    ),
+    Family(
+        "binomial", _BINARY, "binomial", rules.successes, linear_scale.of_mean,
+        successes.binomial_mean, successes.binomial_draw, successes.binomial_log_density,
+        data="successes",
+    ),
+    Family(
+        "beta_binomial", ("logit",), "beta_binomial", rules.successes, linear_scale.of_mean,
+        successes.binomial_mean, successes.beta_binomial_draw, successes.beta_binomial_log_density,
+        own=(_PHI,), data="trials",
+    ),
+    Family(
+        "poisson", ("log",), "poisson", rules.count, linear_scale.of_mean,
+        links.mean, counts.poisson_draw, counts.poisson_log_density,
+        data="events",
+    ),
+    Family(
+        "negative_binomial", ("log",), "negative_binomial", rules.count, linear_scale.of_mean,
+        links.mean, counts.negative_binomial_draw, counts.negative_binomial_log_density,
+        own=(_SHAPE,), data="counts",
+    ),
+    Family(
+        "zero_inflated_poisson", ("log",), "zero_inflated_poisson",
+        rules.count, linear_scale.of_positive_poisson,
+        counts.zero_inflated_mean, counts.zero_inflated_poisson_draw,
+        counts.zero_inflated_poisson_log_density,
+        own=(_ZI,), concave=False,
+    ),
+    Family(
+        "zero_inflated_negative_binomial", ("log",), "zero_inflated_negative_binomial",
+        rules.count, linear_scale.of_positive_negative_binomial,
+        counts.zero_inflated_mean, counts.zero_inflated_negative_binomial_draw,
+        counts.zero_inflated_negative_binomial_log_density,
+        own=(_SHAPE, _ZI), data="counts", concave=False,
+    ),
+    Family(
+        "hurdle_poisson", ("log",), "hurdle_poisson",
+        rules.count, linear_scale.of_positive_poisson,
+        counts.hurdle_poisson_mean, counts.hurdle_poisson_draw, counts.hurdle_poisson_log_density,
+        own=(_HU,),
+    ),
+    Family(
+        "hurdle_negative_binomial", ("log",), "hurdle_negative_binomial",
+        rules.count, linear_scale.of_positive_negative_binomial,
+        counts.hurdle_negative_binomial_mean, counts.hurdle_negative_binomial_draw,
+        counts.hurdle_negative_binomial_log_density,
+        own=(_SHAPE, _HU), data="counts",
+    ),
+    Family(
+        "ordinal", ("logit", "probit"), "ordinal", rules.ordered, linear_scale.of_categories,
+        ordered.ordinal_mean, ordered.ordinal_draw, ordered.ordinal_log_density,
+        own=(_THRESHOLD,), data="categories",
+    ),
+    Family(
+        "categorical", ("logit",), "categorical", rules.unordered, linear_scale.of_categories,
+        unordered.categorical_mean, unordered.categorical_draw, unordered.categorical_log_density,
+        data="chosen",
+    ),
+)  # fmt: skip
+
+
+FAMILIES: Mapping[str, Family] = {row.name: row for row in _ROWS}
+
+
+def find(name: str, link: str | None = None) -> Family:
+    """Return the row of a family, with its default link or the one asked for.
+
+    Raises
+    ------
+    ArgumentError
+        No such family, or no such link; names the nearest.
+    """
+    if name not in FAMILIES:
+        near = did_you_mean(str(name), FAMILIES)
+        raise ArgumentError(f"unknown family {name!r}.{near} Known: {', '.join(FAMILIES)}")
+    return replace(FAMILIES[name], link=check_link(FAMILIES[name], link))
+
+
+def check_link(family: Family, link: str | None) -> str:
+    """Return the link to use.
+
+    Raises
+    ------
+    ArgumentError
+        The family has no such link.
+    """
+    if link is None:
+        return family.link or family.links[0]
+    if link not in family.links:
+        near = did_you_mean(str(link), family.links)
+        known = ", ".join(family.links)
+        raise ArgumentError(
+            f"unknown link {link!r} for family {family.name!r}.{near} Known: {known}"
+        )
+    return link

@@ -1,0 +1,66 @@
+"""Reads a bracket with a bar, or a grouping spec."""
+
+from hiermix.errors import FormulaError
+from hiermix.formula.sums import BAR_HELP, joined, stray, sum_of
+from hiermix.formula.terms import Group, GroupTerm
+from hiermix.formula.tokens import Reader, checked_text, column_of
+
+
+def bar(reader: Reader) -> list[GroupTerm]:
+    """Read one bracket with a bar; ``a/b`` gives a term for a and one for a:b."""
+    opening = reader.next()
+    if reader.at("|", "||"):
+        reader.fail(f"nothing stands left of the bar: {BAR_HELP}")
+    effects = _effects(reader)
+    correlated = reader.next().text == "|"
+    factors = _factors(reader)
+    if reader.at("|", "||"):
+        reader.fail(f"a group term has one bar: {BAR_HELP}")
+    if not reader.take(")"):
+        reader.fail(
+            "a grouping factor is a column, a:b or a/b; for two factors write two terms, "
+            "and put a name with a space in backticks"
+        )
+    if effects == "0":
+        reader.fail(f"nothing varies in this group term: {BAR_HELP}", opening)
+    return [GroupTerm(effects, factor, correlated) for factor in factors]
+
+
+def _effects(reader: Reader) -> str:
+    side = sum_of(reader, until="| ||")
+    return joined(side.terms, side.intercept, explicit=True)
+
+
+def _factors(reader: Reader) -> list[tuple[str, ...]]:
+    factors = [_interaction(reader)]
+    while reader.take("/"):
+        factors.append((*factors[-1], *_interaction(reader)))
+    return factors
+
+
+def _interaction(reader: Reader) -> tuple[str, ...]:
+    names = [_factor(reader)]
+    while reader.take(":"):
+        names.append(_factor(reader))
+    return tuple(names)
+
+
+def _factor(reader: Reader) -> str:
+    token = reader.next()
+    if token.kind not in ("name", "quoted"):
+        reader.fail(f"a grouping factor is missing right of the bar: {BAR_HELP}", token)
+    if reader.at("("):
+        reader.fail("a grouping factor is a column: make the column before the fit", token)
+    return column_of(reader, token)
+
+
+def bars_of(spec: object) -> list[GroupTerm]:
+    """Return the group terms of a spec, read as the text that says the same."""
+    if not isinstance(spec, Group):
+        raise FormulaError(f"groups holds a {type(spec).__name__}: write Group('g', '1 + x')")
+    effects, by = checked_text(spec.effects, "effects"), checked_text(spec.by, "by")
+    reader = Reader(f"({effects} {'|' if spec.correlated else '||'} {by})")
+    terms = bar(reader)
+    if reader.token.kind != "end":
+        stray(reader)
+    return terms

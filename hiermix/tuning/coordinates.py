@@ -1,0 +1,119 @@
+"""Coordinates in which a program samples, and what they are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from hiermix.families.priors import Prior
+from hiermix.tuning.following import Following, follow
+from hiermix.typing import FloatArray
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """``theta = center + scale raw``: population, family, log sd, unconstrained correlations.
+
+    A log sd whose posterior runs on towards zero is bent down to
+    ``theta - bend softplus(-t)^2 / 2``, where t is theta's distance from its center in sds: a
+    normal t then reaches far below.
+    """
+
+    center: FloatArray
+    """(D,)"""
+    scale: FloatArray
+    """(D, D)"""
+    bend: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """(E,) one for each sd."""
+    following: Following | None = None
+    """How the scale of the population coefficients follows the sds; None where it doesn't."""
+
+    def follow(self, prior: FloatArray, shared: FloatArray, Lambda: FloatArray) -> "Coordinates":
+        """Let the population follow the sds; arguments as in `following.follow`."""
+        P = len(prior)
+        following = follow(self.scale[:P, :P], prior, shared, Lambda)
+        if following is None:
+            return self
+        scale = self.scale.copy()
+        scale[:P, :P] = following.scale
+        return replace(self, scale=scale, following=following)
+
+
+@dataclass(frozen=True)
+class Hyperpriors:
+    """Priors of one grouping factor and the population, in the order of theta."""
+
+    b: Sequence[Prior]
+    sigma: Prior | None
+    """None where the residual scale is known to be 1 (working models of other families)."""
+    sd: Sequence[Prior]
+    lkj: Sequence[float]
+    """Shape of each block."""
+    blocks: Sequence[int]
+    near: FloatArray | None = None
+    """(P,) where the coefficients are, if a mode is known: a normal prior stands for each there."""
+
+    @property
+    def b_precision(self) -> FloatArray:
+        """(P,) precisions of the priors of the population coefficients."""
+        if self.near is None:
+            return np.array([1 / prior.scale for prior in self.b]) ** 2
+        return np.array([_pull(prior, at) for prior, at in zip(self.b, self.near, strict=True)])
+
+
+def _pull(prior: Prior, at: float) -> float:
+    """Precision of the normal prior that pulls as much towards the location from there."""
+    away = max(abs(at - prior.location), 0.1 * prior.scale)
+    h = 1e-3 * away
+    low, high = prior.frozen().logpdf(prior.location + away + np.array([-h, h]))
+    return max(float(low - high) / (2 * h * away), 1e-8 * prior.scale**-2)
+
+
+def effects_root(phi: FloatArray, blocks: Sequence[int]) -> FloatArray:
+    """Lambda = diag(sd) L, (Q, Q), from log sds and unconstrained correlations."""
+    Q = sum(blocks)
+    L, _ = block_cholesky(phi[Q:], blocks)
+    return np.asarray(np.exp(phi[:Q])[:, None] * L)
+
+
+def block_cholesky(raw: FloatArray, blocks: Sequence[int]) -> tuple[FloatArray, float]:
+    """Cholesky factor of correlations from unconstrained numbers, and the log Jacobian.
+
+    The transform is Stan's (canonical partial correlations; Lewandowski, Kurowicka and Joe,
+    2009): block by block along the diagonal.
+    """
+    L = np.eye(sum(blocks))
+    at, q, log_jacobian = 0, 0, 0.0
+    for size in blocks:
+        for i in range(1, size):
+            log_left = 0.0  # of what correlations so far leave, however close to one they are
+            for j in range(i):
+                L[q + i, q + j] = np.tanh(raw[at]) * np.exp(0.5 * log_left)
+                log_rest = 2 * (np.log(2) - np.logaddexp(raw[at], -raw[at]))
+                log_jacobian += log_rest + 0.5 * log_left
+                log_left += log_rest
+                at += 1
+            L[q + i, q + i] = np.exp(0.5 * log_left)
+        q += size
+    return L, log_jacobian
+
+
+def unconstrained(R: FloatArray, blocks: Sequence[int]) -> FloatArray:
+    """Undo `block_cholesky`, from correlations, which may be very nearly one."""
+    found, q = [], 0
+    for size in blocks:
+        part = R[q : q + size, q : q + size]
+        L = np.linalg.cholesky(part + 1e-13 * np.eye(size))
+        for i in range(1, size):
+            left = 1.0
+            for j in range(i):
+                partial = np.clip(L[i, j] / np.sqrt(left), -1 + 1e-13, 1 - 1e-13)
+                found.append(float(np.arctanh(partial)))
+                left = max(left * (1 - partial**2), 1e-26)
+        q += size
+    return np.array(found)
+
+
+def pairs(blocks: Sequence[int]) -> int:
+    """Return the number of correlations in blocks of these sizes."""
+    return sum(size * (size - 1) // 2 for size in blocks)
