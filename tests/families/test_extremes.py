@@ -266,7 +266,7 @@ def test_ordinal_far_out(link: str) -> None:
             for e in eta[:, 0].tolist()
         ]
     np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-14)
-    probability = family.category_probabilities(eta[:, 0], own)
+    probability = family.probabilities(eta[:, 0], own)
     np.testing.assert_allclose(probability, np.exp(expected), rtol=1e-9, atol=0)
 
 

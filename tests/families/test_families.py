@@ -98,7 +98,7 @@ def test_draws_come_as_often_as_the_log_density_says(case: Case) -> None:
 def test_ordinal_probabilities_add_up_and_give_the_expected_category() -> None:
     family = table.find("ordinal", "probit")
     eta, own = np.linspace(-2, 2, 5), {"threshold": OWN["threshold"]}
-    p = family.category_probabilities(eta, own)
+    p = family.probabilities(eta, own)
     assert p.shape == (5, 4)
     np.testing.assert_allclose(p.sum(axis=-1), 1.0)
     np.testing.assert_allclose(p @ np.arange(1, 5), family.mean(eta, own))

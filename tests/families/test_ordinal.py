@@ -168,7 +168,7 @@ def test_a_loaded_fit_has_the_names_too(rated: hm.Fit, tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         again.predict(rows, kind="probability"), rated.predict(rows, kind="probability")
     )
-    old = hm.load(Path(__file__).parent / "saved" / "ordinal_by_day.nc")
+    old = hm.load(Path(__file__).parents[1] / "saved" / "ordinal_by_day.nc")
     assert old.data.posterior["threshold_dim"].to_numpy()[0].count("|") == 1
 
 
