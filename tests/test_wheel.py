@@ -13,7 +13,7 @@ from hiermix.stan import programs
 ROOT = Path(__file__).parent.parent
 FIT = """
 import hiermix as hm
-from hiermix import programs
+from hiermix.stan import programs
 from pathlib import Path
 import os
 

@@ -322,7 +322,7 @@ def build_script(cache: Path, program: Program) -> str:
     return (
         "import platformdirs, sys; from pathlib import Path\n"
         f"platformdirs.user_cache_path = lambda *a, **k: Path({str(cache.parent)!r})\n"
-        "from hiermix.engines import executables; from hiermix.programs import Program\n"
+        "from hiermix.engines import executables; from hiermix.stan.programs import Program\n"
         f"print(executables.build(Program('normal', Path({str(program.path)!r}))))"
     )
 
