@@ -47,7 +47,7 @@ def frame(rows: int = 160, seed: int = 3) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def fitted() -> hm.Fit:
     return hm.Model("way ~ x + (x | g)", frame(600), family="categorical").fit(
-        seed=4, draws=500, adapt_delta=0.9
+        seed=4, draws=250, adapt_delta=0.9
     )
 
 
@@ -188,7 +188,7 @@ def test_results_are_labelled_by_category(fitted: hm.Fit) -> None:
 def test_probabilities_are_those_of_the_draws(fitted: hm.Fit) -> None:
     rows = frame(600).head(7)
     posterior, x = fitted.data.posterior, rows["x"].to_numpy()
-    eta = np.zeros((4, 500, 7, 3))
+    eta = np.zeros((*posterior["Intercept"].shape[:2], 7, 3))
     for c, category in enumerate(["car", "walk"], start=1):
         part = posterior.sel(category=category)
         r = part["r_g"].sel(g=rows["g"].to_list()).to_numpy()

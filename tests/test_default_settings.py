@@ -7,7 +7,9 @@ import hiermix as hm
 MODELS = [
     ("radon", "log_radon ~ floor + (1 | county)", "gaussian"),
     ("radon", "log_radon ~ floor + (floor | county)", "gaussian"),
-    ("radon", "log_radon ~ floor + (floor | county)", "student_t"),
+    pytest.param(
+        "radon", "log_radon ~ floor + (floor | county)", "student_t", marks=pytest.mark.slow
+    ),
     ("sleepstudy", "Reaction ~ Days + (Days | Subject)", "gaussian"),
     ("sleepstudy", "Reaction ~ Days + (Days || Subject)", "gaussian"),
     ("scores", "score ~ edu + (1 | classroom)", "gaussian"),
@@ -19,7 +21,12 @@ MODELS = [
     ("cbpp", "incidence | trials(size) ~ period + (1 | herd)", "binomial"),
     ("cbpp", "incidence | trials(size) ~ period + (1 | herd)", "beta_binomial"),
     ("epilepsy", "count ~ zAge + zBase * Trt + (1 | patient)", "poisson"),
-    ("epilepsy", "count ~ zAge + zBase * Trt + (1 | patient) + (1 | obs)", "poisson"),
+    pytest.param(
+        "epilepsy",
+        "count ~ zAge + zBase * Trt + (1 | patient) + (1 | obs)",
+        "poisson",
+        marks=pytest.mark.slow,
+    ),
     ("epilepsy", "count ~ zAge + zBase * Trt + (1 | patient)", "negative_binomial"),
     ("inhaler", "rating ~ treat + period + carry + (1 | subject)", "ordinal"),
 ]

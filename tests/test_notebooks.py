@@ -281,7 +281,17 @@ def run(path: Path, numbers: list[Number]) -> list[tuple[float, float]]:
     return [(found, within) for found, within in json.loads(printed[0]["text"])]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+QUICK = ("01-radon", "03-rainfall")
+"""Run in the quick suite too."""
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem in QUICK else pytest.mark.slow)
+        for path in NOTEBOOKS
+    ],
+)
 def test_runs_and_finds_its_numbers(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HIERMIX_ENGINE", "embedded")
     monkeypatch.setenv("TQDM_DISABLE", "1")

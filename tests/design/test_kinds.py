@@ -14,6 +14,7 @@ import hiermix as hm
 from hiermix.design import kinds
 from hiermix.design.design import Design, build
 from hiermix.formula import formula
+from tests.combinations import thinned
 
 N = 48
 RNG = np.random.default_rng(7)
@@ -177,8 +178,9 @@ SUMS = {
 }
 
 
-@pytest.mark.parametrize("dtype", ["bool", "boolean", "object", "bool[pyarrow]"])
-@pytest.mark.parametrize("term", SUMS)
+@pytest.mark.parametrize(
+    ("term", "dtype"), thinned(3, SUMS, ["bool", "boolean", "object", "bool[pyarrow]"])
+)
 def test_truth_values_count_in_arithmetic(term: str, dtype: str) -> None:
     if "pyarrow" in dtype:
         pytest.importorskip("pyarrow")
@@ -387,8 +389,7 @@ WRITTEN: dict[str, Callable[[pd.Series], Any]] = {
 }
 
 
-@pytest.mark.parametrize("fit_as", WRITTEN)
-@pytest.mark.parametrize("new_as", WRITTEN)
+@pytest.mark.parametrize(("fit_as", "new_as"), thinned(4, WRITTEN, WRITTEN))
 @pytest.mark.filterwarnings("ignore::hiermix.HiermixWarning")
 def test_n11_a_label_is_the_same_label_at_every_level(fit_as: str, new_as: str) -> None:
     a, b = pd.Series(np.arange(N) % 3 + 1), pd.Series(np.arange(N) % 4 * 5)

@@ -30,15 +30,17 @@ KINDS = {
 }
 kinds = pytest.mark.parametrize("kind", KINDS)
 some = {"var_names": ["b", "sd_site"]}
-PLOTS: dict[str, dict[str, Any]] = {
+OF_DRAWS: dict[str, dict[str, Any]] = {
     "plot_autocorr": some, "plot_convergence_dist": {}, "plot_dist": some, "plot_energy": {},
-    "plot_ess": some, "plot_ess_evolution": some, "plot_forest": some, "plot_loo_interval": {},
-    "plot_loo_pit": {}, "plot_mcse": some, "plot_pair": some,
-    "plot_pair_focus": some | {"focus_var": "sd_site", "focus_var_coords": {
+    "plot_ess": some, "plot_ess_evolution": some, "plot_forest": some, "plot_mcse": some,
+    "plot_pair": some, "plot_pair_focus": some | {"focus_var": "sd_site", "focus_var_coords": {
         "site_effect": "Intercept"}}, "plot_parallel": some,
-    "plot_ppc_dist": {}, "plot_ppc_interval": {}, "plot_ppc_pit": {}, "plot_ppc_tstat": {},
     "plot_psense_dist": some, "plot_psense_quantities": some, "plot_rank": some,
     "plot_rank_dist": some, "plot_ridge": some, "plot_trace": some, "plot_trace_dist": some,
+}  # fmt: skip
+OF_RESPONSES: dict[str, dict[str, Any]] = {
+    "plot_loo_interval": {}, "plot_loo_pit": {}, "plot_ppc_dist": {}, "plot_ppc_interval": {},
+    "plot_ppc_pit": {}, "plot_ppc_tstat": {},
 }  # fmt: skip
 STATS: dict[str, dict[str, Any]] = {
     "bfmi": {}, "ess": {}, "eti": {}, "hdi": {}, "loo": {}, "loo_expectations": {},
@@ -62,13 +64,28 @@ def made(kind: str) -> hm.Fit:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_plots_of_arviz_draw(fit: hm.Fit) -> None:
+def test_plots_of_responses_draw(fit: hm.Fit) -> None:
     more = {"plot_ppc_rootogram": {}} if fit.model.family.name in ("poisson", "binomial") else {}
+    draw(fit, OF_RESPONSES | more)
+    assert azp.plot_khat(fit.loo(), backend="none").viz.children
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [pytest.param(kind, marks=() if kind == "poisson" else pytest.mark.slow) for kind in KINDS],
+    indirect=True,
+)
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_plots_of_draws_draw(fit: hm.Fit) -> None:
+    draw(fit, OF_DRAWS)
+
+
+def draw(fit: hm.Fit, plots: dict[str, dict[str, Any]]) -> None:
     with mpl.rc_context({"backend": "Agg", "figure.max_open_warning": 0}):
-        for name, options in (PLOTS | more).items():
+        for name, options in plots.items():
             drawn = getattr(azp, name)(fit.data, backend="none", **options)
             assert drawn.viz.children or drawn.viz.data_vars, name
-        assert azp.plot_khat(fit.loo(), backend="none").viz.children
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")

@@ -12,7 +12,7 @@ from scipy import stats
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 
-POINTS = 200
+POINTS = 50
 PRIORS = {
     "Intercept": "student_t(4, 1, 3)",
     "b": "normal(0.2, 2)",

@@ -20,7 +20,7 @@ import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
 
-POINTS = 200
+POINTS = 50
 ROWS = 48
 FORMULA = "y ~ x + w + offset(known) + (x | g) + (1 | h)"
 PRIORS = {

@@ -68,7 +68,7 @@ def test_nested_effects_have_one_posterior_however_they_are_parameterised() -> N
         hm.Model("strength ~ 1 + (1 | batch/cask)", data, parameterisation=form).fit(
             seed=4, draws=draws, adapt_delta=0.95
         )
-        for form, draws in (("auto", 1500), ("noncentered", 3000))
+        for form, draws in (("auto", 400), ("noncentered", 800))
     ]
     for name in ("Intercept", "sigma", "sd_batch", "sd_batch:cask", "r_batch", "r_batch:cask"):
         arrays = [np.asarray(fit.data.posterior[name]) for fit in fits]
