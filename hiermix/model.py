@@ -214,7 +214,7 @@ class Model:
             ``print(fit)`` say so too, and what the data leave open.
         """
         if adapt_delta is None:
-            filled = [np.count_nonzero(np.bincount(g.codes)) for g in self.design.groupings]
+            filled = [np.count_nonzero(g.factor.counts()) for g in self.design.groupings]
             few = any(levels <= _FEW_LEVELS for levels in filled)
             adapt_delta = _CAREFUL if few else Settings.adapt_delta
         settings = Settings(

@@ -236,6 +236,24 @@ def test_only_design_and_splines_import_formulaic() -> None:
     assert users == {"design", "formula"}
 
 
+def test_only_a_factor_knows_that_a_row_has_one_level() -> None:
+    """Codes are read where they are made, handed to Stan, or may be those of new levels."""
+    users = {
+        str(path.relative_to(PACKAGE))
+        for path in FILES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute)
+        and node.attr == "codes"
+        and not ast.unparse(node).endswith(".cat.codes")
+    }
+    assert {user for user in users if not user.startswith("design/")} == {
+        "families/categories.py",
+        "prediction/predictor.py",
+        "prediction/update.py",
+        "stan/stan_data.py",
+    }
+
+
 def test_only_errors_changes_the_filters_of_warnings() -> None:
     """They belong to the process; `errors.filtered_warnings` has threads take turns."""
     users = {

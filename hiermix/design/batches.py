@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
-type Rows = slice | NDArray[np.intp]
+from hiermix.typing import FloatArray
 
+type Rows = slice | NDArray[np.intp]
 
 SLICE = 131_072
 """Rows of a pass over a design: few enough to stay in cache, many enough to hide the overhead."""
@@ -18,3 +19,11 @@ def slices(rows: int) -> Iterator[slice]:
     """Yield the rows of a pass, a slice at a time."""
     for start in range(0, rows, SLICE):
         yield slice(start, min(start + SLICE, rows))
+
+
+def by_slices(rows: int, of_rows: Callable[[slice], FloatArray]) -> FloatArray:
+    """Return numbers (rows,), from matrices that never stand in memory as a whole."""
+    out = np.empty(rows)
+    for part in slices(rows):
+        out[part] = of_rows(part)
+    return out

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hiermix.design import group_checks
 from hiermix.design.codes import Codes, Labels, codes_of
+from hiermix.design.factor import Factor
 from hiermix.design.plan import Plan
 from hiermix.typing import FloatArray
 
@@ -31,6 +33,20 @@ class Grouping:
     new_levels: Labels = field(default_factory=lambda: np.empty(0, dtype=object))
     origin: FloatArray | None = None
     """(Q,) what the columns of Z have subtracted; see `origins`."""
+
+    @property
+    def factor(self) -> Factor:
+        """Levels of the rows: of rows that have one of `levels`, not a new or a missing one."""
+        return Factor(self.codes, len(self.levels))
+
+    @property
+    def has_missing(self) -> bool:
+        """Whether a row has no label."""
+        return bool((self.codes < 0).any())
+
+    def rows_of(self, level: object) -> NDArray[np.bool_]:
+        """(rows,) whether a row has this label."""
+        return self.factor.at(int(np.flatnonzero(self.levels == level)[0]))
 
 
 def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) -> Grouping:

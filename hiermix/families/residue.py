@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from hiermix.design.design import Design
+from hiermix.design.factor import Factor
 from hiermix.design.groupings import Grouping
 from hiermix.errors import DataError, count
 from hiermix.typing import FloatArray
@@ -45,11 +46,13 @@ def _whole_groups(design: Design, grouping: Grouping | None) -> np.ndarray:
     rows = _all(design)
     if grouping is None or len(rows) <= _ROWS:
         return rows[:_ROWS]
-    many = np.bincount(grouping.codes[rows], minlength=len(grouping.levels))
+    many = grouping.factor.counts(rows)
     # Large groups first: small ones may be fitted exactly by their own coefficients.
     order = np.argsort(-many, kind="stable")
     last = int(np.searchsorted(np.cumsum(many[order]), _ROWS))
-    return rows[np.isin(grouping.codes[rows], order[: last + 1])]
+    kept = np.zeros(len(many), dtype=bool)
+    kept[order[: last + 1]] = True
+    return np.asarray(rows[grouping.factor.gather(kept, rows)])
 
 
 def _is_exact(design: Design, grouping: Grouping | None, y: FloatArray, rows: np.ndarray) -> bool:
@@ -58,9 +61,9 @@ def _is_exact(design: Design, grouping: Grouping | None, y: FloatArray, rows: np
     size = float(np.abs(y[rows]).max(initial=0.0))
     used = 0
     if grouping is not None:
-        codes, Z = grouping.codes[rows], design.Z(grouping.name, rows)
+        factor, Z = grouping.factor.on(rows), design.Z(grouping.name, rows)
         for _ in range(2):  # once more, for what rounding left
-            columns, used = _without_groups(columns, Z, codes, len(grouping.levels))
+            columns, used = _without_groups(columns, Z, factor)
     left, X = columns[:, 0], columns[:, 1:]
     X = X / np.maximum(np.abs(design.X(rows)).max(axis=0, initial=0.0), 1e-300)
     values, vectors = np.linalg.eigh(X.T @ X)
@@ -72,24 +75,19 @@ def _is_exact(design: Design, grouping: Grouping | None, y: FloatArray, rows: np
     return spare > 0 and bool(np.abs(left).max(initial=0.0) <= _ROUNDING * size)
 
 
-def _without_groups(
-    columns: FloatArray, Z: FloatArray, codes: np.ndarray, groups: int
-) -> tuple[FloatArray, int]:
+def _without_groups(columns: FloatArray, Z: FloatArray, factor: Factor) -> tuple[FloatArray, int]:
     """Residuals of columns, regressed on Z in each group; and how many coefficients that took."""
     Z = Z / np.maximum(np.abs(Z).max(axis=0), 1e-300)
-    Q = Z.shape[1]
-    G = np.stack([np.bincount(codes, Z[:, i] * Z[:, j], groups)
-                  for i in range(Q) for j in range(Q)], -1).reshape(groups, Q, Q)  # fmt: skip
-    values, vectors = np.linalg.eigh(G)
+    values, vectors = np.linalg.eigh(factor.products(Z, Z, symmetric=True))
     kept = values > 1e-10 * np.maximum(values[:, -1:], 1e-300)
     inverse = (vectors * np.where(kept, 1 / np.where(kept, values, 1.0), 0.0)[:, None]) @ (
         np.swapaxes(vectors, 1, 2)
     )
     left = np.empty_like(columns)
     for place, column in enumerate(columns.T):
-        s = np.column_stack([np.bincount(codes, Z[:, i] * column, groups) for i in range(Q)])
+        s = factor.scatter(Z * column[:, None])
         beta = (inverse @ s[..., None])[..., 0]
-        left[:, place] = column - np.sum(Z * beta[codes], axis=1)
+        left[:, place] = column - np.sum(Z * factor.gather(beta), axis=1)
     return left, int(kept.sum())
 
 
@@ -100,12 +98,11 @@ def _sentence(design: Design, grouping: Grouping | None, y: FloatArray) -> str:
             f"response {name!r} is an exact sum of the population terms in all {design.rows:,} "
             "rows: there is no residual to learn. Is it computed from them?"
         )
-    levels, first = np.unique(grouping.codes, return_index=True)
-    by_level = np.full(len(grouping.levels), np.nan)
-    by_level[levels] = y[first]
-    if np.allclose(y, by_level[grouping.codes], rtol=1e-12, atol=0):
+    factor = grouping.factor
+    if np.allclose(y, factor.gather(factor.one_of(y)), rtol=1e-12, atol=0):
+        filled = int(np.count_nonzero(factor.counts()))
         return (
-            f"response {name!r} has one value in each of the {count(len(levels), 'level')} of "
+            f"response {name!r} has one value in each of the {count(filled, 'level')} of "
             f"{grouping.name!r}: a group's figure on each of its rows leaves no residual to learn. "
             f"Keep one row a level and drop the bar of {grouping.name!r}"
         )

@@ -135,11 +135,10 @@ def _ratios(low: float, high: float, values: FloatArray, step: float | None) -> 
 def by_group(seen: Replicates, group: str, statistic: str, prob: float) -> pd.DataFrame:
     """One row a level, from few rows to many: its statistic observed, and replicated."""
     grouping = seen.design.grouping(group)
-    order = np.argsort(grouping.codes, kind="stable")
-    rows = np.bincount(grouping.codes, minlength=len(grouping.levels))
+    rows = grouping.factor.counts()
     present = np.flatnonzero(rows >= (2 if statistic == "sd" else 1))
     place = np.argsort(rows[present], kind="stable")
-    groups = np.split(order, np.cumsum(rows)[:-1])
+    groups = grouping.factor.members()
     columns = np.column_stack([seen.y, seen.drawn])
     trials = seen.design.trials
     shares = np.ones(len(columns)) if trials is None else trials  # successes of all trials together

@@ -152,7 +152,7 @@ def _levels(grouping: Grouping, levels: Sequence[object] | None) -> list[object]
                 near = did_you_mean(str(level), grouping.levels)
                 raise ArgumentError(f"{level!r} is no level of {grouping.name}.{near}")
         return list(levels)
-    rows = np.bincount(grouping.codes, minlength=len(grouping.levels))
+    rows = grouping.factor.counts()
     order = np.argsort(rows, kind="stable")
     number = min(len(order), PANELS)
     return list(grouping.levels[order[np.linspace(0, len(order) - 1, number).round().astype(int)]])
@@ -169,8 +169,7 @@ def _grid(column: pd.Series, *, whole: bool) -> list[Any]:
 
 
 def _own_rows(design: Design, grouping: Grouping, level: object, x: str) -> pd.DataFrame:
-    place = int(np.flatnonzero(grouping.levels == level)[0])
-    own = grouping.codes == place
+    own = grouping.rows_of(level)
     assert design.observed is not None
     y = design.observed if design.trials is None else design.observed / design.trials
     return pd.DataFrame(

@@ -24,7 +24,8 @@ def moving(design: Design, grouping: Grouping, x: str) -> tuple[list[str], list[
     """
     if x not in design.frame:
         return [], []
-    frame, codes = design.frame, pd.Series(grouping.codes, index=design.frame.index)
+    place = grouping.factor.gather(np.arange(len(grouping.levels)))
+    frame, codes = design.frame, pd.Series(place, index=design.frame.index)
     aside = {x, *columns(design.formula.response), *grouping.columns}
     others = [str(name) for name in frame if name not in aside and len(frame[name].unique()) > 1]
     groups_of_x = codes.groupby(frame[x], observed=True).agg(lambda each: len(each.unique()))
@@ -73,7 +74,7 @@ def rows(
     along: tuple[list[str], list[str]],
 ) -> pd.DataFrame:
     """Return rows of one level along x; its own rows where x is no column of the formula."""
-    mine = grouping.codes == int(np.flatnonzero(grouping.levels == level)[0])
+    mine: np.ndarray = grouping.rows_of(level)
     own = design.frame[mine].drop(columns=list(columns(design.formula.response)))
     if x not in design.frame:
         own = own.assign(**{x: design.others[x][mine]})
@@ -81,10 +82,10 @@ def rows(
         return ordered
     held: pd.DataFrame = own.iloc[[0] * len(grid)].reset_index(drop=True)
     determined, each = along
-    for name in own.columns.difference(grouping.columns):
+    for name in own.columns.difference(list(grouping.columns)):
         if name in determined:
             known = design.frame.drop_duplicates(x).set_index(x)[name]
-            held[name] = known.reindex(grid).array
+            held[name] = known.reindex(list(grid)).array
         elif name in each:
             held[name] = _interpolated(own[x], own[name], grid)
         else:

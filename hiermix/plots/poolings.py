@@ -56,7 +56,7 @@ def numbers(
     """
     style.percent(prob)
     grouping = design.grouping(group)
-    rows = np.bincount(grouping.codes, minlength=len(grouping.levels))
+    rows = grouping.factor.counts()
     order = np.argsort(rows, kind="stable")
     effects = grouping.effects
     frame = pd.DataFrame({

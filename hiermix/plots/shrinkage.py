@@ -66,7 +66,7 @@ def numbers(
     draws = coefficient_draws(tree, design, group).to_numpy()
     draws = draws.reshape(-1, *draws.shape[2:])
     low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
-    rows = np.bincount(grouping.codes, minlength=len(grouping.levels))
+    rows = grouping.factor.counts()
     center = no_pooling.population_means(tree, grouping.effects)
     pooled = no_pooling.complete(tree, design, family)
     order = np.argsort(rows, kind="stable")

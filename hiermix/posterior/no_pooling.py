@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hiermix.design.batches import slices
 from hiermix.design.design import Design
+from hiermix.design.factor import Factor
 from hiermix.families.family import Family, row_values
-from hiermix.statistics.gram import SLICE
-from hiermix.typing import FloatArray, IntArray
+from hiermix.statistics.parabola import parabola
+from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -37,8 +39,7 @@ def per_group(tree: "xr.DataTree", design: Design, family: Family, group: str) -
     grouping = design.grouping(group)
     center = population_means(tree, grouping.effects)
     eta = posterior_mean(tree, design, without=group)
-    Z, codes = design.Z(group), grouping.codes.astype(np.int64)
-    found = _estimates(Z, codes, len(grouping.levels), eta, tree, design, family)
+    found = _estimates(design.Z(group), grouping.factor, eta, tree, design, family)
     return np.asarray(center + found)
 
 
@@ -47,15 +48,14 @@ def complete(tree: "xr.DataTree", design: Design, family: Family) -> dict[str, f
     center = population_means(tree, design.terms)
     X = design.X()
     eta = X @ center + (0.0 if design.offset is None else design.offset)
-    one = np.zeros(design.rows, dtype=np.int64)
-    found = center + _estimates(X, one, 1, eta, tree, design, family)[0]
+    one = Factor(np.zeros(design.rows, dtype=np.int64), 1)
+    found = center + _estimates(X, one, eta, tree, design, family)[0]
     return dict(zip(design.terms, found.tolist(), strict=True))
 
 
 def _estimates(
     Z: FloatArray,
-    codes: IntArray,
-    groups: int,
+    factor: Factor,
     eta: FloatArray,
     tree: "xr.DataTree",
     design: Design,
@@ -63,9 +63,8 @@ def _estimates(
 ) -> FloatArray:
     """Coefficients (group, Q) of Z that fit best beside `eta`."""
     root = np.ones(design.rows) if design.weights is None else np.sqrt(design.weights)
-    parts = np.split(np.argsort(codes, kind="stable"),
-                     np.cumsum(np.bincount(codes, minlength=groups))[:-1])  # fmt: skip
-    start, unit = np.zeros((groups, Z.shape[1])), 1.0
+    parts = factor.members()
+    start, unit = np.zeros((factor.size, Z.shape[1])), 1.0
     if family.link == "identity":
         assert design.response is not None
         y = (np.log(design.response) if family.name == "lognormal" else design.response) - eta
@@ -74,7 +73,7 @@ def _estimates(
             return lines
         start, unit = np.nan_to_num(lines), float(tree["posterior"]["sigma"].median())
     slopes = _slopes(tree, design, family, 1e-3 * unit)
-    found, converged = _newton(Z, codes, start, eta, slopes, unit)
+    found, converged = _newton(Z, factor, start, eta, slopes, unit)
     known = np.array([_estimable(Z[p] * root[p, None]) for p in parts])
     return np.where(known & converged[:, None], found, np.nan)
 
@@ -85,13 +84,12 @@ def posterior_mean(
     """Posterior mean of the linear predictor of the fitted rows, less one factor's effects."""
     eta = np.zeros(design.rows) if design.offset is None else design.offset.copy()
     b = population_means(tree, design.terms)
-    for start in range(0, design.rows, SLICE):
-        rows = slice(start, start + SLICE)
+    for rows in slices(design.rows):
         eta[rows] += design.X(rows) @ b
         for each in design.groupings:
             if each.name != without:
                 r = tree.posterior[f"r_{each.name}"].mean(("chain", "draw")).to_numpy()
-                eta[rows] += np.sum(design.Z(each.name, rows) * r[each.codes[rows]], axis=1)
+                eta[rows] += np.sum(design.Z(each.name, rows) * each.factor.gather(r, rows), axis=1)
     return eta
 
 
@@ -140,11 +138,9 @@ def _slopes(tree: "xr.DataTree", design: Design, family: Family, step: float) ->
 
     def slopes(eta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         with np.errstate(all="ignore"):
-            below, at, above = (
-                family.log_density(y, (eta + move)[:, None], own)[:, 0]
-                for move in (-step, 0.0, step)
+            at, first, second = parabola(
+                lambda eta: family.log_density(y, eta[:, None], own)[:, 0], eta, step
             )
-            first, second = (above - below) / (2 * step), (2 * at - below - above) / step**2
         return weights * at, weights * first, weights * second
 
     return slopes
@@ -152,7 +148,7 @@ def _slopes(tree: "xr.DataTree", design: Design, family: Family, step: float) ->
 
 def _newton(
     Z: FloatArray,
-    codes: IntArray,
+    factor: Factor,
     start: FloatArray,
     eta: FloatArray,
     slopes: Slopes,
@@ -160,19 +156,18 @@ def _newton(
 ) -> tuple[FloatArray, np.ndarray]:
     """Maximise over all groups at once; False where the maximum is at infinity, or not found."""
     size = np.maximum(np.abs(Z).max(axis=0), np.finfo(float).tiny)
-    Z, beta, groups = Z / size, start * size, len(start)
+    Z, beta = Z / size, start * size
 
     def at(beta: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        value, first, second = slopes(eta + np.sum(Z * beta[codes], axis=1))
-        return np.bincount(codes, np.nan_to_num(value, nan=-np.inf), groups), first, second
+        value, first, second = slopes(eta + np.sum(Z * factor.gather(beta), axis=1))
+        return factor.scatter(np.nan_to_num(value, nan=-np.inf)), first, second
 
     here = at(beta)
     longest = _LONGEST * unit
-    moved, tried = np.full(groups, np.inf), np.ones(groups)
+    moved, tried = np.full(factor.size, np.inf), np.ones(factor.size)
     for _ in range(_STEPS):
-        step = _step(Z, codes, groups, *here[1:])
-        moved = np.zeros(groups)
-        np.maximum.at(moved, codes, np.abs(np.sum(Z * step[codes], axis=1)))
+        step = _step(Z, factor, *here[1:])
+        moved = factor.greatest(np.abs(np.sum(Z * factor.gather(step), axis=1)))
         step *= (tried * np.minimum(1.0, longest / np.maximum(moved, 1e-300)))[:, None]
         if moved.max() < 1e-6 * longest:
             break
@@ -182,41 +177,30 @@ def _newton(
         beta = np.where(better[:, None], beta + step, beta)
         tried = np.where(better, np.minimum(1.0, 4 * tried), tried / 4)
         here = at(beta)
-    bounded = _curved(Z, codes, groups, here[2]) > _CURVED / unit**2
+    bounded = _curved(Z, factor, here[2]) > _CURVED / unit**2
     return beta / size, bounded & (moved < 1e-3 * longest)
 
 
-def _step(
-    Z: FloatArray, codes: IntArray, groups: int, first: FloatArray, second: FloatArray
-) -> FloatArray:
+def _step(Z: FloatArray, factor: Factor, first: FloatArray, second: FloatArray) -> FloatArray:
     """Newton's step of each group (groups, Q)."""
     # Rows far out may curve the wrong way; a floor, beside the group's others, shortens the step.
-    most = np.zeros(groups)
-    np.maximum.at(most, codes, np.nan_to_num(second))
-    curvature = np.maximum(np.nan_to_num(second), 1e-3 * np.maximum(most, 1e-300)[codes])
-    gradient = np.column_stack([
-        np.bincount(codes, np.nan_to_num(first) * column, groups) for column in Z.T
-    ])  # fmt: skip
-    inverse = np.linalg.pinv(_sums(Z, codes, groups, curvature), rcond=1e-9, hermitian=True)
+    most = np.maximum(factor.greatest(np.nan_to_num(second)), 1e-300)
+    curvature = np.maximum(np.nan_to_num(second), 1e-3 * factor.gather(most))
+    gradient = factor.scatter(np.nan_to_num(first)[:, None] * Z)
+    information = factor.products(curvature[:, None] * Z, Z)
+    inverse = np.linalg.pinv(information, rcond=1e-9, hermitian=True)
     return np.asarray((inverse @ gradient[..., None])[..., 0])
 
 
-def _sums(Z: FloatArray, codes: IntArray, groups: int, weights: FloatArray) -> FloatArray:
-    """Z'WZ of each group (groups, Q, Q)."""
-    Q = Z.shape[1]
-    return np.stack([
-        np.bincount(codes, weights * Z[:, i] * Z[:, j], groups) for i in range(Q) for j in range(Q)
-    ], -1).reshape(groups, Q, Q)  # fmt: skip
-
-
-def _curved(Z: FloatArray, codes: IntArray, groups: int, second: FloatArray) -> FloatArray:
+def _curved(Z: FloatArray, factor: Factor, second: FloatArray) -> FloatArray:
     """Return what the rows of each group know along the direction that they know least of.
 
     Directions in which no row lies don't count. Next to nothing: the maximum is at infinity.
     """
-    values, vectors = np.linalg.eigh(_sums(Z, codes, groups, np.ones(len(Z))))
+    values, vectors = np.linalg.eigh(factor.products(Z, Z))
     null = values <= 1e-12 * np.maximum(values[:, -1:], 1e-300)
     root = vectors * np.where(null, 0.0, np.where(null, 1.0, values) ** -0.5)[:, None]
-    known = np.swapaxes(root, 1, 2) @ _sums(Z, codes, groups, np.nan_to_num(second)) @ root
+    information = factor.products(np.nan_to_num(second)[:, None] * Z, Z)
+    known = np.swapaxes(root, 1, 2) @ information @ root
     known += np.where(null, 1e6, 0.0)[..., None] * np.eye(Z.shape[1])
-    return np.asarray(np.bincount(codes, minlength=groups) * np.linalg.eigvalsh(known)[:, 0])
+    return np.asarray(factor.counts() * np.linalg.eigvalsh(known)[:, 0])

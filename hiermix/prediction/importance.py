@@ -10,6 +10,7 @@ from functools import cached_property, lru_cache
 
 import numpy as np
 
+from hiermix.statistics.parabola import parabola
 from hiermix.typing import FloatArray
 
 CANDIDATES = 64
@@ -51,9 +52,8 @@ class Target:
         """Return gradient (S, q) and curvature (S, q, q), the latter kept positive definite."""
         n, q = self.Z.shape
         eta = self.eta(v)
-        low, here, high = (self.log_density(at) for at in (eta - self.step, eta, eta + self.step))
-        first = (high - low) / (2 * self.step)
-        second = np.maximum((2 * here - high - low) / self.step**2, 0.0)
+        _, first, bend = parabola(self.log_density, eta, self.step)
+        second = np.maximum(bend, 0.0)
         pairs = (self.Z[:, :, None] * self.Z[:, None, :]).reshape(n, q * q)
         W = (pairs.T @ second).reshape(q, q, -1).transpose(2, 0, 1)
         LambdaT = np.swapaxes(self.Lambda, 1, 2)

@@ -214,7 +214,7 @@ def sorted_quantiles(part: FloatArray, probs: FloatArray) -> FloatArray:
 
 def _each(put: Callable[[Job], None], source: Predictor, kind: str) -> None:
     """Work through the parts of a prediction on all cores."""
-    if kind == "response" or any((each.codes < 0).any() for each in source.design.groupings):
+    if kind == "response" or any(each.has_missing for each in source.design.groupings):
         _ = source.hashes  # made once, before threads ask for it
     with ThreadPoolExecutor(_cores()) as pool:
         try:

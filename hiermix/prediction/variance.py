@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from hiermix.design import checks
+from hiermix.design.batches import slices
 from hiermix.design.design import Design
 from hiermix.families.family import Family, needs_numbers
 from hiermix.posterior.arrays import Layout, lay_out
 from hiermix.posterior.intervals import ends
-from hiermix.statistics.gram import SLICE
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _residual(family: Family, own: Own, log_mean: LogMean) -> FloatArray | float
 
 def _moments(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:
     """Covariance (P, P) of the columns of X; mean of z z' (Q, Q) by factor."""
-    rows = [slice(start, start + SLICE) for start in range(0, design.rows, SLICE)]
+    rows = list(slices(design.rows))
     mean = sum((design.X(part).sum(axis=0) for part in rows), np.zeros(len(design.terms)))
     mean = mean / design.rows
     covariance = np.zeros((len(mean), len(mean)))

@@ -1,6 +1,6 @@
 """Sufficient statistics of a Gaussian mixed model with one grouping factor, slice by slice.
 
-Everything is accumulated in one pass around a pilot least-squares fit and then moved to the
+Moments are added up in one pass around a pilot least-squares fit and then moved to the
 least-squares fit itself, so that nothing large is subtracted from something equally large.
 """
 
@@ -9,10 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiermix.design.design import Design
+from hiermix.statistics.moments import Moments, moments, pilot_of
 from hiermix.typing import FloatArray
-
-SLICE = 131_072
-_PILOT = 20_000
 
 
 @dataclass(frozen=True)
@@ -60,93 +58,13 @@ def statistics(
     weights : array, shape (rows,), optional
         Weight of each row's log density.
     """
-    center, pilot = _pilot(design, response)
-    sums = _accumulate(design, name, response, weights, center, pilot)
-    return _around_least_squares(sums, center, pilot, intercept="Intercept" in design.terms)
+    sums = moments(design, name, response, weights, pilot_of(design, response))
+    return around_least_squares(sums, intercept="Intercept" in design.terms)
 
 
-def _pilot(design: Design, response: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Means of X and a least-squares fit from rows spread over the frame."""
-    rows = slice(None, None, max(1, design.rows // _PILOT))
-    X, y = design.X(rows), response[rows]
-    center = np.zeros(X.shape[1])
-    if "Intercept" in design.terms:
-        center[1:] = X[:, 1:].mean(axis=0)
-    X = X - center
-    size = np.sqrt(np.mean(X**2, axis=0))
-    size[size == 0] = 1.0
-    return center, np.linalg.lstsq(X / size, y, rcond=None)[0] / size
-
-
-@dataclass
-class _Sums:
-    n: float
-    XtX: FloatArray
-    Xte: FloatArray
-    ete: float
-    ZtZ: FloatArray
-    ZtX: FloatArray
-    Zte: FloatArray
-
-
-def _accumulate(
-    design: Design,
-    name: str | None,
-    response: FloatArray,
-    weights: FloatArray | None,
-    center: FloatArray,
-    pilot: FloatArray,
-) -> _Sums:
-    grouping = next((each for each in design.groupings if each.name == name), None)
-    P = len(design.terms)
-    J, Q = (len(grouping.levels), len(grouping.effects)) if grouping else (0, 0)
-    sums = _Sums(
-        0.0, np.zeros((P, P)), np.zeros(P), 0.0,
-        np.zeros((J, Q, Q)), np.zeros((J, Q, P)), np.zeros((J, Q)),
-    )  # fmt: skip
-    for start in range(0, design.rows, SLICE):
-        rows = slice(start, min(start + SLICE, design.rows))
-        X = design.X(rows) - center
-        e = response[rows] - X @ pilot
-        w = None if weights is None else weights[rows]
-        _add_rows(sums, X, e, w)
-        if grouping:
-            _add_groups(sums, X, design.Z(grouping.name, rows), e, w, grouping.codes[rows])
-    return sums
-
-
-def _add_rows(sums: _Sums, X: FloatArray, e: FloatArray, w: FloatArray | None) -> None:
-    WX = X if w is None else X * w[:, None]
-    sums.n += len(e) if w is None else float(w.sum())
-    sums.XtX += WX.T @ X
-    sums.Xte += WX.T @ e
-    sums.ete += float(e @ e if w is None else e @ (w * e))
-
-
-def _add_groups(
-    sums: _Sums,
-    X: FloatArray,
-    Z: FloatArray,
-    e: FloatArray,
-    w: FloatArray | None,
-    codes: np.ndarray,
-) -> None:
-    J, Q, P = sums.ZtX.shape
-    WZ = Z if w is None else Z * w[:, None]
-    for k in range(Q):
-        WZk = np.ascontiguousarray(WZ[:, k])
-        sums.Zte[:, k] += np.bincount(codes, WZk * e, J)
-        for p in range(P):
-            sums.ZtX[:, k, p] += np.bincount(codes, WZk * X[:, p], J)
-        for col in range(k + 1):
-            sums.ZtZ[:, k, col] += np.bincount(codes, WZk * Z[:, col], J)
-            sums.ZtZ[:, col, k] = sums.ZtZ[:, k, col]
-
-
-def _around_least_squares(
-    sums: _Sums, center: FloatArray, pilot: FloatArray, *, intercept: bool
-) -> Gram:
-    """Move from the pilot fit to the least-squares fit and centre X exactly."""
+def around_least_squares(sums: Moments, *, intercept: bool) -> Gram:
+    """Move moments from their pilot to the least-squares fit, and centre X exactly."""
+    center, pilot = sums.pilot.center, sums.pilot.b
     P = len(pilot)
     T = np.eye(P)
     if intercept and sums.n > 0:
@@ -161,8 +79,7 @@ def _around_least_squares(
     b_hat = np.linalg.solve(T, pilot) + step
     x_mean = center.copy()
     x_mean[1:] -= T[:1, 1:].sum(axis=0)
-    return Gram(sums.n, x_mean, b_hat, XtX, rss,
-                sums.ZtZ, ZtR)  # fmt: skip
+    return Gram(sums.n, x_mean, b_hat, XtX, rss, sums.ZtZ, ZtR)
 
 
 def solve_symmetric(A: FloatArray, Y: FloatArray) -> FloatArray:

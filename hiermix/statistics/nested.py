@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hiermix.design.batches import slices
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.statistics import within
-from hiermix.statistics.gram import SLICE, Gram, solve_symmetric, statistics
+from hiermix.statistics.gram import Gram, solve_symmetric, statistics
 from hiermix.typing import FloatArray, IntArray
 
 
@@ -58,11 +59,8 @@ def crossed(design: Design, known: Sequence[Pair]) -> bool:
 
 def _above(inner: Grouping, outer: Grouping) -> IntArray | None:
     """Level of `outer` for each level of `inner`; None where a level has several."""
-    if len(inner.levels) <= len(outer.levels):
-        return None
-    above = np.zeros(len(inner.levels), dtype=np.int64)
-    above[inner.codes] = outer.codes
-    return above if np.array_equal(above[inner.codes], outer.codes) else None
+    more = len(inner.levels) > len(outer.levels)
+    return inner.factor.above(outer.factor) if more else None
 
 
 def cross(
@@ -140,15 +138,10 @@ def _reduce(
 def _cross(design: Design, pair: Pair, weights: FloatArray) -> FloatArray:
     """Z_inner' W Z_outer of each inner level."""
     inner, outer = design.grouping(pair.inner), design.grouping(pair.outer)
-    J = len(inner.levels)
-    total = np.zeros((J, len(inner.effects), len(outer.effects)))
-    for start in range(0, design.rows, SLICE):
-        rows = slice(start, min(start + SLICE, design.rows))
+    total = np.zeros((len(inner.levels), len(inner.effects), len(outer.effects)))
+    for rows in slices(design.rows):
         WZ = design.Z(pair.inner, rows) * weights[rows, None]
-        Z = design.Z(pair.outer, rows)
-        for k in range(total.shape[1]):
-            for m in range(total.shape[2]):
-                total[:, k, m] += np.bincount(inner.codes[rows], WZ[:, k] * Z[:, m], J)
+        total += inner.factor.products(WZ, design.Z(pair.outer, rows), rows)
     return total
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hiermix.design.design import Design
+from hiermix.design.factor import Factor
 from hiermix.families.family import Family
 from hiermix.typing import FloatArray, IntArray
 
@@ -29,7 +30,7 @@ class Repeats:
         """Sum of values over the rows of each kind."""
         if self.kind is None:
             return values[self.first]
-        return np.bincount(self.kind, values, len(self.first))
+        return Factor(self.kind, len(self.first)).scatter(values)
 
 
 def no_rows() -> Repeats:
@@ -54,7 +55,7 @@ def find(design: Design, X: FloatArray, family: Family) -> Repeats:
 def _columns(design: Design, X: FloatArray, family: Family) -> Iterator[NDArray[Any]]:
     """Everything in which rows of one kind are equal; the cheap and telling first."""
     beside = [design.trials, design.censored, design.response]
-    yield from (each.codes for each in design.groupings)
+    yield from (each.factor.gather(np.arange(len(each.levels))) for each in design.groupings)
     if family.data not in ("successes", "events", "chosen"):
         yield from (each for each in beside if each is not None)
     yield from X.T

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hiermix.design.batches import slices
 from hiermix.design.design import Design
 from hiermix.families.linear_scale import weights
-from hiermix.statistics.gram import SLICE, solve_symmetric
+from hiermix.statistics.gram import solve_symmetric
 from hiermix.typing import FloatArray
 
 
@@ -28,7 +29,7 @@ class Spreads:
 
 
 @dataclass(frozen=True)
-class _Moments:
+class _Columns:
     """Weighted mean, and mean square around it, of some columns."""
 
     mean: FloatArray
@@ -63,7 +64,7 @@ def means(design: Design) -> FloatArray:
     )
 
 
-def _moments(design: Design, name: str | None, w: FloatArray) -> _Moments:
+def _moments(design: Design, name: str | None, w: FloatArray) -> _Columns:
     """Moments of X, or of the Z of a factor, added up around the first row."""
 
     def columns(rows: slice) -> FloatArray:
@@ -71,17 +72,16 @@ def _moments(design: Design, name: str | None, w: FloatArray) -> _Moments:
 
     shift = columns(slice(0, 1))
     first, second = np.zeros(shift.shape[1]), np.zeros((shift.shape[1],) * 2)
-    for start in range(0, design.rows, SLICE):
-        rows = slice(start, min(start + SLICE, design.rows))
+    for rows in slices(design.rows):
         values = columns(rows) - shift
         weighted = values * w[rows, None]
         first += weighted.sum(axis=0)
         second += weighted.T @ values
     mean = first / w.sum()
-    return _Moments(mean + shift[0], second / w.sum() - np.outer(mean, mean))
+    return _Columns(mean + shift[0], second / w.sum() - np.outer(mean, mean))
 
 
-def _population(moments: _Moments, *, intercept: bool) -> tuple[FloatArray, FloatArray]:
+def _population(moments: _Columns, *, intercept: bool) -> tuple[FloatArray, FloatArray]:
     """Part of each column that the others leave, and the coefficients of a constant."""
     if intercept:
         rest = moments.square[1:, 1:]

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hiermix.design.batches import slices
 from hiermix.design.design import Design
-from hiermix.statistics.gram import SLICE, Gram, solve_symmetric
+from hiermix.statistics.gram import Gram, solve_symmetric
 from hiermix.typing import FloatArray, IntArray
 
 _FAR = 1e-4
@@ -195,14 +196,15 @@ def _residuals(
     weights: FloatArray | None,
 ) -> FloatArray:
     """Sum squares of what each group's columns leave of (e, -X), row by row."""
-    codes = design.grouping(name).codes
+    factor = design.grouping(name).factor
     taken = _solve(found.R, found.QtR)
     form = np.zeros((len(found.b_hat) + 1,) * 2)
-    for start in range(0, design.rows, SLICE):
-        rows = slice(start, min(start + SLICE, design.rows))
+    for rows in slices(design.rows):
         X = design.X(rows) - x_mean
         columns = np.column_stack([response[rows] - X @ found.b_hat, -X])
-        columns -= np.einsum("nq,nqc->nc", design.Z(name, rows)[:, found.order], taken[codes[rows]])
+        columns -= np.einsum(
+            "nq,nqc->nc", design.Z(name, rows)[:, found.order], factor.gather(taken, rows)
+        )
         form += columns.T @ (columns if weights is None else columns * weights[rows, None])
     return form
 

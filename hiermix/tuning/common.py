@@ -12,8 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hiermix.design.batches import slices
 from hiermix.design.design import Design
-from hiermix.statistics.gram import SLICE, solve_symmetric
+from hiermix.statistics.gram import solve_symmetric
 from hiermix.typing import FloatArray
 
 
@@ -75,8 +76,7 @@ def columns(design: Design, x_mean: FloatArray) -> Mapping[str, FloatArray | Non
     P = len(design.terms)
     XtX, XtZ = np.zeros((P, P)), {name: np.zeros(()) for name in names}
     ZtZ = dict(XtZ)
-    for start in range(0, design.rows, SLICE):
-        rows = slice(start, min(start + SLICE, design.rows))
+    for rows in slices(design.rows):
         X = design.X(rows) - x_mean
         XtX += X.T @ X
         for name in names:

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hiermix.families.family import OwnParameter
 from hiermix.families.priors import Prior
@@ -19,7 +18,7 @@ from hiermix.tuning.coordinates import pairs, unconstrained
 from hiermix.tuning.penalised import Penalised, population, share
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem
-from hiermix.typing import FloatArray, IntArray
+from hiermix.typing import FloatArray
 
 _SMALL, _LARGE = -3.0, 1.5
 """On the log scale, from the quick fit's sds."""
@@ -161,22 +160,11 @@ def _of_levels(
     """Effects (J, Q) through as many rows of each level, picked at random, as there are effects."""
     grouping = problem.design.grouping(name)
     J, Q = len(grouping.levels), len(Lambda)
-    rows, place = _picked(grouping.codes, Q, rng)
+    level, rows, place = grouping.factor.picked(Q, rng)
     Z, e = np.zeros((J, Q, Q)), np.zeros((J, Q))
-    Z[grouping.codes[rows], place] = problem.design.Z(name, rows)
-    e[grouping.codes[rows], place] = rest[rows]
+    Z[level, place] = problem.design.Z(name, rows)
+    e[level, place] = rest[rows]
     return _through(Z, e, Lambda)
-
-
-def _picked(
-    codes: NDArray[np.integer], most: int, rng: np.random.Generator
-) -> tuple[IntArray, IntArray]:
-    """Rows picked from each level, and the place of each among those of its level."""
-    mixed = rng.permutation(len(codes))
-    ordered = mixed[np.argsort(codes[mixed], kind="stable")]
-    sizes = np.bincount(codes)
-    place = np.arange(len(codes)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return ordered[place < most], place[place < most]
 
 
 def _through(Z: FloatArray, e: FloatArray, Lambda: FloatArray) -> FloatArray:

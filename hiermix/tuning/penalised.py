@@ -7,18 +7,20 @@ and its integrated-out density gives mode, curvature and effects. The result onl
 sampler: the posterior is the same whatever it is.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from hiermix.design.batches import by_slices
 from hiermix.design.design import Design
 from hiermix.families import linear_scale
 from hiermix.families.family import Family
 from hiermix.statistics import nested
 from hiermix.statistics.effects import Hyperdraws, mean_effects
-from hiermix.statistics.gram import SLICE, Gram, empty, statistics
+from hiermix.statistics.gram import Gram, empty, statistics
+from hiermix.statistics.parabola import parabola
 from hiermix.statistics.within import split
 from hiermix.tuning import own_parameters
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root, pairs
@@ -139,7 +141,7 @@ def _first(
 def population(problem: Problem, b: FloatArray) -> FloatArray:
     """Return what the population adds to eta, by coefficients (P,) of the program's X."""
     X = problem.design.X
-    return by_slices(problem.design, lambda rows: (X(rows) - problem.x_mean) @ b)
+    return by_slices(problem.design.rows, lambda rows: (X(rows) - problem.x_mean) @ b)
 
 
 def _blur(
@@ -166,11 +168,11 @@ def _of_population(design: Design, name: str | None, fit: FactorFit) -> FloatArr
     def of_rows(rows: slice) -> FloatArray:
         X = design.X(rows) - fit.gram.x_mean
         if name is not None:
-            moved = along[design.grouping(name).codes[rows]]
+            moved = design.grouping(name).factor.gather(along, rows)
             X = X + np.einsum("nq,nqp->np", design.Z(name, rows), moved)
         return np.asarray(np.sum((X @ root) ** 2, axis=1))
 
-    return by_slices(design, of_rows)
+    return by_slices(design.rows, of_rows)
 
 
 def _of_effects(design: Design, name: str, fit: FactorFit, weights: FloatArray) -> FloatArray:
@@ -179,16 +181,16 @@ def _of_effects(design: Design, name: str, fit: FactorFit, weights: FloatArray) 
     Where factors nested in it are integrated out, their effects move against its own: of a
     deviation is left what the information of its levels is of that without them.
     """
-    codes, V = design.grouping(name).codes, fit.covariance()
+    factor, V = design.grouping(name).factor, fit.covariance()
 
     def of_rows(rows: slice) -> FloatArray:
         Z = design.Z(name, rows)
-        return np.asarray(np.einsum("nq,nqk,nk->n", Z, V[codes[rows]], Z))
+        return np.asarray(np.einsum("nq,nqk,nk->n", Z, factor.gather(V, rows), Z))
 
-    own = by_slices(design, of_rows)
-    alone = np.bincount(codes, weights * own, len(V))
+    own = by_slices(design.rows, of_rows)
+    alone = factor.scatter(weights * own)
     left = np.einsum("jqk,jkq->j", V, fit.gram.ZtZ) / np.where(alone > 0, alone, 1.0)
-    return np.asarray(own * np.minimum(left, 1.0)[codes] ** 2)
+    return np.asarray(own * factor.gather(np.minimum(left, 1.0)) ** 2)
 
 
 def _within(family: Family, eta: FloatArray, location: float) -> FloatArray:
@@ -206,9 +208,7 @@ def _working(
     """
     h = 1e-3 * spread
     at = eta - problem.origin - problem.against(eta)
-    low, here, high = (log_density(problem, at + step, own.center) for step in (-h, 0.0, h))
-    slope = (high - low) / (2 * h)
-    curvature = (2 * here - low - high) / h**2
+    _, slope, curvature = parabola(lambda eta: log_density(problem, eta, own.center), at, h)
     typical = max(float(np.median(np.abs(curvature))), 1e-10 / spread**2)
     curvature = np.maximum(curvature, 1e-3 * typical)
     if problem.family.link == "identity":
@@ -253,24 +253,16 @@ def _backfit(
             parts[name] = share(design, name, fit.effects)
     last = list(fits.values())[-1]
     X = design.X
-    return by_slices(design, lambda rows: (X(rows) - last.gram.x_mean) @ last.b)
+    return by_slices(design.rows, lambda rows: (X(rows) - last.gram.x_mean) @ last.b)
 
 
 def share(design: Design, name: str, effects: FloatArray) -> FloatArray:
     """Return what the effects (J, Q) of a factor add to eta."""
-    codes = design.grouping(name).codes
+    gather = design.grouping(name).factor.gather
     return by_slices(
-        design, lambda rows: np.einsum("nq,nq->n", design.Z(name, rows), effects[codes[rows]])
+        design.rows,
+        lambda rows: np.einsum("nq,nq->n", design.Z(name, rows), gather(effects, rows)),
     )
-
-
-def by_slices(design: Design, of_rows: Callable[[slice], FloatArray]) -> FloatArray:
-    """Return numbers (rows,), from matrices that never stand in memory as a whole."""
-    out = np.empty(design.rows)
-    for start in range(0, design.rows, SLICE):
-        rows = slice(start, min(start + SLICE, design.rows))
-        out[rows] = of_rows(rows)
-    return out
 
 
 def _factor_fit(gram: Gram, priors: Hyperpriors, start: FloatArray | None = None) -> FactorFit:

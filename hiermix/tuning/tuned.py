@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from hiermix.design.batches import slices
 from hiermix.statistics import nested
-from hiermix.statistics.gram import SLICE, Gram
+from hiermix.statistics.gram import Gram
 from hiermix.statistics.nested import Pair
 from hiermix.tuning import common, following
 from hiermix.tuning.common import Common
@@ -207,11 +208,10 @@ def _precision(
     total = np.diag(problem.b_precision)
     for each in moved.values():
         total += np.einsum("jqa,jqb->ab", each, each)
-    for start in range(0, design.rows if weights.any() else 0, SLICE):
-        rows = slice(start, min(start + SLICE, design.rows))
+    for rows in slices(design.rows if weights.any() else 0):
         X = design.X(rows) - problem.x_mean
         for name, fit in fits.items():
-            shift = (fit.Lambda @ moved[name])[design.grouping(name).codes[rows]]
+            shift = design.grouping(name).factor.gather(fit.Lambda @ moved[name], rows)
             X = X + np.einsum("nq,nqp->np", design.Z(name, rows), shift)
         total += X.T @ (X * weights[rows, None])
     return total
