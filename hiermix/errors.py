@@ -15,7 +15,6 @@ import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -53,16 +52,14 @@ _FILTERS = threading.RLock()
 
 
 @contextmanager
-def filtered_warnings(
-    action: Literal["ignore", "error"], category: type[Warning] = Warning
-) -> Iterator[None]:
-    """Ignore or raise warnings of a category meanwhile.
+def ignored_warnings(category: type[Warning] = Warning) -> Iterator[None]:
+    """Ignore warnings of a category meanwhile.
 
     Filters belong to the process: threads that change them take turns, or what the last one puts
     back is what another one had set.
     """
     with _FILTERS, warnings.catch_warnings():
-        warnings.simplefilter(action, category)
+        warnings.simplefilter("ignore", category)
         yield
 
 

@@ -255,7 +255,7 @@ def test_only_a_factor_knows_that_a_row_has_one_level() -> None:
 
 
 def test_only_errors_changes_the_filters_of_warnings() -> None:
-    """They belong to the process; `errors.filtered_warnings` has threads take turns."""
+    """They belong to the process; `errors.ignored_warnings` has threads take turns."""
     users = {
         room(path)
         for path in FILES

@@ -170,12 +170,6 @@ def levels_seen(name: str, values: pd.Series, unseen: NDArray[np.bool_], levels:
     )
 
 
-def term_levels_seen(text: str, found: Warning) -> None:
-    """Raise because a term met a level that it has no column for."""
-    levels = re.search(r"\{.*\}", str(found))
-    raise DataError(f"{text!r} has levels that the fit never saw: {levels[0] if levels else found}")
-
-
 def distinct_terms(labels: Sequence[str]) -> None:
     """Raise if two columns of the population design have one name."""
     twice = next((label for label in labels if list(labels).count(label) > 1), None)

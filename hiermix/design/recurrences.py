@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hiermix.errors import filtered_warnings
+from hiermix.errors import ignored_warnings
 
 FULL = 0.75
 """A calendar with gaps is one that fills at least this share of its places."""
@@ -280,7 +280,7 @@ def named(offset: pd.offsets.BaseOffset, zone: Any) -> Calendar:
 
 def inferred(times: pd.DatetimeIndex) -> list[Any]:
     """Return the offset that pandas infers from the times, if any."""
-    with filtered_warnings("ignore"):  # that it will give offsets instead of their names
+    with ignored_warnings():  # that it will give offsets instead of their names
         found = pd.infer_freq(times)
     if found is None or (found == "B" and len(set(times.day_of_week)) < 5):
         return []  # a weekday that never came may be one that never comes

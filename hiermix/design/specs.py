@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hiermix.design import cells, checks, column_checks, response_checks
+from hiermix.design import cells, checks, response_checks
 from hiermix.design.batches import slices
 from hiermix.design.expressions import Expressions, taken_out, worked_out
-from hiermix.errors import DataError, HiermixError, filtered_warnings
+from hiermix.errors import DataError, HiermixError
 from hiermix.formula.calls import check_expression, expression_uses
 from hiermix.formula.names import TRANSFORMS, unaliased
 from hiermix.formula.splines import CONSTRAINTS, WHOLE
@@ -156,15 +156,8 @@ def _rows_with_state(
 
 
 def _materialise(spec: Any, part: pd.DataFrame) -> Any:
-    from formulaic.errors import DataMismatchWarning
-
-    text = str(spec.formula)
-    unseen = filtered_warnings("error", DataMismatchWarning)
-    with _phrased(text), unseen, np.errstate(all="ignore"):
-        try:
-            return spec.get_model_matrix(part, context=_context())
-        except DataMismatchWarning as found:
-            return column_checks.term_levels_seen(unaliased(text), found)
+    with _phrased(str(spec.formula)), np.errstate(all="ignore"):
+        return spec.get_model_matrix(part, context=_context())
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import numpy as np
 
 from hiermix.engines import columns, executables, processes, progress
 from hiermix.engines.protocol import STAT_NAMES, Samples, Settings, last_lines, named_stats, trouble
-from hiermix.errors import EngineError, count, filtered_warnings
+from hiermix.errors import EngineError, count, ignored_warnings
 from hiermix.stan.programs import Program
 from hiermix.typing import FloatArray, StanData
 
@@ -281,7 +281,7 @@ def _stat_columns(names: list[str], flat: FloatArray) -> dict[str, FloatArray]:
 
 
 def _cmdstanpy() -> Any:
-    with filtered_warnings("ignore"):  # tqdm's, about widgets of notebooks
+    with ignored_warnings():  # tqdm's, about widgets of notebooks
         return import_module("cmdstanpy")
 
 

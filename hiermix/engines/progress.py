@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 from hiermix.engines.protocol import Settings
-from hiermix.errors import count, filtered_warnings
+from hiermix.errors import count, ignored_warnings
 
 EVERY = 60.0
 """Seconds between two lines in the log."""
@@ -61,7 +61,7 @@ class _Moves:
 def _bars() -> Any:
     """Return tqdm's bars; a notebook without ipywidgets gets those of a terminal, unasked."""
     if "tqdm.auto" not in sys.modules:
-        with filtered_warnings("ignore"):
+        with ignored_warnings():
             import_module("tqdm.auto")
     return sys.modules["tqdm.auto"].tqdm
 

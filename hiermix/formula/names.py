@@ -27,7 +27,7 @@ CONTRASTS: dict[str, str] = {
 
 
 TRANSFORMS: dict[str, str] = {
-    "C": "formulaic.transforms:C",
+    "C": "hiermix.formula.levels:C",
     "I": "formulaic.transforms:identity",
     "bs": "hiermix.formula.splines:bs",
     "cc": "hiermix.formula.splines:cc",

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hiermix.design.design import Design
-from hiermix.errors import count, filtered_warnings
+from hiermix.errors import count, ignored_warnings
 from hiermix.families.priors import PriorTable
 from hiermix.posterior import diagnostics, summary
 from hiermix.tuning.origins import Origins
@@ -74,7 +74,7 @@ def fit(design: Design, tree: "xr.DataTree") -> str:
     """Sampler, time, the summary to three digits, and what is doubtful."""
     attrs = tree.attrs
     seconds = sum(json.loads(attrs["seconds"]).values())
-    with filtered_warnings("ignore"):
+    with ignored_warnings():
         frame = summary.table(tree, summary.names(tree), 0.95)
     kind = "prior of " if attrs["prior_only"] else ""
     return "\n".join(

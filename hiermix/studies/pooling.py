@@ -22,7 +22,7 @@ from hiermix.design.design import Design
 from hiermix.design.frames import Frame
 from hiermix.design.groupings import Grouping
 from hiermix.engines import Engine
-from hiermix.errors import ArgumentError, HiermixWarning, did_you_mean, filtered_warnings
+from hiermix.errors import ArgumentError, HiermixWarning, did_you_mean, ignored_warnings
 from hiermix.families.family import needs_numbers
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
@@ -280,7 +280,7 @@ def _unpooled(
     """Return the model in which groups learn nothing of each other."""
     default = _shared(priors, [])
     # What is to be said was said of the partially pooled model.
-    with filtered_warnings("ignore", HiermixWarning):
+    with ignored_warnings(HiermixWarning):
         model = Model(text, data, priors=default, **options)
     wide = _wide(model.priors, model.design, group)
     fixed = dict(priors)

@@ -2,6 +2,7 @@
 
 import re
 import tracemalloc
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -476,3 +477,24 @@ def test_a_spec_checks_every_call_once_more(call: str) -> None:
     """What formulaic would evaluate is read again just before it does, whoever wrote it."""
     with pytest.raises(FormulaError, match="not allowed in a formula"):
         specs.fit_spec(call, DATA[["x"]])
+
+
+@pytest.mark.parametrize(
+    "term", ["C(k // 1)", "C(I(k * 2), contr.sum)", "C(round(k)):x", "x * C(k + h, Sum)"]
+)
+def test_a_term_that_meets_a_new_level_is_an_error_whatever_is_done_with_warnings(
+    term: str,
+) -> None:
+    fitted = made(f"y ~ {term}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(DataError, match=r"C\(\.\.\.\) has 1 level that the fit never saw: \d"):
+            fitted.on(DATA.assign(k=1000, h=3))
+
+
+def test_levels_that_a_term_does_not_list_are_an_error() -> None:
+    with pytest.raises(
+        DataError, match=r"never saw: 10, 5\. Allowed: 2, 1$|5, 10\. Allowed: 2, 1$"
+    ):
+        made("y ~ C(k, levels=[2, 1])")
+    np.testing.assert_array_equal(made("y ~ C(k, levels=[5, 1, 2, 10])").X()[:, 1], IS_K[1])
