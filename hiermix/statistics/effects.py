@@ -56,12 +56,16 @@ def mean_effects(gram: Gram, draws: Hyperdraws) -> FloatArray:
 
 
 def _conditional(gram: Gram, draws: Hyperdraws, part: slice, noise: FloatArray) -> FloatArray:
-    """Mean plus `noise` scaled by the conditional sd; small matrices entry by entry."""
+    """Mean plus `noise` scaled by the conditional sd, (5) of docs/how-it-samples.md.
+
+    Small matrices entry by entry, as vectors over draws and groups.
+    """
     Q = gram.Q
     sigma = draws.sigma[part, None]
     Lambda = draws.Lambda[part]
     one_d = np.column_stack([np.ones(len(sigma)), draws.b[part] - gram.b_hat])
     Ze = [one_d @ gram.ZtR[:, k].T for k in range(Q)]
+    # 1. M = C C' and h = C^-1 Lambda' Z'e, row by row.
     C: dict[tuple[int, int], FloatArray] = {}
     h: list[FloatArray] = []
     for a in range(Q):
@@ -76,6 +80,7 @@ def _conditional(gram: Gram, draws: Hyperdraws, part: slice, noise: FloatArray) 
         for k in range(a):
             u = u - C[a, k] * h[k]
         h.append(np.asarray(u / C[a, a]))
+    # 2. v = C'^-1 (h + sigma noise), and r = Lambda v.
     v = [np.empty(0)] * Q
     for a in reversed(range(Q)):
         m = h[a] + sigma * noise[:, :, a]

@@ -63,12 +63,14 @@ def statistics(
 
 
 def around_least_squares(sums: Moments, *, intercept: bool) -> Gram:
-    """Move moments from their pilot to the least-squares fit, and centre X exactly."""
+    """Move moments from their pilot to the least-squares fit: (2) of docs/how-it-samples.md."""
     center, pilot = sums.pilot.center, sums.pilot.b
+    # 1. Centre X exactly: its columns less their means, which the intercept takes up.
     P = len(pilot)
     T = np.eye(P)
     if intercept and sums.n > 0:
         T[0, 1:] = -sums.XtX[0, 1:] / sums.XtX[0, 0]
+    # 2. The step from the pilot to least squares, and what is left of e'e and Z'e.
     XtX = T.T @ sums.XtX @ T
     Xte = T.T @ sums.Xte
     ZtX = sums.ZtX @ T
@@ -76,6 +78,7 @@ def around_least_squares(sums: Moments, *, intercept: bool) -> Gram:
     rss = max(sums.ete - float(Xte @ step), 0.0)
     Zte = sums.Zte - ZtX @ step
     ZtR = np.concatenate([Zte[:, :, None], -ZtX], axis=2)
+    # 3. The fit in the columns as they are now centred.
     b_hat = np.linalg.solve(T, pilot) + step
     x_mean = center.copy()
     x_mean[1:] -= T[:1, 1:].sum(axis=0)

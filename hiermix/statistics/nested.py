@@ -154,7 +154,10 @@ def _eliminate(
     Lambda: FloatArray,
     quadratic: FloatArray,
 ) -> None:
-    """Integrate one factor's effects out of the statistics of those it is nested in, in place."""
+    """Integrate one factor's effects out of the statistics of those it is nested in, in place.
+
+    Equation (16) of docs/how-it-samples.md, for Z'WZ, Z'WR and e'We alike.
+    """
     gram = grams[inner]
     K = Lambda @ np.linalg.inv(np.eye(gram.Q) + Lambda.T @ gram.ZtZ @ Lambda) @ Lambda.T
     KR = K @ gram.ZtR

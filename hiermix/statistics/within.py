@@ -3,7 +3,7 @@
 With Z_j = Q_j R_j, R_j lower triangular, a group's part of ``e'V^-1 e`` is what Z_j leaves of e,
 over sigma^2, and a quadratic form in Q_j'e with ``sigma^2 I + R_j Lambda Lambda' R_j'``: sums of
 squares, however far apart the groups are. ``e'e`` less what the effects take away would be a small
-difference of huge numbers.
+difference of huge numbers. Numbers in brackets are equations of docs/how-it-samples.md.
 """
 
 from dataclasses import dataclass, replace
@@ -77,7 +77,7 @@ class Within:
 
 
 def split(gram: Gram) -> Within:
-    """Tell within from between by the statistics of groups alone."""
+    """Tell within from between by the statistics of groups alone: (3)."""
     total = quadratic(gram)
     found = _in_order(gram, total, np.arange(gram.Q))
     if not found.far:
@@ -87,8 +87,10 @@ def split(gram: Gram) -> Within:
 
 
 def _in_order(gram: Gram, total: FloatArray, order: IntArray) -> Within:
+    # 1. R_j, and Q_j'(e, -X) = R_j'^-1 Z_j'(e, -X).
     R = _roots(gram.ZtZ[:, order[:, None], order])
     QtR = _solve_transposed(R, gram.ZtR[:, order])
+    # 2. What lies within groups is what they leave of the whole.
     form = _without(total - np.einsum("jqa,jqb->ab", QtR, QtR), total, _NOTHING)
     ones = np.ones(len(R))
     found = Within(gram.n, gram.b_hat, form[1:, 1:], 0.0, ones, R, QtR, order)
@@ -210,7 +212,7 @@ def _residuals(
 
 
 def rotate(within: Within) -> Within:
-    """Merge groups of equal Z'Z, exactly.
+    """Merge groups of equal Z'Z, exactly: (4).
 
     The density needs from groups of one design only the sum over them of a quadratic form in
     ``QtR``, and that sum is the same for the R factor of their stacked rows: at most Q (1 + P)
