@@ -69,8 +69,14 @@ def count(number: int, noun: str) -> str:
 
 
 def quoted(item: object) -> str:
-    """Return a value as its user would write it: numpy's own numbers are plain numbers."""
-    return repr(item.item() if isinstance(item, np.number | np.bool_ | np.str_) else item)
+    """Return a value as its user would write it: numpy's numbers are plain, long lists are cut."""
+    if isinstance(item, np.generic):
+        item = item.item()
+    if isinstance(item, np.ndarray | pd.Series | pd.Index | pd.DataFrame):
+        return f"an array of {' x '.join(map(str, item.shape))} values"
+    if isinstance(item, list):
+        return f"[{first_three(item)}]"
+    return repr(item)
 
 
 def first_three(items: Iterable[object]) -> str:

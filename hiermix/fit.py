@@ -95,8 +95,7 @@ class Fit:
             Where a posterior has next to no mean, as that of a `shape` that may be infinite, the
             median still means something.
         """
-        chosen = summary.names(self.data) if variables is None else variables
-        frame = summary.table(self.data, chosen, prob)
+        frame = summary.table(self.data, summary.chosen(self.data, variables), prob)
         for text in diagnostics.of_fit(self.data):
             checks.warn(text)
         return frame

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hiermix import options
 from hiermix.design import checks, frames, kinds, response_checks
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
-from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families import categories, residue, table
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
@@ -103,8 +103,8 @@ class Model:
     ) -> None:
         self.family = table.find(family, link)
         self.link = self.family.link
-        _check_option("effects", effects, EFFECTS)
-        _check_option("parameterisation", parameterisation, PARAMETERISATIONS)
+        options.one_of("effects", effects, EFFECTS)
+        options.one_of("parameterisation", parameterisation, PARAMETERISATIONS)
         frame, weights = _as_column(frames.frame(data), "weights", weights)
         frame, offset = _as_column(frame, "offset", offset)
         design = build(
@@ -226,7 +226,7 @@ class Model:
         started = self._start(prior_only=True) if prior_only else self._started
         ready = started.ready
         inits = gradients.where_they_work(partial(starts.inits, started, chains, settings.seed))
-        runner = choose(engine, ready.program) if isinstance(engine, str) else engine
+        runner = choose(engine, ready.program)
         prepared = time.perf_counter()
         samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)
         sampled = time.perf_counter()
@@ -309,12 +309,6 @@ def _as_column(
     response_checks.numeric_array(name, array)
     response_checks.right_length(name, len(array), len(data))
     return data.assign(**{f"({name})": array}), f"({name})"
-
-
-def _check_option(name: str, value: str, known: Sequence[str]) -> None:
-    if value not in known:
-        near = did_you_mean(str(value), known)
-        raise ArgumentError(f"{name} must be one of {', '.join(known)}, not {value!r}.{near}")
 
 
 def load(path: str | Path) -> Fit:

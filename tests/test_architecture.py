@@ -18,6 +18,7 @@ PACKAGE = Path(hiermix.__file__).parent
 # A room is a folder, or a file at the top; it imports only from rooms to its left.
 ORDER = (
     "errors",
+    "options",
     "typing",
     "version",
     "formula",

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 from hiermix.design.checks import warn
 from hiermix.design.group_checks import is_mixed
-from hiermix.errors import DataError, at_rows, count, first_three
+from hiermix.errors import DataError, at_rows, count, first_three, quoted
+from hiermix.formula.arguments import usage
 
 
 def not_complex(name: str, values: pd.Series) -> None:
@@ -64,8 +65,8 @@ def one_kind(name: str, uniques: Sequence[object]) -> None:
         )
     if others:
         raise DataError(
-            f"column {name!r} holds {type(others[0]).__name__}s, such as {others[0]!r}: make them "
-            f"numbers, or write C({name}) for categories"
+            f"column {name!r} holds values of type {type(others[0]).__name__}, such as "
+            f"{others[0]!r}: make them numbers, or write C({name}) for categories"
         )
 
 
@@ -167,6 +168,23 @@ def levels_seen(name: str, values: pd.Series, unseen: NDArray[np.bool_], levels:
         f"column {name!r} has {count(len(found), 'level')} that the fit never saw: "
         f"{first_three(found)} {at_rows(rows, values.index)}. Allowed: "
         + ", ".join(repr(level) for level in allowed)
+    )
+
+
+def base_seen(name: str, base: object, levels: Sequence[object]) -> None:
+    """Raise for contrasts with a level that no row has."""
+    if base not in levels:
+        raise DataError(
+            f"contrasts of C({name}) are to {quoted(base)}, which is no level of {name!r}: "
+            f"{', '.join(map(quoted, levels))}"
+        )
+
+
+def no_columns(text: str, functions: Sequence[str]) -> DataError:
+    """Return the error of an expression that can't be worked out, for want of right arguments."""
+    how = "".join(f" {usage(each)}" for each in functions)
+    return DataError(
+        f"{text!r} can't be worked out for these columns and arguments." + (how and f" Known:{how}")
     )
 
 

@@ -39,7 +39,7 @@ def frame(data: Any) -> pd.DataFrame:
     if not isinstance(data, _OTHERS):
         data = _from_narwhals(data)
     if not isinstance(data, pd.DataFrame):
-        kind = "None" if data is None else f"a {type(data).__name__}"
+        kind = "None" if data is None else f"a {_plain(data).__name__}"
         way = "" if data is None else ", for example pd.DataFrame(data)"
         raise DataError(f"data is {kind}: pass a pandas DataFrame{way}")
     if isinstance(data.columns, pd.MultiIndex):
@@ -48,6 +48,10 @@ def frame(data: Any) -> pd.DataFrame:
             "pass a DataFrame with one level of column names"
         )
     return data
+
+
+def _plain(data: Any) -> type:
+    return type(data.item() if isinstance(data, np.generic) else data)
 
 
 def _from_narwhals(data: Any) -> Any:

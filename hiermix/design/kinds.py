@@ -112,6 +112,18 @@ def what(values: pd.Series) -> What:
     return "categories"
 
 
+def words(values: pd.Series) -> str:
+    """Say what a column holds."""
+    found = what(values)
+    if found == "numeric":
+        return "complex numbers" if values.dtype.kind == "c" else "numbers"
+    if found != "categories":
+        return found
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return "categories"
+    return "text" if any(isinstance(value, str) for value in values) else "values of another kind"
+
+
 def is_numeric(values: pd.Series) -> bool:
     """Tell whether a column holds real numbers or truth values, however they are stored."""
     return what(values) == "truth values" or (
@@ -177,6 +189,8 @@ class Kind:
         if labels and isinstance(values.dtype, pd.CategoricalDtype):
             return self._read_categories(values)
         now = what(values)
+        if now == "numeric" and values.dtype.kind == "c":
+            raise self.changed(values)
         if labels and self._labels_alike(now):
             return values
         if self.what == now == "dates":
@@ -256,6 +270,8 @@ class Kind:
         shown = first_three(map(_shown, pd.unique(values.dropna())))
         if now == "categories" and not isinstance(values.dtype, pd.CategoricalDtype):
             now = "text" if _is_text(values) else "objects"
+        if now == "numeric" and values.dtype.kind == "c":
+            return DataError(f"column {self.name!r} holds complex numbers ({shown})")
         way = _WAYS[self.what].format(name=self.name)
         if self.what == "dates" and now == "numeric":
             way = (

@@ -7,8 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hiermix.design import kinds
-from hiermix.design.column_checks import not_numbers_in_disguise
-from hiermix.errors import ArgumentError, DataError, at_rows, count
+from hiermix.design.column_checks import not_complex, not_numbers_in_disguise
+from hiermix.errors import ArgumentError, DataError, at_rows, count, quoted
 from hiermix.typing import FloatArray
 
 
@@ -16,12 +16,12 @@ def numeric_response(values: pd.Series, name: str) -> None:
     """Raise unless the response is numeric."""
     if kinds.is_numeric(values):
         return
+    not_complex(name, values)
     if isinstance(values.dtype, pd.CategoricalDtype):
         raise DataError(f"column {name!r} holds categories: the response must be numbers")
     uniques = pd.unique(values.dropna())
     not_numbers_in_disguise(name, values.dtype, list(uniques))
-    what = "text" if any(isinstance(value, str) for value in uniques) else f"{values.dtype} values"
-    raise DataError(f"column {name!r} holds {what}: the response must be numbers")
+    raise DataError(f"column {name!r} holds {kinds.words(values)}: the response must be numbers")
 
 
 def constant_response(name: str, response: FloatArray) -> None:
@@ -73,25 +73,33 @@ def usable_offset(name: str, offset: FloatArray, index: pd.Index) -> None:
         raise DataError(f"an offset must be finite: {name} has {found}")
 
 
-def right_length(what: str, length: int, rows: int) -> None:
+def right_length(what: str, length: int, rows: int, of: str = "the data") -> None:
     """Raise unless there is one value per row."""
     if length != rows:
-        raise DataError(f"{what} has {count(length, 'value')}, the data {count(rows, 'row')}")
+        raise DataError(f"{what} has {count(length, 'value')}, {of} {count(rows, 'row')}")
 
 
 def numeric_column(name: str, values: pd.Series, what: str) -> None:
     """Raise unless weights, offsets and trials are numbers."""
     if not kinds.is_numeric(values):
-        raise DataError(f"{what}: column {name!r} has dtype {values.dtype}, not numbers")
+        raise DataError(f"{what}: column {name!r} holds {kinds.words(values)}, not numbers")
 
 
 def numeric_array(what: str, values: NDArray[np.generic] | pd.Series) -> None:
     """Raise unless weights and offsets that are no columns are arrays of numbers."""
     if values.ndim != 1 or values.dtype.kind not in "biuf":
         raise DataError(
-            f"{what} must be the name of a column or one number per row, not an array of "
-            f"{values.dtype} with shape {values.shape}"
+            f"{what} must be the name of a column or one number per row, not {_shape_of(values)}"
         )
+
+
+def _shape_of(values: NDArray[np.generic] | pd.Series) -> str:
+    """Return in words what an array is that is no list of numbers."""
+    if values.ndim == 0:
+        return f"one value, {quoted(values.item())}"
+    if values.ndim > 1:
+        return f"a table of {' x '.join(map(str, values.shape))}"
+    return kinds.words(pd.Series(values))
 
 
 def known_censoring(name: str, values: pd.Series, broken: NDArray[np.bool_]) -> None:
@@ -113,4 +121,6 @@ def one_column(text: str, found: int) -> None:
 def trials_argument(trials: object) -> None:
     """Raise unless trials are a column's name or a whole number."""
     if isinstance(trials, bool) or not isinstance(trials, str | int | np.integer):
-        raise ArgumentError(f"trials is {trials!r}: pass the name of a column, or a whole number")
+        raise ArgumentError(
+            f"trials is {quoted(trials)}: pass the name of a column, or a whole number"
+        )

@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hiermix.design import cells, checks, response_checks
+from hiermix.design import cells, checks, column_checks, response_checks
 from hiermix.design.batches import slices
 from hiermix.design.expressions import Expressions, taken_out, worked_out
-from hiermix.errors import DataError, HiermixError
-from hiermix.formula.calls import check_expression, expression_uses
+from hiermix.errors import HiermixError
+from hiermix.formula.calls import called, check_expression, expression_uses
 from hiermix.formula.names import TRANSFORMS, unaliased
 from hiermix.formula.splines import CONSTRAINTS, WHOLE
 from hiermix.typing import FloatArray
@@ -83,15 +83,15 @@ def fit_spec(text: str, encoded: pd.DataFrame) -> Spec:
         encoder_state: dict[str, Any] = {}
         whole = _whole_spline(terms, worked_out(expressions, encoded.iloc[:2]))
         for expression in _stateful(terms):
+            rows = _rows_with_state(expression, expressions, encoded)
+            _base_levels(expression, rows)
             spec = ModelSpec.from_spec(
                 f"0 + {expression}",
                 output="numpy",
                 na_action="ignore",
                 transform_state={expression: dict(WHOLE)} if expression == whole else {},
             )
-            fitted = _materialise(
-                spec, _rows_with_state(expression, expressions, encoded)
-            ).model_spec
+            fitted = _materialise(spec, rows).model_spec
             transform_state |= fitted.transform_state
             encoder_state |= fitted.encoder_state
     spec = ModelSpec.from_spec(
@@ -132,14 +132,34 @@ def _stateful(terms: Any) -> list[str]:
         for factor in term.factors
         if factor.eval_method.value == "python"
     ):
-        called = {
-            ast.unparse(node.func)
-            for node in ast.walk(check_expression(expression))
-            if isinstance(node, ast.Call)
-        }
-        if any(name != "I" and not TRANSFORMS[name].startswith("numpy:") for name in called):
+        check_expression(expression)
+        names = called(expression)
+        if any(name != "I" and not TRANSFORMS[name].startswith("numpy:") for name in names):
             found.append(expression)
     return found
+
+
+def _base_levels(expression: str, rows: pd.DataFrame) -> None:
+    """Raise where contrasts of C() are to a level that no row has."""
+    for node in ast.walk(check_expression(expression)):
+        match node:
+            case ast.Call(ast.Name("C"), [ast.Name(name), *_]):
+                column = rows[name]
+                whole = isinstance(column.dtype, pd.CategoricalDtype)
+                seen = list(column.cat.categories if whole else pd.unique(column))
+                for base in _bases(node):
+                    column_checks.base_seen(unaliased(name), ast.literal_eval(base), seen)
+
+
+def _bases(node: ast.Call) -> list[ast.expr]:
+    """Return the base levels that contrasts inside a call name."""
+    return [
+        value
+        for inner in ast.walk(node)
+        if isinstance(inner, ast.Call)
+        and ast.unparse(inner.func) in ("contr.treatment", "contr.SAS", "Treatment")
+        for value in (*inner.args, *(each.value for each in inner.keywords))
+    ]
 
 
 def _rows_with_state(
@@ -172,7 +192,7 @@ def _phrased(text: str) -> Iterator[None]:
         inner = error.__cause__ or error.__context__ or error
         if isinstance(inner, HiermixError):
             raise inner from None
-        raise DataError(f"can't make the columns of {unaliased(text)!r}: {inner}") from error
+        raise column_checks.no_columns(unaliased(text), called(text)) from error
 
 
 @cache

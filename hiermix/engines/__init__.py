@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import cache
 
 from hiermix.engines.protocol import Engine, Samples, Settings
-from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.stan.programs import Program
 
 __all__ = ["Engine", "Samples", "Settings", "choose"]
@@ -14,24 +14,27 @@ __all__ = ["Engine", "Samples", "Settings", "choose"]
 _log = logging.getLogger("hiermix")
 
 
-def choose(name: str = "auto", program: Program | None = None) -> Engine:
-    """Return the engine of that name.
+def choose(name: str | Engine = "auto", program: Program | None = None) -> Engine:
+    """Return the engine of that name; what samples is one itself.
 
     ``"auto"`` takes the one that the variable HIERMIX_ENGINE names; without it CmdStan where one is
     installed that is new enough and has built the program, else the embedded engine: to build takes
     minutes, and nobody has asked for it.
     """
+    if not isinstance(name, str) and hasattr(name, "sample"):
+        return name
     asked = os.environ.get("HIERMIX_ENGINE", "auto") if name == "auto" else name
     if asked == "auto":
         engine = _auto(program)
-    elif asked in _ENGINES:
+    elif isinstance(asked, str) and asked in _ENGINES:
         engine = _ENGINES[asked]()
     else:
         names = ("auto", *_ENGINES)
         known = ", ".join(map(repr, names))
         where = " (from the variable HIERMIX_ENGINE)" if asked != name else ""
         raise ArgumentError(
-            f"unknown engine {asked!r}{where}.{did_you_mean(str(asked), names)} Known: {known}."
+            f"unknown engine {quoted(asked)}{where}.{did_you_mean(str(asked), names)} "
+            f"Known: {known}."
         )
     _announce(engine.name, engine.version)
     return engine

@@ -3,17 +3,17 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import index
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiermix.errors import ArgumentError, count
+from hiermix import options
+from hiermix.errors import ArgumentError, count, quoted
 from hiermix.stan.programs import Program
 from hiermix.typing import FloatArray, StanData
 
-_LARGEST_SEED = 2**32 - 1
+LARGEST_SEED = 2**32 - 1
 _LARGEST_COUNT = 2**31 - 1
 
 STAT_NAMES = {
@@ -47,18 +47,18 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check every value, so that no engine has to."""
-        _check_count("seed", self.seed, 0, _LARGEST_SEED)
-        _check_count("chains", self.chains, 1)
-        _check_count("warmup", self.warmup, 1)
-        _check_count("draws", self.draws, 1)
-        _check_count("max_treedepth", self.max_treedepth, 1)
+        options.whole("seed", self.seed, 0, LARGEST_SEED)
+        options.whole("chains", self.chains, 1)
+        options.whole("warmup", self.warmup, 1)
+        options.whole("draws", self.draws, 1)
+        options.whole("max_treedepth", self.max_treedepth, 1)
         if self.cores is not None:
-            _check_count("cores", self.cores, 1)
+            options.whole("cores", self.cores, 1)
         _check_adapt_delta(self.adapt_delta)
         if self.progress not in (None, True, False):
             raise ArgumentError(
                 f"progress must be None (a bar where someone watches), True or False, "
-                f"not {self.progress!r}."
+                f"not {quoted(self.progress)}."
             )
 
 
@@ -172,18 +172,7 @@ def _short(lines: list[str], width: int) -> list[str]:
     return [line if len(line) <= width else f"{line[:width]} ..." for line in lines]
 
 
-def _check_count(name: str, value: object, least: int, most: int = _LARGEST_COUNT) -> None:
-    try:
-        fits = not isinstance(value, bool | np.bool_) and least <= index(value) <= most  # type: ignore[arg-type]
-    except TypeError:
-        fits = False
-    if not fits:
-        raise ArgumentError(
-            f"{name} must be a whole number from {least} to {most:,}, not {value!r}."
-        )
-
-
 def _check_adapt_delta(value: object) -> None:
     number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
     if not number or not 0 < float(value) < 1:  # type: ignore[arg-type]
-        raise ArgumentError(f"adapt_delta must be a number between 0 and 1, not {value!r}.")
+        raise ArgumentError(f"adapt_delta must be a number between 0 and 1, not {quoted(value)}.")

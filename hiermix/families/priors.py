@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from hiermix.errors import PriorError, did_you_mean
+from hiermix.errors import PriorError, did_you_mean, quoted
 from hiermix.typing import FloatArray, IntArray
 
 
@@ -140,7 +140,9 @@ def parse_prior(text: str) -> Prior:
     """
     match = re.fullmatch(r"\s*(\w+)\s*\(([^()]*)\)\s*", text) if isinstance(text, str) else None
     if match is None:
-        raise PriorError(f"prior {text!r} can't be read: write it as in Stan, 'normal(0, 2.5)'")
+        raise PriorError(
+            f"prior {quoted(text)} can't be read: write it as in Stan, 'normal(0, 2.5)'"
+        )
     name, inside = match.groups()
     if name == "flat" or (name not in DISTRIBUTIONS and name != "lkj"):
         known = [*DISTRIBUTIONS, "lkj"]
@@ -234,6 +236,7 @@ def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> P
         An override names nothing in the model, or its distribution doesn't fit the parameter.
     """
     slots = list(slots)
+    _check_overrides(overrides)
     given = {
         canonical(name): replace(parse_prior(text), given=True)
         for name, text in (overrides or {}).items()
@@ -246,6 +249,17 @@ def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> P
                 f"{did_you_mean(name, known.values())} Valid names: {', '.join(known.values())}"
             )
     return {slot.name: _choose(slot, given) for slot in slots}
+
+
+def _check_overrides(overrides: object) -> None:
+    """Raise unless priors are texts under names."""
+    if overrides is not None and not isinstance(overrides, Mapping):
+        raise PriorError(
+            f"priors are a dict such as {{'b': 'normal(0, 1)'}}, not {quoted(overrides)}"
+        )
+    for name in overrides or {}:
+        if not isinstance(name, str):
+            raise PriorError(f"priors are named by text such as 'b', not by {quoted(name)}")
 
 
 def canonical(name: str) -> str:

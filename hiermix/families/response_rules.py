@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from hiermix.design import checks, kinds, response_checks
-from hiermix.errors import ArgumentError, DataError, first_three
+from hiermix.errors import ArgumentError, DataError, first_three, quoted
 from hiermix.typing import FloatArray
 
 
@@ -81,7 +81,8 @@ def _refuse_labels(values: pd.Series, name: str, family: str) -> None:
     # The label that reads like one is the likelier success.
     said = [label for label in labels if str(label).lower() in ("yes", "true", "success", "1")]
     ways = [
-        f"success={label!r}" for label in sorted(labels[:3], key=lambda label: label not in said)
+        f"success={quoted(label)}"
+        for label in sorted(labels[:3], key=lambda label: label not in said)
     ]
     raise DataError(
         f"family {family!r} needs 0 or 1: column {name!r} holds labels ({first_three(labels)}): "
@@ -93,6 +94,8 @@ class Success:
     """Two labels, those of the rows that were fitted, of which one counts as 1."""
 
     def __init__(self, success: Any) -> None:
+        if not pd.api.types.is_scalar(success):
+            raise ArgumentError(f"success= is one label, not {quoted(success)}")
         self.success = success
         self.labels: tuple[object, ...] = ()
 
@@ -110,7 +113,7 @@ class Success:
                 "success= needs two"
             )
         if len(labels) == 2 and kinds.KnownLabels(labels).find(self.success) not in labels:
-            raise ArgumentError(f"success={self.success!r} is no value of column {name!r}: "
+            raise ArgumentError(f"success={quoted(self.success)} is no value of column {name!r}: "
                                 f"{first_three(labels)}")  # fmt: skip
         return tuple(labels)
 
@@ -179,7 +182,7 @@ class Categories:
         """Return the place of each category; the first call, on the fitted rows, sets them."""
         self.labels = self.labels or self._found(values, name)
         if len(self.labels) < 2:
-            raise DataError(f"response {name!r} is constant ({self.labels[0]!r})")
+            raise DataError(f"response {name!r} is constant ({quoted(self.labels[0])})")
         return _coded(values, name, {label: i + 1.0 for i, label in enumerate(self.labels)})
 
     def _found(self, values: pd.Series, name: str) -> tuple[object, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families import (
     continuous,
     counts,
@@ -185,7 +185,7 @@ def find(name: str, link: str | None = None) -> Family:
     """
     if name not in FAMILIES:
         near = did_you_mean(str(name), FAMILIES)
-        raise ArgumentError(f"unknown family {name!r}.{near} Known: {', '.join(FAMILIES)}")
+        raise ArgumentError(f"unknown family {quoted(name)}.{near} Known: {', '.join(FAMILIES)}")
     return replace(FAMILIES[name], link=check_link(FAMILIES[name], link))
 
 
@@ -203,6 +203,6 @@ def check_link(family: Family, link: str | None) -> str:
         near = did_you_mean(str(link), family.links)
         known = ", ".join(family.links)
         raise ArgumentError(
-            f"unknown link {link!r} for family {family.name!r}.{near} Known: {known}"
+            f"unknown link {quoted(link)} for family {family.name!r}.{near} Known: {known}"
         )
     return link

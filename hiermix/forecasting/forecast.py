@@ -1,7 +1,7 @@
 """Forecasts: predictive distributions of later rows, as draws, table, figure and scores."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hiermix import plots
-from hiermix.design import row_labels, times
+from hiermix.design import frames, response_checks, row_labels, times
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count
 from hiermix.forecasting import scores
@@ -243,13 +243,10 @@ class Forecast:
         return found
 
     def _matched(self, actual: pd.DataFrame | pd.Series | Sequence[float]) -> FloatArray:
-        if not isinstance(actual, pd.DataFrame):
-            values = self._source.design.outcomes(pd.Series(actual))
-            if values.shape != (len(self.rows),):
-                raise DataError(
-                    f"actual has shape {values.shape}, the forecast {len(self.rows)} rows"
-                )
-            return values
+        if _one_each(actual):
+            response_checks.right_length("actual", len(actual), len(self.rows), "the forecast")
+            return self._source.design.outcomes(pd.Series(actual))
+        actual = frames.rows(actual)
         for column in (*self.rows, self.response):
             if column not in actual:
                 raise DataError(f"actual has no column {column!r}")
@@ -288,6 +285,15 @@ class Forecast:
             index: pd.Index[Any] = pd.Index(self.rows[names[0]])
             return index
         return pd.MultiIndex.from_frame(self.rows)
+
+
+def _one_each(actual: Any) -> bool:
+    """Tell values, one a row of the forecast, from rows of their own."""
+    if isinstance(actual, list | tuple):
+        return not any(isinstance(each, Mapping | pd.Series) for each in actual)
+    return isinstance(actual, pd.Series | pd.Index) or (
+        isinstance(actual, np.ndarray) and actual.ndim == 1
+    )
 
 
 # Making one --------------------------------------------------------------------------------------

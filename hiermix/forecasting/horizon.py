@@ -6,10 +6,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from hiermix import options
 from hiermix.design import checks, recurrences, times
 from hiermix.design.design import Design
 from hiermix.design.recurrences import Calendar
-from hiermix.errors import ArgumentError, DataError, at_rows, count, did_you_mean, first_three
+from hiermix.errors import (
+    ArgumentError,
+    DataError,
+    at_rows,
+    count,
+    did_you_mean,
+    first_three,
+    quoted,
+)
 from hiermix.forecasting import panel
 from hiermix.formula.formula import Formula
 from hiermix.formula.sums import columns
@@ -20,7 +29,7 @@ type By = str | Sequence[str] | None
 def series_columns(design: Design, by: By) -> list[str]:
     """Return the columns whose values together name a series; of the finest factor by default."""
     if by is not None:
-        names = [by] if isinstance(by, str) else list(by)
+        names = list(options.names("by", by))
         if isinstance(by, str) and not design.has(by):
             names = by.split(":")
         for name in names:
@@ -42,7 +51,7 @@ def _known(design: Design, name: str, argument: str) -> None:
         near = did_you_mean(str(name), names)
         listed = first_three(map(str, names))
         raise ArgumentError(
-            f"{argument} names {name!r}, not a column of the fit.{near} Columns: {listed}"
+            f"{argument} names {quoted(name)}, not a column of the fit.{near} Columns: {listed}"
         )
 
 
@@ -165,7 +174,7 @@ def later_rows(design: Design, time: str, ahead: Ahead, by: list[str]) -> pd.Dat
     later = _joined(chosen)
     if not len(later):
         raise DataError(
-            f"until={ahead.until!r} is not after the last observed {time!r} of a series"
+            f"until={quoted(ahead.until)} is not after the last observed {time!r} of a series"
         )
     if said is None:
         _check_numbers(time, axis, later)
@@ -184,8 +193,7 @@ def _reach(form: times.Form, ahead: Ahead) -> Any:
     if (horizon is None) == (ahead.until is None):
         raise ArgumentError("say either horizon=, how many times, or until=, the last of them")
     if horizon is not None:
-        if isinstance(horizon, bool) or not isinstance(horizon, int | np.integer) or horizon < 1:
-            raise ArgumentError(f"horizon must be a whole number from 1 up, not {horizon!r}")
+        options.whole("horizon", horizon, 1)
         return None
     until = ahead.until
     zone = getattr(form.kind.dtype, "tz", None)
@@ -197,7 +205,8 @@ def _reach(form: times.Form, ahead: Ahead) -> Any:
         return times.read(form, pd.Series([until]))[0]
     except (ValueError, TypeError, AttributeError, DataError) as error:
         raise ArgumentError(
-            f"until={ahead.until!r} is no time of {form.name!r}: {error}"
+            f"until={quoted(ahead.until)} is no time of {form.name!r}"
+            + (f": {error}" if isinstance(error, DataError) else ": write it as the column does")
         ) from error
 
 
@@ -215,9 +224,10 @@ def _said(form: times.Form, ahead: Ahead, axis: pd.Index) -> list[Calendar] | No
         raise ArgumentError(f"freq= is of dates, and {form.name!r} holds {held}")
     try:
         offset = pd.tseries.frequencies.to_offset(ahead.freq)
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise ArgumentError(
-            f"freq={ahead.freq!r} is no frequency of pandas, such as 'D', 'B', 'W-MON', 'MS', 'ME'"
+            f"freq={quoted(ahead.freq)} is no frequency of pandas, such as 'D', 'B', 'W-MON', "
+            "'MS', 'ME'"
         ) from error
     return [recurrences.named(offset, axis.tz)]
 
@@ -235,7 +245,7 @@ def _step(form: times.Form, step: Any, axis: pd.Index) -> Any:
     except (ValueError, TypeError):
         pass
     what = "a duration above zero, such as '7D'" if spans else "a positive number"
-    raise ArgumentError(f"step must be {what} for {form.name!r}, not {step!r}")
+    raise ArgumentError(f"step must be {what} for {form.name!r}, not {quoted(step)}")
 
 
 def _check_told(

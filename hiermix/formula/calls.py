@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NoReturn
 
 from hiermix.errors import FormulaError, did_you_mean
-from hiermix.formula import foreign
+from hiermix.formula import arguments, foreign
 from hiermix.formula.names import (
     ALIAS,
     CONTRASTS,
@@ -69,6 +69,12 @@ def check_expression(text: str) -> ast.expr:
         shown = unaliased(text.strip())
         raise FormulaError(f"{shown!r} can't be read: it is not allowed in a formula") from None
     return tree
+
+
+def called(text: str) -> list[str]:
+    """Return the names of the functions that a formula's text calls, in order."""
+    found = re.findall(r"([^\W\d][\w.]*)\(", text)
+    return [name for name in dict.fromkeys(found) if name in TRANSFORMS]
 
 
 def is_call(reader: Reader) -> bool:
@@ -220,6 +226,7 @@ def _allow_call(node: ast.Call) -> None:
         _allow(keyword_.value)
     for argument in node.args:
         _allow(argument)
+    arguments.check(function, node)
 
 
 def _uses(

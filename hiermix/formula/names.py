@@ -33,7 +33,7 @@ TRANSFORMS: dict[str, str] = {
     "cc": "hiermix.formula.splines:cc",
     "cr": "hiermix.formula.splines:cr",
     "cs": "hiermix.formula.splines:cr",
-    "poly": "formulaic.transforms:poly",
+    "poly": "hiermix.formula.splines:poly",
     "center": "formulaic.transforms:center",
     "scale": "formulaic.transforms:scale",
     "standardize": "formulaic.transforms.patsy_compat:standardize",

@@ -1,4 +1,4 @@
-"""Splines for formulas: formulaic's own, centred beside an intercept, refused in plain words."""
+"""Splines and polynomials for formulas: formulaic's, centred, refused in plain words."""
 
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -15,7 +15,6 @@ WHOLE = {"constraints": None}
 """State that has a natural or cyclic spline keep all columns: where no intercept stands beside."""
 CONSTRAINTS = 5
 """Position of that argument."""
-_OUTSIDE = ("raise", "clip", "na", "zero", "extend")
 
 
 def bs(
@@ -35,9 +34,10 @@ def bs(
     from formulaic.transforms import basis_spline
 
     state = {} if _state is None else _state
-    _whole("bs", "degree", degree, 0)
-    _whole("bs", "df", df, degree + bool(include_intercept))
-    _within("bs", x, extrapolation, state, lower_bound, upper_bound)
+    if df is not None and knots is not None:
+        raise ArgumentError("bs() takes df or knots, not both")
+    _at_least("bs", df, degree + bool(include_intercept))
+    _within("bs", x, knots, extrapolation, state, lower_bound, upper_bound)
     bounds = {"lower_bound": lower_bound, "upper_bound": upper_bound}
     shape = {"degree": degree, "include_intercept": include_intercept}
     return basis_spline(x, df, knots, **shape, **bounds, extrapolation=extrapolation, _state=state)
@@ -94,8 +94,7 @@ def _cubic(
     """Check what cubic splines are given, and return it as formulaic takes it."""
     state = {} if state is None else state
     _one_of(name, df, knots)
-    _whole(name, "df", df, 2)
-    _within(name, x, extrapolation, state, lower_bound, upper_bound)
+    _within(name, x, knots, extrapolation, state, lower_bound, upper_bound)
     return {
         "df": df, "knots": knots, "lower_bound": lower_bound, "upper_bound": upper_bound,
         "extrapolation": extrapolation, "_state": state,
@@ -108,43 +107,61 @@ def _remembers(function: Any) -> None:
     function.get_required_variables = lambda *_, **__: ()
 
 
-for _spline in (bs, cr, cc):
-    _remembers(_spline)
-
-
 def _one_of(name: str, df: int | None, knots: Numbers | None) -> None:
     if (df is None) == (knots is None):
         raise ArgumentError(f"{name}() takes df, the number of columns, or knots: write {name}"
                             "(x, df=5)")  # fmt: skip
 
 
-def _whole(name: str, option: str, value: object, least: int) -> None:
-    """Raise unless an option is left out or a whole number, large enough."""
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ArgumentError(f"{name}(): {option} is a whole number from {least} up, not {value!r}")
+def _at_least(name: str, df: int | None, least: int) -> None:
+    if df is not None and df < least:
+        raise ArgumentError(f"{name}(): df is a whole number from {least} up, not {df}")
 
 
 def _within(
-    name: str, x: Any, extrapolation: str, state: dict[str, Any], *bounds: float | None
+    name: str,
+    x: Any,
+    knots: Numbers | None,
+    extrapolation: str,
+    state: dict[str, Any],
+    lower_bound: float | None,
+    upper_bound: float | None,
 ) -> None:
-    """Raise for values outside the bounds, unless it is said what holds there."""
-    if extrapolation not in _OUTSIDE:
-        known = ", ".join(map(repr, _OUTSIDE))
-        raise ArgumentError(f"{name}(): extrapolation is {extrapolation!r}, not one of {known}")
-    if extrapolation != "raise":
-        return
+    """Raise for knots outside the bounds, and for values there unless it is said what holds."""
     values = np.asarray(x, dtype=np.float64)
-    low, high = (
-        state.get(key, given)
-        for key, given in zip(("lower_bound", "upper_bound"), bounds, strict=True)
-    )
+    low, high = state.get("lower_bound", lower_bound), state.get("upper_bound", upper_bound)
     low, high = (np.min(values) if low is None else low), (np.max(values) if high is None else high)
+    if not low < high:
+        raise ArgumentError(f"{name}(): bounds {low:g} and {high:g} leave nothing between them")
+    off = [knot for knot in knots or () if not low < knot < high]
+    if off:
+        raise ArgumentError(
+            f"{name}(): knots lie between the bounds {low:g} and {high:g}, not at "
+            f"{first_three(off)}"
+        )
+    if len(set(knots or ())) < len(knots or ()):
+        raise ArgumentError(f"{name}(): knots repeat: {first_three(sorted(knots or ()))}")
     outside = values[(values < low) | (values > high)]
-    if len(outside):
+    if len(outside) and extrapolation == "raise":
         raise DataError(
             f"{name}() knows values from {low:g} to {high:g}, those of the fit or its bounds, and "
             f"{len(outside):,} lie outside: {first_three(outside.tolist())}. Say what holds there: "
             "extrapolation='extend', 'clip' or 'zero'."
         )
+
+
+def poly(x: Any, degree: int = 1, raw: bool = False, *, _state: State = None, **_: Any) -> Any:
+    """Return orthogonal polynomials of x, or its plain powers, those of R."""
+    from formulaic.transforms import poly as of_library
+
+    state = {} if _state is None else _state
+    distinct = state.setdefault("distinct", len(np.unique(np.asarray(x, dtype=np.float64))))
+    if degree >= distinct:
+        raise ArgumentError(
+            f"poly(): degree is below the number of distinct values, {distinct}, not {degree}"
+        )
+    return of_library(x, degree, raw, _state=state)
+
+
+for _transform in (bs, cr, cc, poly):
+    _remembers(_transform)

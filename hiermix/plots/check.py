@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hiermix import options
 from hiermix.design.design import Design
-from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families.family import Family, needs_numbers
 from hiermix.plots import style
 from hiermix.plots.replicates import Replicates, replicates
@@ -37,10 +37,7 @@ def plot(
 ) -> Plot:
     """Draw the distribution of all responses, or a statistic of each group."""
     style.percent(prob)
-    if statistic not in STATISTICS:
-        near = did_you_mean(str(statistic), STATISTICS)
-        known = ", ".join(STATISTICS)
-        raise ArgumentError(f"statistic must be one of {known}, not {statistic!r}.{near}")
+    options.one_of("statistic", statistic, STATISTICS)
     if group is not None:
         needs_numbers(family, f"the {statistic} of each level")
         effect_draws(tree, design, group)

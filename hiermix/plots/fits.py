@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hiermix import options
 from hiermix.design import kinds
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families.family import Family
 from hiermix.formula.names import in_results
 from hiermix.plots import held, style
@@ -147,10 +148,13 @@ def _levels(grouping: Grouping, levels: Sequence[object] | None) -> list[object]
     """Return the levels named, or some that span the range from few rows to many."""
     if levels is not None:
         known = set(grouping.levels)
+        levels = options.names("levels", levels)
+        if not levels:
+            raise ArgumentError("levels names no level to draw")
         for level in levels:
             if level not in known:
                 near = did_you_mean(str(level), grouping.levels)
-                raise ArgumentError(f"{level!r} is no level of {grouping.name}.{near}")
+                raise ArgumentError(f"{quoted(level)} is no level of {grouping.name}.{near}")
         return list(levels)
     rows = grouping.factor.counts()
     order = np.argsort(rows, kind="stable")

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix.errors import ArgumentError, did_you_mean
+from hiermix import options
+from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.plots import style
 from hiermix.plots.style import BLUE, INK, Plot
 
@@ -99,7 +100,8 @@ def _recent(observed: pd.DataFrame, table: pd.DataFrame, history: object) -> pd.
     except (ValueError, TypeError):
         pass
     raise ArgumentError(
-        f"history must be a number of times, a duration such as '90D', or 'all', not {history!r}"
+        "history must be a number of times, a duration such as '90D', or 'all', not "
+        f"{quoted(history)}"
     )
 
 
@@ -124,15 +126,14 @@ def _chosen(
     table: pd.DataFrame, known: list[str], levels: Sequence[object] | None, panels: int
 ) -> list[str]:
     if levels is not None:
-        names = [str(level) for level in levels]
+        names = [str(level) for level in options.names("levels", levels)]
         for name in names:
             if name not in known:
                 raise ArgumentError(
                     f"no series {name!r} in the forecast.{did_you_mean(name, known)}"
                 )
         return names
-    if isinstance(panels, bool) or not isinstance(panels, int) or not 0 < panels <= MOST:
-        raise ArgumentError(f"panels must be a whole number from 1 to {MOST}, not {panels!r}")
+    options.whole("panels", panels, 1, MOST)
     if len(known) <= panels:
         return known
     height = table.groupby("series")["median"].mean().sort_values()

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from hiermix import options
 from hiermix.design.design import Design
-from hiermix.errors import ArgumentError, count, did_you_mean
+from hiermix.errors import count
 from hiermix.families.categories import further
 from hiermix.plots import style
 from hiermix.plots.style import BLUE, GREY, INK, PALE, Plot
@@ -62,9 +63,7 @@ def numbers(
     differs: does the interval leave out zero?
     """
     style.percent(prob)
-    if kind not in KINDS:
-        near = did_you_mean(str(kind), KINDS)
-        raise ArgumentError(f"kind must be one of {', '.join(KINDS)}, not {kind!r}.{near}")
+    options.one_of("kind", kind, KINDS)
     where = {f"{group}_effect": effect}
     deviations = effect_draws(tree, design, group).sel(where)
     drawn = deviations if kind == "effects" else coefficient_draws(tree, design, group).sel(where)

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hiermix import options
 from hiermix.design import kinds
-from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.posterior.intervals import tails
 from hiermix.typing import FloatArray
 
@@ -72,6 +73,9 @@ def panels(rows: int, columns: int, figsize: tuple[float, float], **share: Any) 
     """Return the axes of a new figure, row by row."""
     from matplotlib.figure import Figure
 
+    size = figsize if isinstance(figsize, list | tuple) else ()
+    if len(size) != 2 or not all(isinstance(each, int | float) and each > 0 for each in size):
+        raise ArgumentError(f"figsize is width and height in inches, not {quoted(figsize)}")
     figure = Figure(figsize=figsize, layout="constrained")
     grid = figure.subplots(rows, columns, squeeze=False, **share)
     return [dress(ax) for ax in grid.ravel()]
@@ -94,6 +98,8 @@ def stack(
 
 def dress(ax: "Axes") -> "Axes":
     """Leave only the ink that carries numbers."""
+    if not hasattr(ax, "spines"):
+        raise ArgumentError(f"ax is axes of matplotlib, not {quoted(ax)}")
     ax.spines[["top", "right"]].set_visible(False)
     ax.spines[["left", "bottom"]].set_color(PALE)
     ax.tick_params(labelsize=SMALL, color=PALE, labelcolor=INK)
@@ -262,11 +268,11 @@ def choose_effects(
     """
     if effects is None:
         return tuple(known)
-    chosen = (effects,) if isinstance(effects, str) else tuple(effects)
+    chosen = options.names("effects", effects)
     for name in chosen:
         if name not in known:
             raise ArgumentError(
-                f"{name!r} does not vary by {group}.{did_you_mean(str(name), known)} "
+                f"{quoted(name)} does not vary by {group}.{did_you_mean(str(name), known)} "
                 f"Known: {', '.join(known)}"
             )
     return chosen

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from hiermix.design.design import Design
-from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.posterior.intervals import ends
 
 if TYPE_CHECKING:
@@ -28,7 +28,9 @@ def effect_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.DataArr
     if group not in names:
         near = did_you_mean(str(group), names)
         known = ", ".join(map(repr, names)) or "none"
-        raise ArgumentError(f"{group!r} is no grouping factor of this fit.{near} Known: {known}")
+        raise ArgumentError(
+            f"{quoted(group)} is no grouping factor of this fit.{near} Known: {known}"
+        )
     effects: xr.DataArray = tree.posterior[f"r_{group}"]
     return effects
 

@@ -20,7 +20,7 @@ import pandas as pd
 
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families.categories import further, named, views
 from hiermix.posterior.diagnostics import label
 from hiermix.posterior.draws import pairs
@@ -82,7 +82,7 @@ def _row(tree: "xr.DataTree", design: Design, statement: str, prob: float) -> di
 def evaluate(tree: "xr.DataTree", design: Design, statement: str) -> tuple[FloatArray, np.ndarray]:
     """Return draws (chain, draw) of what is compared, and whether the statement holds in each."""
     if not isinstance(statement, str):
-        raise ArgumentError(f"a hypothesis is text such as 'floor < 0', not {statement!r}")
+        raise ArgumentError(f"a hypothesis is text such as 'floor < 0', not {quoted(statement)}")
     names = _Names(tree, design)
     reader = _Reader(statement, *names.taken_out(statement), list(names.shown))
     comparison = _parse(reader.text, statement)

@@ -2,14 +2,14 @@
 
 import numpy as np
 
-from hiermix.errors import ArgumentError
+from hiermix.errors import ArgumentError, quoted
 from hiermix.typing import FloatArray
 
 
 def tails(prob: float) -> tuple[float, float]:
     """Return the two levels between which an interval of a probability lies."""
     if isinstance(prob, bool) or not isinstance(prob, (int, float)) or not 0 < prob < 1:
-        raise ArgumentError(f"prob must be between 0 and 1, not {prob!r}")
+        raise ArgumentError(f"prob must be between 0 and 1, not {quoted(prob)}")
     return (1 - prob) / 2, (1 + prob) / 2
 
 

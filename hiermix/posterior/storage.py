@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hiermix import options
 from hiermix.design.design import Design
 from hiermix.design.kinds import period_freq, stored, what
 from hiermix.errors import ArgumentError, DataError, did_you_mean
@@ -33,7 +34,7 @@ SUFFIXES = (".nc", ".nc4", ".netcdf", "")
 
 def save(tree: "xr.DataTree", frame: pd.DataFrame, path: str | Path) -> None:
     """Write the tree to a temporary file beside `path`, then rename it into place."""
-    path = Path(path)
+    path = options.path(path)
     if path.suffix.lower() not in SUFFIXES:
         raise ArgumentError(
             f"a fit is saved as netCDF, not as {path.suffix[1:]!r}: write "
@@ -51,7 +52,7 @@ def save(tree: "xr.DataTree", frame: pd.DataFrame, path: str | Path) -> None:
 def columns(design: Design, keep: Sequence[str] = ()) -> pd.DataFrame:
     """Return the columns that a saved fit has: those of the formula, dates, and those named."""
     others = design.others
-    for name in keep:
+    for name in options.names("keep", keep):
         if not design.has(name):
             near = did_you_mean(str(name), others.columns)
             raise ArgumentError(f"keep names {name!r}, not a column of the data.{near}")
@@ -91,7 +92,7 @@ def load(path: str | Path) -> tuple["xr.DataTree", pd.DataFrame]:
     """
     import xarray as xr
 
-    path = Path(path)
+    path = options.path(path)
     if not path.is_file():
         raise DataError(f"there is no file {path}")
     try:
@@ -99,7 +100,7 @@ def load(path: str | Path) -> tuple["xr.DataTree", pd.DataFrame]:
             tree = opened.load()
     except (OSError, ValueError, KeyError, RuntimeError) as error:
         raise DataError(
-            f"{path} can't be read as netCDF: truncated or foreign ({error})"
+            f"{path} can't be read as netCDF: it is truncated, or no file of a fit"
         ) from error
     version = tree.attrs.get("hiermix_format")
     if version is None:

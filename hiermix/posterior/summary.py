@@ -5,7 +5,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from hiermix import options
+from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.formula.names import in_results
 from hiermix.posterior.intervals import names as interval_names
+from hiermix.posterior.intervals import tails
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -16,14 +20,32 @@ def names(tree: "xr.DataTree") -> list[str]:
     return [str(name) for name in tree.posterior.data_vars if not str(name).startswith("r_")]
 
 
+def chosen(tree: "xr.DataTree", variables: Sequence[str] | None) -> list[str]:
+    """Return the variables asked for; by default those of `names`."""
+    if variables is None:
+        return names(tree)
+    known = [str(name) for name in tree.posterior.data_vars]
+    wanted = [in_results(str(name)) for name in options.names("variables", variables)]
+    for name in wanted:
+        if name not in known:
+            raise ArgumentError(
+                f"variables names {name!r}, not one of the posterior.{did_you_mean(name, known)} "
+                f"Known: {', '.join(known)}"
+            )
+    if not wanted:
+        raise ArgumentError("variables names nothing to summarise")
+    return wanted
+
+
 def table(tree: "xr.DataTree", variables: Sequence[str], prob: float) -> pd.DataFrame:
     """Mean, sd, median, equal-tailed interval, effective sizes, R-hat, Monte-Carlo errors."""
     from arviz_stats import summary
 
-    options = {"var_names": list(variables), "ci_prob": prob, "ci_kind": "eti", "round_to": "none"}
-    frame: pd.DataFrame = summary(tree, **options)
+    tails(prob)
+    how = {"var_names": list(variables), "ci_prob": prob, "ci_kind": "eti", "round_to": "none"}
+    frame: pd.DataFrame = summary(tree, **how)
     low, high = (name for name in frame if str(name).startswith("eti"))
     frame = frame.rename(columns=dict(zip((low, high), interval_names(prob), strict=True)))
-    median = summary(tree, kind="stats_median", **options)["median"]
+    median = summary(tree, kind="stats_median", **how)["median"]
     frame.insert(2, "median", median)
     return frame

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
+from hiermix import options
 from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count
@@ -196,8 +197,7 @@ def kfold(
     import xarray as xr
 
     _check_response(design)
-    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
-        raise ArgumentError(f"folds must be a whole number from 2 on, not {folds!r}")
+    options.whole("folds", folds, 2)
     name, labels = held_out.units(design, groups)
     whole = xr.DataTree.from_dict({
         "log_likelihood": log_likelihood(tree, design, family).to_dataset(name="y")

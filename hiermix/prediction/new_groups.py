@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from hiermix import options
 from hiermix.design.groupings import Grouping
-from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.posterior.arrays import Layout
 from hiermix.prediction.streams import RowStreams, generator
 from hiermix.typing import FloatArray
@@ -18,11 +18,7 @@ _CACHED = 16_000_000
 
 def check_policy(new_groups: str) -> str:
     """Return the option `new_groups`, which names a policy."""
-    if new_groups not in POLICIES:
-        near = did_you_mean(str(new_groups), POLICIES)
-        raise ArgumentError(
-            f"new_groups must be one of {', '.join(POLICIES)}, not {new_groups!r}.{near}"
-        )
+    options.one_of("new_groups", new_groups, POLICIES)
     return new_groups
 
 

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from hiermix import options
 from hiermix.design import row_labels
 from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
-from hiermix.errors import ArgumentError, did_you_mean
+from hiermix.engines.protocol import LARGEST_SEED
+from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families.categories import further
 from hiermix.families.family import Family, needs_numbers
 from hiermix.formula.names import in_results
@@ -40,7 +42,7 @@ def factors(design: Design, group_effects: Effects) -> tuple[str, ...]:
         return names
     if group_effects == "none":
         return ()
-    wanted = (group_effects,) if isinstance(group_effects, str) else tuple(group_effects)
+    wanted = options.names("group_effects", group_effects)
     wanted = tuple(in_results(str(name)) for name in wanted)
     for name in wanted:
         if name not in names:
@@ -55,9 +57,7 @@ def factors(design: Design, group_effects: Effects) -> tuple[str, ...]:
 
 def check_kind(kind: str, family: Family, kinds: Sequence[str] = KINDS) -> str:
     """Return the option `kind`; only categories have a probability each."""
-    if kind not in kinds:
-        near = did_you_mean(str(kind), kinds)
-        raise ArgumentError(f"kind must be one of {', '.join(kinds)}, not {kind!r}.{near}")
+    options.one_of("kind", kind, kinds)
     if kind == "probability" and not (family.unordered or family.thresholds):
         raise ArgumentError(
             "kind='probability' is for the categories of families 'ordinal' and 'categorical': "
@@ -95,7 +95,7 @@ def predictor(
     draws : sequence of int, optional
         Which draws, counted through the chains; all by default.
     """
-    seed = int(tree.attrs["seed"]) if seed is None else seed
+    seed = int(tree.attrs["seed"]) if seed is None else options.whole("seed", seed, 0, LARGEST_SEED)
     if new_groups == "update":
         needs_numbers(family, "new_groups='update'")
     own = tuple(each.name for each in family.own)
@@ -193,10 +193,11 @@ def reduced(
 
 def check_probs(probs: Sequence[float]) -> FloatArray:
     """Return probabilities as an array."""
-    wanted = np.atleast_1d(np.asarray(probs, dtype=np.float64))
-    if wanted.ndim != 1 or not len(wanted) or not np.all((wanted >= 0) & (wanted <= 1)):
-        raise ArgumentError(f"quantiles must be between 0 and 1, not {probs!r}")
-    return wanted
+    given = np.atleast_1d(np.asarray(probs))
+    fits = given.ndim == 1 and len(given) and given.dtype.kind in "iuf"
+    if not fits or not np.all((given >= 0) & (given <= 1)):
+        raise ArgumentError(f"quantiles must be between 0 and 1, not {quoted(probs)}")
+    return given.astype(np.float64)
 
 
 def sorted_quantiles(part: FloatArray, probs: FloatArray) -> FloatArray:
@@ -248,7 +249,7 @@ def result(
     rows = row_labels.coords(source.design)
     if into is not None:
         empty = labelled(tree, kind, np.empty((0, *source.shape(kind))), np.arange(0), source)
-        return write(in_pieces(tree, source, kind), empty, rows, Path(into))
+        return write(in_pieces(tree, source, kind), empty, rows, options.path(into))
     numbers = np.arange(source.design.rows)
     return _named(labelled(tree, kind, draw_matrix(source, kind), numbers, source), rows)
 

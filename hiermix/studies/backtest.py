@@ -19,6 +19,8 @@ from hiermix.forecasting.horizon import By, series_columns, series_names, time_f
 from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
 from hiermix.model import WARMUP, Model
+from hiermix.options import names as names_of
+from hiermix.options import one_of, whole
 from hiermix.prediction import predict
 from hiermix.studies.pooling import pooling
 from hiermix.typing import FloatArray
@@ -61,8 +63,8 @@ class Backtest:
             that the intervals hold), ``rows``; unsplit also ``more``, by how much the CRPS exceeds
             that of partial pooling, and its standard error ``se`` over the series.
         """
-        if by not in (None, "step", "origin", "series"):
-            raise ArgumentError(f"by must be 'step', 'origin' or 'series', not {by!r}")
+        if by is not None:
+            one_of("by", by, ("step", "origin", "series"))
         keys = ["method"] if by is None else [by, "method"]
         losses = ["crps", "pinball", "in_50", "in_80", "in_95"]
         grouped = self.scores.groupby(keys, sort=False)
@@ -167,7 +169,7 @@ def backtest(
                 "progress": progress}  # fmt: skip
     found = []
     if not isinstance(origins, int):
-        origins = times.read(form, pd.Series(list(origins))).tolist()
+        origins = times.read(form, pd.Series(names_of("origins", origins))).tolist()
     for origin, later in _origins(axis, horizon, origins):
         past, future = rows[axis <= origin], rows[axis.isin(later)]
         future = future[np.isin(series_names(future, names), series_names(past, names))]
@@ -186,8 +188,7 @@ def _origins(
     axis: pd.Index, horizon: int, origins: int | Sequence[Any]
 ) -> list[tuple[Any, list[Any]]]:
     """Return each origin and the times that are forecast from it."""
-    if isinstance(horizon, bool) or not isinstance(horizon, int) or horizon < 1:
-        raise ArgumentError(f"horizon must be a whole number from 1 up, not {horizon!r}")
+    whole("horizon", horizon, 1)
     known = sorted(axis.unique())
     if isinstance(origins, int) and not isinstance(origins, bool):
         first = len(known) - horizon - origins

@@ -22,7 +22,7 @@ from hiermix.design.design import Design
 from hiermix.design.frames import Frame
 from hiermix.design.groupings import Grouping
 from hiermix.engines import Engine
-from hiermix.errors import ArgumentError, HiermixWarning, did_you_mean, ignored_warnings
+from hiermix.errors import ArgumentError, HiermixWarning, did_you_mean, ignored_warnings, quoted
 from hiermix.families.family import needs_numbers
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
@@ -245,7 +245,8 @@ def _compared(design: Design, formula: str, by: str | None) -> Grouping:
     if name not in names:
         known = ", ".join(map(repr, names))
         raise ArgumentError(
-            f"by names {by!r}, not a grouping factor.{did_you_mean(name, names)} Known: {known}"
+            f"by names {quoted(by)}, not a grouping factor.{did_you_mean(name, names)} "
+            f"Known: {known}"
         )
     return design.grouping(name)
 

@@ -464,10 +464,16 @@ def test_two_terms_of_one_name() -> None:
 
 
 def test_a_transform_with_wrong_arguments() -> None:
-    with pytest.raises(
-        DataError, match=re.escape("can't make the columns of 'poly(x, degrees=2)'")
-    ):
+    with pytest.raises(FormulaError, match=r"poly\(\) has no place for 'degrees'\. Did you mean"):
         made("y ~ poly(x, degrees=2)")
+
+
+def test_a_function_writes_into_no_column() -> None:
+    """A second array is where numpy puts what it works out."""
+    data = DATA.copy()
+    with pytest.raises(FormulaError, match=r"log\(\) has no place for 2 values"):
+        made("y ~ log(x, z)", data)
+    pd.testing.assert_frame_equal(data, DATA)
 
 
 @pytest.mark.parametrize(
