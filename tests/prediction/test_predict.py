@@ -268,24 +268,44 @@ def held_out() -> tuple[hm.Fit, hm.Fit, pd.DataFrame]:
 ASKED = pd.DataFrame({"g": ["g05", "g05", "g40", "g40"], "x": [0.0, 1.0, 0.0, 1.0], "y": np.nan})
 
 
-def updated(fit: hm.Fit, rows: pd.DataFrame, **options: object) -> np.ndarray:
+def updated(fit: hm.Fit, rows: pd.DataFrame, **options: object) -> tuple[np.ndarray, float]:
+    """Draws of the rows asked for, and how many draws they are worth."""
     both = pd.concat([rows, ASKED])
     found = fit.predict(both, kind="linear", new_groups="update", **options)
-    return found.to_numpy()[..., -4:].reshape(-1, 4)
+    return found.to_numpy()[..., -4:].reshape(-1, 4), found.attrs["effective_draws"]
+
+
+def same_distribution(
+    one: tuple[np.ndarray, float], other: tuple[np.ndarray, float], errors: float = 5.5
+) -> None:
+    """Assert that means, sds and a correlation differ by their Monte-Carlo errors alone."""
+    (a, n), (b, m) = one, other
+    sd, error = b.std(axis=0), errors * np.sqrt(1 / n + 1 / m)
+    assert (np.abs(a.mean(axis=0) - b.mean(axis=0)) < error * sd).all()
+    assert (np.abs(np.log(a.std(axis=0) / sd)) < error / np.sqrt(2)).all()
+    first, second = (np.arctanh(np.corrcoef(each.T)[0, 1]) for each in (a, b))
+    assert abs(first - second) < error
 
 
 def test_update_agrees_with_a_full_refit(
     held_out: tuple[hm.Fit, hm.Fit, pd.DataFrame],
 ) -> None:
-    """Tolerance: Monte-Carlo error of both, and 5 % of an sd, what two of 60 groups can move."""
+    from arviz_stats import ess
+
     full, part, rows = held_out
-    refit = full.predict(ASKED, kind="linear").to_numpy().reshape(-1, 4)
-    found = updated(part, rows)
-    sd = refit.std(axis=0)
-    error = 4 * sd * np.sqrt(2 / len(found))
-    assert (np.abs(found.mean(axis=0) - refit.mean(axis=0)) < error + 0.05 * sd).all()
-    assert (np.abs(found.std(axis=0) / sd - 1) < 4 / np.sqrt(len(found)) + 0.05).all()
-    assert abs(np.corrcoef(found.T)[0, 1] - np.corrcoef(refit.T)[0, 1]) < 0.06
+    draws = full.predict(ASKED, kind="linear").to_numpy()
+    worth = min(float(ess(draws[..., row])) for row in range(4))
+    same_distribution(updated(part, rows), (draws.reshape(-1, 4), worth))
+
+
+def test_a_prediction_of_other_rows_would_be_seen(
+    held_out: tuple[hm.Fit, hm.Fit, pd.DataFrame],
+) -> None:
+    """One of sixteen rows is half an sd of the responses higher."""
+    _, part, rows = held_out
+    moved = rows.assign(y=rows["y"] + 0.5 * rows["y"].std() * (np.arange(len(rows)) == 0))
+    with pytest.raises(AssertionError):
+        same_distribution(updated(part, moved), updated(part, rows))
 
 
 def test_importance_weights_agree_with_the_exact_draw(
@@ -300,10 +320,7 @@ def test_importance_weights_agree_with_the_exact_draw(
         weighted = updated(part, rows)
     finally:
         part.model.family = family
-    sd = exact.std(axis=0)
-    error = 4 * sd * np.sqrt(2 / len(exact))
-    assert (np.abs(exact.mean(axis=0) - weighted.mean(axis=0)) < error).all()
-    assert (np.abs(weighted.std(axis=0) / sd - 1) < 4 / np.sqrt(len(exact))).all()
+    same_distribution(weighted, exact)
 
 
 def test_update_is_the_conditional_normal(nested: hm.Fit) -> None:
