@@ -33,13 +33,17 @@ _OVERDISPERSED, _DF, _TAIL = 2.0, 5.0, 2.0
 """Sds that chains start wide, at least; degrees of freedom; how much further the tail may take one:
 from very far out a chain may not find its way back in any warmup."""
 _WIDEST = 3.0
-"""Sds in the program's coordinates, beyond which a flat direction counts as no wider."""
+"""Sds in the program's coordinates, beyond which no chain starts along a flat direction."""
+_FLAT = 1e-6
+"""Least curvature of any direction."""
 _FAR = 4.0
 """Coordinates of the best mode from which on the program gets new ones."""
 _SAME = 0.5
 """Distance in every coordinate within which two points are one."""
 _SHAKEN = 0.1
 _ROUNDS, _SETTLED = 5, 0.2
+_LEAP = 2.0
+"""Coordinates from a point within which the slope of the log volume there holds."""
 _STEP, _FURTHER = 1e-2, 0.1
 """Steps of differences, of the gradient and of the log volume."""
 
@@ -195,13 +199,22 @@ class _Posterior:
         return self._highest(start, free, np.zeros(chart.size))
 
     def top(self, start: FloatArray) -> FloatArray:
-        """Climb along all coordinates, with the slope of the log volume as it is on the way."""
+        """Climb along all coordinates, with the slope of the log volume as it is on the way.
+
+        Not far at once, since the slope changes, and not to where there is less.
+        """
         at, every = start, np.arange(self.chart.size)
-        for _ in range(_ROUNDS if self.chart.K else 1):
+        if not self.chart.K:
+            return self._by_newton(self._highest(at, every, np.zeros(len(at))))
+        height = self.integrated(at)
+        for _ in range(_ROUNDS):
             before, at = at, self._highest(at, every, self._tilt(at))
+            below, height = height, self.integrated(at)
+            if not height > below - _DIP:
+                return before
             if np.abs(at - before)[: self.chart.D].max(initial=0.0) < _SETTLED:
                 break
-        return at if self.chart.K else self._by_newton(at)
+        return at
 
     def _by_newton(self, at: FloatArray) -> FloatArray:
         """Climb on with all curvatures at hand: few coordinates, but maybe on a knife's edge."""
@@ -226,20 +239,13 @@ class _Posterior:
         D = chart.D
         columns = [self._curvature(at, step) for step in np.eye(D, chart.size)]
         H = np.array(columns).reshape(D, chart.size)
-        along, free, log_volume = np.zeros((chart.K, D)), [], 0.0
-        for factor, block in zip(chart.factors, self._blocks(at), strict=True):
-            J, Q, _ = block.shape
-            root, volume = _root(block)
-            crossed = H[:, D:][:, factor.z].reshape(D, Q, J).transpose(2, 1, 0)
-            moved = -root @ (root.swapaxes(1, 2) @ crossed)
-            along[factor.z] = moved.transpose(1, 0, 2).reshape(Q * J, D)
-            free.append((factor.z, root))
-            log_volume += volume
+        free, log_volume = self._given_rest(at)
+        along = _along(free, H[:, D:])
         root, volume = _root((H[:, :D] + H[:, D:] @ along)[None])
         return Mode(at, self.density(at)[0], log_volume + volume, root[0], along, free)
 
     def _highest(self, start: FloatArray, free: IntArray, tilt: FloatArray) -> FloatArray:
-        """Climb along some of the coordinates, on a density tilted by a linear function."""
+        """Climb along some of the coordinates, on a density that is tilted around the start."""
         at, unit = start.copy(), max(abs(self.density(start)[0]), 1.0)
 
         def falling(part: FloatArray) -> tuple[float, FloatArray]:
@@ -247,7 +253,9 @@ class _Posterior:
             value, gradient = self.density(at)
             if not np.isfinite(value):
                 return unit * 1e10, np.zeros(len(free))
-            return -value - float(tilt @ at), -(gradient + tilt)[free]
+            moved = np.tanh((at - start) / _LEAP)
+            tilted = gradient + tilt * (1 - moved**2)
+            return -value - _LEAP * float(tilt @ moved), -tilted[free]
 
         if not len(free):
             return start
@@ -260,13 +268,27 @@ class _Posterior:
 
     def _volume(self, at: FloatArray) -> float:
         """Log volume of the effects given the rest."""
-        return sum(_root(block)[1] for block in self._blocks(at))
+        return self._given_rest(at)[1]
+
+    def _given_rest(self, at: FloatArray) -> tuple[list[tuple[slice, FloatArray]], float]:
+        """Places of each factor, roots (J, Q, Q) of its covariances; log volume of them all."""
+        found = [_root(block) for block in self._blocks(at)]
+        places = [factor.z for factor in self.chart.factors]
+        roots = [root for root, _ in found]
+        return list(zip(places, roots, strict=True)), sum(volume for _, volume in found)
 
     def _tilt(self, at: FloatArray) -> FloatArray:
-        """Slope of the log volume along all but effects and coefficients."""
-        slope = np.zeros(self.chart.size)
-        for i in range(self.chart.P, self.chart.D) if self.chart.K else ():
-            step = _FURTHER * np.eye(1, self.chart.size, i)[0]
+        """Slope of the log volume along all but effects and coefficients.
+
+        The effects move along with the others, as their modes do.
+        """
+        chart = self.chart
+        slope = np.zeros(chart.size)
+        free, _ = self._given_rest(at)
+        for i in range(chart.P, chart.D):
+            step = np.eye(1, chart.size, i)[0]
+            step[chart.D :] = _along(free, self._curvature(at, step)[None, chart.D :])[:, 0]
+            step *= _FURTHER
             slope[i] = (self._volume(at + step) - self._volume(at - step)) / (2 * _FURTHER)
         return slope
 
@@ -314,8 +336,24 @@ def _blas() -> "ThreadpoolController":
     return ThreadpoolController()
 
 
+def _along(free: Sequence[tuple[slice, FloatArray]], H: FloatArray) -> FloatArray:
+    """(K, D) how the effects move along the others, by the mixed part (D, K) of minus the Hessian.
+
+    `free` are the places of each factor, and roots (J, Q, Q) of its covariances given the rest.
+    """
+    D, K = H.shape
+    along = np.zeros((K, D))
+    for places, root in free:
+        J, Q, _ = root.shape
+        crossed = H[:, places].reshape(D, Q, J).transpose(2, 1, 0)
+        moved = -root @ (root.swapaxes(1, 2) @ crossed)
+        along[places] = moved.transpose(1, 0, 2).reshape(Q * J, D)
+    return along
+
+
 def _root(H: FloatArray) -> tuple[FloatArray, float]:
     """Root of the inverse of H (J, n, n), nowhere wider than the widest, and its log volume."""
     eigenvalues, vectors = np.linalg.eigh((H + H.swapaxes(-1, -2)) / 2)
     width = 1 / np.sqrt(np.maximum(eigenvalues, _WIDEST**-2))
-    return vectors * width[:, None, :], float(np.log(width).sum())
+    volume = -0.5 * np.log(np.maximum(np.abs(eigenvalues), _FLAT)).sum()
+    return vectors * width[:, None, :], float(volume)

@@ -3,12 +3,13 @@
 Iteratively reweighted least squares: the log density of each row is replaced by a parabola, which
 makes the model Gaussian with a known residual sd of 1. Factor by factor (backfitting), with the
 effects of the other factors held at their conditional means, that model has one grouping factor
-and its integrated-out density gives mode, curvature and effects. The result only tunes the
-sampler: the posterior is the same whatever it is.
+and its integrated-out density gives mode, curvature and effects. The effects of the finest factor
+are integrated numerically, and its parabolas have their moments. The result only tunes the sampler:
+the posterior is the same whatever it is.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -22,11 +23,12 @@ from hiermix.statistics.effects import Hyperdraws, mean_effects
 from hiermix.statistics.gram import Gram, empty, statistics
 from hiermix.statistics.parabola import parabola
 from hiermix.statistics.within import split
-from hiermix.tuning import own_parameters
+from hiermix.tuning import integrals, own_parameters
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root, pairs
+from hiermix.tuning.integrals import Held, Integrals
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem, log_density
-from hiermix.tuning.standardise import standardise
+from hiermix.tuning.standardise import around, standardise
 from hiermix.typing import FloatArray
 
 _ROUNDS = 15
@@ -46,6 +48,8 @@ class FactorFit:
     """(J, Q) conditional means."""
     Lambda: FloatArray
     """(Q, Q) diag(sd) L."""
+    integrals: Integrals | None = None
+    """Of the effects, if they were integrated."""
 
     @property
     def b(self) -> FloatArray:
@@ -105,18 +109,41 @@ def fit(problem: Problem, near: Point | None = None) -> Penalised:
         eta = offset + population(problem, near.b) + sum(parts.values())
         own = Coordinates(near.own, np.zeros((len(near.own),) * 2))
     fits: dict[str | None, FactorFit] = {}
+    finest, shared = integrals.factor(problem), np.zeros(design.rows)
     for _ in range(_ROUNDS):
         weights, working = _working(problem, eta, own, spread)
-        shared = _backfit(problem, working - offset, weights, parts, fits, phi)
+        held = _held(problem, finest, fits, offset + shared, parts, own)
+        if held is not None:
+            weights, working = held.parabolas(weights, working)
+        shared = _backfit(problem, working - offset, weights, parts, fits, phi, held)
         before, eta = eta, _within(problem.family, offset + shared + sum(parts.values()),
                                    location)  # fmt: skip
         if len(own.center):
             blur = _blur(problem, fits, weights)
             own = own_parameters.estimate(problem, own.center, eta, blur)
-        if np.sqrt(np.mean(weights * (eta - before) ** 2)) < _SETTLED:
+        moved = np.sqrt(np.mean(weights * (eta - before) ** 2))
+        if moved < _SETTLED and (finest is None or (held is not None and held.settled)):
             break
     weights, working = _working(problem, eta, own, spread)
+    held = _held(problem, finest, fits, offset + shared, parts, own)
+    if held is not None:
+        weights, working = held.parabolas(weights, working)
+        last = fits[held.name]
+        coordinates = replace(last.coordinates, bend=np.array([held.bend()]))
+        fits[held.name] = replace(last, coordinates=coordinates, integrals=held.found)
     return Penalised(fits, own, weights, working - offset)
+
+
+def _held(
+    problem: Problem, name: str | None, fits: Mapping[str | None, FactorFit], eta: FloatArray,
+    parts: Mapping[str | None, FloatArray], own: Coordinates,
+) -> Held | None:  # fmt: skip
+    """Integrate the effects of a factor that has been fitted; `eta` is without any effects."""
+    if name is None or name not in fits:
+        return None
+    rest = eta + sum(part for key, part in parts.items() if key != name)
+    log_sd = float(fits[name].coordinates.center[-1])
+    return integrals.hold(problem, name, rest, own.center, log_sd)
 
 
 def _first(
@@ -230,6 +257,7 @@ def _backfit(
     parts: dict[str | None, FloatArray],
     fits: dict[str | None, FactorFit],
     phi: Mapping[str | None, FloatArray],
+    held: Held | None,
 ) -> FloatArray:
     """Fit every factor given the others, with those nested in it integrated out as they last were.
 
@@ -241,13 +269,16 @@ def _backfit(
                   if pair.outer == name and pair.inner in fits}  # fmt: skip
         others = sum(part for key, part in parts.items() if key != name and key not in inside)
         rest = response - others
-        fit = _factor_fit(
+        gram = (
             nested.marginal(design, name, rest, weights, inside)
             if name is not None and inside
-            else statistics(design, name, rest, weights),
-            priors,
-            phi.get(name),
+            else statistics(design, name, rest, weights)
         )
+        if held is not None and held.name == name:
+            at = around(split(gram), priors, held.log_sd, held.spread)
+            fit = _with_effects(gram, priors, at)
+        else:
+            fit = _factor_fit(gram, priors, phi.get(name))
         fits[name] = fit
         if name is not None:
             parts[name] = share(design, name, fit.effects)
@@ -267,6 +298,10 @@ def share(design: Design, name: str, effects: FloatArray) -> FloatArray:
 
 def _factor_fit(gram: Gram, priors: Hyperpriors, start: FloatArray | None = None) -> FactorFit:
     coordinates = standardise(split(gram), priors, start)
+    return _with_effects(gram, priors, coordinates)
+
+
+def _with_effects(gram: Gram, priors: Hyperpriors, coordinates: Coordinates) -> FactorFit:
     P, Q = len(gram.b_hat), gram.Q
     Lambda = effects_root(coordinates.center[P:], priors.blocks)
     effects = np.zeros((len(gram.ZtZ), Q))

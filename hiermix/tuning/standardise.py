@@ -44,6 +44,16 @@ def standardise(
     return Coordinates(np.concatenate([b, phi]), scale, bend)
 
 
+def around(within: Within, priors: Hyperpriors, log_sd: float, spread: float) -> Coordinates:
+    """Coordinates for a factor of one effect whose log sd is known to be about there."""
+    phi = np.array([log_sd])
+    b, root = Restricted(within, priors).population(phi)
+    P = len(b)
+    scale = np.zeros((P + 1, P + 1))
+    scale[:P, :P], scale[P, P] = root, spread
+    return Coordinates(np.concatenate([b, phi]), scale, np.zeros(1))
+
+
 def _start(within: Within, priors: Hyperpriors) -> FloatArray:
     """Where the search begins: half the residual variance between groups, half within.
 

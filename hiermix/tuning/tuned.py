@@ -189,12 +189,26 @@ def _weighed(
 ) -> tuple[FloatArray, FloatArray]:
     """Weights and working residuals of the parameterisation asked for."""
     if parameterisation == "auto":
-        return fit.gram.ZtZ, ZtR
+        return (fit.gram.ZtZ, ZtR) if fit.integrals is None else _of_integrals(fit, ZtR)
     W, R = np.zeros_like(fit.gram.ZtZ), np.zeros_like(ZtR)
     if parameterisation == "centered":
         W += _CENTRED * np.diag(1 / np.sum(fit.Lambda**2, axis=1))
         R[:, :, 0] = np.einsum("jqk,jk->jq", W, fit.effects)
     return W, R
+
+
+def _of_integrals(fit: FactorFit, ZtR: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Weights and working residuals with which effects don't move along with their sd."""
+    assert fit.integrals is not None
+    told = fit.gram.ZtZ[:, 0, 0]
+    tuned = fit.integrals.tuned()
+    W, s, shift = (
+        np.where(fit.integrals.single, new, old)
+        for new, old in zip(tuned, (told, ZtR[:, 0, 0], told), strict=True)
+    )
+    R = ZtR * np.divide(shift, told, out=np.ones_like(told), where=told > 0)[:, None, None]
+    R[:, 0, 0] = s
+    return W[:, None, None], R
 
 
 def _precision(
