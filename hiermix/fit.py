@@ -1,14 +1,14 @@
 """Fit: a fitted model, its labelled draws, and a door to everything asked of them."""
 
-from collections.abc import Iterator, Sequence
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial, wraps
+from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Concatenate, Protocol
 
 import numpy as np
 import pandas as pd
 
-from hiermix import plots
 from hiermix.design import checks, frames
 from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
@@ -18,8 +18,9 @@ from hiermix.families.priors import PriorTable
 from hiermix.forecasting import forecast as forecasts
 from hiermix.forecasting.forecast import Forecast
 from hiermix.forecasting.horizon import Ahead
-from hiermix.formula.names import in_results
+from hiermix.plots import check, fits, groups, residuals, shrinkage
 from hiermix.posterior import describe, diagnostics, group_tables, hypothesis, storage, summary
+from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import cross_validation, held_out, predict, variance
 from hiermix.prediction.predictor import Predictor
 from hiermix.prediction.update import learned_from
@@ -29,9 +30,6 @@ from hiermix.typing import FloatArray, IntArray
 if TYPE_CHECKING:
     import xarray as xr
     from arviz_stats import ELPDData
-    from matplotlib.axes import Axes
-
-    from hiermix.plots.style import Plot
 
 
 class Fitted(Protocol):
@@ -45,6 +43,23 @@ class Fitted(Protocol):
     def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":
         """Return the draws of the same model for some of its rows."""
         ...
+
+
+def _asked_of_posterior[**P, R](
+    function: Callable[Concatenate[Posterior, P], R],
+) -> Callable[Concatenate["Fit", P], R]:
+    """Return what is asked of a posterior as a method of its fit, with signature and docstring."""
+
+    @wraps(function)
+    def method(self: "Fit", /, *args: P.args, **kwargs: P.kwargs) -> R:
+        return function(self.posterior, *args, **kwargs)
+
+    first, *others = signature(function).parameters.values()
+    method.__signature__ = signature(function).replace(  # type: ignore[attr-defined]
+        parameters=[first.replace(name="self", annotation=Parameter.empty), *others]
+    )
+    method.__qualname__ = f"Fit.{function.__name__}"
+    return method
 
 
 class Fit:
@@ -65,12 +80,20 @@ class Fit:
 
         self.model = model
         self.data = data
-        on_demand.add(data, model.design, model.family, model.priors, model.origins)
+        self._posterior = Posterior.of(data, model.design, model.family)
+        on_demand.add(data, self._posterior, model.priors, model.origins)
 
     @property
     def design(self) -> Design:
         """The fitted rows."""
         return self.model.design
+
+    @property
+    def posterior(self) -> Posterior:
+        """The draws in `data`, laid out once; anew where they were replaced."""
+        if not self._posterior.is_in(self.data):
+            self._posterior = Posterior.of(self.data, self.design, self.model.family)
+        return self._posterior
 
     def __repr__(self) -> str:
         """Describe the model, the sampler's settings, the summary and what is doubtful."""
@@ -95,230 +118,24 @@ class Fit:
             Where a posterior has next to no mean, as that of a `shape` that may be infinite, the
             median still means something.
         """
-        frame = summary.table(self.data, summary.chosen(self.data, variables), prob)
+        chosen = summary.chosen(self.posterior.draws, variables)
+        frame = summary.table(self.data, chosen, prob)
         for text in diagnostics.of_fit(self.data):
             checks.warn(text)
         return frame
 
-    def group_effects(self, group: str, *, prob: float = 0.95) -> pd.DataFrame:
-        """Deviations of each level from the population, with intervals.
+    group_effects = _asked_of_posterior(group_tables.group_effects)
+    coefficients = _asked_of_posterior(group_tables.coefficients)
+    hypothesis = _asked_of_posterior(hypothesis.hypothesis)
+    variance_table = _asked_of_posterior(variance.variance_table)
+    variance = _asked_of_posterior(variance.variance)
+    loo = _asked_of_posterior(cross_validation.loo)
 
-        Parameters
-        ----------
-        group : str
-            Grouping factor.
-        prob : float
-            Probability of the equal-tailed interval.
-
-        Returns
-        -------
-        DataFrame
-            One row a level and effect, of each category if there are any: mean, sd, interval.
-        """
-        return group_tables.group_effects(
-            self.data, self.model.design, in_results(str(group)), prob
-        )
-
-    def coefficients(self, group: str, *, prob: float = 0.95) -> pd.DataFrame:
-        """Coefficients of each level, population plus group effect, with intervals.
-
-        Parameters and returns are those of `group_effects`.
-        """
-        return group_tables.coefficients(self.data, self.model.design, in_results(str(group)), prob)
-
-    def plot_shrinkage(
-        self,
-        group: str,
-        *,
-        effects: str | Sequence[str] | None = None,
-        prob: float = 0.9,
-        ax: "Axes | None" = None,
-        figsize: tuple[float, float] | None = None,
-    ) -> "Plot":
-        """Draw how partial pooling moves each group from its own estimate.
-
-        One effect: for each group, ordered by its rows, an arrow from the estimate from its rows
-        alone (least squares, or maximum likelihood; absent where they can't tell) to the posterior
-        mean with its interval, beside the population mean and the complete-pooling estimate. Two
-        effects: one against the other, with ellipses that hold 50 % and 90 % of groups as fitted.
-        More: one below the other.
-
-        Parameters
-        ----------
-        group : str
-            Grouping factor.
-        effects : str or sequence of str, optional
-            Coefficients to draw; all that vary over the factor by default.
-        prob : float
-            Probability of the equal-tailed intervals.
-        ax : matplotlib.axes.Axes, optional
-            Where to draw a figure of one panel; a new figure by default.
-        figsize : tuple of float, optional
-            Width and height of a new figure in inches.
-
-        Returns
-        -------
-        Plot
-            With ``figure`` and ``data``, the numbers drawn.
-        """
-        return plots.shrinkage.plot(
-            self.data, self.design, self.model.family, in_results(str(group)),
-            effects=effects, prob=prob, ax=ax, figsize=figsize,
-        )  # fmt: skip
-
-    def plot_groups(
-        self,
-        group: str,
-        *,
-        effects: str | Sequence[str] | None = None,
-        kind: str = "effects",
-        prob: float = 0.9,
-        horizontal: bool = False,
-        ax: "Axes | None" = None,
-        figsize: tuple[float, float] | None = None,
-    ) -> "Plot":
-        """Draw the levels of a grouping factor from low to high, one panel an effect.
-
-        Of unordered categories, one panel an effect and category.
-
-        Parameters
-        ----------
-        group : str
-            Grouping factor.
-        effects : str or sequence of str, optional
-            Coefficients to draw; all that vary over the factor by default.
-        kind : {"effects", "coefficients"}
-            Deviations from the population, coloured where the interval leaves out zero; or
-            population plus deviation.
-        prob : float
-            Probability of the equal-tailed intervals.
-        horizontal : bool
-            Draw the levels one below the other, each with its label.
-        ax : matplotlib.axes.Axes, optional
-            Where to draw a figure of one panel; a new figure by default.
-        figsize : tuple of float, optional
-            Width and height of a new figure in inches.
-
-        Returns
-        -------
-        Plot
-            With ``figure`` and ``data``, the numbers drawn.
-        """
-        return plots.groups.plot(
-            self.data, self.design, in_results(str(group)),
-            effects=effects, kind=kind, prob=prob, horizontal=horizontal, ax=ax, figsize=figsize,
-        )  # fmt: skip
-
-    def plot_fit(
-        self,
-        x: str,
-        *,
-        by: str,
-        levels: Sequence[object] | None = None,
-        prob: float = 0.9,
-        sharey: bool | None = None,
-        figsize: tuple[float, float] | None = None,
-    ) -> "Plot":
-        """Draw the fitted mean against a column with its band over the data, a panel a group.
-
-        Of unordered categories: the probability of each, with a mark for every row along the edge.
-        Columns that x determines, such as the month of a date, move with it; others are held at the
-        mean (labels and whole numbers: the most frequent) of the group's own rows; the effects of
-        other grouping factors at zero. Where x is a column beside the formula, the mean is that of
-        each of the group's own rows.
-
-        Parameters
-        ----------
-        x : str
-            Column of the data.
-        by : str
-            Grouping factor.
-        levels : sequence, optional
-            Levels to draw; by default up to 20, spread from those of few rows to those of many.
-        prob : float
-            Probability of the equal-tailed band.
-        sharey : bool, optional
-            Whether all panels have one scale; by default where that flattens few of them.
-        figsize : tuple of float, optional
-            Width and height in inches.
-
-        Returns
-        -------
-        Plot
-            With ``figure`` and ``data``, the lines drawn.
-        """
-        return plots.fits.plot(
-            self.data, self.design, self.model.family, x, in_results(str(by)),
-            levels=levels, prob=prob, sharey=sharey, figsize=figsize,
-        )  # fmt: skip
-
-    def plot_check(
-        self,
-        group: str | None = None,
-        *,
-        statistic: str = "mean",
-        prob: float = 0.9,
-        ax: "Axes | None" = None,
-        figsize: tuple[float, float] | None = None,
-    ) -> "Plot":
-        """Check the model: compare the responses with those that it draws itself.
-
-        Parameters
-        ----------
-        group : str, optional
-            Grouping factor whose levels to compare; by default the distribution of all responses.
-        statistic : {"mean", "sd", "min", "max"}
-            What to compare of each level.
-        prob : float
-            Probability of the equal-tailed intervals.
-        ax : matplotlib.axes.Axes, optional
-            Where to draw; a new figure by default.
-        figsize : tuple of float, optional
-            Width and height of a new figure in inches.
-
-        Returns
-        -------
-        Plot
-            With ``figure`` and ``data``, the numbers drawn.
-
-        Notes
-        -----
-        Up to 300 draws and 20,000 rows, chosen at random, are used.
-        """
-        return plots.check.plot(
-            self.data, self.design, self.model.family, group and in_results(str(group)),
-            statistic=statistic, prob=prob, ax=ax, figsize=figsize,
-        )  # fmt: skip
-
-    def plot_residuals(
-        self,
-        *,
-        against: str | None = None,
-        prob: float = 0.9,
-        figsize: tuple[float, float] | None = None,
-    ) -> "Plot":
-        """Draw standardised residuals along the fit, and their quantiles in the model's own band.
-
-        Residuals are those of a posterior draw: around the posterior mean they would be too small,
-        and tilted by shrinkage, even if the model were right.
-
-        Parameters
-        ----------
-        against : str, optional
-            Column of the data for the first panel; the fitted mean by default.
-        prob : float
-            Probability of the band.
-        figsize : tuple of float, optional
-            Width and height in inches.
-
-        Returns
-        -------
-        Plot
-            With ``figure`` and ``data``, the numbers drawn.
-        """
-        return plots.residuals.plot(
-            self.data, self.design, self.model.family, against=against, prob=prob, figsize=figsize
-        )
+    plot_shrinkage = _asked_of_posterior(shrinkage.plot_shrinkage)
+    plot_groups = _asked_of_posterior(groups.plot_groups)
+    plot_fit = _asked_of_posterior(fits.plot_fit)
+    plot_check = _asked_of_posterior(check.plot_check)
+    plot_residuals = _asked_of_posterior(residuals.plot_residuals)
 
     def predict(
         self,
@@ -378,7 +195,7 @@ class Fit:
             An option is out of range.
         """
         source = self._predictor(new_data, kind, new_groups, group_effects, offset, seed)
-        return predict.result(self.data, source, kind, quantiles=quantiles, into=into)
+        return predict.result(self.posterior, source, kind, quantiles=quantiles, into=into)
 
     def predict_pieces(
         self,
@@ -395,7 +212,7 @@ class Fit:
         Parameters are those of `predict`. The pieces, joined along ``row``, are its result.
         """
         source = self._predictor(new_data, kind, new_groups, group_effects, offset, seed)
-        return predict.in_pieces(self.data, source, kind)
+        return predict.in_pieces(self.posterior, source, kind)
 
     def forecast(
         self,
@@ -458,7 +275,7 @@ class Fit:
         source = self._predictor(later, "response", new_groups, group_effects, offset, seed)
         learned = learned_from(source) if new_groups == "update" else np.arange(0)
         return forecasts.forecast(
-            self.data, self.design, source, time, names, kind=kind, learned=learned, probs=probs
+            self.posterior, source, time, names, kind=kind, learned=learned, probs=probs
         )
 
     def _predictor(
@@ -476,67 +293,8 @@ class Fit:
             offset=offset, kind=kind,
         )  # fmt: skip
         return predict.predictor(
-            self.data, design, self.model.family,
-            group_effects=group_effects, new_groups=new_groups, seed=seed,
-        )  # fmt: skip
-
-    def variance(self) -> "xr.Dataset":
-        """Split the variance of the linear predictor and the response's own; as posterior draws.
-
-        Returns
-        -------
-        Dataset
-            ``variance`` and ``share`` of each component (population, each grouping factor,
-            residual); ``icc``, each factor's share of what is not the population's; ``r2_marginal``
-            (population) and ``r2_conditional`` (population and groups).
-
-        Notes
-        -----
-        On the scale of the link: Nakagawa and Schielzeth (2013), Johnson (2014) for varying slopes,
-        Nakagawa, Johnson and Schielzeth (2017) for other families. See `variance_table`.
-        """
-        found = variance.variance(self.data, self.design, self.model.family)
-        variance.warn(found)
-        return found
-
-    def variance_table(self, *, prob: float = 0.95) -> pd.DataFrame:
-        """Summarise `variance`: sd, variance, share of each component with its interval, and R2.
-
-        Parameters
-        ----------
-        prob : float
-            Probability of the equal-tailed interval.
-        """
-        found = variance.variance(self.data, self.design, self.model.family)
-        variance.warn(found)
-        return variance.table(found, prob)
-
-    def hypothesis(self, *statements: str, prob: float = 0.95) -> pd.DataFrame:
-        """Return the posterior probability of statements about parameters.
-
-        Parameters
-        ----------
-        *statements : str
-            Such as ``"floor < 0"``, ``"-0.1 < floor < 0.1"``, ``"exp(floor) < sigma"``. Names are
-            those of the summary, ``"sd_county[floor] > 0.1"``,
-            ``"cor_county[Intercept, floor] < 0"``, ``"r_county[AITKIN, floor] > 0"``, or of priors,
-            ``"sd[county, floor] > 0.1"``; and of the coefficients of levels
-            ``"county[AITKIN, floor] < county[ST LOUIS, floor]"``. A power is ``x ** 2``.
-        prob : float
-            Probability of the equal-tailed interval.
-
-        Returns
-        -------
-        DataFrame
-            One row a statement: estimate (left side less right side; the middle of two
-            comparisons), sd, interval, probability and its Monte-Carlo error.
-
-        Raises
-        ------
-        ArgumentError
-            A statement that is no comparison, or a name that is not in the fit.
-        """
-        return hypothesis.table(self.data, self.design, statements, prob)
+            self.posterior.on(design), group_effects=group_effects, new_groups=new_groups, seed=seed
+        )
 
     def log_likelihood(self) -> "xr.DataArray":
         """Keep in ``fit.data`` the pointwise log density of each row, and return it.
@@ -584,16 +342,6 @@ class Fit:
         self.data[group] = type(self.data)(found)
         return found
 
-    def loo(self) -> "ELPDData":
-        """Estimate the log density of unseen rows of the same groups, leaving one out at a time.
-
-        Returns
-        -------
-        ELPDData
-            ArviZ's: ``elpd``, ``se``, ``p`` (effective parameters), ``elpd_i``, ``pareto_k``.
-        """
-        return cross_validation.loo(self.data, self.design, self.model.family)
-
     def kfold(
         self,
         *,
@@ -634,7 +382,7 @@ class Fit:
                     for name in keep}  # fmt: skip
 
         return cross_validation.kfold(
-            self.data, self.design, self.model.family, groups, folds, seed,
+            self.posterior, groups, folds, seed,
             partial(self.model.refit, seed=seed, engine=engine, **settings),
         )  # fmt: skip
 

@@ -236,7 +236,7 @@ def test_new_groups_vary_apart_in_each_category(fitted: hm.Fit) -> None:
 def test_leave_one_out_uses_the_log_probability_of_the_response(fitted: hm.Fit) -> None:
     from hiermix.prediction.cross_validation import log_likelihood
 
-    found = log_likelihood(fitted.data, fitted.design, fitted.model.family)
+    found = log_likelihood(fitted.posterior)
     mean = fitted.predict()
     place = frame(600)["way"].map(["bus", "car", "walk"].index).to_numpy()
     expected = np.log(mean.to_numpy()[:, :, np.arange(600), place])

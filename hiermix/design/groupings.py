@@ -48,6 +48,15 @@ class Grouping:
         """(rows,) whether a row has this label."""
         return self.factor.at(int(np.flatnonzero(self.levels == level)[0]))
 
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Pairs of effects that vary together, by position."""
+        found, start = [], 0
+        for size in self.blocks:
+            found += [(start + j, start + i) for i in range(size) for j in range(i)]
+            start += size
+        return found
+
 
 def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) -> Grouping:
     """Return a grouping factor of the fit: its levels, the codes of its rows, its blocks."""

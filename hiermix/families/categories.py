@@ -121,14 +121,6 @@ def named(name: str, category: str | None) -> str:
     return f"{kind}[{group}, {category}, {effect}"
 
 
-def views(posterior: "xr.Dataset", design: Design) -> list[tuple[str | None, "xr.Dataset"]]:
-    """Posteriors of one linear predictor each: of every category, or the only one under None."""
-    labels = further(design)
-    if not labels:
-        return [(None, posterior)]
-    return [(label, posterior.sel(category=label, drop=True)) for label in labels]
-
-
 def take_apart(
     draws: Mapping[str, FloatArray], effects: Mapping[str, FloatArray], design: Design
 ) -> list[tuple[Mapping[str, FloatArray], Mapping[str, FloatArray]]]:

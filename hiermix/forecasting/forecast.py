@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import plots
 from hiermix.design import frames, response_checks, row_labels, times
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count
@@ -25,8 +24,9 @@ from hiermix.forecasting.horizon import (
     time_form,
 )
 from hiermix.formula.names import in_results
-from hiermix.posterior.arrays import lay_out
+from hiermix.plots import forecasts
 from hiermix.posterior.draws import plain
+from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.predictor import Predictor
 from hiermix.typing import FloatArray, IntArray
@@ -68,7 +68,7 @@ class Forecast:
     rows: pd.DataFrame
     observed: pd.DataFrame
     _source: Predictor
-    _tree: "xr.DataTree"
+    _posterior: Posterior
     _form: times.Form | None
     _probs: tuple[float, ...]
     _sigma: float | None = None
@@ -86,7 +86,7 @@ class Forecast:
 
         each = {
             name: predict.labelled(
-                self._tree, kind, predict.draw_matrix(self._source, kind),
+                self._posterior, kind, predict.draw_matrix(self._source, kind),
                 np.arange(len(self.rows)), self._source,
             )
             for name, kind in ((self.response, "response"), ("mean", self._expected))
@@ -192,7 +192,7 @@ class Forecast:
         if self._source.family.unordered:
             raise ArgumentError("categories without an order have no fan: table() has numbers")
         table = self._numbers(scores.LEVELS).reset_index(drop=True)
-        return plots.forecasts.plot(
+        return forecasts.plot(
             self._in_series(self.rows.join(table)), self._in_series(self.observed),
             self.response, self.time, ":".join(self.by),
             levels=levels, panels=panels, history=history, sharey=sharey, figsize=figsize,
@@ -324,8 +324,7 @@ def rows(
 
 
 def forecast(
-    tree: "xr.DataTree",
-    fitted: Design,
+    posterior: Posterior,
     source: Predictor,
     time: str | None,
     by: list[str],
@@ -338,6 +337,7 @@ def forecast(
 
     Rows that new groups have `learned` from are no forecast: they belong to the series so far.
     """
+    fitted = posterior.design
     form = None if time is None else time_form(fitted, time)
     marks, name = [*by, *([time] if time else [])], fitted.response_name
     observed = keys_of(fitted, marks).assign(**{name: fitted.observed})
@@ -355,12 +355,12 @@ def forecast(
     by_category = fitted.unordered or kind == "probability"
     sigma = None
     if source.family.name == "gaussian":
-        sigma = float(lay_out(tree, fitted, ["sigma"], ()).own["sigma"].mean())
+        sigma = float(posterior.own()["sigma"].mean())
     ends = [level for level in scores.LEVELS if level != 0.5]  # the median has its own column
     levels = tuple(predict.check_probs(ends if probs is None else probs).tolist())
     return Forecast(
         name, time, tuple(by), fitted.categories if by_category else (),
-        keys_of(source.design, marks), observed, source, tree, form, levels, sigma,
+        keys_of(source.design, marks), observed, source, posterior, form, levels, sigma,
     )  # fmt: skip
 
 

@@ -6,16 +6,15 @@ import numpy as np
 import pandas as pd
 
 from hiermix import options
-from hiermix.design.design import Design
-from hiermix.families.family import Family, needs_numbers
+from hiermix.families.family import needs_numbers
 from hiermix.plots import style
 from hiermix.plots.replicates import Replicates, replicates
 from hiermix.plots.style import BLUE, INK, ORANGE, PALE, Plot
-from hiermix.posterior.group_tables import effect_draws
+from hiermix.posterior.intervals import tails
+from hiermix.posterior.posterior import Posterior
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
 
 STATISTICS = ("mean", "sd", "min", "max")
@@ -24,24 +23,45 @@ _SKEWED = 20
 """How many times as far as the median numbers go where steps of a scale grow in equal ratio."""
 
 
-def plot(
-    tree: "xr.DataTree",
-    design: Design,
-    family: Family,
-    group: str | None,
+def plot_check(
+    posterior: Posterior,
+    group: str | None = None,
     *,
-    statistic: str,
-    prob: float,
-    ax: "Axes | None",
-    figsize: tuple[float, float] | None,
+    statistic: str = "mean",
+    prob: float = 0.9,
+    ax: "Axes | None" = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Plot:
-    """Draw the distribution of all responses, or a statistic of each group."""
-    style.percent(prob)
+    """Check the model: compare the responses with those that it draws itself.
+
+    Parameters
+    ----------
+    group : str, optional
+        Grouping factor whose levels to compare; by default the distribution of all responses.
+    statistic : {"mean", "sd", "min", "max"}
+        What to compare of each level.
+    prob : float
+        Probability of the equal-tailed intervals.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+    figsize : tuple of float, optional
+        Width and height of a new figure in inches.
+
+    Returns
+    -------
+    Plot
+        With ``figure`` and ``data``, the numbers drawn.
+
+    Notes
+    -----
+    Up to 300 draws and 20,000 rows, chosen at random, are used.
+    """
+    tails(prob)
     options.one_of("statistic", statistic, STATISTICS)
     if group is not None:
-        needs_numbers(family, f"the {statistic} of each level")
-        effect_draws(tree, design, group)
-    seen = _rates(replicates(tree, design, family))
+        needs_numbers(posterior.family, f"the {statistic} of each level")
+        group = posterior.grouping(group).name
+    design, seen = posterior.design, _rates(replicates(posterior))
     what = design.response_name + ("" if design.trials is None else " / trials")
     if group is None:
         ax = style.axes(ax, figsize or (style.WIDTH, 4.0))
@@ -70,7 +90,7 @@ def overall(seen: Replicates, prob: float) -> pd.DataFrame:
     """One row a bin: its edges, rows observed in it, and mean, low, high of those replicated."""
     edges = _edges(seen.y, seen.drawn)
     count = np.array([np.histogram(draw, edges)[0] for draw in seen.drawn.T])
-    low, high = np.quantile(count, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    low, high = np.quantile(count, tails(prob), axis=0)
     return pd.DataFrame({
         "left": edges[:-1], "right": edges[1:], "observed": np.histogram(seen.y, edges)[0],
         "mean": count.mean(axis=0), "low": low, "high": high,
@@ -143,7 +163,7 @@ def by_group(seen: Replicates, group: str, statistic: str, prob: float) -> pd.Da
         _statistic(columns[groups[code]], shares[groups[code]], statistic)
         for code in present[place]
     ])  # fmt: skip
-    low, high = np.quantile(found[:, 1:], [(1 - prob) / 2, (1 + prob) / 2], axis=1)
+    low, high = np.quantile(found[:, 1:], tails(prob), axis=1)
     return pd.DataFrame({
         "level": grouping.levels[present[place]], "rows": rows[present[place]],
         "observed": found[:, 0], "mean": found[:, 1:].mean(axis=1), "low": low, "high": high,

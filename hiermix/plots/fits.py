@@ -12,14 +12,14 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families.family import Family
-from hiermix.formula.names import in_results
 from hiermix.plots import held, style
 from hiermix.plots.style import BLUE, INK, Plot
+from hiermix.posterior.intervals import tails
+from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
 
 PANELS = 20
@@ -29,23 +29,49 @@ _FEW = 8
 """A numeric column of at most so many values is drawn at these alone."""
 
 
-def plot(
-    tree: "xr.DataTree",
-    design: Design,
-    family: Family,
+def plot_fit(
+    posterior: Posterior,
     x: str,
-    by: str,
     *,
-    levels: Sequence[object] | None,
-    prob: float,
-    sharey: bool | None,
-    figsize: tuple[float, float] | None,
+    by: str,
+    levels: Sequence[object] | None = None,
+    prob: float = 0.9,
+    sharey: bool | None = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Plot:
-    """Draw small multiples of the mean response, or of each category's probability, against x."""
+    """Draw the fitted mean against a column with its band over the data, a panel a group.
+
+    Of unordered categories: the probability of each, with a mark for every row along the edge.
+    Columns that x determines, such as the month of a date, move with it; others are held at the
+    mean (labels and whole numbers: the most frequent) of the group's own rows; the effects of
+    other grouping factors at zero. Where x is a column beside the formula, the mean is that of
+    each of the group's own rows.
+
+    Parameters
+    ----------
+    x : str
+        Column of the data.
+    by : str
+        Grouping factor.
+    levels : sequence, optional
+        Levels to draw; by default up to 20, spread from those of few rows to those of many.
+    prob : float
+        Probability of the equal-tailed band.
+    sharey : bool, optional
+        Whether all panels have one scale; by default where that flattens few of them.
+    figsize : tuple of float, optional
+        Width and height in inches.
+
+    Returns
+    -------
+    Plot
+        With ``figure`` and ``data``, the lines drawn.
+    """
+    design, family = posterior.design, posterior.family
     check_column(design, x)
-    grouping = _grouping(design, by)
-    shown = _levels(grouping, levels)
-    data = numbers(tree, design, family, x, by, shown, prob)
+    grouping = posterior.grouping(by)
+    by, shown = grouping.name, _levels(grouping, levels)
+    data = numbers(posterior, x, by, shown, prob)
     columns = min(len(shown), 4 if len(shown) <= 16 else 5)
     rows = -(-len(shown) // columns)
     size = figsize or (style.WIDTH, max(3.2, 1.2 + 1.7 * rows))
@@ -79,13 +105,7 @@ def _reaches(
 
 
 def numbers(
-    tree: "xr.DataTree",
-    design: Design,
-    family: Family,
-    x: str,
-    by: str,
-    levels: Sequence[object],
-    prob: float,
+    posterior: Posterior, x: str, by: str, levels: Sequence[object], prob: float
 ) -> pd.DataFrame:
     """One row a level and value of x: mean, low, high of the group's mean response, population.
 
@@ -93,8 +113,8 @@ def numbers(
     move with it, others are held at the group's mean, or its most frequent value; effects of other
     grouping factors at zero.
     """
-    style.percent(prob)
-    grouping = design.grouping(by)
+    ends, design = tails(prob), posterior.design
+    grouping = posterior.grouping(by)
     column, along = kinds.stored(design.column(x)), held.moving(design, grouping, x)
     determined = bool(along[0])
     grid = held.at_observed(column) if determined else (
@@ -102,23 +122,22 @@ def numbers(
     parts = [held.rows(design, grouping, level, x, grid, along) for level in levels]
     frame = pd.concat(parts)
     rows = design.on(frame, groups=[by], offset=np.zeros(len(frame)))
-    probs = [(1 - prob) / 2, (1 + prob) / 2]
-    source = predict.predictor(tree, rows, family, group_effects=[by])
+    source = predict.predictor(posterior.on(rows), group_effects=[by])
     # Successes are drawn as shares: rows differ in their trials.
     trials = 1.0 if rows.trials is None else rows.trials[:, None]
     draws = predict.draw_matrix(source, "mean") / trials
-    none = predict.predictor(tree, rows, family, group_effects="none")
+    none = predict.predictor(posterior.on(rows), group_effects="none")
     population = (predict.draw_matrix(none, "mean") / trials).mean(axis=1)
 
     def frame_of(draws: FloatArray, population: FloatArray) -> pd.DataFrame:
-        low, high = np.quantile(draws, probs, axis=1)
+        low, high = np.quantile(draws, ends, axis=1)
         return pd.DataFrame({
             "level": np.repeat(np.array(levels, dtype=object), [len(part) for part in parts]),
             x: style.drawable(pd.concat([part[x] for part in parts])).tolist(),
             "mean": draws.mean(axis=1), "low": low, "high": high, "population": population,
         })  # fmt: skip
 
-    if not family.unordered:
+    if not posterior.family.unordered:
         return frame_of(draws, population)
     return pd.concat(
         [frame_of(draws[..., c], population[:, c]).assign(category=str(label))
@@ -133,15 +152,6 @@ def check_column(design: Design, x: str) -> None:
         near = did_you_mean(str(x), names)
         known = ", ".join(map(repr, names))
         raise ArgumentError(f"{x!r} is no column of the data.{near} Known: {known}")
-
-
-def _grouping(design: Design, by: str) -> Grouping:
-    names = [each.name for each in design.groupings]
-    if in_results(str(by)) not in names:
-        near = did_you_mean(str(by), names)
-        known = ", ".join(map(repr, names)) or "none"
-        raise ArgumentError(f"{by!r} is no grouping factor of this fit.{near} Known: {known}")
-    return design.grouping(by)
 
 
 def _levels(grouping: Grouping, levels: Sequence[object] | None) -> list[object]:

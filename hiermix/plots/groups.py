@@ -7,12 +7,11 @@ import numpy as np
 import pandas as pd
 
 from hiermix import options
-from hiermix.design.design import Design
 from hiermix.errors import count
-from hiermix.families.categories import further
 from hiermix.plots import style
 from hiermix.plots.style import BLUE, GREY, INK, PALE, Plot
-from hiermix.posterior.group_tables import coefficient_draws, effect_draws
+from hiermix.posterior.intervals import tails
+from hiermix.posterior.posterior import Posterior
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -23,22 +22,47 @@ _LONGEST = 60
 """Characters of a label that has a line of its own."""
 
 
-def plot(
-    tree: "xr.DataTree",
-    design: Design,
+def plot_groups(
+    posterior: Posterior,
     group: str,
     *,
-    effects: str | Sequence[str] | None,
-    kind: str,
-    prob: float,
-    horizontal: bool,
-    ax: "Axes | None",
-    figsize: tuple[float, float] | None,
+    effects: str | Sequence[str] | None = None,
+    kind: str = "effects",
+    prob: float = 0.9,
+    horizontal: bool = False,
+    ax: "Axes | None" = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Plot:
-    """Draw one panel an effect, its levels from low to high."""
-    effect_draws(tree, design, group)
-    chosen = style.choose_effects(effects, design.grouping(group).effects, group)
-    data = pd.concat([numbers(tree, design, group, effect, kind, prob) for effect in chosen],
+    """Draw the levels of a grouping factor from low to high, one panel an effect.
+
+    Of unordered categories, one panel an effect and category.
+
+    Parameters
+    ----------
+    group : str
+        Grouping factor.
+    effects : str or sequence of str, optional
+        Coefficients to draw; all that vary over the factor by default.
+    kind : {"effects", "coefficients"}
+        Deviations from the population, coloured where the interval leaves out zero; or
+        population plus deviation.
+    prob : float
+        Probability of the equal-tailed intervals.
+    horizontal : bool
+        Draw the levels one below the other, each with its label.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw a figure of one panel; a new figure by default.
+    figsize : tuple of float, optional
+        Width and height of a new figure in inches.
+
+    Returns
+    -------
+    Plot
+        With ``figure`` and ``data``, the numbers drawn.
+    """
+    grouping = posterior.grouping(group)
+    group, chosen = grouping.name, style.choose_effects(effects, grouping)
+    data = pd.concat([numbers(posterior, group, effect, kind, prob) for effect in chosen],
                      ignore_index=True)  # fmt: skip
     shown = data["effect"].unique().tolist()
     levels = len(data) // len(shown)
@@ -54,26 +78,24 @@ def plot(
     return Plot(style.figure_of(axes[0]), data)
 
 
-def numbers(
-    tree: "xr.DataTree", design: Design, group: str, effect: str, kind: str, prob: float
-) -> pd.DataFrame:
+def numbers(posterior: Posterior, group: str, effect: str, kind: str, prob: float) -> pd.DataFrame:
     """One row a level, ordered by its posterior mean; category after category, if there are any.
 
     Columns: level, effect, mean, low, high, population (what no deviation means), and, of effects,
     differs: does the interval leave out zero?
     """
-    style.percent(prob)
+    tails(prob)
     options.one_of("kind", kind, KINDS)
     where = {f"{group}_effect": effect}
-    deviations = effect_draws(tree, design, group).sel(where)
-    drawn = deviations if kind == "effects" else coefficient_draws(tree, design, group).sel(where)
+    deviations = posterior.effects(group).sel(where)
+    drawn = deviations if kind == "effects" else posterior.group_coefficients(group).sel(where)
     population = (drawn - deviations).mean(("chain", "draw"))
-    if not design.unordered:
+    if not posterior.design.unordered:
         return _ordered(drawn, population, effect, kind, prob)
     each = [
         _ordered(drawn.sel(category=label), population.sel(category=label), f"{label}, {effect}",
                  kind, prob)
-        for label in further(design)
+        for label in posterior.equations
     ]  # fmt: skip
     return pd.concat(each, ignore_index=True)
 
@@ -81,7 +103,7 @@ def numbers(
 def _ordered(
     drawn: "xr.DataArray", population: "xr.DataArray", effect: str, kind: str, prob: float
 ) -> pd.DataFrame:
-    low, high = drawn.quantile([(1 - prob) / 2, (1 + prob) / 2], ("chain", "draw")).to_numpy()
+    low, high = drawn.quantile(tails(prob), ("chain", "draw")).to_numpy()
     frame = pd.DataFrame({
         "level": drawn[drawn.dims[-1]].to_numpy(), "effect": effect,
         "mean": drawn.mean(("chain", "draw")).to_numpy(), "low": low, "high": high,

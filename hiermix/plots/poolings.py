@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hiermix.design.design import Design
 from hiermix.plots import style
 from hiermix.plots.style import BLUE, INK, ORANGE, Plot
-from hiermix.posterior.group_tables import coefficient_draws
+from hiermix.posterior.intervals import tails
+from hiermix.posterior.posterior import Posterior
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
 
 type Elpd = Mapping[str, tuple[float, FloatArray]]
@@ -23,8 +22,7 @@ _COLORS = {"complete": INK, "no": ORANGE, "partial": BLUE}
 
 
 def plot(
-    trees: Mapping[str, "xr.DataTree"],
-    design: Design,
+    posteriors: Mapping[str, Posterior],
     group: str,
     elpd: Elpd,
     *,
@@ -33,8 +31,8 @@ def plot(
     figsize: tuple[float, float] | None,
 ) -> Plot:
     """Draw a panel an effect, and a last one of predictive densities."""
-    chosen = style.choose_effects(effects, design.grouping(group).effects, group)
-    data = numbers(trees, design, group, prob)
+    chosen = style.choose_effects(effects, posteriors["no"].grouping(group))
+    data = numbers(posteriors, group, prob)
     data = data[data["effect"].isin(chosen)].reset_index(drop=True)
     width = style.width_for(len(data) // len(chosen))
     size = figsize or (width, 2.6 * len(chosen) + 1.8)
@@ -47,15 +45,13 @@ def plot(
     return Plot(style.figure_of(axes[0]), data)
 
 
-def numbers(
-    trees: Mapping[str, "xr.DataTree"], design: Design, group: str, prob: float
-) -> pd.DataFrame:
+def numbers(posteriors: Mapping[str, Posterior], group: str, prob: float) -> pd.DataFrame:
     """One row a level and effect, from few rows to many.
 
     Columns: level, effect, rows; complete; and of no and partial pooling mean, sd, low, high.
     """
-    style.percent(prob)
-    grouping = design.grouping(group)
+    levels = tails(prob)
+    grouping = posteriors["no"].grouping(group)
     rows = grouping.factor.counts()
     order = np.argsort(rows, kind="stable")
     effects = grouping.effects
@@ -63,12 +59,12 @@ def numbers(
         "level": np.repeat(grouping.levels[order], len(effects)),
         "effect": list(effects) * len(order),
         "rows": np.repeat(rows[order], len(effects)),
-        "complete": [_complete(trees["complete"], each) for each in effects] * len(order),
+        "complete": posteriors["complete"].means(effects).tolist() * len(order),
     })  # fmt: skip
     for name in ("no", "partial"):
-        draws = coefficient_draws(trees[name], design, group).to_numpy()
+        draws = posteriors[name].group_coefficients(group).to_numpy()
         draws = draws.reshape(-1, *draws.shape[2:])[:, order]
-        low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+        low, high = np.quantile(draws, levels, axis=0)
         found = {
             "": draws.mean(axis=0),
             " sd": draws.std(axis=0, ddof=1),
@@ -78,15 +74,6 @@ def numbers(
         for what, values in found.items():
             frame[f"{name}{what}"] = values.ravel()
     return frame
-
-
-def _complete(tree: "xr.DataTree", effect: str) -> float:
-    posterior = tree["posterior"].to_dataset()
-    if effect == "Intercept":
-        return float(posterior["Intercept"].mean()) if effect in posterior else 0.0
-    if "b" not in posterior or effect not in posterior["term"]:
-        return 0.0
-    return float(posterior["b"].sel(term=effect).mean())
 
 
 def _line_up(ax: "Axes", data: pd.DataFrame, group: str, effect: str, prob: float) -> None:

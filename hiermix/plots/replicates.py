@@ -1,17 +1,13 @@
 """Replicated responses: what the model would have seen, beside what was seen."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families.family import Family
+from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.typing import FloatArray
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 DRAWS = 300
 ROWS = 20_000
@@ -35,15 +31,14 @@ class Replicates:
         return "" if n == rows else f"{n:,} rows of {rows:,}, chosen at random"
 
 
-def replicates(tree: "xr.DataTree", design: Design, family: Family) -> Replicates:
+def replicates(posterior: Posterior) -> Replicates:
     """Draw responses for the fitted rows; the same each time."""
+    design, total = posterior.design, posterior.size
     if design.rows > ROWS:
-        rng = np.random.default_rng(int(tree.attrs["seed"]))
+        rng = np.random.default_rng(posterior.seed)
         design = design.take(np.sort(rng.choice(design.rows, ROWS, replace=False)))
-    posterior = tree["posterior"]
-    total = posterior.sizes["chain"] * posterior.sizes["draw"]
     some = np.linspace(0, total - 1, min(total, DRAWS)).astype(np.intp)
-    source = predict.predictor(tree, design, family, draws=some)
+    source = predict.predictor(posterior.on(design), draws=some)
     mean = predict.draw_matrix(source, "mean")
     assert design.observed is not None
     return Replicates(design, design.observed, mean, predict.draw_matrix(source, "response"))

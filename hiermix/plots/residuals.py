@@ -6,42 +6,58 @@ import numpy as np
 import pandas as pd
 
 from hiermix.design import kinds
-from hiermix.design.design import Design
-from hiermix.families.family import Family, needs_numbers
+from hiermix.families.family import needs_numbers
 from hiermix.plots import style
 from hiermix.plots.fits import check_column
 from hiermix.plots.replicates import Replicates, replicates
 from hiermix.plots.style import BLUE, INK, ORANGE, Plot
+from hiermix.posterior.intervals import tails
+from hiermix.posterior.posterior import Posterior
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
 
 _BINS = 12
 _DOTS = 3000
 
 
-def plot(
-    tree: "xr.DataTree",
-    design: Design,
-    family: Family,
+def plot_residuals(
+    posterior: Posterior,
     *,
-    against: str | None,
-    prob: float,
-    figsize: tuple[float, float] | None,
+    against: str | None = None,
+    prob: float = 0.9,
+    figsize: tuple[float, float] | None = None,
 ) -> Plot:
-    """Draw two panels: residuals along the fit or a column, and their quantiles."""
-    needs_numbers(family, "plot_residuals")
-    style.percent(prob)
+    """Draw standardised residuals along the fit, and their quantiles in the model's own band.
+
+    Residuals are those of a posterior draw: around the posterior mean they would be too small,
+    and tilted by shrinkage, even if the model were right.
+
+    Parameters
+    ----------
+    against : str, optional
+        Column of the data for the first panel; the fitted mean by default.
+    prob : float
+        Probability of the band.
+    figsize : tuple of float, optional
+        Width and height in inches.
+
+    Returns
+    -------
+    Plot
+        With ``figure`` and ``data``, the numbers drawn.
+    """
+    needs_numbers(posterior.family, "plot_residuals")
+    tails(prob)
     if against is not None:
-        check_column(design, against)
-    seen = replicates(tree, design, family)
+        check_column(posterior.design, against)
+    seen = replicates(posterior)
     data = numbers(seen, against, prob)
     left, right = style.panels(1, 2, figsize or (style.WIDTH, 4.2))
     _along(left, data, against)
     _quantiles(right, data, prob)
-    style.title(left, "Standardised residuals in one draw", seen.note(design.rows))
+    style.title(left, "Standardised residuals in one draw", seen.note(posterior.design.rows))
     inside = ((data["sorted"] >= data["low"]) & (data["sorted"] <= data["high"])).mean()
     style.title(right, f"{100 * inside:.0f} % inside the model's own {style.percent(prob)} band")
     style.legend_below(left)
@@ -64,7 +80,8 @@ def numbers(seen: Replicates, against: str | None, prob: float) -> pd.DataFrame:
     spread[spread == 0] = 1.0
     residual = (seen.y[:, None] - seen.mean) / spread
     own = np.sort(errors / spread, axis=0)
-    low, expected, high = np.quantile(own, [(1 - prob) / 2, 0.5, (1 + prob) / 2], axis=1)
+    below, above = tails(prob)
+    low, expected, high = np.quantile(own, [below, 0.5, above], axis=1)
     x = seen.mean[:, -1]
     if against is not None:
         x = style.drawable(kinds.stored(seen.design.column(against))).to_numpy()

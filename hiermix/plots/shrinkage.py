@@ -6,17 +6,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hiermix.design.design import Design
 from hiermix.errors import count
-from hiermix.families.family import Family, needs_numbers
+from hiermix.families.family import needs_numbers
 from hiermix.plots import style
 from hiermix.plots.style import BLUE, INK, ORANGE, PALE, Plot
 from hiermix.posterior import no_pooling
-from hiermix.posterior.group_tables import coefficient_draws
+from hiermix.posterior.intervals import tails
+from hiermix.posterior.posterior import Posterior
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
-    import xarray as xr
     from matplotlib.axes import Axes
 
 _ELLIPSES = (0.5, 0.9)
@@ -24,26 +23,49 @@ _NAMED = 25
 """Groups of a plane that can be named without a crowd."""
 
 
-def plot(
-    tree: "xr.DataTree",
-    design: Design,
-    family: Family,
+def plot_shrinkage(
+    posterior: Posterior,
     group: str,
     *,
-    effects: str | Sequence[str] | None,
-    prob: float,
-    ax: "Axes | None",
-    figsize: tuple[float, float] | None,
+    effects: str | Sequence[str] | None = None,
+    prob: float = 0.9,
+    ax: "Axes | None" = None,
+    figsize: tuple[float, float] | None = None,
 ) -> Plot:
-    """Draw one coefficient over the groups, two against each other, or more one below the other."""
-    needs_numbers(family, "plot_shrinkage")
-    draws = coefficient_draws(tree, design, group)
-    chosen = style.choose_effects(effects, design.grouping(group).effects, group)
-    data = numbers(tree, design, family, group, prob)
+    """Draw how partial pooling moves each group from its own estimate.
+
+    One effect: for each group, ordered by its rows, an arrow from the estimate from its rows
+    alone (least squares, or maximum likelihood; absent where they can't tell) to the posterior
+    mean with its interval, beside the population mean and the complete-pooling estimate. Two
+    effects: one against the other, with ellipses that hold 50 % and 90 % of groups as fitted.
+    More: one below the other.
+
+    Parameters
+    ----------
+    group : str
+        Grouping factor.
+    effects : str or sequence of str, optional
+        Coefficients to draw; all that vary over the factor by default.
+    prob : float
+        Probability of the equal-tailed intervals.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw a figure of one panel; a new figure by default.
+    figsize : tuple of float, optional
+        Width and height of a new figure in inches.
+
+    Returns
+    -------
+    Plot
+        With ``figure`` and ``data``, the numbers drawn.
+    """
+    needs_numbers(posterior.family, "plot_shrinkage")
+    grouping = posterior.grouping(group)
+    group, chosen = grouping.name, style.choose_effects(effects, grouping)
+    data = numbers(posterior, group, prob)
     data = data[data["effect"].isin(chosen)].reset_index(drop=True)
     if len(chosen) == 2:
         ax = style.axes(ax, figsize or (6.5, 5.6))
-        _plane(ax, data, chosen, group, _center_and_covariance(draws, tree, group, chosen))
+        _plane(ax, data, chosen, group, _center_and_covariance(posterior, group, chosen))
         return Plot(style.figure_of(ax), data)
     width = style.width_for(len(data) // len(chosen))
     panels = style.stack(ax, len(chosen), figsize, width=width)
@@ -53,29 +75,27 @@ def plot(
     return Plot(style.figure_of(panels[0]), data)
 
 
-def numbers(
-    tree: "xr.DataTree", design: Design, family: Family, group: str, prob: float
-) -> pd.DataFrame:
+def numbers(posterior: Posterior, group: str, prob: float) -> pd.DataFrame:
     """One row a level and effect, ordered by the number of rows of the level.
 
     Columns: level, effect, rows, no_pooling (NaN where the level's rows can't tell), mean, low,
     high of the posterior, population (its posterior mean) and complete_pooling.
     """
-    style.percent(prob)
-    grouping = design.grouping(group)
-    draws = coefficient_draws(tree, design, group).to_numpy()
+    levels = tails(prob)
+    grouping = posterior.grouping(group)
+    draws = posterior.group_coefficients(group).to_numpy()
     draws = draws.reshape(-1, *draws.shape[2:])
-    low, high = np.quantile(draws, [(1 - prob) / 2, (1 + prob) / 2], axis=0)
+    low, high = np.quantile(draws, levels, axis=0)
     rows = grouping.factor.counts()
-    center = no_pooling.population_means(tree, grouping.effects)
-    pooled = no_pooling.complete(tree, design, family)
+    center = posterior.means(grouping.effects)
+    pooled = no_pooling.complete(posterior)
     order = np.argsort(rows, kind="stable")
     repeat = len(grouping.effects)
     frame = {
         "level": np.repeat(grouping.levels[order], repeat),
         "effect": list(grouping.effects) * len(order),
         "rows": np.repeat(rows[order], repeat),
-        "no_pooling": no_pooling.per_group(tree, design, family, group)[order].ravel(),
+        "no_pooling": no_pooling.per_group(posterior, group)[order].ravel(),
         "mean": draws.mean(axis=0)[order].ravel(),
         "low": low[order].ravel(),
         "high": high[order].ravel(),
@@ -206,22 +226,22 @@ def _unseen_plane(ax: "Axes", first: pd.DataFrame, second: pd.DataFrame) -> str:
 
 
 def _center_and_covariance(
-    draws: "xr.DataArray", tree: "xr.DataTree", group: str, effects: Sequence[str]
+    posterior: Posterior, group: str, effects: Sequence[str]
 ) -> tuple[FloatArray, FloatArray]:
     """Return the population coefficients and the covariance of two effects."""
-    dim = f"{group}_effect"
-    sd = [tree.posterior[f"sd_{group}"].sel({dim: effect}).to_numpy() for effect in effects]
+    dim, draws = f"{group}_effect", posterior.draws
+    sd = [draws[f"sd_{group}"].sel({dim: effect}).to_numpy() for effect in effects]
     # Medians: with few groups the mean of a variance lies far out in its tail.
     middle = [float(np.median(each)) for each in sd]
     covariance = np.diag(np.square(middle))
     pair = f"cor_{group}"
-    if pair in tree.posterior:
-        labels = tree.posterior[f"{group}_pair"].to_numpy().tolist()
+    if pair in draws:
+        labels = draws[f"{group}_pair"].to_numpy().tolist()
         for label in (", ".join(effects), ", ".join(reversed(effects))):
             if label in labels:
-                cor = float(tree.posterior[pair].sel({f"{group}_pair": label}).median())
+                cor = float(draws[pair].sel({f"{group}_pair": label}).median())
                 covariance[0, 1] = covariance[1, 0] = cor * middle[0] * middle[1]
-    return no_pooling.population_means(tree, tuple(effects)), covariance
+    return posterior.means(effects), covariance
 
 
 def ellipse(

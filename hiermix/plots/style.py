@@ -12,6 +12,7 @@ import pandas as pd
 
 from hiermix import options
 from hiermix.design import kinds
+from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.posterior.intervals import tails
 from hiermix.typing import FloatArray
@@ -256,9 +257,7 @@ def percent(prob: float) -> str:
     return f"{100 * prob:g} %"
 
 
-def choose_effects(
-    effects: str | Sequence[str] | None, known: Sequence[str], group: str
-) -> tuple[str, ...]:
+def choose_effects(effects: str | Sequence[str] | None, grouping: Grouping) -> tuple[str, ...]:
     """Return the effects to draw; all by default.
 
     Raises
@@ -266,13 +265,14 @@ def choose_effects(
     ArgumentError
         An effect that does not vary over the grouping factor.
     """
+    known = grouping.effects
     if effects is None:
-        return tuple(known)
+        return known
     chosen = options.names("effects", effects)
     for name in chosen:
         if name not in known:
             raise ArgumentError(
-                f"{quoted(name)} does not vary by {group}.{did_you_mean(str(name), known)} "
+                f"{quoted(name)} does not vary by {grouping.name}.{did_you_mean(str(name), known)} "
                 f"Known: {', '.join(known)}"
             )
     return chosen

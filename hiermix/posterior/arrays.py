@@ -1,15 +1,13 @@
 """Posterior draws laid out for prediction: the draw last, so that a row's draws lie together."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.posterior.draws import pairs
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -47,86 +45,35 @@ class Layout:
         )
 
 
-def lay_out(
-    tree: "xr.DataTree",
-    design: Design,
-    own: Sequence[str],
-    factors: Collection[str],
-    draws: Which = None,
-    category: str | None = None,
-) -> Layout:
-    """Lay out draws, aligned by label.
-
-    Parameters
-    ----------
-    tree : DataTree
-        The fit's.
-    design : Design
-        Any design with the terms and groupings of the fit.
-    own : sequence of str
-        Names of the family's own parameters.
-    factors : collection of str
-        Grouping factors wanted.
-    draws : sequence of int, optional
-        Which draws, counted through the chains; all by default.
-    category : str, optional
-        The category whose linear predictor is wanted, where each has one.
-    """
-    posterior = tree["posterior"].to_dataset()
-    if category is not None:
-        posterior = posterior.sel(category=category, drop=True)
-    chosen = [each for each in design.groupings if each.name in factors]
-    return Layout(
-        b=_population(posterior, design, draws),
-        own={name: _flat(posterior[name], draws) for name in own},
-        r={each.name: _effects(posterior, each, draws) for each in chosen},
-        Lambda={each.name: spread(posterior, each, draws) for each in chosen},
-    )
-
-
-def _flat(array: "xr.DataArray", draws: Which, *dims: str) -> FloatArray:
-    """Draws through the chains first, then the other dims in the order asked for."""
+def flat(array: "xr.DataArray", draws: Which, *dims: str) -> FloatArray:
+    """Return draws through the chains first, then the other dims in the order asked for."""
     array = array.transpose("chain", "draw", *dims) if dims else array
     values = array.to_numpy()
-    flat = values.reshape(-1, *values.shape[2:])
-    return flat if draws is None else flat[draws]
+    found = values.reshape(-1, *values.shape[2:])
+    return found if draws is None else found[draws]
 
 
-def _population(posterior: "xr.Dataset", design: Design, draws: Which) -> FloatArray:
-    slopes = [term for term in design.terms if term != "Intercept"]
-    parts = []
-    if "Intercept" in design.terms:  # thresholds may stand in its place
-        intercept = posterior.get("Intercept", 0.0 * posterior["chain"] * posterior["draw"])
-        parts.append(_flat(intercept, draws)[:, None])
-    if slopes:
-        parts.append(_flat(posterior["b"].sel(term=slopes), draws, "term"))
-    if not parts:
-        number = posterior.sizes["chain"] * posterior.sizes["draw"]
-        return np.empty((0, number if draws is None else len(draws)))
-    return np.ascontiguousarray(np.hstack(parts).T)
-
-
-def _effects(posterior: "xr.Dataset", grouping: Grouping, draws: Which) -> FloatArray:
+def effects(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) -> FloatArray:
+    """Return the effects (Q, J, S) of a factor, in the order of its levels."""
     name = grouping.name
     r = posterior[f"r_{name}"].sel({f"{name}_effect": list(grouping.effects)})
     position = {label: place for place, label in enumerate(r[r.dims[2]].to_numpy().tolist())}
     places = [position[label] for label in grouping.levels.tolist()]
-    flat = _flat(r, draws, *map(str, r.dims[2:]))
+    found = flat(r, draws, *map(str, r.dims[2:]))
     if places != list(range(len(position))):
-        flat = flat[:, places]
-    return np.ascontiguousarray(flat.transpose(2, 1, 0))
+        found = found[:, places]
+    return np.ascontiguousarray(found.transpose(2, 1, 0))
 
 
 def spread(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) -> FloatArray:
     """Return Cholesky factors (S, Q, Q) of the covariance of the effects of one level."""
     name, Q = grouping.name, len(grouping.effects)
-    sd = _flat(posterior[f"sd_{name}"], draws, f"{name}_effect")
+    sd = flat(posterior[f"sd_{name}"], draws, f"{name}_effect")
     cor = np.broadcast_to(np.eye(Q), (len(sd), Q, Q)).copy()
-    together = pairs(grouping)
-    if together:
-        flat = _flat(posterior[f"cor_{name}"], draws, f"{name}_pair")
-        for place, (i, j) in enumerate(together):
-            cor[:, i, j] = cor[:, j, i] = flat[:, place]
+    if grouping.pairs:
+        found = flat(posterior[f"cor_{name}"], draws, f"{name}_pair")
+        for place, (i, j) in enumerate(grouping.pairs):
+            cor[:, i, j] = cor[:, j, i] = found[:, place]
     return sd[:, :, None] * _cholesky(cor)
 
 

@@ -75,7 +75,7 @@ def fit(design: Design, tree: "xr.DataTree") -> str:
     attrs = tree.attrs
     seconds = sum(json.loads(attrs["seconds"]).values())
     with ignored_warnings():
-        frame = summary.table(tree, summary.names(tree), 0.95)
+        frame = summary.table(tree, summary.names(tree["posterior"].to_dataset()), 0.95)
     kind = "prior of " if attrs["prior_only"] else ""
     return "\n".join(
         [

@@ -19,12 +19,12 @@ from hiermix.design.groupings import Grouping
 from hiermix.engines import Samples
 from hiermix.families import table
 from hiermix.formula.names import in_results
+from hiermix.posterior import coefficients
+from hiermix.posterior.coefficients import Variables
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     import xarray as xr
-
-type Variables = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 
 def tree(
@@ -88,22 +88,20 @@ def posterior(
 
     chains, length = draws["b"].shape[:2]
     thresholds = "threshold" in own
-    variables = _population(draws["b"], design, x_mean, thresholds=thresholds)
+    b, shift = coefficients.at_zero(draws["b"], design.terms, x_mean)
+    variables = coefficients.variables(design.terms, b, thresholds=thresholds)
     variables |= {name: (_dims(draws[name], name), draws[name]) for name in own}
-    if thresholds:  # as the intercept, moved back to X = 0
-        shift = draws["b"][..., 1:] @ x_mean[1:]
+    if thresholds:
         variables["threshold"] = (("threshold_dim",), draws["threshold"] + shift[..., None])
     coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(length)}
     if thresholds:
         coords["threshold_dim"] = between(design)
-    terms = [term for term in design.terms if term != "Intercept"]
-    if terms:
-        coords["term"] = terms
+    coords |= coefficients.labels(design.terms)
     at = 0
     for grouping in design.groupings:
         these = slice(at, at + len(grouping.effects))
         variables |= _spread(grouping, draws["sd"][..., these], draws["L"][..., these, these])
-        level = level_dim(grouping.name, {"term", "row", "Intercept", "b", *own})
+        level = level_dim(grouping.name, {"row", *coefficients.NAMES, *own})
         dims = (level, f"{grouping.name}_effect")
         variables[f"r_{grouping.name}"] = (dims, effects[grouping.name])
         coords |= _labels(grouping, level)
@@ -121,37 +119,13 @@ def _dims(values: FloatArray, name: str) -> tuple[str, ...]:
     return tuple(f"{name}_dim" for _ in values.shape[2:])
 
 
-def _population(
-    b: FloatArray, design: Design, x_mean: FloatArray, *, thresholds: bool
-) -> Variables:
-    if "Intercept" not in design.terms:
-        return {"b": (("term",), b)} if design.terms else {}
-    slopes = b[..., 1:]
-    variables: Variables = {}
-    if not thresholds:
-        variables["Intercept"] = ((), b[..., 0] - slopes @ x_mean[1:])
-    if slopes.shape[-1]:
-        variables["b"] = (("term",), slopes)
-    return variables
-
-
 def _spread(grouping: Grouping, sd: FloatArray, L: FloatArray) -> Variables:
     name = grouping.name
     variables: Variables = {f"sd_{name}": ((f"{name}_effect",), sd)}
-    together = pairs(grouping)
-    if together:
-        cor = np.stack([np.sum(L[..., i, :] * L[..., j, :], axis=-1) for i, j in together], axis=-1)
-        variables[f"cor_{name}"] = ((f"{name}_pair",), cor)
+    if grouping.pairs:
+        each = [np.sum(L[..., i, :] * L[..., j, :], axis=-1) for i, j in grouping.pairs]
+        variables[f"cor_{name}"] = ((f"{name}_pair",), np.stack(each, axis=-1))
     return variables
-
-
-def pairs(grouping: Grouping) -> list[tuple[int, int]]:
-    """Pairs of effects that vary together, by position."""
-    found, start = [], 0
-    for size in grouping.blocks:
-        found += [(start + j, start + i) for i in range(size) for j in range(i)]
-        start += size
-    return found
 
 
 def level_dim(name: str, taken: Collection[str]) -> str:
@@ -165,8 +139,8 @@ def _labels(grouping: Grouping, level: str) -> dict[str, Any]:
         level: plain(grouping.levels),
         f"{grouping.name}_effect": list(names),
     }
-    if pairs(grouping):
-        labels[f"{grouping.name}_pair"] = [f"{names[i]}, {names[j]}" for i, j in pairs(grouping)]
+    if grouping.pairs:
+        labels[f"{grouping.name}_pair"] = [f"{names[i]}, {names[j]}" for i, j in grouping.pairs]
     return labels
 
 

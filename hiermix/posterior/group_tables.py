@@ -4,55 +4,37 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from hiermix.design.design import Design
-from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.posterior.intervals import ends
+from hiermix.posterior.posterior import Posterior
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-def group_effects(tree: "xr.DataTree", design: Design, group: str, prob: float) -> pd.DataFrame:
-    """Mean, sd and interval of the effects, one row a level and effect (of each category)."""
-    return _table(effect_draws(tree, design, group), group, prob)
+def group_effects(posterior: Posterior, group: str, *, prob: float = 0.95) -> pd.DataFrame:
+    """Deviations of each level from the population, with intervals.
 
+    Parameters
+    ----------
+    group : str
+        Grouping factor.
+    prob : float
+        Probability of the equal-tailed interval.
 
-def coefficients(tree: "xr.DataTree", design: Design, group: str, prob: float) -> pd.DataFrame:
-    """Mean, sd and interval of population coefficient plus effect."""
-    return _table(coefficient_draws(tree, design, group), group, prob)
-
-
-def effect_draws(tree: "xr.DataTree", design: Design, group: str) -> "xr.DataArray":
-    """Draws of the effects (chain, draw, level, effect); categories come before the level."""
-    names = [each.name for each in design.groupings]
-    if group not in names:
-        near = did_you_mean(str(group), names)
-        known = ", ".join(map(repr, names)) or "none"
-        raise ArgumentError(
-            f"{quoted(group)} is no grouping factor of this fit.{near} Known: {known}"
-        )
-    effects: xr.DataArray = tree.posterior[f"r_{group}"]
-    return effects
-
-
-def coefficient_draws(
-    tree: "xr.DataTree", design: Design, group: str, level: object = None
-) -> "xr.DataArray":
-    """Draws of population coefficient plus effect; effects of no population term stand alone.
-
-    Of all levels, or only of one.
+    Returns
+    -------
+    DataFrame
+        One row a level and effect, of each category if there are any: mean, sd, interval.
     """
-    effects = effect_draws(tree, design, group)
-    effects = (effects if level is None else effects.sel({effects.dims[-2]: [level]})).copy()
-    posterior = tree.posterior
-    for effect in design.grouping(group).effects:
-        where = {f"{group}_effect": effect}
-        if effect == "Intercept" and "Intercept" in posterior:
-            effects.loc[where] = effects.loc[where] + posterior["Intercept"]
-        elif effect != "Intercept" and effect in design.terms:
-            population = posterior["b"].sel(term=effect, drop=True)
-            effects.loc[where] = effects.loc[where] + population
-    return effects
+    return _table(posterior.effects(group), posterior.grouping(group).name, prob)
+
+
+def coefficients(posterior: Posterior, group: str, *, prob: float = 0.95) -> pd.DataFrame:
+    """Coefficients of each level, population plus group effect, with intervals.
+
+    Parameters and returns are those of `group_effects`.
+    """
+    return _table(posterior.group_coefficients(group), posterior.grouping(group).name, prob)
 
 
 def _table(draws: "xr.DataArray", group: str, prob: float) -> pd.DataFrame:

@@ -21,11 +21,11 @@ import pandas as pd
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean, quoted
-from hiermix.families.categories import further, named, views
+from hiermix.families.categories import further, named
+from hiermix.posterior.coefficients import term_of
 from hiermix.posterior.diagnostics import label
-from hiermix.posterior.draws import pairs
-from hiermix.posterior.group_tables import coefficient_draws, effect_draws
 from hiermix.posterior.intervals import ends, tails
+from hiermix.posterior.posterior import Posterior
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -51,25 +51,42 @@ _FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
 }  # fmt: skip
 
 
-def table(
-    tree: "xr.DataTree", design: Design, statements: tuple[str, ...], prob: float
-) -> pd.DataFrame:
-    """One row a statement.
+def hypothesis(posterior: Posterior, *statements: str, prob: float = 0.95) -> pd.DataFrame:
+    """Return the posterior probability of statements about parameters.
 
-    Columns: estimate (left side less right side; of ``a < b < c``, its middle), sd, interval,
-    probability that the statement holds, and the Monte-Carlo error of that probability.
+    Parameters
+    ----------
+    *statements : str
+        Such as ``"floor < 0"``, ``"-0.1 < floor < 0.1"``, ``"exp(floor) < sigma"``. Names are
+        those of the summary, ``"sd_county[floor] > 0.1"``,
+        ``"cor_county[Intercept, floor] < 0"``, ``"r_county[AITKIN, floor] > 0"``, or of priors,
+        ``"sd[county, floor] > 0.1"``; and of the coefficients of levels
+        ``"county[AITKIN, floor] < county[ST LOUIS, floor]"``. A power is ``x ** 2``.
+    prob : float
+        Probability of the equal-tailed interval.
+
+    Returns
+    -------
+    DataFrame
+        One row a statement: estimate (left side less right side; the middle of two
+        comparisons), sd, interval, probability and its Monte-Carlo error.
+
+    Raises
+    ------
+    ArgumentError
+        A statement that is no comparison, or a name that is not in the fit.
     """
     tails(prob)
     if not statements:
         raise ArgumentError("state a hypothesis, such as 'floor < 0'")
-    rows = [_row(tree, design, statement, prob) for statement in statements]
+    rows = [_row(posterior, statement, prob) for statement in statements]
     return pd.DataFrame(rows, index=pd.Index(statements, name="hypothesis"))
 
 
-def _row(tree: "xr.DataTree", design: Design, statement: str, prob: float) -> dict[str, float]:
+def _row(posterior: Posterior, statement: str, prob: float) -> dict[str, float]:
     from arviz_stats.base.array import array_stats
 
-    value, holds = evaluate(tree, design, statement)
+    value, holds = evaluate(posterior, statement)
     sure = bool(holds.all() or not holds.any())
     error = 0.0 if sure else float(array_stats.mcse(holds.astype(float), chain_axis=0, draw_axis=1))
     return {
@@ -79,16 +96,15 @@ def _row(tree: "xr.DataTree", design: Design, statement: str, prob: float) -> di
     }  # fmt: skip
 
 
-def evaluate(tree: "xr.DataTree", design: Design, statement: str) -> tuple[FloatArray, np.ndarray]:
+def evaluate(posterior: Posterior, statement: str) -> tuple[FloatArray, np.ndarray]:
     """Return draws (chain, draw) of what is compared, and whether the statement holds in each."""
     if not isinstance(statement, str):
         raise ArgumentError(f"a hypothesis is text such as 'floor < 0', not {quoted(statement)}")
-    names = _Names(tree, design)
+    names = _Names(posterior)
     reader = _Reader(statement, *names.taken_out(statement), list(names.shown))
     comparison = _parse(reader.text, statement)
-    shape = (tree["posterior"].sizes["chain"], tree["posterior"].sizes["draw"])
     with np.errstate(all="ignore"):
-        sides = [np.broadcast_to(reader.value(side), shape) for side in
+        sides = [np.broadcast_to(reader.value(side), posterior.shape) for side in
                  (comparison.left, *comparison.comparators)]  # fmt: skip
     if not np.isfinite(sides).all():
         raise ArgumentError(f"hypothesis {statement!r} is not a finite number in some draws")
@@ -162,18 +178,18 @@ class _Reader:
 class _Names:
     """Finds names in a statement, from left to right: labels may hold anything, brackets too."""
 
-    def __init__(self, tree: "xr.DataTree", design: Design) -> None:
-        self.tree, self.design = tree, design
-        posterior = tree["posterior"].to_dataset()
-        summary = dict(_of_summary(posterior))
-        terms = {} if further(design) else {_term(name): read for name, read in summary.items()}
+    def __init__(self, posterior: Posterior) -> None:
+        self.posterior, self.design = posterior, posterior.design
+        summary = dict(_of_summary(posterior.draws))
+        terms = {} if self.design.unordered else {
+            term_of(name): read for name, read in summary.items()}  # fmt: skip
         self.shown = terms or summary
-        self.known = dict(_of_priors(posterior, design)) | terms | summary
+        self.known = dict(_of_priors(posterior)) | terms | summary
         self._by_canonical = {_canonical(name): name for name in self.known}
         names = sorted(self._by_canonical, key=len, reverse=True)
         spaced = "|".join(map(_loosely, names))
         self._name = re.compile(rf"(?:{spaced})(?![\w\[])")
-        factors = sorted((each.name for each in design.groupings), key=len, reverse=True)
+        factors = sorted((each.name for each in self.design.groupings), key=len, reverse=True)
         some = "|".join(map(re.escape, factors)) or r"(?!)"
         self._level = re.compile(rf"(r_)?({some})\s*\[")
 
@@ -208,9 +224,9 @@ class _Names:
     ) -> FloatArray:
         """Read the coefficient of a level, or only its deviation from the population's."""
         if whole:
-            draws = coefficient_draws(self.tree, self.design, grouping.name, level)
+            draws = self.posterior.group_coefficients(grouping.name, level)
         else:
-            draws = effect_draws(self.tree, self.design, grouping.name)
+            draws = self.posterior.effects(grouping.name)
         return draws.sel({draws.dims[-2]: level} | where).to_numpy()
 
     def _level_and_effect(
@@ -244,11 +260,6 @@ def _between(inside: str, before: str, after: str) -> str | None:
     return rest.removesuffix(",").strip() if rest.endswith(",") or not after else None
 
 
-def _term(name: str) -> str:
-    """Return how the formula has a coefficient: ``b[floor]`` is ``floor`` there."""
-    return name[2:-1] if name.startswith("b[") else name
-
-
 def _canonical(name: str) -> str:
     return re.sub(r"\s*\|\s*", "|", re.sub(r"\s*,\s*", ", ", name))
 
@@ -268,15 +279,16 @@ def _of_summary(posterior: "xr.Dataset") -> Iterator[tuple[str, Read]]:
             yield label(str(variable), array, place), partial(flat.__getitem__, (..., place))
 
 
-def _of_priors(posterior: "xr.Dataset", design: Design) -> Iterator[tuple[str, Read]]:
+def _of_priors(posterior: Posterior) -> Iterator[tuple[str, Read]]:
     """Names as priors have them, ``sd[county, floor]``; correlations in either order."""
-    for category, part in views(posterior, design):
-        for each in design.groupings:
+    for category in posterior.equations:
+        part = posterior.of_equation(category)
+        for each in posterior.design.groupings:
             for effect in each.effects:
                 where = {f"{each.name}_effect": effect}
                 read = part[f"sd_{each.name}"].sel(where).to_numpy
                 yield named(f"sd[{each.name}, {effect}]", category), read
-            for i, j in pairs(each):
+            for i, j in each.pairs:
                 first, second = each.effects[i], each.effects[j]
                 where = {f"{each.name}_pair": f"{first}, {second}"}
                 read = part[f"cor_{each.name}"].sel(where).to_numpy

@@ -5,17 +5,17 @@ intercept and thresholds to the mean of the predictors, sds and correlations to 
 columns that vary. Effects of levels are not parameters with priors of their own.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families import categories
-from hiermix.families.family import Family
 from hiermix.families.priors import Prior, PriorTable, b_name, sd_names
-from hiermix.posterior.arrays import Layout, lay_out, spread
-from hiermix.posterior.draws import pairs
+from hiermix.posterior import coefficients
+from hiermix.posterior.coefficients import INTERCEPT, Variables
+from hiermix.posterior.posterior import Posterior
 from hiermix.statistics import spreads
 from hiermix.tuning.origins import Origins, blocks, shear
 from hiermix.typing import FloatArray
@@ -23,36 +23,31 @@ from hiermix.typing import FloatArray
 if TYPE_CHECKING:
     import xarray as xr
 
-type Densities = dict[str, tuple[tuple[str, ...], FloatArray]]
-"""Variable -> dims after chain and draw, and log densities (S, ...)."""
 
-
-def log_prior(
-    tree: "xr.DataTree", design: Design, family: Family, table: PriorTable, origins: Origins
-) -> "xr.Dataset":
+def log_prior(posterior: Posterior, table: PriorTable, origins: Origins) -> "xr.Dataset":
     """Return the log prior densities, under the names and labels of the posterior."""
     import xarray as xr
 
-    posterior = tree["posterior"].to_dataset()
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    design, shape = posterior.design, posterior.shape
     means = spreads.means(design)
-    names = tuple(each.name for each in family.own)
 
-    def of(category: str | None) -> "xr.Dataset":
-        layout = lay_out(tree, design, names, (), category=category)
-        chosen = posterior if category is None else posterior.sel(category=category, drop=True)
-        found = _population(layout, design, table, means, category)
+    def of(equation: str | None) -> "xr.Dataset":
+        b = posterior.b(equation)
+        found = _population(b, design.terms, table, means, equation) | _own(
+            posterior, table, means @ b
+        )
         for grouping in design.groupings:
-            found |= _factor(spread(chosen, grouping), grouping, table, origins, category)
+            Lambda = posterior.Lambda(grouping, equation)
+            found |= _factor(Lambda, grouping, table, origins, equation)
         return xr.Dataset({
             name: (("chain", "draw", *dims), values.reshape(*shape, *values.shape[1:]))
-            for name, (dims, values) in (found | _own(layout, design, family, table, means)).items()
+            for name, (dims, values) in found.items()
         })  # fmt: skip
 
-    labels = categories.further(design)
-    found = categories.join([of(label) for label in labels], design) if labels else of(None)
-    kept = {name: values for name, values in posterior.coords.items() if name in found.dims}
-    return found.assign_coords(kept)
+    each = [of(equation) for equation in posterior.equations]
+    found = categories.join(each, design) if design.unordered else each[0]
+    coords = posterior.draws.coords.items()
+    return found.assign_coords({name: values for name, values in coords if name in found.dims})
 
 
 def density(prior: Prior, values: FloatArray, *, positive: bool = False) -> FloatArray:
@@ -61,30 +56,30 @@ def density(prior: Prior, values: FloatArray, *, positive: bool = False) -> Floa
 
 
 def _population(
-    layout: Layout, design: Design, table: PriorTable, means: FloatArray, category: str | None
-) -> Densities:
+    b: FloatArray,
+    terms: Sequence[str],
+    table: PriorTable,
+    means: FloatArray,
+    equation: str | None,
+) -> Variables:
     """Of the intercept at the mean of the predictors, and of the slopes."""
-    found: Densities = {}
-    keys = [categories.named(b_name(term), category) for term in design.terms]
-    first = int("Intercept" in design.terms)
-    if first and keys[0] in table:
-        found["Intercept"] = ((), density(table[keys[0]], means @ layout.b))
-    if len(keys) > first:
-        each = [density(table[key], b) for key, b in zip(keys[first:], layout.b[first:],
-                                                         strict=True)]  # fmt: skip
-        found["b"] = (("term",), np.stack(each, axis=-1))
-    return found
+    names = [categories.named(b_name(term), equation) for term in terms]
+    thresholds = INTERCEPT in terms and names[0] not in table
+    each = np.zeros((b.shape[1], len(terms)))
+    for place in range(int(thresholds), len(terms)):
+        values = means @ b if terms[place] == INTERCEPT else b[place]
+        each[:, place] = density(table[names[place]], values)
+    return coefficients.variables(terms, each, thresholds=thresholds)
 
 
-def _own(
-    layout: Layout, design: Design, family: Family, table: PriorTable, means: FloatArray
-) -> Densities:
+def _own(posterior: Posterior, table: PriorTable, at_mean: FloatArray) -> Variables:
     """Of the family's own parameters; thresholds as the linear predictor at the mean sees them."""
-    found: Densities = {}
-    for each in family.own:
-        values, dims = layout.own[each.name], tuple[str, ...]()
+    found: Variables = {}
+    own = posterior.own()
+    for each in posterior.family.own:
+        values, dims = own[each.name], tuple[str, ...]()
         if values.ndim > 1:
-            values, dims = values - (means @ layout.b)[:, None], (f"{each.name}_dim",)
+            values, dims = values - at_mean[:, None], (f"{each.name}_dim",)
         found[each.name] = (dims, density(table[each.name], values, positive=each.positive))
     return found
 
@@ -94,21 +89,21 @@ def _factor(
     grouping: Grouping,
     table: PriorTable,
     origins: Origins,
-    category: str | None,
-) -> Densities:
+    equation: str | None,
+) -> Variables:
     """Of the sds of a factor's effects, and of the correlations of each bar together."""
     S = shear(grouping, origins[grouping.name])
     root = np.linalg.solve(S, Lambda)
     sd = np.linalg.norm(root, axis=-1)
     keys = [
-        categories.named(sd_names(grouping.name, effect)[0], category)
+        categories.named(sd_names(grouping.name, effect)[0], equation)
         for effect in grouping.effects
     ]
     each = [density(table[key], sd[:, k], positive=True) for k, key in enumerate(keys)]
-    found: Densities = {
+    found: Variables = {
         f"sd_{grouping.name}": ((f"{grouping.name}_effect",), np.stack(each, axis=-1))
     }
-    if pairs(grouping):
+    if grouping.pairs:
         shape = table[f"cor[{grouping.name}]"].arguments[0]
         L = root / sd[..., None]
         lkj = sum(_lkj(L[:, block, block], shape) for block in blocks(grouping))

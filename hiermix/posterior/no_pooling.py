@@ -7,19 +7,15 @@ maximum likelihood.
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from hiermix.design.batches import slices
-from hiermix.design.design import Design
 from hiermix.design.factor import Factor
-from hiermix.families.family import Family, row_values
+from hiermix.families.family import row_values
+from hiermix.posterior.posterior import Posterior
 from hiermix.statistics.parabola import parabola
 from hiermix.typing import FloatArray
-
-if TYPE_CHECKING:
-    import xarray as xr
 
 _NULL = 1e-9
 """A direction whose singular value is smaller, relative to the largest, carries no information."""
@@ -34,34 +30,29 @@ type Slopes = Callable[[FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
 """Linear predictor (n,) to the log density, its first derivative, and minus the second."""
 
 
-def per_group(tree: "xr.DataTree", design: Design, family: Family, group: str) -> FloatArray:
+def per_group(posterior: Posterior, group: str) -> FloatArray:
     """Estimates of each level alone, (level, effect); NaN where its rows can't tell."""
-    grouping = design.grouping(group)
-    center = population_means(tree, grouping.effects)
-    eta = posterior_mean(tree, design, without=group)
-    found = _estimates(design.Z(group), grouping.factor, eta, tree, design, family)
+    grouping, design = posterior.grouping(group), posterior.design
+    center = posterior.means(grouping.effects)
+    eta = posterior_mean(posterior, without=grouping.name)
+    found = _estimates(design.Z(grouping.name), grouping.factor, eta, posterior)
     return np.asarray(center + found)
 
 
-def complete(tree: "xr.DataTree", design: Design, family: Family) -> dict[str, float]:
+def complete(posterior: Posterior) -> dict[str, float]:
     """Estimates from all rows together, without groups, by term."""
-    center = population_means(tree, design.terms)
+    design = posterior.design
+    center = posterior.means(design.terms)
     X = design.X()
     eta = X @ center + (0.0 if design.offset is None else design.offset)
     one = Factor(np.zeros(design.rows, dtype=np.int64), 1)
-    found = center + _estimates(X, one, eta, tree, design, family)[0]
+    found = center + _estimates(X, one, eta, posterior)[0]
     return dict(zip(design.terms, found.tolist(), strict=True))
 
 
-def _estimates(
-    Z: FloatArray,
-    factor: Factor,
-    eta: FloatArray,
-    tree: "xr.DataTree",
-    design: Design,
-    family: Family,
-) -> FloatArray:
+def _estimates(Z: FloatArray, factor: Factor, eta: FloatArray, posterior: Posterior) -> FloatArray:
     """Coefficients (group, Q) of Z that fit best beside `eta`."""
+    design, family = posterior.design, posterior.family
     root = np.ones(design.rows) if design.weights is None else np.sqrt(design.weights)
     parts = factor.members()
     start, unit = np.zeros((factor.size, Z.shape[1])), 1.0
@@ -71,36 +62,25 @@ def _estimates(
         lines = np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
         if family.name != "student_t":
             return lines
-        start, unit = np.nan_to_num(lines), float(tree["posterior"]["sigma"].median())
-    slopes = _slopes(tree, design, family, 1e-3 * unit)
+        start, unit = np.nan_to_num(lines), float(posterior.draws["sigma"].median())
+    slopes = _slopes(posterior, 1e-3 * unit)
     found, converged = _newton(Z, factor, start, eta, slopes, unit)
     known = np.array([_estimable(Z[p] * root[p, None]) for p in parts])
     return np.where(known & converged[:, None], found, np.nan)
 
 
-def posterior_mean(
-    tree: "xr.DataTree", design: Design, *, without: str | None = None
-) -> FloatArray:
+def posterior_mean(posterior: Posterior, *, without: str | None = None) -> FloatArray:
     """Posterior mean of the linear predictor of the fitted rows, less one factor's effects."""
+    design = posterior.design
     eta = np.zeros(design.rows) if design.offset is None else design.offset.copy()
-    b = population_means(tree, design.terms)
+    b = posterior.means(design.terms)
     for rows in slices(design.rows):
         eta[rows] += design.X(rows) @ b
         for each in design.groupings:
             if each.name != without:
-                r = tree.posterior[f"r_{each.name}"].mean(("chain", "draw")).to_numpy()
+                r = posterior.effects(each.name).mean(("chain", "draw")).to_numpy()
                 eta[rows] += np.sum(design.Z(each.name, rows) * each.factor.gather(r, rows), axis=1)
     return eta
-
-
-def population_means(tree: "xr.DataTree", terms: tuple[str, ...]) -> FloatArray:
-    """Posterior means of population coefficients; zero where a term is not in the population."""
-    posterior = tree.posterior
-    means = {"Intercept": float(posterior["Intercept"].mean())} if "Intercept" in posterior else {}
-    if "b" in posterior:
-        b = posterior["b"].mean(("chain", "draw"))
-        means |= dict(zip(b["term"].to_numpy().tolist(), b.to_numpy().tolist(), strict=True))
-    return np.array([means.get(term, 0.0) for term in terms])
 
 
 def _least_squares(Z: FloatArray, y: FloatArray, root: FloatArray) -> FloatArray:
@@ -125,11 +105,11 @@ def _decompose(Z: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray,
     return size, (U[:, kept], s[kept], Vt[kept])
 
 
-def _slopes(tree: "xr.DataTree", design: Design, family: Family, step: float) -> Slopes:
+def _slopes(posterior: Posterior, step: float) -> Slopes:
     """Return the pointwise log density and its derivatives, by differences: any family will do."""
-    posterior = tree["posterior"]
+    design, family = posterior.design, posterior.family
     # Medians: the mean of a shape that may be infinite is none.
-    own = {each.name: posterior[each.name].median(("chain", "draw")).to_numpy()[None]
+    own = {each.name: posterior.draws[each.name].median(("chain", "draw")).to_numpy()[None]
            for each in family.own}  # fmt: skip
     own |= {name: values[:, None] for name, values in row_values(design).items()}
     assert design.response is not None

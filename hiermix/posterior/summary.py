@@ -15,16 +15,16 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def names(tree: "xr.DataTree") -> list[str]:
+def names(posterior: "xr.Dataset") -> list[str]:
     """Variables of the summary: everything but the group effects."""
-    return [str(name) for name in tree.posterior.data_vars if not str(name).startswith("r_")]
+    return [str(name) for name in posterior.data_vars if not str(name).startswith("r_")]
 
 
-def chosen(tree: "xr.DataTree", variables: Sequence[str] | None) -> list[str]:
+def chosen(posterior: "xr.Dataset", variables: Sequence[str] | None) -> list[str]:
     """Return the variables asked for; by default those of `names`."""
     if variables is None:
-        return names(tree)
-    known = [str(name) for name in tree.posterior.data_vars]
+        return names(posterior)
+    known = [str(name) for name in posterior.data_vars]
     wanted = [in_results(str(name)) for name in options.names("variables", variables)]
     for name in wanted:
         if name not in known:

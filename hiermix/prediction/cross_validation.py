@@ -14,9 +14,10 @@ from hiermix import options
 from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count
-from hiermix.families.family import Family
+from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.summary import names
 from hiermix.prediction import held_out, predict, psis
+from hiermix.prediction.predictor import Predictor
 from hiermix.prediction.weighing import good_k
 from hiermix.typing import FloatArray, IntArray
 
@@ -42,48 +43,61 @@ class Fitted(Protocol):
         """Leave-one-out cross-validation."""
 
 
-def log_likelihood(tree: "xr.DataTree", design: Design, family: Family) -> "xr.DataArray":
+def log_likelihood(posterior: Posterior) -> "xr.DataArray":
     """Return the log density of each row in each draw (chain, draw, row), times its weight."""
-    return predict.labelled(
-        tree, "log_likelihood", log_density(tree, design, family, slice(0, design.rows)),
-        np.arange(design.rows),
-    ).rename(design.response_name)  # fmt: skip
+    design = posterior.design
+    found = log_density(predict.predictor(posterior), slice(0, design.rows))
+    named = predict.labelled(posterior, "log_likelihood", found, np.arange(design.rows))
+    return named.rename(design.response_name)
 
 
-def log_density(tree: "xr.DataTree", design: Design, family: Family, rows: slice) -> FloatArray:
+def log_density(source: Predictor, rows: slice) -> FloatArray:
     """Weighted log density of some rows (n, S)."""
-    source = predict.predictor(tree, design, family)
+    design = source.design
     assert design.response is not None
-    found = family.log_density(design.response[rows, None], source.linear(rows), source.own(rows))
+    found = source.family.log_density(
+        design.response[rows, None], source.linear(rows), source.own(rows)
+    )
     return found if design.weights is None else found * design.weights[rows, None]
 
 
-def loo(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
-    """Leave-one-out cross-validation by Pareto-smoothed importance sampling; warn of bad rows."""
-    found = estimate(tree, design, family)
-    bad = int((found.pareto_k > found.good_k).sum())
+def loo(posterior: Posterior) -> "ELPDData":
+    """Estimate the log density of unseen rows of the same groups, leaving one out at a time.
+
+    Returns
+    -------
+    ELPDData
+        ArviZ's: ``elpd``, ``se``, ``p`` (effective parameters), ``elpd_i``, ``pareto_k``.
+
+    Notes
+    -----
+    By Pareto-smoothed importance sampling, with a warning where that fails for some rows.
+    """
+    found = estimate(posterior)
+    rows, bad = posterior.design.rows, int((found.pareto_k > found.good_k).sum())
     if bad:
         checks.warn(
-            f"leave-one-out is unreliable for {count(bad, 'row')} of {design.rows:,} (Pareto k "
+            f"leave-one-out is unreliable for {count(bad, 'row')} of {rows:,} (Pareto k "
             f"above {found.good_k:.2f}): the posterior leans too much on each of them. "
             "kfold() refits instead."
         )
     return found
 
 
-def estimate(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
+def estimate(posterior: Posterior) -> "ELPDData":
     """Leave-one-out cross-validation, piece by piece, without a warning."""
     import xarray as xr
     from arviz_stats.utils import ELPDDataLOO
 
+    design, draws = posterior.design, posterior.size
     _check_response(design)
-    draws = tree["posterior"].sizes["chain"] * tree["posterior"].sizes["draw"]
-    tail = psis.tail_size(draws, _efficiency(tree))
+    tail = psis.tail_size(draws, _efficiency(posterior))
     size = max(1, _ENTRIES // draws)
+    source = predict.predictor(posterior)
 
     def piece(start: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         rows = slice(start, min(start + size, design.rows))
-        return psis.leave_one_out(log_density(tree, design, family, rows), tail)
+        return psis.leave_one_out(log_density(source, rows), tail)
 
     each = [piece(start) for start in range(0, design.rows, size)]
     row = {"row": np.arange(design.rows)}
@@ -99,14 +113,13 @@ def estimate(tree: "xr.DataTree", design: Design, family: Family) -> "ELPDData":
     )  # fmt: skip
 
 
-def _efficiency(tree: "xr.DataTree") -> float:
+def _efficiency(posterior: Posterior) -> float:
     """Effective draws per draw; group effects, of which there may be thousands, are left out."""
     import arviz_stats
 
-    posterior = tree["posterior"].to_dataset()
-    draws = posterior.sizes["chain"] * posterior.sizes["draw"]
-    sizes = arviz_stats.ess(posterior[names(tree)], method="mean")
-    return float(np.hstack([sizes[name].to_numpy().ravel() for name in sizes]).mean()) / draws
+    sizes = arviz_stats.ess(posterior.draws[names(posterior.draws)], method="mean")
+    every = np.hstack([sizes[name].to_numpy().ravel() for name in sizes])
+    return float(every.mean()) / posterior.size
 
 
 def _check_response(design: Design) -> None:
@@ -184,9 +197,7 @@ def _check_same_rows(designs: Mapping[str, Design]) -> None:
 
 
 def kfold(
-    tree: "xr.DataTree",
-    design: Design,
-    family: Family,
+    posterior: Posterior,
     groups: held_out.Groups,
     folds: int,
     seed: int,
@@ -196,13 +207,14 @@ def kfold(
     import arviz_stats
     import xarray as xr
 
+    design = posterior.design
     _check_response(design)
     options.whole("folds", folds, 2)
     name, labels = held_out.units(design, groups)
     whole = xr.DataTree.from_dict({
-        "log_likelihood": log_likelihood(tree, design, family).to_dataset(name="y")
+        "log_likelihood": log_likelihood(posterior).to_dataset(name="y")
     })  # fmt: skip
-    wrapper = _wrapper(whole, design, family, refit)
+    wrapper = _wrapper(whole, posterior, refit)
     codes, names = pd.factorize(labels)
     found: ELPDData = arviz_stats.loo_kfold(
         whole, wrapper, pointwise=True, k=min(folds, len(names)), group_by=codes, seed=seed
@@ -210,9 +222,11 @@ def kfold(
     return found if name is None else held_out.mark(found, name, labels)
 
 
-def _wrapper(whole: "xr.DataTree", design: Design, family: Family, refit: Refit) -> Any:
+def _wrapper(whole: "xr.DataTree", posterior: Posterior, refit: Refit) -> Any:
     """Tell ArviZ how to refit."""
     from arviz_stats.loo import SamplingWrapper
+
+    design = posterior.design
 
     class Wrapper(SamplingWrapper):  # type: ignore[misc]
         def sel_observations(self, idx: IntArray) -> tuple[IntArray, IntArray]:
@@ -227,6 +241,7 @@ def _wrapper(whole: "xr.DataTree", design: Design, family: Family, refit: Refit)
         def log_likelihood__i(
             self, excluded_obs: IntArray, idata__i: "xr.DataTree"
         ) -> "xr.DataArray":
-            return log_likelihood(idata__i, design.take(excluded_obs), family)
+            rows = design.take(excluded_obs)
+            return log_likelihood(Posterior.of(idata__i, rows, posterior.family))
 
     return Wrapper(model=None, idata_orig=whole)

@@ -16,10 +16,9 @@ import xarray as xr
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from hiermix.design.design import Design
-from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
 from hiermix.posterior.log_prior import log_prior
+from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.storage import ON_DEMAND
 from hiermix.prediction import cross_validation, predict
 from hiermix.tuning.origins import Origins
@@ -30,33 +29,30 @@ from hiermix.typing import FloatArray
 class Source:
     """What the groups are made of."""
 
-    tree: xr.DataTree
-    """The posterior alone: no circle, so that memory is free as soon as the fit is."""
-    design: Design
-    family: Family
+    posterior: Posterior
+    """Not the tree: no circle, so that memory is free as soon as the fit is."""
     priors: PriorTable
     origins: Origins
 
     def log_likelihood(self, rows: slice) -> FloatArray:
         """Log density of some rows, (chain, draw, row)."""
-        return self._by_draw(
-            cross_validation.log_density(self.tree, self.design, self.family, rows)
-        )
+        source = predict.predictor(self.posterior)
+        return self._by_draw(cross_validation.log_density(source, rows))
 
     def posterior_predictive(self, rows: slice) -> FloatArray:
         """Responses that the model draws for some rows, (chain, draw, row)."""
-        source = predict.predictor(self.tree, self.design, self.family)
-        if rows.stop - rows.start == self.design.rows:
+        source = predict.predictor(self.posterior)
+        if rows.stop - rows.start == source.design.rows:
             return self._by_draw(predict.draw_matrix(source, "response"))
         return self._by_draw(source.piece("response", rows)[1])
 
     def log_prior(self, name: str, last: slice) -> FloatArray:
         """Log prior density of one variable, or of a part of its last axis."""
-        found = log_prior(self.tree, self.design, self.family, self.priors, self.origins)
+        found = log_prior(self.posterior, self.priors, self.origins)
         return np.asarray(found[name])[..., last]
 
     def _by_draw(self, flat: FloatArray) -> FloatArray:
-        return predict.labelled(self.tree, "y", flat, np.arange(len(flat))).to_numpy()
+        return predict.labelled(self.posterior, "y", flat, np.arange(len(flat))).to_numpy()
 
 
 @dataclass(eq=False)
@@ -79,17 +75,13 @@ class _Made(BackendArray):
         return values[..., places - low][tuple(first)]
 
 
-def add(
-    tree: xr.DataTree, design: Design, family: Family, priors: PriorTable, origins: Origins
-) -> None:
+def add(tree: xr.DataTree, posterior: Posterior, priors: PriorTable, origins: Origins) -> None:
     """Add the groups to a tree, but for those that it has."""
-    alone = xr.DataTree.from_dict({"posterior": tree["posterior"].to_dataset()})
-    alone.attrs.update(tree.attrs)
-    source = Source(alone, design, family, priors, origins)
+    source = Source(posterior, priors, origins)
     groups = {"log_prior": _priors(source)}
-    if design.response is not None:
+    if posterior.design.response is not None:
         groups["log_likelihood"] = _rows(source, source.log_likelihood, np.dtype(np.float64))
-        kind = family.kind_of_response(design)
+        kind = posterior.family.kind_of_response(posterior.design)
         groups["posterior_predictive"] = _rows(source, source.posterior_predictive, kind)
     for name, found in groups.items():
         if name not in tree.children:
@@ -97,16 +89,16 @@ def add(
 
 
 def _rows(source: Source, make: Callable[[slice], FloatArray], kind: "np.dtype[Any]") -> xr.Dataset:
-    posterior, rows = source.tree["posterior"], source.design.rows
-    array = _Made(make, (posterior.sizes["chain"], posterior.sizes["draw"], rows), kind)
+    posterior, rows = source.posterior.draws, source.posterior.design.rows
+    array = _Made(make, (*source.posterior.shape, rows), kind)
     coords = {"chain": posterior["chain"], "draw": posterior["draw"], "row": np.arange(rows)}
-    name = source.design.response_name
+    name = source.posterior.design.response_name
     return xr.Dataset({name: (("chain", "draw", "row"), _lazy(array))}, coords=coords)
 
 
 def _priors(source: Source) -> xr.Dataset:
     """Variables of the posterior; one density of all correlations of a factor."""
-    posterior = source.tree["posterior"].to_dataset()
+    posterior = source.posterior.draws
     parts = {}
     for name, values in posterior.data_vars.items():
         if not str(name).startswith("r_"):

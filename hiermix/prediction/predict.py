@@ -16,10 +16,10 @@ from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
 from hiermix.engines.protocol import LARGEST_SEED
 from hiermix.errors import ArgumentError, did_you_mean, quoted
-from hiermix.families.categories import further
 from hiermix.families.family import Family, needs_numbers
 from hiermix.formula.names import in_results
-from hiermix.posterior.arrays import Which, lay_out
+from hiermix.posterior.arrays import Which
+from hiermix.posterior.posterior import Posterior
 from hiermix.prediction.files import write
 from hiermix.prediction.new_groups import NewEffects, check_policy
 from hiermix.prediction.predictor import Job, Predictor
@@ -67,25 +67,19 @@ def check_kind(kind: str, family: Family, kinds: Sequence[str] = KINDS) -> str:
 
 
 def predictor(
-    tree: "xr.DataTree",
-    design: Design,
-    family: Family,
+    posterior: Posterior,
     *,
     group_effects: Effects = "all",
     new_groups: str = "error",
     seed: int | None = None,
     draws: Which = None,
 ) -> Predictor:
-    """Join a design, the fit's own or one of new rows, with the draws of a fit.
+    """Return what predicts the rows of a posterior's design: those fitted, or new ones.
 
     Parameters
     ----------
-    tree : DataTree
-        The fit's.
-    design : Design
-        ``fit.design``, or what `rows_on` made of new rows.
-    family : Family
-        The fit's.
+    posterior : Posterior
+        The fit's, or ``posterior.on(rows)`` with what `rows_on` made of new rows.
     group_effects : str or sequence of str
         Which grouping factors enter.
     new_groups : str
@@ -95,22 +89,21 @@ def predictor(
     draws : sequence of int, optional
         Which draws, counted through the chains; all by default.
     """
-    seed = int(tree.attrs["seed"]) if seed is None else options.whole("seed", seed, 0, LARGEST_SEED)
+    design, family = posterior.design, posterior.family
+    seed = posterior.seed if seed is None else options.whole("seed", seed, 0, LARGEST_SEED)
     if new_groups == "update":
         needs_numbers(family, "new_groups='update'")
-    own = tuple(each.name for each in family.own)
     wanted = factors(design, group_effects)
 
-    def of(category: str | None) -> Predictor:
-        layout = lay_out(tree, design, own, wanted, draws, category)
-        new = NewEffects(layout, new_groups, seed, category=category)
+    def of(equation: str | None) -> Predictor:
+        layout = posterior.layout(wanted, equation, draws)
+        new = NewEffects(layout, new_groups, seed, category=equation)
         return Predictor(design, family, layout, new, seed)
 
+    each = tuple(map(of, posterior.equations))
     if family.unordered:
-        each = tuple(map(of, further(design)))
         return replace(each[0], categories=each)
-    source = of(None)
-    return with_updated(source) if new_groups == "update" else source
+    return with_updated(each[0]) if new_groups == "update" else each[0]
 
 
 def rows_on(
@@ -130,19 +123,6 @@ def rows_on(
     return fitted.on(
         new_data, groups=wanted, new_groups=new_groups, offset=offset, trials=kind != "linear"
     )
-
-
-def linear(
-    tree: "xr.DataTree",
-    design: Design,
-    family: Family,
-    *,
-    group_effects: Effects = "all",
-    draws: Which = None,
-) -> FloatArray:
-    """Return the linear predictor (n, S) of rows of known groups, as a whole."""
-    source = predictor(tree, design, family, group_effects=group_effects, draws=draws)
-    return draw_matrix(source, "linear")
 
 
 def draw_matrix(source: Predictor, kind: str) -> FloatArray:
@@ -234,7 +214,7 @@ def _cores() -> int:
 
 
 def result(
-    tree: "xr.DataTree",
+    posterior: Posterior,
     source: Predictor,
     kind: str,
     *,
@@ -248,14 +228,14 @@ def result(
         return quantile_array(source, kind, quantiles)
     rows = row_labels.coords(source.design)
     if into is not None:
-        empty = labelled(tree, kind, np.empty((0, *source.shape(kind))), np.arange(0), source)
-        return write(in_pieces(tree, source, kind), empty, rows, options.path(into))
+        empty = labelled(posterior, kind, np.empty((0, *source.shape(kind))), np.arange(0), source)
+        return write(in_pieces(posterior, source, kind), empty, rows, options.path(into))
     numbers = np.arange(source.design.rows)
-    return _named(labelled(tree, kind, draw_matrix(source, kind), numbers, source), rows)
+    return _named(labelled(posterior, kind, draw_matrix(source, kind), numbers, source), rows)
 
 
 def labelled(
-    tree: "xr.DataTree",
+    posterior: Posterior,
     kind: str,
     flat: FloatArray,
     rows: np.ndarray,
@@ -264,14 +244,13 @@ def labelled(
     """Label draws (n, S, ...) as (chain, draw, row, ...); a view, nothing is copied."""
     import xarray as xr
 
-    posterior = tree["posterior"]
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
+    chains = {dim: posterior.draws[dim] for dim in ("chain", "draw")}
     apart = {} if source is None else _categories(source, kind)
     weighed = None if source is None else source.weighed
     return xr.DataArray(
-        np.moveaxis(flat.reshape(len(flat), *shape, *flat.shape[2:]), 0, 2),
+        np.moveaxis(flat.reshape(len(flat), *posterior.shape, *flat.shape[2:]), 0, 2),
         dims=("chain", "draw", "row", *apart),
-        coords={"chain": posterior["chain"], "draw": posterior["draw"], "row": rows, **apart},
+        coords={**chains, "row": rows, **apart},
         name=kind,
         attrs={} if weighed is None else weighed.attrs(),
     )
@@ -285,12 +264,12 @@ def _categories(source: Predictor, kind: str) -> dict[str, list[str]]:
     return {"category": names[1:] if kind == "linear" else names}
 
 
-def in_pieces(tree: "xr.DataTree", source: Predictor, kind: str) -> Iterator["xr.DataArray"]:
+def in_pieces(posterior: Posterior, source: Predictor, kind: str) -> Iterator["xr.DataArray"]:
     """Yield a prediction in pieces of rows, in order."""
     names, numbers = row_labels.coords(source.design), np.arange(source.design.rows)
     for job in source.jobs(kind):
         rows, part = job()
-        yield _named(labelled(tree, kind, part, numbers[rows], source), names.isel(row=rows))
+        yield _named(labelled(posterior, kind, part, numbers[rows], source), names.isel(row=rows))
 
 
 def _named(found: "xr.DataArray", rows: "xr.Dataset") -> "xr.DataArray":

@@ -19,8 +19,8 @@ from hiermix.design import checks
 from hiermix.design.batches import slices
 from hiermix.design.design import Design
 from hiermix.families.family import Family, needs_numbers
-from hiermix.posterior.arrays import Layout, lay_out
-from hiermix.posterior.intervals import ends
+from hiermix.posterior.intervals import ends, tails
+from hiermix.posterior.posterior import Posterior
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -91,19 +91,44 @@ _LATENT = ("bernoulli", "binomial", "ordinal")
 """Families whose link is the distribution of a latent response."""
 
 
-def variance(tree: "xr.DataTree", design: Design, family: Family) -> "xr.Dataset":
-    """Return draws of the variances, their shares, intra-class correlations and R2.
+def variance(posterior: Posterior) -> "xr.Dataset":
+    """Split the variance of the linear predictor and the response's own; as posterior draws.
 
-    Variables: ``variance`` and ``share`` (component: population, each grouping factor, residual);
-    ``icc`` (factor), the factor's share of all but the population; ``r2_marginal``, the share of
-    the population; ``r2_conditional``, that of population and groups together.
+    Returns
+    -------
+    Dataset
+        ``variance`` and ``share`` of each component (population, each grouping factor,
+        residual); ``icc``, each factor's share of what is not the population's; ``r2_marginal``
+        (population) and ``r2_conditional`` (population and groups).
+
+    Notes
+    -----
+    On the scale of the link: Nakagawa and Schielzeth (2013), Johnson (2014) for varying slopes,
+    Nakagawa, Johnson and Schielzeth (2017) for other families. See `variance_table`.
     """
+    found = _draws(posterior)
+    _warn(found)
+    return found
+
+
+def variance_table(posterior: Posterior, *, prob: float = 0.95) -> pd.DataFrame:
+    """Summarise `variance`: sd, variance, share of each component with its interval, and R2.
+
+    Parameters
+    ----------
+    prob : float
+        Probability of the equal-tailed interval.
+    """
+    tails(prob)
+    return _table(variance(posterior), prob)
+
+
+def _draws(posterior: Posterior) -> "xr.Dataset":
+    """Return draws of the variances, their shares, intra-class correlations and R2."""
     import xarray as xr
 
-    parts = components(tree, design, family)
-    posterior = tree["posterior"]
-    shape = (posterior.sizes["chain"], posterior.sizes["draw"])
-    every = np.stack(list(parts.values()), axis=-1).reshape(*shape, len(parts))
+    parts = components(posterior)
+    every = np.stack(list(parts.values()), axis=-1).reshape(*posterior.shape, len(parts))
     share, random = _shares(every), _shares(every[..., 1:])
     at = ("chain", "draw")
     return xr.Dataset(
@@ -115,8 +140,8 @@ def variance(tree: "xr.DataTree", design: Design, family: Family) -> "xr.Dataset
             "r2_conditional": (at, share[..., :-1].sum(axis=-1)),
         },
         coords={
-            "chain": posterior["chain"].to_numpy(),
-            "draw": posterior["draw"].to_numpy(),
+            "chain": posterior.draws["chain"].to_numpy(),
+            "draw": posterior.draws["draw"].to_numpy(),
             "component": list(parts),
             "factor": list(parts)[1:-1],
         },
@@ -130,7 +155,7 @@ def _shares(parts: FloatArray) -> FloatArray:
     return np.asarray(parts / parts.sum(axis=-1, keepdims=True))
 
 
-def warn(draws: "xr.Dataset") -> None:
+def _warn(draws: "xr.Dataset") -> None:
     """Say where there is no residual variance."""
     residual = draws["variance"].sel(component="residual")
     infinite = float(np.isinf(residual).mean())
@@ -142,7 +167,7 @@ def warn(draws: "xr.Dataset") -> None:
         )
 
 
-def table(draws: "xr.Dataset", prob: float) -> pd.DataFrame:
+def _table(draws: "xr.Dataset", prob: float) -> pd.DataFrame:
     """One row a component (its sd, variance and share, and the share's interval), then R2."""
     names = draws["component"].to_numpy().tolist()
     shares = [draws["share"].sel(component=name, drop=True) for name in names]
@@ -167,36 +192,34 @@ def _middle(draws: "xr.DataArray") -> FloatArray:
     return np.asarray(mean.where(np.isfinite(mean), median))
 
 
-def components(tree: "xr.DataTree", design: Design, family: Family) -> dict[str, FloatArray]:
+def components(posterior: Posterior) -> dict[str, FloatArray]:
     """Draws (S,) of the variance of each component, population first and residual last."""
-    needs_numbers(family, "variance")
-    names = [each.name for each in design.groupings]
-    own = tuple(each.name for each in family.own)
-    layout = lay_out(tree, design, own, names)
-    covariance, squares = _moments(design)
-    population = np.einsum("ps,pq,qs->s", layout.b, covariance, layout.b)
-    random = {
-        name: np.einsum("sik,sjk,ij->s", layout.Lambda[name], layout.Lambda[name], squares[name])
-        for name in names
-    }
-    S = layout.draws
-    own_draws = {name: values.reshape(S, -1)[:, 0] for name, values in layout.own.items()}
-    residual = _residual(family, own_draws, partial(_log_mean, design, layout, family.link))
+    needs_numbers(posterior.family, "variance")
+    S, b = posterior.size, posterior.b()
+    covariance, squares = _moments(posterior.design)
+    population = np.einsum("ps,pq,qs->s", b, covariance, b)
+    random = {}
+    for each in posterior.design.groupings:
+        Lambda = posterior.Lambda(each)
+        random[each.name] = np.einsum("sik,sjk,ij->s", Lambda, Lambda, squares[each.name])
+    own = {name: values.reshape(S, -1)[:, 0] for name, values in posterior.own().items()}
+    residual = _residual(posterior.family, own, partial(_log_mean, posterior))
     return {"population": population, **random, "residual": np.broadcast_to(residual, S)}
 
 
-def _log_mean(design: Design, layout: Layout, link: str) -> FloatArray:
+def _log_mean(posterior: Posterior) -> FloatArray:
     """Log of the mean response (S,), of trials a share: over rows, and over groups as fitted."""
-    total: FloatArray = np.full(layout.draws, -np.inf)
-    size = max(1, _ENTRIES // layout.draws)
+    design, S, link = posterior.design, posterior.size, posterior.family.link
+    total: FloatArray = np.full(S, -np.inf)
+    size = max(1, _ENTRIES // S)
     for start in range(0, design.rows, size):
         rows = slice(start, start + size)
-        eta = design.X(rows) @ layout.b
+        eta = design.X(rows) @ posterior.b()
         if design.offset is not None:
             eta += design.offset[rows, None]
         variance = np.zeros_like(eta)
-        for name, Lambda in layout.Lambda.items():
-            moved = np.einsum("nq,sqk->nsk", design.Z(name, rows), Lambda)
+        for each in design.groupings:
+            moved = np.einsum("nq,sqk->nsk", design.Z(each.name, rows), posterior.Lambda(each))
             variance += np.sum(moved**2, axis=-1)
         total = np.logaddexp(total, np.logaddexp.reduce(_log_expected(link, eta, variance), axis=0))
     return np.asarray(total - np.log(design.rows))

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import plots
 from hiermix.design import frames
 from hiermix.design.design import Design
 from hiermix.design.frames import Frame
@@ -30,7 +29,8 @@ from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
 from hiermix.formula.terms import Group
 from hiermix.model import WARMUP, Model
-from hiermix.posterior.group_tables import coefficient_draws
+from hiermix.plots import poolings
+from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.cross_validation import compare, estimate
 from hiermix.typing import FloatArray
@@ -70,10 +70,7 @@ class Pooling:
     @cached_property
     def loo(self) -> dict[str, "ELPDData"]:
         """Leave-one-out cross-validation of each fit; doubts about it stand in the table."""
-        return {
-            name: estimate(fit.data, fit.design, fit.model.family)
-            for name, fit in self.fits.items()
-        }
+        return {name: estimate(fit.posterior) for name, fit in self.fits.items()}
 
     @cached_property
     def table(self) -> pd.DataFrame:
@@ -101,12 +98,10 @@ class Pooling:
     def _draws(self, name: str, term: str) -> FloatArray:
         fit = self.fits[name]
         if name == "no" and term in fit.design.grouping(self.group).effects:
-            draws = coefficient_draws(fit.data, fit.design, self.group)
+            draws = fit.posterior.group_coefficients(self.group)
             level, effect = draws.dims[2:]
             return np.asarray(draws.sel({effect: term}).mean([level]))
-        posterior = fit.data["posterior"]
-        found = posterior["Intercept"] if term == "Intercept" else posterior["b"].sel(term=term)
-        return np.asarray(found)
+        return np.asarray(fit.posterior.coefficient(term))
 
     def groups(self, *, prob: float = 0.9) -> pd.DataFrame:
         """Coefficients of each level without and with partial pooling, beside complete pooling.
@@ -121,7 +116,7 @@ class Pooling:
         DataFrame
             One row a level and effect, from few rows to many.
         """
-        return plots.poolings.numbers(self._trees(), self.no.design, self.group, prob)
+        return poolings.numbers(self._posteriors(), self.group, prob)
 
     def compare(self) -> pd.DataFrame:
         """Return `hm.compare` of the three."""
@@ -151,13 +146,12 @@ class Pooling:
             With ``figure`` and ``data``, the numbers of `groups`.
         """
         elpd = {name: (each.elpd, each.elpd_i.to_numpy()) for name, each in self.loo.items()}
-        return plots.poolings.plot(
-            self._trees(), self.no.design, self.group, elpd, effects=effects, prob=prob,
-            figsize=figsize,
-        )  # fmt: skip
+        return poolings.plot(
+            self._posteriors(), self.group, elpd, effects=effects, prob=prob, figsize=figsize
+        )
 
-    def _trees(self) -> dict[str, Any]:
-        return {name: fit.data for name, fit in self.fits.items()}
+    def _posteriors(self) -> dict[str, Posterior]:
+        return {name: fit.posterior for name, fit in self.fits.items()}
 
     def __repr__(self) -> str:
         """Show the table."""
@@ -310,7 +304,7 @@ def _means(design: Design, group: str) -> dict[str, float]:
 
 def rmse(fit: Fit) -> float:
     """Root mean squared distance of the responses from their posterior means."""
-    source = predict.predictor(fit.data, fit.design, fit.model.family)
+    source = predict.predictor(fit.posterior)
     mean = np.empty(fit.design.rows)
     for job in source.jobs("mean"):
         rows, part = job()

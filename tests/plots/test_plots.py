@@ -13,6 +13,7 @@ from hiermix.families.table import find
 from hiermix.plots import residuals, shrinkage, style
 from hiermix.plots.replicates import replicates
 from hiermix.posterior import no_pooling
+from hiermix.posterior.posterior import Posterior
 
 
 def fitted(formula: str, data: pd.DataFrame, **options: Any) -> hm.Fit:
@@ -192,7 +193,7 @@ def own_estimates(
     coords = {"g": grouping.levels.tolist(), "g_effect": list(grouping.effects),
               "term": list(design.terms[1:])}  # fmt: skip
     tree = xr.DataTree.from_dict({"posterior": xr.Dataset(variables, coords=coords)})
-    return no_pooling.per_group(tree, design, find(family), "g")
+    return no_pooling.per_group(Posterior.of(tree, design, find(family)), "g")
 
 
 COUNTS = [0.0, 0.3, 4.0, 1e3, 1e6, 1e8]
@@ -361,7 +362,7 @@ def test_residuals_of_a_true_model_behave_as_errors(simulated: hm.Fit) -> None:
     slope = np.corrcoef(data["x"], data["residual"])[0, 1]
     assert abs(slope) < 4 / np.sqrt(n)
     assert ((data["sorted"] >= data["low"]) & (data["sorted"] <= data["high"])).mean() > 0.9
-    seen = replicates(simulated.data, simulated.design, simulated.model.family)
+    seen = replicates(simulated.posterior)
     assert (seen.y - seen.mean.mean(axis=1)).std() < 0.92 * 1.5
 
 

@@ -30,7 +30,7 @@ def odd() -> hm.Fit:
 
 
 def holds(fit: hm.Fit, statement: str) -> np.ndarray:
-    return evaluate(fit.data, fit.design, statement)[1]
+    return evaluate(fit.posterior, statement)[1]
 
 
 def values(fit: hm.Fit) -> dict[str, np.ndarray]:

@@ -68,7 +68,7 @@ def test_loo_is_arviz_on_those_densities(
     values = xr.Dataset({"y": (("chain", "draw", "row"), densities(grouped))})
     tree = xr.DataTree.from_dict({"log_likelihood": values})
     expected = arviz_stats.loo(
-        tree, pointwise=True, reff=cross_validation._efficiency(grouped.data)
+        tree, pointwise=True, reff=cross_validation._efficiency(grouped.posterior)
     )
     assert found.elpd == pytest.approx(expected.elpd)
     assert (found.se, found.p) == pytest.approx((expected.se, expected.p))
@@ -126,9 +126,7 @@ def test_kfold_predicts_left_out_groups_from_the_spread(grouped: hm.Fit) -> None
         trees.append((rows, tree))
         return tree
 
-    found = cross_validation.kfold(
-        grouped.data, grouped.design, grouped.model.family, "g", 3, 1, refit
-    )
+    found = cross_validation.kfold(grouped.posterior, "g", 3, 1, refit)
     assert len(trees) == 3
     left_out = [set(frame["g"]) - set(frame["g"].iloc[rows]) for rows, _ in trees]
     assert sorted(each for fold in left_out for each in fold) == sorted(set(frame["g"]))
@@ -162,9 +160,7 @@ def test_kfold_of_rows_is_the_density_that_the_other_folds_predict(pooled: hm.Fi
         expected[out] = stats.t.logpdf(y[out], df, X[out] @ b, np.sqrt(rss / df * (1 + inner)))
         return pooled.model.of_rows(rows).fit(**FIT).data
 
-    found = cross_validation.kfold(
-        pooled.data, pooled.design, pooled.model.family, None, 8, 1, refit
-    )
+    found = cross_validation.kfold(pooled.posterior, None, 8, 1, refit)
     assert found.elpd_i.to_numpy() == pytest.approx(expected, abs=0.1)
     assert found.elpd == pytest.approx(expected.sum(), abs=0.6)
     assert found.n_folds == 8

@@ -351,9 +351,7 @@ def test_update_is_the_conditional_normal(nested: hm.Fit) -> None:
 
 def conditional(fit: hm.Fit, rows: pd.DataFrame) -> tuple[update.Effects, np.ndarray]:
     design = fit.design.on(rows, new_groups="sample")
-    return update.conditional(
-        predict.predictor(fit.data, design, fit.model.family, new_groups="sample")
-    )
+    return update.conditional(predict.predictor(fit.posterior.on(design), new_groups="sample"))
 
 
 def test_a_weight_of_two_is_a_new_row_seen_twice(nested: hm.Fit) -> None:
@@ -361,9 +359,7 @@ def test_a_weight_of_two_is_a_new_row_seen_twice(nested: hm.Fit) -> None:
     design = nested.design.on(rows, new_groups="sample")
     once = replace(nested.design.on(rows[1:], new_groups="sample"), weights=np.array([2.0, 1.0]))
     two, one = (
-        update.conditional(
-            predict.predictor(nested.data, each, nested.model.family, new_groups="sample")
-        )[1]
+        update.conditional(predict.predictor(nested.posterior.on(each), new_groups="sample"))[1]
         for each in (design, once)
     )
     np.testing.assert_allclose(np.diff(two), np.diff(one), atol=1e-9)

@@ -12,6 +12,7 @@ from scipy.special import expit, logit
 import hiermix as hm
 from hiermix.design.design import Design
 from hiermix.families.table import FAMILIES, find
+from hiermix.posterior.posterior import Posterior
 from hiermix.prediction.variance import components
 
 FIT: dict[str, Any] = {"seed": 1, "chains": 2, "draws": 200, "progress": False}
@@ -110,7 +111,7 @@ def test_residual_variance_of_other_families(
 ) -> None:
     """Nakagawa, Johnson and Schielzeth (2017), table 2: here with intercept 0.7 and sd 0.5."""
     tree, design = mixed(own)
-    found = components(tree, design, find(family, link))
+    found = components(Posterior.of(tree, design, find(family, link)))
     assert found["g"] == pytest.approx([0.25])
     assert found["residual"] == pytest.approx([expected], rel=1e-6)
 
@@ -133,7 +134,7 @@ def test_exposures_and_slopes_enter_the_mean_response() -> None:
     tree = xr.DataTree.from_dict({"posterior": posterior})
     x = frame["x"]
     means = frame["size"] * np.exp(0.2 + 0.1 * x + (0.25 + 0.09 * x**2) / 2)
-    found = components(tree, model.design, find("poisson"))
+    found = components(Posterior.of(tree, model.design, find("poisson")))
     assert found["residual"] == pytest.approx([np.log1p(1 / means.mean())])
 
 
@@ -216,7 +217,7 @@ def test_residual_variance_is_that_of_simulated_responses(family: str) -> None:
     found = [spread(draw(rng, 20_000)) for _ in range(50)]
     error = np.std(found) / np.sqrt(50)
     tree, design = mixed(own)
-    residual = components(tree, design, find(family))["residual"]
+    residual = components(Posterior.of(tree, design, find(family)))["residual"]
     assert residual == pytest.approx([np.mean(found)], abs=5 * error)
     assert error < 0.01 * residual
 
@@ -226,7 +227,7 @@ def test_every_family_that_is_a_number_has_a_residual_variance() -> None:
     tree, design = mixed(own | {"threshold": 0.0})
     for family in FAMILIES.values():
         if not family.unordered:
-            parts = components(tree, design, find(family.name))
+            parts = components(Posterior.of(tree, design, find(family.name)))
             assert np.isfinite(parts["residual"]).all()
             assert (parts["residual"] > 0).all()
 
@@ -234,7 +235,7 @@ def test_every_family_that_is_a_number_has_a_residual_variance() -> None:
 def test_extreme_means_have_finite_variances() -> None:
     for intercept in (-400.0, 400.0):
         tree, design = mixed({"phi": 1e-3}, intercept)
-        assert np.isfinite(components(tree, design, find("beta"))["residual"]).all()
+        assert np.isfinite(components(Posterior.of(tree, design, find("beta")))["residual"]).all()
 
 
 def test_a_fit_of_counts_with_many_zeros_has_its_parts() -> None:

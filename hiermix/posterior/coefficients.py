@@ -1,0 +1,81 @@
+"""Population coefficients in a dataset: the one place that knows ``Intercept`` and ``b`` apart.
+
+The intercept is a variable of its own, slopes are ``b`` along ``term``. Thresholds of ordered
+categories stand in the place of the intercept: then it is in the design and not in the dataset.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hiermix.posterior.arrays import Which, flat
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+type Variables = dict[str, tuple[tuple[str, ...], np.ndarray]]
+"""Variable -> dims after those of draws, and values."""
+
+NAMES = INTERCEPT, SLOPES, TERM = "Intercept", "b", "term"
+"""Names that no other variable or dim of a posterior may have."""
+
+
+def at_zero(
+    b: FloatArray, terms: Sequence[str], x_mean: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Move the intercept of coefficients (..., P) from the mean of X to X = 0; and by how much."""
+    if INTERCEPT not in terms:
+        return b, np.zeros(b.shape[:-1])
+    shift = b[..., 1:] @ x_mean[1:]
+    moved = b.copy(order="K")
+    moved[..., 0] -= shift
+    return moved, shift
+
+
+def variables(terms: Sequence[str], values: FloatArray, *, thresholds: bool) -> Variables:
+    """Return the variables of coefficients (..., P)."""
+    first = int(INTERCEPT in terms)
+    found: Variables = {}
+    if first and not thresholds:
+        found[INTERCEPT] = ((), values[..., 0])
+    if len(terms) > first:
+        found[SLOPES] = ((TERM,), values[..., first:])
+    return found
+
+
+def labels(terms: Sequence[str]) -> dict[str, list[str]]:
+    """Return the coordinate of the slopes, if there are any."""
+    return {TERM: _slopes(terms)} if _slopes(terms) else {}
+
+
+def _slopes(terms: Sequence[str]) -> list[str]:
+    return [term for term in terms if term != INTERCEPT]
+
+
+def draws(posterior: "xr.Dataset", term: str) -> "xr.DataArray":
+    """Draws of a coefficient; zero where the population has none of this term."""
+    if term == INTERCEPT and INTERCEPT in posterior:
+        return posterior[INTERCEPT]
+    if term != INTERCEPT and SLOPES in posterior and term in posterior[TERM]:
+        return posterior[SLOPES].sel({TERM: term}, drop=True)
+    return 0.0 * posterior["chain"] * posterior["draw"]
+
+
+def matrix(posterior: "xr.Dataset", terms: Sequence[str], which: Which = None) -> FloatArray:
+    """Draws (P, S) of coefficients in the order of terms."""
+    parts = []
+    if INTERCEPT in terms:
+        parts.append(flat(draws(posterior, INTERCEPT), which)[:, None])
+    if labels(terms):
+        parts.append(flat(posterior[SLOPES].sel(labels(terms)), which, TERM))
+    if not parts:
+        number = posterior.sizes["chain"] * posterior.sizes["draw"]
+        return np.empty((0, number if which is None else len(which)))
+    return np.ascontiguousarray(np.hstack(parts).T)
+
+
+def term_of(name: str) -> str:
+    """Return the term of a coefficient that summaries and priors call ``b[floor]``."""
+    return name[2:-1] if name.startswith(f"{SLOPES}[") else name

@@ -1,0 +1,198 @@
+"""Posterior: the draws of a fit, what they are draws of, and both laid out once for arithmetic."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
+from hiermix.errors import ArgumentError, did_you_mean, quoted
+from hiermix.families.categories import further
+from hiermix.families.family import Family
+from hiermix.formula.names import in_results
+from hiermix.posterior import arrays, coefficients
+from hiermix.posterior.arrays import Layout, Which
+from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+@dataclass(frozen=True, eq=False)
+class Posterior:
+    """Draws of the parameters of a model for the rows of a design.
+
+    Everything that is asked of a fit takes one. What is laid out for arithmetic is laid out when it
+    is first asked for, and kept.
+    """
+
+    draws: "xr.Dataset"
+    """By label, (chain, draw, ...)."""
+    design: Design
+    """The fitted rows, or others on the same plan: see `on`."""
+    family: Family
+    attrs: Mapping[Any, Any] = field(default_factory=dict)
+    """Those of the fit's tree: its seed, among others."""
+    _laid_out: dict[tuple[str, str | None], FloatArray] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, tree: "xr.DataTree", design: Design, family: Family) -> "Posterior":
+        """Return the posterior in a tree."""
+        return cls(tree["posterior"].to_dataset(), design, family, tree.attrs)
+
+    def on(self, design: Design) -> "Posterior":
+        """Return the same draws for other rows: some of the fit's, or new ones that it encoded."""
+        return replace(self, design=design)
+
+    def is_in(self, tree: "xr.DataTree") -> bool:
+        """Whether a tree still has these very draws."""
+        theirs = tree["posterior"].to_dataset().variables
+        mine = self.draws.variables
+        return set(mine) == set(theirs) and all(mine[name] is theirs[name] for name in mine)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave here what can be laid out again."""
+        return self.__dict__ | {"_laid_out": {}}
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of chains, and of draws in each."""
+        return int(self.draws.sizes["chain"]), int(self.draws.sizes["draw"])
+
+    @property
+    def size(self) -> int:
+        """Number of draws S of all chains."""
+        chains, length = self.shape
+        return chains * length
+
+    @property
+    def seed(self) -> int:
+        """Seed of the fit."""
+        return int(self.attrs["seed"])
+
+    # By label --------------------------------------------------------------------------------
+
+    @property
+    def equations(self) -> tuple[str | None, ...]:
+        """Names of the linear predictors: of each category but the first, or one without name."""
+        return tuple(further(self.design)) or (None,)
+
+    def of_equation(self, equation: str | None) -> "xr.Dataset":
+        """Return the draws of one linear predictor; all draws for None."""
+        return self.draws if equation is None else self.draws.sel(category=equation, drop=True)
+
+    def coefficient(self, term: str, equation: str | None = None) -> "xr.DataArray":
+        """Draws (chain, draw) of a population coefficient; zero where the population has none.
+
+        Parameters
+        ----------
+        term : str
+            Label of a column of X, ``"Intercept"`` among them.
+        equation : str, optional
+            The linear predictor that it belongs to. Where there are several, None means all of
+            them, along ``category``.
+        """
+        return coefficients.draws(self.of_equation(equation), term)
+
+    def means(self, terms: Sequence[str]) -> FloatArray:
+        """Posterior means (P,) of population coefficients."""
+        return np.array([float(self.coefficient(term).mean()) for term in terms])
+
+    def grouping(self, name: str) -> Grouping:
+        """Return a grouping factor.
+
+        Raises
+        ------
+        ArgumentError
+            There is none of this name.
+        """
+        known = [each.name for each in self.design.groupings]
+        if in_results(str(name)) not in known:
+            near = did_you_mean(str(name), known)
+            listed = ", ".join(map(repr, known)) or "none"
+            raise ArgumentError(
+                f"{quoted(name)} is no grouping factor of this fit.{near} Known: {listed}"
+            )
+        return self.design.grouping(str(name))
+
+    def effects(self, group: str) -> "xr.DataArray":
+        """Draws of the effects (chain, draw, level, effect); categories come before the level."""
+        return self.draws[f"r_{self.grouping(group).name}"]
+
+    def group_coefficients(self, group: str, level: object = None) -> "xr.DataArray":
+        """Draws of population coefficient plus effect, of all levels or of one, as `effects`.
+
+        Effects of no population term stand alone.
+        """
+        found = self.effects(group)
+        found = (found if level is None else found.sel({found.dims[-2]: [level]})).copy()
+        for effect in self.grouping(group).effects:
+            where = {found.dims[-1]: effect}
+            found.loc[where] = found.loc[where] + self.coefficient(effect)
+        return found
+
+    # Laid out, the draw last ------------------------------------------------------------------
+
+    def b(self, equation: str | None = None, draws: Which = None) -> FloatArray:
+        """Return population coefficients (P, S), in the order of the design's terms."""
+        make = partial(coefficients.matrix, terms=self.design.terms, which=draws)
+        return self._once("b", make, equation, draws)
+
+    def own(self, draws: Which = None) -> dict[str, FloatArray]:
+        """Return the family's own parameters (S, ...)."""
+        names = [each.name for each in self.family.own]
+        return {name: arrays.flat(self.draws[name], draws) for name in names}
+
+    def r(self, grouping: Grouping, equation: str | None = None, draws: Which = None) -> FloatArray:
+        """Return the effects (Q, J, S) of a factor, in the order of its levels."""
+        make = partial(arrays.effects, grouping=grouping, draws=draws)
+        return self._once(f"r_{grouping.name}", make, equation, draws)
+
+    def Lambda(  # noqa: N802
+        self, grouping: Grouping, equation: str | None = None, draws: Which = None
+    ) -> FloatArray:
+        """Return Cholesky factors (S, Q, Q) of the covariance of the effects of one level."""
+        make = partial(arrays.spread, grouping=grouping, draws=draws)
+        return self._once(f"Lambda_{grouping.name}", make, equation, draws)
+
+    def layout(
+        self, factors: Collection[str], equation: str | None = None, draws: Which = None
+    ) -> Layout:
+        """Return all that a linear predictor with the effects of some factors needs.
+
+        Parameters
+        ----------
+        factors : collection of str
+            Names of grouping factors.
+        equation : str, optional
+            Which linear predictor, where there are several.
+        draws : sequence of int, optional
+            Which draws, counted through the chains; all by default, and only these are kept.
+        """
+        chosen = [each for each in self.design.groupings if each.name in factors]
+        return Layout(
+            b=self.b(equation, draws),
+            own=self.own(draws),
+            r={each.name: self.r(each, equation, draws) for each in chosen},
+            Lambda={each.name: self.Lambda(each, equation, draws) for each in chosen},
+        )
+
+    def _once(
+        self,
+        name: str,
+        make: Callable[["xr.Dataset"], FloatArray],
+        equation: str | None,
+        draws: Which,
+    ) -> FloatArray:
+        """Keep an array of all draws, which nobody may write to; some of the draws are for once."""
+        key = name, equation
+        if draws is not None:
+            return make(self.of_equation(equation))
+        if key not in self._laid_out:
+            made = make(self.of_equation(equation))
+            made.setflags(write=False)
+            self._laid_out[key] = made
+        return self._laid_out[key]
