@@ -114,7 +114,7 @@ class Model:
         )  # fmt: skip
         self.design: Design = outer_first(design)
         self.family.check_design(self.design)
-        residue.check(self.design, self.family.name)
+        residue.check(self.design, self.family)
         spread = spreads.find(self.design)
         self.priors: PriorTable = assemble.prior_table(self.family, self.design, spread, priors)
         self.origins: Origins = origins.choose(self.design, spread, priors or {})

@@ -11,6 +11,7 @@ import pytest
 
 from hiermix.design import group_checks
 from hiermix.design.design import Design, build
+from hiermix.design.plan import Given, Outcomes, ResponseRule
 from hiermix.errors import ArgumentError, DataError, FormulaError, HiermixWarning
 from hiermix.formula import formula
 
@@ -370,14 +371,31 @@ def test_row_23_numbers_as_text() -> None:
 
 
 def test_a_familys_rule_gets_the_values_the_name_and_the_trials() -> None:
-    def success(values: pd.Series, name: str, trials: Any) -> Any:
-        assert name == "y"
-        assert trials.tolist() == [20.0] * ROWS
-        return (values == "yes").to_numpy(float)
+    def success(given: Given) -> Outcomes:
+        assert given.name == "y"
+        assert given.trials.tolist() == [20.0] * ROWS
+        return Outcomes((given.column == "yes").to_numpy(float), ("no", "yes"))
 
-    fitted = design("y | trials(20) ~ x", frame(y=["yes", "no"] * 20), response_rule=success)
+    rule = ResponseRule(success)
+    fitted = design("y | trials(20) ~ x", frame(y=["yes", "no"] * 20), response_rule=rule)
     assert fitted.response is not None
     assert fitted.response[:3].tolist() == [1.0, 0.0, 1.0]
+    assert fitted.categories == ()
+
+
+def test_a_rule_is_told_the_labels_of_the_fit() -> None:
+    told = []
+
+    def rule(given: Given) -> Outcomes:
+        told.append(given.labels)
+        return Outcomes(np.arange(float(len(given.column))), ("a", "b"))
+
+    data = frame(y=["a", "b"] * 20)
+    fitted = design(MODEL, data, response_rule=ResponseRule(rule, "unordered"))
+    assert (fitted.categories, fitted.unordered) == (("a", "b"), True)
+    fitted.on(data[:1])
+    fitted.outcomes(data["y"])
+    assert told == [(), ("a", "b"), ("a", "b")]
 
 
 def test_row_53_weights() -> None:

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hiermix.design import checks, frames, group_checks, kinds, response_checks
+from hiermix.design import checks, frames, group_checks, response_checks
 from hiermix.design.batches import Rows
 from hiermix.design.encoding import Encoding, encoded_frame, encoding_of
 from hiermix.design.expressions import worked_out
@@ -23,8 +23,8 @@ from hiermix.design.frames import NewRows, complete_rows, given_array, select, u
 from hiermix.design.groupings import Grouping, grouping_on, make_grouping
 from hiermix.design.identifiable import check_effects, check_rows, check_varying, told_apart
 from hiermix.design.partitions import warn_of_twins
-from hiermix.design.plan import Plan, ResponseRule, in_kind, plan_of
-from hiermix.design.response import beside_of, response_of
+from hiermix.design.plan import Labels, Plan, ResponseRule, in_kind, plan_of
+from hiermix.design.response import beside_of, outcomes_of, response_of
 from hiermix.design.roles import Roles, with_keywords
 from hiermix.errors import DataError
 from hiermix.formula.formula import Formula
@@ -72,15 +72,16 @@ class Design:
         return Z if origin is None else Z - origin
 
     @property
-    def categories(self) -> tuple[object, ...]:
+    def categories(self) -> Labels:
         """Labels of the response, counted from 1, in order; none where it is a number."""
         rule = self._plan.response_rule
-        return getattr(rule, "labels", ()) if hasattr(rule, "ordered") else ()
+        return self._plan.response_labels if rule and rule.categories != "none" else ()
 
     @property
     def unordered(self) -> bool:
         """Whether those labels have no order: each but the first has a linear predictor."""
-        return not getattr(self._plan.response_rule, "ordered", True)
+        rule = self._plan.response_rule
+        return rule is not None and rule.categories == "unordered"
 
     def has(self, name: str) -> bool:
         """Tell whether the data have a column, used by the formula or not."""
@@ -115,15 +116,7 @@ class Design:
 
     def outcomes(self, values: pd.Series) -> FloatArray:
         """Return responses that come without the rest of their rows; categories count from 1."""
-        values = kinds.stored(values)
-        if values.isna().all():
-            return np.full(len(values), np.nan)
-        rule = self._plan.response_rule
-        if rule is not None and hasattr(rule, "labels"):
-            return rule(values, self.response_name, None)
-        response_checks.numeric_response(values, self.response_name)
-        checks.finite(self.response_name, values)
-        return values.to_numpy(dtype=np.float64, na_value=np.nan)
+        return outcomes_of(self._plan, values)
 
     def grouping(self, name: str) -> Grouping:
         """Return a grouping factor by name."""
@@ -240,7 +233,8 @@ def build(
         for what, values in (("weights", weights), ("offset", offset))
     )
     beside = beside_of(plan, frame, encoded, *arrays)
-    response = response_of(plan, frame, encoded, beside.trials)
+    response, labels = response_of(plan, frame, encoded, beside.trials)
+    plan = replace(plan, response_labels=labels)
     if continuous:
         response_checks.constant_response(roles.response_name, response)
 
@@ -321,7 +315,9 @@ def _on(
     beside = beside_of(plan, frame, encoded, weights, offset)
     if beside.trials is not None:
         response_checks.usable_trials(str(roles.formula.trials), beside.trials, frame.index)
-    response = response_of(plan, frame, encoded, beside.trials) if has_response else None
+    response = None
+    if has_response:
+        response = response_of(plan, frame, encoded, beside.trials).numbers
     return replace(
         fitted,
         frame=frame,

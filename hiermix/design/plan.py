@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import pandas as pd
 
@@ -14,8 +15,34 @@ from hiermix.design.roles import Roles, distinct
 from hiermix.design.specs import Spec, fit_spec, without_zeros
 from hiermix.typing import FloatArray
 
-type ResponseRule = Callable[[pd.Series, str, FloatArray | None], FloatArray]
-"""A family's rule: (values, column name, trials or None) -> numbers, or DataError."""
+type Labels = tuple[object, ...]
+
+
+class Given(NamedTuple):
+    """A response as it comes, and what a rule may need beside."""
+
+    column: pd.Series
+    name: str
+    trials: FloatArray | None = None
+    labels: Labels = ()
+    """Those of the fit; none for the rows that are fitted."""
+
+
+class Outcomes(NamedTuple):
+    """A response in numbers, and the labels that these stand for, if any."""
+
+    numbers: FloatArray
+    labels: Labels = ()
+
+
+@dataclass(frozen=True)
+class ResponseRule:
+    """How a family reads its response."""
+
+    read: Callable[[Given], Outcomes]
+    """Raises a DataError for what the family can't have."""
+    categories: Literal["none", "ordered", "unordered"] = "none"
+    """Whether the labels are categories, counted from 1, and have an order."""
 
 
 def in_kind(
@@ -45,6 +72,7 @@ class Plan:
     offsets: tuple[Spec, ...]
     response: Spec | None
     response_rule: ResponseRule | None
+    response_labels: Labels = ()
     array_offset: bool = False
 
 

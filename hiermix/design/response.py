@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from hiermix.design import checks, column_checks, kinds, response_checks
-from hiermix.design.plan import Plan
+from hiermix.design.plan import Given, Outcomes, Plan
 from hiermix.design.roles import Roles
 from hiermix.design.specs import one_column
 from hiermix.typing import FloatArray
@@ -17,7 +17,7 @@ from hiermix.typing import FloatArray
 
 def response_of(
     plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, trials: FloatArray | None
-) -> FloatArray:
+) -> Outcomes:
     """Return the response in numbers, by the family's rule if there is one."""
     name = plan.roles.response_name
     if plan.response is None:
@@ -29,9 +29,23 @@ def response_of(
         matrix = np.where(given, values, 0.0)[:, None]
         checks.finite_terms([name], matrix, 0, frame.index)
     if values.isna().all():  # new data with a column kept free for the response
-        return np.full(len(values), np.nan)
+        return Outcomes(np.full(len(values), np.nan))
     if plan.response_rule is not None:
-        return plan.response_rule(values, name, trials)
+        return plan.response_rule.read(Given(values, name, trials, plan.response_labels))
+    return Outcomes(_numbers_alone(name, values))
+
+
+def outcomes_of(plan: Plan, values: pd.Series) -> FloatArray:
+    """Return responses in numbers that come without the rest of their rows."""
+    name, values = plan.roles.response_name, kinds.stored(values)
+    if values.isna().all():
+        return np.full(len(values), np.nan)
+    if plan.response_rule is not None and plan.response_labels:
+        return plan.response_rule.read(Given(values, name, labels=plan.response_labels)).numbers
+    return _numbers_alone(name, values)
+
+
+def _numbers_alone(name: str, values: pd.Series) -> FloatArray:
     response_checks.numeric_response(values, name)
     checks.finite(name, values)
     return values.to_numpy(dtype=np.float64, na_value=np.nan)

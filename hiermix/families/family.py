@@ -3,23 +3,34 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.design.plan import ResponseRule
+from hiermix.design.plan import Outcomes, ResponseRule
 from hiermix.errors import ArgumentError, DataError
 from hiermix.families import links, ordered, thresholds
 from hiermix.families import response_rules as rules
-from hiermix.families.links import Own
+from hiermix.families.links import Own, unchanged
 from hiermix.families.priors import Prior
+from hiermix.families.residual_variances import LogMean
 from hiermix.typing import FloatArray
 
-type Rule = Callable[..., Any]
+type Rule = Callable[..., Outcomes]
+"""What is given and the name of the family to the response in numbers."""
 
 
 type Scale = Callable[[Design, str], tuple[float, float]]
+
+
+type Residual = Callable[[str, Own, LogMean], FloatArray | float]
+"""Link, own parameters (S,) and the log of the mean response (S,) to the residual variance (S,)."""
+
+
+type Form = Literal[
+    "as given", "additive", "successes", "events", "counts", "trials", "times", "ordered", "chosen"
+]
 
 
 @dataclass(frozen=True)
@@ -60,6 +71,13 @@ class OwnParameter:
         return float(np.sum(theta))
 
 
+class Limit(NamedTuple):
+    """What a family becomes where one of its parameters is infinite."""
+
+    parameter: str
+    family: str
+
+
 @dataclass(frozen=True)
 class Family:
     """One row of the table, with one of its links."""
@@ -75,16 +93,42 @@ class Family:
     linked_mean: Callable[[str, FloatArray, Own], FloatArray]
     linked_draw: Callable[[str, np.random.Generator, FloatArray, Own], FloatArray]
     linked_log_density: Callable[[str, FloatArray, FloatArray, Own], FloatArray]
+    residual_variance: Residual | None
+    """On the scale of the linear predictor; None where responses are no numbers."""
     own: tuple[OwnParameter, ...] = ()
+    form: Form = "as given"
+    """How its program reads the response; see `stan.responses`."""
     continuous: bool = False
-    integrates: bool = False
-    """Can its group effects be integrated out?"""
     concave: bool = True
     """Is its log density concave in the linear predictor, so that effects have one mode?"""
-    data: Literal[
-        "plain", "log", "successes", "events", "counts", "trials", "times", "categories", "chosen"
-    ] = "plain"
-    """Form in which its program reads the response; see `stan_data.response`."""
+    integrates: bool = False
+    """Can its group effects be integrated out?"""
+
+    binary: bool = False
+    """Is the response 0 or 1, so that a label may stand for success?"""
+    trials: bool = False
+    """Does it count successes of trials?"""
+    censoring: bool = False
+    """May responses be censored, on the right?"""
+    categories: Literal["none", "ordered", "unordered"] = "none"
+    """Ordered ones have thresholds, each unordered one but the first a linear predictor."""
+
+    additive: Callable[[FloatArray], FloatArray] = unchanged
+    """To the scale on which the response is, nearly, the linear predictor plus noise."""
+    unit: str | None = None
+    """Own parameter that is the scale of this noise."""
+    normal: bool = False
+    """Is this noise normal?"""
+    vanishing: bool = False
+    """Can it vanish, so that a response that the design gives exactly has no bounded density?"""
+    plug_in: str | None = None
+    """Own parameter that is the sd of a normal response: textbooks forecast with it."""
+
+    separable: bool = False
+    """Can a predictor separate the responses, so that data bound a slope on one side only?"""
+    limit: Limit | None = None
+    """A simpler family, where there is one that may do."""
+
     link: str = ""
 
     def mean(self, eta: FloatArray, own: Own) -> FloatArray:
@@ -120,7 +164,7 @@ class Family:
     @property
     def unordered(self) -> bool:
         """Whether responses are no numbers: each category has a linear predictor of its own."""
-        return self.data == "chosen"
+        return self.categories == "unordered"
 
     def kind_of_response(self, design: Design) -> "np.dtype[Any]":
         """Return the dtype of responses, by which ArviZ tells counts from measurements."""
@@ -131,18 +175,15 @@ class Family:
     @property
     def thresholds(self) -> bool:
         """Whether thresholds take the place of the intercept."""
-        return self.data == "categories"
+        return self.categories == "ordered"
 
     def response_rule(self, success: Any = None) -> ResponseRule:
         """Return the rule for the response; `success` is the label that counts as 1."""
-        if success is not None and self.name != "bernoulli":
+        if success is not None and not self.binary:
             raise ArgumentError(f"success= is for family 'bernoulli', not {self.name!r}")
-        if self.thresholds or self.unordered:
-            rule: ResponseRule = self.rule(self.name)
-            return rule
         if success is not None:
-            return rules.Success(success)
-        return partial(self.rule, family=self.name)
+            return ResponseRule(partial(rules.success, success=success))
+        return ResponseRule(partial(self.rule, family=self.name), self.categories)
 
     def check_design(self, design: Design) -> None:
         """Raise if the formula says what the family has no use for.
@@ -152,11 +193,11 @@ class Family:
         DataError
             Trials, censoring or an offset beside a family without; no intercept beside thresholds.
         """
-        if design.trials is not None and self.data not in ("successes", "trials"):
+        if design.trials is not None and not self.trials:
             raise DataError(
                 f"family {self.name!r} has no trials: use 'binomial' or 'beta_binomial'"
             )
-        if design.trials is not None and self.name == "bernoulli" and (design.trials != 1).any():
+        if design.trials is not None and self.binary and (design.trials != 1).any():
             raise DataError("family 'bernoulli' has one trial a row: use 'binomial'")
         if design.censored is not None:
             self._check_censored(design.censored)
@@ -180,7 +221,7 @@ class Family:
             )
 
     def _check_censored(self, censored: FloatArray) -> None:
-        if self.data != "times":
+        if not self.censoring:
             raise DataError(
                 f"family {self.name!r} takes no censoring: use 'weibull' or 'exponential'"
             )

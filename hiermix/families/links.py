@@ -65,3 +65,13 @@ def log_probabilities(link: str, eta: FloatArray) -> tuple[FloatArray, FloatArra
 def mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
     """Mean of families whose linear predictor is linked to it."""
     return inverse_link(link, eta)
+
+
+def unchanged(y: FloatArray) -> FloatArray:
+    """Return a response that is the linear predictor plus noise as it stands."""
+    return y
+
+
+def log_odds(y: FloatArray) -> FloatArray:
+    """Return the logits of shares."""
+    return np.asarray(np.log(y) - np.log1p(-y))

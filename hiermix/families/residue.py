@@ -4,31 +4,26 @@ As where a group's figure stands on each of its rows: the density then grows wit
 goes to zero, and there is no posterior. Found on the scale on which the family is nearly additive.
 """
 
-from collections.abc import Callable, Mapping
-
 import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.factor import Factor
 from hiermix.design.groupings import Grouping
 from hiermix.errors import DataError, count
+from hiermix.families.family import Family
 from hiermix.typing import FloatArray
 
 _ROUNDING = 1e-12
 """Residuals of exact sums, relative to the response."""
 _ROWS = 5_000
 """Rows of whole groups that are looked at first: an exact design is exact there too."""
-_SCALES: Mapping[str, Callable[[FloatArray], FloatArray]] = {
-    "gaussian": lambda y: y, "student_t": lambda y: y, "lognormal": np.log, "gamma": np.log,
-    "weibull": np.log, "beta": lambda y: np.log(y) - np.log1p(-y),
-}  # fmt: skip
 
 
-def check(design: Design, family: str) -> None:
+def check(design: Design, family: Family) -> None:
     """Raise a DataError if population terms and one factor give the response without error."""
-    if family not in _SCALES or design.response is None or design.censored is not None:
+    if not family.vanishing or design.response is None or design.censored is not None:
         return
-    y = _SCALES[family](design.response)
+    y = family.additive(design.response)
     if design.offset is not None:
         y = y - design.offset
     for grouping in design.groupings or (None,):

@@ -7,73 +7,77 @@ import numpy as np
 import pandas as pd
 
 from hiermix.design import checks, kinds, response_checks
+from hiermix.design.plan import Given, Labels, Outcomes
 from hiermix.errors import ArgumentError, DataError, first_three, quoted
 from hiermix.typing import FloatArray
 
 
-def _numbers(values: pd.Series, name: str) -> FloatArray:
-    response_checks.numeric_response(values, name)
-    checks.finite(name, values)
-    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+def _numbers(given: Given) -> FloatArray:
+    response_checks.numeric_response(given.column, given.name)
+    checks.finite(given.name, given.column)
+    return given.column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
-def _keep(broken: np.ndarray, y: FloatArray, values: pd.Series, name: str, need: str) -> FloatArray:
+def _keep(broken: np.ndarray, y: FloatArray, given: Given, need: str) -> Outcomes:
     """Return the response unless a row that is not missing breaks the rule."""
-    found = response_checks.rows_that_break(broken & ~np.isnan(y), y, values.index)
+    found = response_checks.rows_that_break(broken & ~np.isnan(y), y, given.column.index)
     if found:
-        raise DataError(f"{need}: column {name!r} has {found}")
-    return y
+        raise DataError(f"{need}: column {given.name!r} has {found}")
+    return Outcomes(y)
 
 
-def real(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+def real(given: Given, family: str) -> Outcomes:
     """Any number."""
-    return _numbers(values, name)
+    return Outcomes(_numbers(given))
 
 
-def positive(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+def positive(given: Given, family: str) -> Outcomes:
     """Numbers above zero."""
-    y = _numbers(values, name)
-    return _keep(y <= 0, y, values, name, f"family {family!r} needs numbers above 0")
+    y = _numbers(given)
+    return _keep(y <= 0, y, given, f"family {family!r} needs numbers above 0")
 
 
-def share(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+def share(given: Given, family: str) -> Outcomes:
     """Numbers between 0 and 1, without the ends."""
-    y = _numbers(values, name)
+    y = _numbers(given)
     need = f"family {family!r} needs numbers between 0 and 1, without 0 and 1"
-    return _keep((y <= 0) | (y >= 1), y, values, name, need)
+    return _keep((y <= 0) | (y >= 1), y, given, need)
 
 
-def count(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+def count(given: Given, family: str) -> Outcomes:
     """Whole numbers from 0 up, however they are stored."""
-    y = _numbers(values, name)
+    y = _numbers(given)
     need = f"family {family!r} needs counts 0, 1, 2, ..."
-    return _keep((y < 0) | (y != np.floor(y)), y, values, name, need)
+    return _keep((y < 0) | (y != np.floor(y)), y, given, need)
 
 
-def successes(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
+def successes(given: Given, family: str) -> Outcomes:
     """Whole numbers that are not above the trials of their row."""
-    y = count(values, name, trials, family)
+    counted = count(given, family)
+    y, trials, index = counted.numbers, given.trials, given.column.index
     if trials is None:
         raise DataError(
-            f"family {family!r} needs the number of trials: write {name} | trials(size) or "
+            f"family {family!r} needs the number of trials: write {given.name} | trials(size) or "
             "trials='size'"
         )
     whole = (trials >= 1) & (trials == np.floor(trials))
-    found = response_checks.rows_that_break(~whole & ~np.isnan(y), trials, values.index)
+    found = response_checks.rows_that_break(~whole & ~np.isnan(y), trials, index)
     if found:
         raise DataError(f"trials must be whole numbers from 1 up: there is {found}")
-    found = response_checks.rows_that_break(y > trials, y, values.index)
+    found = response_checks.rows_that_break(y > trials, y, index)
     if found:
-        raise DataError(f"successes can't be more than the trials of the row: {name!r} has {found}")
-    return y
+        raise DataError(
+            f"successes can't be more than the trials of the row: {given.name!r} has {found}"
+        )
+    return counted
 
 
-def binary(values: pd.Series, name: str, trials: FloatArray | None, family: str) -> FloatArray:
-    """0 and 1, or truth values; see `Success` for labels."""
-    if not kinds.is_numeric(values):
-        _refuse_labels(values, name, family)
-    y = _numbers(values, name)
-    return _keep((y != 0) & (y != 1), y, values, name, f"family {family!r} needs 0 or 1")
+def binary(given: Given, family: str) -> Outcomes:
+    """0 and 1, or truth values; see `success` for labels."""
+    if not kinds.is_numeric(given.column):
+        _refuse_labels(given.column, given.name, family)
+    y = _numbers(given)
+    return _keep((y != 0) & (y != 1), y, given, f"family {family!r} needs 0 or 1")
 
 
 def _refuse_labels(values: pd.Series, name: str, family: str) -> None:
@@ -90,47 +94,58 @@ def _refuse_labels(values: pd.Series, name: str, family: str) -> None:
     )
 
 
-class Success:
+def success(given: Given, success: Any) -> Outcomes:
     """Two labels, those of the rows that were fitted, of which one counts as 1."""
-
-    def __init__(self, success: Any) -> None:
-        if not pd.api.types.is_scalar(success):
-            raise ArgumentError(f"success= is one label, not {quoted(success)}")
-        self.success = success
-        self.labels: tuple[object, ...] = ()
-
-    def __call__(self, values: pd.Series, name: str, trials: FloatArray | None) -> FloatArray:
-        """Return 1 for success, 0 for the other label; the first call sets the labels."""
-        self.labels = self.labels or self._found(values, name)
-        success = kinds.KnownLabels(self.labels).find(self.success)
-        return _coded(values, name, {label: float(label == success) for label in self.labels})
-
-    def _found(self, values: pd.Series, name: str) -> tuple[object, ...]:
-        labels = list(pd.unique(values.dropna()))
-        if len(labels) > 2:
-            raise DataError(
-                f"column {name!r} has {len(labels)} different values ({first_three(labels)}), and "
-                "success= needs two"
-            )
-        if len(labels) == 2 and kinds.KnownLabels(labels).find(self.success) not in labels:
-            raise ArgumentError(f"success={quoted(self.success)} is no value of column {name!r}: "
-                                f"{first_three(labels)}")  # fmt: skip
-        return tuple(labels)
+    labels = given.labels or _two_labels(given.column, given.name, success)
+    one = kinds.KnownLabels(labels).find(success)
+    return _coded(given, {each: float(each == one) for each in labels})
 
 
-def _coded(values: pd.Series, name: str, codes: Mapping[object, float]) -> FloatArray:
+def _two_labels(values: pd.Series, name: str, success: Any) -> Labels:
+    if not pd.api.types.is_scalar(success):
+        raise ArgumentError(f"success= is one label, not {quoted(success)}")
+    labels = list(pd.unique(values.dropna()))
+    if len(labels) > 2:
+        raise DataError(
+            f"column {name!r} has {len(labels)} different values ({first_three(labels)}), and "
+            "success= needs two"
+        )
+    if len(labels) == 2 and kinds.KnownLabels(labels).find(success) not in labels:
+        raise ArgumentError(f"success={quoted(success)} is no value of column {name!r}: "
+                            f"{first_three(labels)}")  # fmt: skip
+    return tuple(labels)
+
+
+def _coded(given: Given, codes: Mapping[object, float]) -> Outcomes:
     """Return the code of each label, however it is written; NaN where it is missing."""
+    values = given.column
     places, uniques = pd.factorize(values)
     known = kinds.KnownLabels(codes)
     found = np.array([*(codes.get(known.find(label), np.nan) for label in uniques), np.nan])[places]
     unseen = np.isnan(found) & ~values.isna().to_numpy()
     broken = response_checks.rows_that_break(unseen, values.to_numpy(), values.index)
     if broken:
-        raise DataError(f"column {name!r} has categories that the fit never saw: {broken}")
-    return found
+        raise DataError(f"column {given.name!r} has categories that the fit never saw: {broken}")
+    return Outcomes(found, tuple(codes))
 
 
-def unordered_categories(values: pd.Series, name: str) -> tuple[object, ...]:
+def unordered(given: Given, family: str) -> Outcomes:
+    """Categories of any kind, counted from 1 in the order of the rows that were fitted."""
+    return _places(given, given.labels or _unordered_labels(given.column, given.name))
+
+
+def ordered(given: Given, family: str) -> Outcomes:
+    """Ordered categories, counted from 1."""
+    return _places(given, given.labels or _ordered_labels(given, family))
+
+
+def _places(given: Given, labels: Labels) -> Outcomes:
+    if len(labels) < 2:
+        raise DataError(f"response {given.name!r} is constant ({quoted(labels[0])})")
+    return _coded(given, {label: i + 1.0 for i, label in enumerate(labels)})
+
+
+def _unordered_labels(values: pd.Series, name: str) -> Labels:
     """Return the categories of a response: those of the dtype, or its values in order."""
     if isinstance(values.dtype, pd.CategoricalDtype):
         labels = values.cat.remove_unused_categories().cat.categories.tolist()
@@ -150,8 +165,9 @@ def unordered_categories(values: pd.Series, name: str) -> tuple[object, ...]:
     return tuple(labels)
 
 
-def ordered_categories(values: pd.Series, name: str, family: str) -> tuple[object, ...]:
+def _ordered_labels(given: Given, family: str) -> Labels:
     """Return the ordered categories of a response: those of the dtype, or its whole numbers."""
+    values, name = given.column, given.name
     if isinstance(values.dtype, pd.CategoricalDtype):
         if not values.cat.ordered:
             raise DataError(
@@ -164,38 +180,7 @@ def ordered_categories(values: pd.Series, name: str, family: str) -> tuple[objec
             f"family {family!r} needs whole numbers or ordered categories: column {name!r} holds "
             f"labels. Use pd.Categorical(data[{name!r}], categories=[...], ordered=True)"
         )
-    y = _numbers(values, name)
+    y = _numbers(given)
     need = f"family {family!r} needs whole numbers or ordered categories"
-    _keep(y != np.floor(y), y, values, name, need)
+    _keep(y != np.floor(y), y, given, need)
     return tuple(int(value) for value in np.unique(y[~np.isnan(y)]))
-
-
-class Categories:
-    """Categories counted from 1, in the order of the rows that were fitted."""
-
-    def __init__(self, family: str, *, ordered: bool) -> None:
-        self.family = family
-        self.ordered = ordered
-        self.labels: tuple[object, ...] = ()
-
-    def __call__(self, values: pd.Series, name: str, trials: FloatArray | None) -> FloatArray:
-        """Return the place of each category; the first call, on the fitted rows, sets them."""
-        self.labels = self.labels or self._found(values, name)
-        if len(self.labels) < 2:
-            raise DataError(f"response {name!r} is constant ({quoted(self.labels[0])})")
-        return _coded(values, name, {label: i + 1.0 for i, label in enumerate(self.labels)})
-
-    def _found(self, values: pd.Series, name: str) -> tuple[object, ...]:
-        if self.ordered:
-            return ordered_categories(values, name, self.family)
-        return unordered_categories(values, name)
-
-
-def ordered(family: str) -> Categories:
-    """Ordered categories."""
-    return Categories(family, ordered=True)
-
-
-def unordered(family: str) -> Categories:
-    """Categories of any kind."""
-    return Categories(family, ordered=False)

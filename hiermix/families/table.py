@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
+
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families import (
     continuous,
@@ -14,8 +16,9 @@ from hiermix.families import (
     successes,
     unordered,
 )
+from hiermix.families import residual_variances as residual
 from hiermix.families import response_rules as rules
-from hiermix.families.family import Family, OwnParameter
+from hiermix.families.family import Family, Limit, OwnParameter
 from hiermix.families.priors import Prior
 
 
@@ -74,100 +77,113 @@ _BINARY = ("logit", "probit", "cloglog")
 _ROWS = (
     Family(
         "gaussian", ("identity",), "gaussian", rules.real, linear_scale.of_response,
-        links.mean, continuous.normal_draw, continuous.normal_log_density,
+        links.mean, continuous.normal_draw, continuous.normal_log_density, residual.squared_sigma,
         own=(_SIGMA,), continuous=True, integrates=True,
+        unit="sigma", normal=True, vanishing=True, plug_in="sigma",
     ),
     Family(
         "student_t", ("identity",), "student_t", rules.real, linear_scale.robust,
-        links.mean, continuous.student_draw, continuous.student_log_density,
+        links.mean, continuous.student_draw, continuous.student_log_density, residual.student,
         own=(_SIGMA, _NU), continuous=True, concave=False,
+        unit="sigma", vanishing=True,
     ),
     Family(
         "lognormal", ("identity",), "gaussian", rules.positive, linear_scale.of_log,
         continuous.lognormal_mean, continuous.lognormal_draw, continuous.lognormal_log_density,
-        own=(_SIGMA,), continuous=True, data="log",
+        residual.squared_sigma,
+        own=(_SIGMA,), form="additive", continuous=True,
+        additive=np.log, unit="sigma", normal=True, vanishing=True,
     ),
     Family(
         "gamma", ("log",), "gamma", rules.positive, linear_scale.of_mean,
-        links.mean, continuous.gamma_draw, continuous.gamma_log_density,
-        own=(_SHAPE,), continuous=True,
+        links.mean, continuous.gamma_draw, continuous.gamma_log_density, residual.gamma,
+        own=(_SHAPE,), continuous=True, additive=np.log, vanishing=True,
     ),
     Family(
         "beta", ("logit",), "beta", rules.share, linear_scale.of_mean,
-        links.mean, continuous.beta_draw, continuous.beta_log_density,
-        own=(_PHI,), continuous=True,
+        links.mean, continuous.beta_draw, continuous.beta_log_density, residual.beta,
+        own=(_PHI,), continuous=True, additive=links.log_odds, vanishing=True,
     ),
     Family(
         "weibull", ("log",), "weibull", rules.positive, linear_scale.of_times,
-        links.mean, durations.weibull_draw, durations.weibull_log_density,
-        own=(_WEIBULL_SHAPE,), continuous=True, data="times",
+        links.mean, durations.weibull_draw, durations.weibull_log_density, residual.weibull,
+        own=(_WEIBULL_SHAPE,), form="times", continuous=True, censoring=True,
+        additive=np.log, vanishing=True,
     ),
     Family(
         "exponential", ("log",), "exponential", rules.positive, linear_scale.of_times,
         links.mean, durations.exponential_draw, durations.exponential_log_density,
-        continuous=True, data="times",
+        residual.exponential,
+        form="times", continuous=True, censoring=True, additive=np.log,
     ),
     Family(
         "bernoulli", _BINARY, "binomial", rules.binary, linear_scale.of_mean,
         successes.binomial_mean, successes.binomial_draw, successes.binomial_log_density,
-        data="successes",
+        residual.latent,
+        form="successes", trials=True, binary=True, separable=True,
     ),
     Family(
         "binomial", _BINARY, "binomial", rules.successes, linear_scale.of_mean,
         successes.binomial_mean, successes.binomial_draw, successes.binomial_log_density,
-        data="successes",
+        residual.latent,
+        form="successes", trials=True, separable=True,
     ),
     Family(
         "beta_binomial", ("logit",), "beta_binomial", rules.successes, linear_scale.of_mean,
         successes.binomial_mean, successes.beta_binomial_draw, successes.beta_binomial_log_density,
-        own=(_PHI,), data="trials",
+        residual.beta_binomial,
+        own=(_PHI,), form="trials", trials=True, separable=True, limit=Limit("phi", "binomial"),
     ),
     Family(
         "poisson", ("log",), "poisson", rules.count, linear_scale.of_mean,
-        links.mean, counts.poisson_draw, counts.poisson_log_density,
-        data="events",
+        links.mean, counts.poisson_draw, counts.poisson_log_density, residual.count,
+        form="events",
     ),
     Family(
         "negative_binomial", ("log",), "negative_binomial", rules.count, linear_scale.of_mean,
         links.mean, counts.negative_binomial_draw, counts.negative_binomial_log_density,
-        own=(_SHAPE,), data="counts",
+        residual.count,
+        own=(_SHAPE,), form="counts", limit=Limit("shape", "poisson"),
     ),
     Family(
         "zero_inflated_poisson", ("log",), "zero_inflated_poisson",
         rules.count, linear_scale.of_positive_poisson,
         counts.zero_inflated_mean, counts.zero_inflated_poisson_draw,
-        counts.zero_inflated_poisson_log_density,
+        counts.zero_inflated_poisson_log_density, residual.zero_inflated,
         own=(_ZI,), concave=False,
     ),
     Family(
         "zero_inflated_negative_binomial", ("log",), "zero_inflated_negative_binomial",
         rules.count, linear_scale.of_positive_negative_binomial,
         counts.zero_inflated_mean, counts.zero_inflated_negative_binomial_draw,
-        counts.zero_inflated_negative_binomial_log_density,
-        own=(_SHAPE, _ZI), data="counts", concave=False,
+        counts.zero_inflated_negative_binomial_log_density, residual.zero_inflated,
+        own=(_SHAPE, _ZI), form="counts", concave=False,
+        limit=Limit("shape", "zero_inflated_poisson"),
     ),
     Family(
         "hurdle_poisson", ("log",), "hurdle_poisson",
         rules.count, linear_scale.of_positive_poisson,
         counts.hurdle_poisson_mean, counts.hurdle_poisson_draw, counts.hurdle_poisson_log_density,
+        residual.hurdle,
         own=(_HU,),
     ),
     Family(
         "hurdle_negative_binomial", ("log",), "hurdle_negative_binomial",
         rules.count, linear_scale.of_positive_negative_binomial,
         counts.hurdle_negative_binomial_mean, counts.hurdle_negative_binomial_draw,
-        counts.hurdle_negative_binomial_log_density,
-        own=(_SHAPE, _HU), data="counts",
+        counts.hurdle_negative_binomial_log_density, residual.hurdle,
+        own=(_SHAPE, _HU), form="counts", limit=Limit("shape", "hurdle_poisson"),
     ),
     Family(
         "ordinal", ("logit", "probit"), "ordinal", rules.ordered, linear_scale.of_categories,
-        ordered.ordinal_mean, ordered.ordinal_draw, ordered.ordinal_log_density,
-        own=(_THRESHOLD,), data="categories",
+        ordered.ordinal_mean, ordered.ordinal_draw, ordered.ordinal_log_density, residual.latent,
+        own=(_THRESHOLD,), form="ordered", categories="ordered", separable=True,
     ),
     Family(
         "categorical", ("logit",), "categorical", rules.unordered, linear_scale.of_categories,
         unordered.categorical_mean, unordered.categorical_draw, unordered.categorical_log_density,
-        data="chosen",
+        None,
+        form="chosen", categories="unordered", separable=True,
     ),
 )  # fmt: skip
 

@@ -72,7 +72,7 @@ class Forecast:
     _form: times.Form | None
     _probs: tuple[float, ...]
     _sigma: float | None = None
-    """Posterior mean of a Gaussian model's residual sd."""
+    """Posterior mean of the residual sd, where the response is normal."""
 
     @cached_property
     def data(self) -> "xr.DataTree":
@@ -353,9 +353,9 @@ def forecast(
         observed = pd.concat([observed, more], ignore_index=True)
         source = replace(source, design=source.design.take(rest))
     by_category = fitted.unordered or kind == "probability"
-    sigma = None
-    if source.family.name == "gaussian":
-        sigma = float(posterior.own()["sigma"].mean())
+    sigma, sd = None, source.family.plug_in
+    if sd is not None:
+        sigma = float(posterior.own()[sd].mean())
     ends = [level for level in scores.LEVELS if level != 0.5]  # the median has its own column
     levels = tuple(predict.check_probs(ends if probs is None else probs).tolist())
     return Forecast(

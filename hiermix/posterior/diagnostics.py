@@ -13,6 +13,8 @@ import numpy as np
 
 from hiermix.design import group_checks
 from hiermix.errors import count
+from hiermix.families import table
+from hiermix.families.family import Family
 from hiermix.families.priors import parse_prior
 from hiermix.typing import FloatArray
 
@@ -261,6 +263,10 @@ def _few(chains: Chains, enough: int) -> str:
 # The answers -------------------------------------------------------------------------------------
 
 
+def _family(tree: "xr.DataTree") -> Family:
+    return table.find(tree.attrs["family"])
+
+
 def _factors(tree: "xr.DataTree") -> dict[str, int]:
     """Names of the grouping factors, and their numbers of levels."""
     names = [str(name) for name in tree["posterior"].data_vars]
@@ -294,12 +300,9 @@ def at_zero(draws: FloatArray) -> bool:
     return bool(np.mean(draws < width) > np.mean((draws >= width) & (draws < 2 * width)))
 
 
-_CHANCES = ("bernoulli", "binomial", "beta_binomial", "ordinal", "categorical")
-
-
 def _on_their_priors(tree: "xr.DataTree") -> Iterator[str]:
     """Slopes that the data bound on one side only, as where a predictor separates responses."""
-    if tree.attrs["family"] not in _CHANCES or "b" not in tree["posterior"]:
+    if not _family(tree).separable or "b" not in tree["posterior"]:
         return
     priors = json.loads(tree.attrs["priors"])
     defaults = set(json.loads(tree.attrs.get("default_priors", "[]")))
@@ -319,20 +322,12 @@ def _on_their_priors(tree: "xr.DataTree") -> Iterator[str]:
             )
 
 
-_LIMITS = {
-    "negative_binomial": ("shape", "poisson"),
-    "zero_inflated_negative_binomial": ("shape", "zero_inflated_poisson"),
-    "hurdle_negative_binomial": ("shape", "hurdle_poisson"),
-    "beta_binomial": ("phi", "binomial"),
-}
-"""Families, the parameter that may be infinite, and what they are then."""
-
-
 def _limit_of_family(tree: "xr.DataTree") -> str:
     """Say that a simpler family will do: the parameter's posterior then has no mean."""
-    name, simpler = _LIMITS.get(tree.attrs["family"], ("", ""))
-    if name not in tree["posterior"].data_vars:
+    limit = _family(tree).limit
+    if limit is None:
         return ""
+    name, simpler = limit
     draws = tree["posterior"][name].to_numpy().ravel()
     if not at_zero(draws**-0.5):
         return ""

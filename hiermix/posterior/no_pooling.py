@@ -56,13 +56,13 @@ def _estimates(Z: FloatArray, factor: Factor, eta: FloatArray, posterior: Poster
     root = np.ones(design.rows) if design.weights is None else np.sqrt(design.weights)
     parts = factor.members()
     start, unit = np.zeros((factor.size, Z.shape[1])), 1.0
-    if family.link == "identity":
+    if family.unit is not None:
         assert design.response is not None
-        y = (np.log(design.response) if family.name == "lognormal" else design.response) - eta
+        y = family.additive(design.response) - eta
         lines = np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
-        if family.name != "student_t":
+        if family.normal:
             return lines
-        start, unit = np.nan_to_num(lines), float(posterior.draws["sigma"].median())
+        start, unit = np.nan_to_num(lines), float(posterior.draws[family.unit].median())
     slopes = _slopes(posterior, 1e-3 * unit)
     found, converged = _newton(Z, factor, start, eta, slopes, unit)
     known = np.array([_estimable(Z[p] * root[p, None]) for p in parts])

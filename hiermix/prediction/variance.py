@@ -1,14 +1,10 @@
 """Where the variance is: its partition, intra-class correlations and R2, as posterior draws.
 
 On the scale of the linear predictor: Nakagawa and Schielzeth (2013), with the mean variance over
-the rows for varying slopes (Johnson, 2014) and the residual variances of Nakagawa, Johnson and
-Schielzeth (2017) for responses that are not Gaussian. These are exact where the law of log y or
-logit y is known (trigamma), latent for binary and ordered responses, and by the lognormal
-approximation for counts: log(1 + Var(y) / E(y)^2), at the mean response, of the whole mixture where
-zeros have a second cause.
+the rows for varying slopes (Johnson, 2014) and the residual variances of the families' laws; see
+`families.residual_variances`.
 """
 
-from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +14,7 @@ import pandas as pd
 from hiermix.design import checks
 from hiermix.design.batches import slices
 from hiermix.design.design import Design
-from hiermix.families.family import Family, needs_numbers
+from hiermix.families.family import needs_numbers
 from hiermix.posterior.intervals import ends, tails
 from hiermix.posterior.posterior import Posterior
 from hiermix.typing import FloatArray
@@ -26,69 +22,8 @@ from hiermix.typing import FloatArray
 if TYPE_CHECKING:
     import xarray as xr
 
-type Own = Mapping[str, FloatArray]
-type LogMean = Callable[[], FloatArray]
-type Residual = Callable[[Own, LogMean], FloatArray | float]
-"""Own parameters (S,) and the log of the mean response (S,) to the residual variance (S,)."""
 _ENTRIES = 1_000_000
 _NODES = 7
-
-
-def _trigamma(shape: FloatArray) -> FloatArray:
-    from scipy.special import polygamma
-
-    return np.asarray(polygamma(1, shape))
-
-
-def _logit_of_beta(own: Own, log_mean: LogMean) -> FloatArray:
-    """Variance of the logit of a share of mean m: trigamma(m phi) + trigamma((1 - m) phi)."""
-    m = np.exp(log_mean())
-    shapes = (np.maximum(own["phi"] * each, _LEAST) for each in (m, 1 - m))
-    return np.sum([_trigamma(shape) for shape in shapes], axis=0)
-
-
-def _square(own: Own, log_mean: LogMean) -> FloatArray:
-    """E(y^2) / E(y)^2 of a Poisson count, or of a negative binomial one of this shape."""
-    return 1 + np.exp(-log_mean()) + (1 / own["shape"] if "shape" in own else 0.0)
-
-
-def _zero_inflated(own: Own, log_mean: LogMean) -> FloatArray:
-    """Both moments are those of the count times 1 - zi."""
-    return np.log(_square(own, log_mean) / (1 - own["zi"]))
-
-
-def _hurdle(own: Own, log_mean: LogMean) -> FloatArray:
-    """Both moments are those of the count times (1 - hu) / P(count > 0)."""
-    if "shape" in own:
-        log_zero = -own["shape"] * np.log1p(np.exp(log_mean()) / own["shape"])
-    else:
-        log_zero = -np.exp(log_mean())
-    return np.log(_square(own, log_mean) * -np.expm1(log_zero) / (1 - own["hu"]))
-
-
-_LEAST = 1e-150
-"""Below it the trigamma function overflows."""
-_BY_LINK = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
-_RESIDUAL: Mapping[str, Residual] = {
-    "gaussian": lambda own, log_mean: own["sigma"] ** 2,
-    "lognormal": lambda own, log_mean: own["sigma"] ** 2,
-    "student_t": lambda own, log_mean: np.where(
-        own["nu"] > 2, own["sigma"] ** 2 * own["nu"] / np.maximum(own["nu"] - 2, 1e-300), np.inf
-    ),
-    "gamma": lambda own, log_mean: _trigamma(own["shape"]),
-    "exponential": lambda own, log_mean: np.pi**2 / 6,
-    "weibull": lambda own, log_mean: np.pi**2 / 6 / own["shape"] ** 2,
-    "poisson": lambda own, log_mean: np.log(_square(own, log_mean)),
-    "negative_binomial": lambda own, log_mean: np.log(_square(own, log_mean)),
-    "zero_inflated_poisson": _zero_inflated,
-    "zero_inflated_negative_binomial": _zero_inflated,
-    "hurdle_poisson": _hurdle,
-    "hurdle_negative_binomial": _hurdle,
-    "beta": _logit_of_beta,
-    "beta_binomial": lambda own, log_mean: _BY_LINK["logit"] + _logit_of_beta(own, log_mean),
-}
-_LATENT = ("bernoulli", "binomial", "ordinal")
-"""Families whose link is the distribution of a latent response."""
 
 
 def variance(posterior: Posterior) -> "xr.Dataset":
@@ -203,7 +138,9 @@ def components(posterior: Posterior) -> dict[str, FloatArray]:
         Lambda = posterior.Lambda(each)
         random[each.name] = np.einsum("sik,sjk,ij->s", Lambda, Lambda, squares[each.name])
     own = {name: values.reshape(S, -1)[:, 0] for name, values in posterior.own().items()}
-    residual = _residual(posterior.family, own, partial(_log_mean, posterior))
+    family = posterior.family
+    assert family.residual_variance is not None, "responses are numbers"
+    residual = family.residual_variance(family.link, own, partial(_log_mean, posterior))
     return {"population": population, **random, "residual": np.broadcast_to(residual, S)}
 
 
@@ -236,12 +173,6 @@ def _log_expected(link: str, eta: FloatArray, variance: FloatArray) -> FloatArra
     for node, weight in zip(nodes, weights / weights.sum(), strict=True):
         total = np.logaddexp(total, np.log(weight) + log_expit(eta + node * np.sqrt(variance)))
     return total
-
-
-def _residual(family: Family, own: Own, log_mean: LogMean) -> FloatArray | float:
-    if family.name in _LATENT:
-        return _BY_LINK[family.link]
-    return _RESIDUAL[family.name](own, log_mean)
 
 
 def _moments(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:

@@ -12,7 +12,7 @@ from hiermix.families.categories import Stacked
 from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.families.table import find
-from hiermix.stan import programs, stan_data
+from hiermix.stan import programs, responses, stan_data
 from hiermix.stan.programs import Program
 from hiermix.statistics import repeats
 from hiermix.statistics.gram import Gram, empty, statistics
@@ -152,8 +152,9 @@ def sampled(
 ) -> Assembled:
     """Assemble the family's program, which samples the effects of any number of factors."""
     X, x_mean = _centred(design)
-    found = repeats.no_rows() if prior_only else repeats.find(design, X, family)
-    data = stan_data.rows(design, X, found) | stan_data.response(design, family, found)
+    added_up = family.form in responses.ADDED_UP
+    found = repeats.no_rows() if prior_only else repeats.find(design, X, added_up=added_up)
+    data = stan_data.rows(design, X, found) | responses.response(design, family, found)
     if family.unordered:
         design = categories.stack(design, x_mean)
     problem = _problem(design, family, table, x_mean, near)
@@ -186,8 +187,8 @@ def _problem(
     scale = family.scale(design)
     assert design.response is not None
     y = design.response
-    if family.data == "log":
-        family, y = find("gaussian"), np.log(y)
+    if family.normal:
+        family, y = find("gaussian"), family.additive(y)
     own = [table[each.name] for each in family.own]
     origin = scale[0] if family.link == "identity" else 0.0
     problem = Problem(design, family, y, scale, priors, own, x_mean, origin)

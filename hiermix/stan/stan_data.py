@@ -1,4 +1,4 @@
-"""The dict that an engine hands to a program. The only file that knows Stan's data names."""
+"""The dict that an engine hands to a program; its response is in `responses`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,9 +6,7 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.families import thresholds
 from hiermix.families.categories import Stacked
-from hiermix.families.family import Family, category_count
 from hiermix.families.priors import Prior, PriorTable, b_name, coded
 from hiermix.statistics.repeats import Repeats
 from hiermix.statistics.within import Within
@@ -16,9 +14,6 @@ from hiermix.tuning.coordinates import Coordinates, pairs
 from hiermix.tuning.following import Following
 from hiermix.tuning.tuned import Tuning
 from hiermix.typing import FloatArray, IntArray, StanData
-
-_LARGEST_COUNT = 10_000
-"""Beyond it a sum over all smaller counts costs more than it saves."""
 
 
 def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
@@ -213,82 +208,6 @@ def _nested(design: Design, tuning: Tuning) -> StanData:
         "above": np.concatenate([np.zeros(0, dtype=np.int64), *above]),
         "crosses": crossed.shape[1],
         "ZtWZ_outer": crossed,
-    }
-
-
-def response(design: Design, family: Family, repeats: Repeats) -> StanData:
-    """Build the response in the form that the family's program reads.
-
-    Rows that repeat are added up: their weights; of successes and of Poisson counts the numbers
-    themselves, times their weights.
-    """
-    assert design.response is not None
-    y = design.response
-    weight = np.ones(design.rows) if design.weights is None else design.weights
-    which = repeats.first
-    data: StanData = {"weight": repeats.total(weight), "y": y[which]}
-    match family.data:
-        case "log":
-            data["y"] = np.log(data["y"])
-        case "successes":
-            data = _successes(design, y, weight, repeats)
-        case "events":
-            data = _events(y, weight, repeats)
-        case "counts":
-            reached = _reached(y[which], repeats.total(weight))
-            data |= {"top": len(reached), "reached": reached}
-        case "trials":
-            assert design.trials is not None
-            data["trials"] = design.trials[which]
-        case "times":
-            right = np.zeros(design.rows) if design.censored is None else design.censored
-            data["event"] = 1.0 - right[which]
-        case "categories":
-            data |= {
-                "y": y[which].astype(np.int64),
-                "C": category_count(design),
-                "anchor": thresholds.anchor(design) + 1,
-            }
-        case "chosen":
-            data = _chosen(design, y, weight, repeats)
-    if len(family.links) > 1:
-        data["link"] = family.links.index(family.link) + 1
-    return data
-
-
-def _reached(y: FloatArray, weight: FloatArray) -> FloatArray:
-    """Weight of the rows whose count reaches 1, 2, ...; empty for very large counts."""
-    if not len(y) or y.max() > _LARGEST_COUNT:
-        return np.zeros(0)
-    at = np.bincount(y.astype(np.int64), weight)
-    return at[:0:-1].cumsum()[::-1].copy()
-
-
-def _successes(design: Design, y: FloatArray, weight: FloatArray, repeats: Repeats) -> StanData:
-    from scipy.special import gammaln
-
-    n = np.ones(design.rows) if design.trials is None else design.trials
-    choose = gammaln(n + 1) - gammaln(y + 1) - gammaln(n - y + 1)
-    return {
-        "successes": repeats.total(weight * y),
-        "trials": repeats.total(weight * n),
-        "base": float(weight @ choose) if len(repeats.first) else 0.0,
-    }
-
-
-def _chosen(design: Design, y: FloatArray, weight: FloatArray, repeats: Repeats) -> StanData:
-    C = category_count(design)
-    chosen = [repeats.total(weight * (y == category)) for category in range(2, C + 1)]
-    return {"C": C, "weight": repeats.total(weight), "chosen": np.column_stack(chosen)}
-
-
-def _events(y: FloatArray, weight: FloatArray, repeats: Repeats) -> StanData:
-    from scipy.special import gammaln
-
-    return {
-        "y": repeats.total(weight * y),
-        "exposure": repeats.total(weight),
-        "base": -float(weight @ gammaln(y + 1)) if len(repeats.first) else 0.0,
     }
 
 

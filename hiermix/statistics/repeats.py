@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from hiermix.design.design import Design
 from hiermix.design.factor import Factor
-from hiermix.families.family import Family
 from hiermix.typing import FloatArray, IntArray
 
 _WORTH = 0.8
@@ -38,10 +37,10 @@ def no_rows() -> Repeats:
     return Repeats(np.zeros(0, dtype=np.int64), None)
 
 
-def find(design: Design, X: FloatArray, family: Family) -> Repeats:
-    """Find the rows that share linear predictor and, where it can't be added up, response."""
+def find(design: Design, X: FloatArray, *, added_up: bool) -> Repeats:
+    """Find the rows that share linear predictor and, unless responses are added up, response."""
     kind, number = np.zeros(design.rows, dtype=np.int64), 1
-    for column in _columns(design, X, family):
+    for column in _columns(design, X, added_up):
         codes, values = pd.factorize(column)
         kind, kinds = pd.factorize(kind * len(values) + codes)
         number = len(kinds)
@@ -52,11 +51,11 @@ def find(design: Design, X: FloatArray, family: Family) -> Repeats:
     return Repeats(first, kind)
 
 
-def _columns(design: Design, X: FloatArray, family: Family) -> Iterator[NDArray[Any]]:
+def _columns(design: Design, X: FloatArray, added_up: bool) -> Iterator[NDArray[Any]]:
     """Everything in which rows of one kind are equal; the cheap and telling first."""
     beside = [design.trials, design.censored, design.response]
     yield from (each.factor.gather(np.arange(len(each.levels))) for each in design.groupings)
-    if family.data not in ("successes", "events", "chosen"):
+    if not added_up:
         yield from (each for each in beside if each is not None)
     yield from X.T
     if design.offset is not None:

@@ -1,0 +1,95 @@
+"""Residual variance on the scale of the linear predictor, by the law of the response.
+
+Those of Nakagawa, Johnson and Schielzeth (2017): exact where the law of log y or logit y is known
+(trigamma), latent for binary and ordered responses, and by the lognormal approximation for counts:
+log(1 + Var(y) / E(y)^2), at the mean response, of the whole mixture where zeros have a second
+cause.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from hiermix.families.links import Own
+from hiermix.typing import FloatArray
+
+type LogMean = Callable[[], FloatArray]
+"""Works out the log of the mean response (S,), of trials a share, where it is asked for."""
+
+_LEAST = 1e-150
+"""Below it the trigamma function overflows."""
+_LATENT = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
+"""Variance of the distribution that a link is the inverse of."""
+
+
+def latent(link: str, own: Own, log_mean: LogMean) -> float:
+    """Return that of the latent response whose distribution the link gives."""
+    return _LATENT[link]
+
+
+def squared_sigma(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Return that of a normal response, or of its logarithm."""
+    return own["sigma"] ** 2
+
+
+def student(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Return sigma^2 nu / (nu - 2): infinite where nu is two or less."""
+    nu = own["nu"]
+    return np.where(nu > 2, own["sigma"] ** 2 * nu / np.maximum(nu - 2, 1e-300), np.inf)
+
+
+def gamma(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Return the variance of the logarithm."""
+    return _trigamma(own["shape"])
+
+
+def exponential(link: str, own: Own, log_mean: LogMean) -> float:
+    """Return the variance of the logarithm."""
+    return np.pi**2 / 6
+
+
+def weibull(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Return the variance of the logarithm."""
+    return np.pi**2 / 6 / own["shape"] ** 2
+
+
+def beta(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Variance of the logit of a share of mean m: trigamma(m phi) + trigamma((1 - m) phi)."""
+    m = np.exp(log_mean())
+    shapes = (np.maximum(own["phi"] * each, _LEAST) for each in (m, 1 - m))
+    return np.sum([_trigamma(shape) for shape in shapes], axis=0)
+
+
+def beta_binomial(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Return that of the probability, and of the latent response beside."""
+    return _LATENT[link] + beta(link, own, log_mean)
+
+
+def count(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Return that of a Poisson or negative binomial count."""
+    return np.log(_square(own, log_mean))
+
+
+def zero_inflated(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Both moments are those of the count times 1 - zi."""
+    return np.log(_square(own, log_mean) / (1 - own["zi"]))
+
+
+def hurdle(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Both moments are those of the count times (1 - hu) / P(count > 0)."""
+    if "shape" in own:
+        log_zero = -own["shape"] * np.log1p(np.exp(log_mean()) / own["shape"])
+    else:
+        log_zero = -np.exp(log_mean())
+    return np.log(_square(own, log_mean) * -np.expm1(log_zero) / (1 - own["hu"]))
+
+
+def _square(own: Own, log_mean: LogMean) -> FloatArray:
+    """E(y^2) / E(y)^2 of a Poisson count, or of a negative binomial one of this shape."""
+    return 1 + np.exp(-log_mean()) + (1 / own["shape"] if "shape" in own else 0.0)
+
+
+def _trigamma(shape: FloatArray) -> FloatArray:
+    from scipy.special import polygamma
+
+    return np.asarray(polygamma(1, shape))

@@ -1,0 +1,124 @@
+"""The response in the form that a family's program reads."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from hiermix.design.design import Design
+from hiermix.families import thresholds
+from hiermix.families.family import Family, Form, category_count
+from hiermix.statistics.repeats import Repeats
+from hiermix.typing import FloatArray, StanData
+
+ADDED_UP: tuple[Form, ...] = ("successes", "events", "chosen")
+"""Forms in which rows of equal linear predictor are one, whatever their response."""
+_LARGEST_COUNT = 10_000
+"""Beyond it a sum over all smaller counts costs more than it saves."""
+
+
+class _Rows(NamedTuple):
+    """The fitted rows, and which of them stand for others."""
+
+    design: Design
+    family: Family
+    y: FloatArray
+    weight: FloatArray
+    repeats: Repeats
+
+
+def response(design: Design, family: Family, repeats: Repeats) -> StanData:
+    """Build the response in the form that the family's program reads.
+
+    Rows that repeat are added up: their weights; of successes and of Poisson counts the numbers
+    themselves, times their weights.
+    """
+    assert design.response is not None
+    weight = np.ones(design.rows) if design.weights is None else design.weights
+    data = FORMS[family.form](_Rows(design, family, design.response, weight, repeats))
+    if len(family.links) > 1:
+        data["link"] = family.links.index(family.link) + 1
+    return data
+
+
+def _as_given(rows: _Rows) -> StanData:
+    return {"weight": rows.repeats.total(rows.weight), "y": rows.y[rows.repeats.first]}
+
+
+def _additive(rows: _Rows) -> StanData:
+    return _as_given(rows) | {"y": rows.family.additive(rows.y[rows.repeats.first])}
+
+
+def _counts(rows: _Rows) -> StanData:
+    reached = _reached(rows.y[rows.repeats.first], rows.repeats.total(rows.weight))
+    return _as_given(rows) | {"top": len(reached), "reached": reached}
+
+
+def _reached(y: FloatArray, weight: FloatArray) -> FloatArray:
+    """Weight of the rows whose count reaches 1, 2, ...; empty for very large counts."""
+    if not len(y) or y.max() > _LARGEST_COUNT:
+        return np.zeros(0)
+    at = np.bincount(y.astype(np.int64), weight)
+    return at[:0:-1].cumsum()[::-1].copy()
+
+
+def _trials(rows: _Rows) -> StanData:
+    assert rows.design.trials is not None
+    return _as_given(rows) | {"trials": rows.design.trials[rows.repeats.first]}
+
+
+def _times(rows: _Rows) -> StanData:
+    censored = rows.design.censored
+    right = np.zeros(rows.design.rows) if censored is None else censored
+    return _as_given(rows) | {"event": 1.0 - right[rows.repeats.first]}
+
+
+def _ordered(rows: _Rows) -> StanData:
+    return _as_given(rows) | {
+        "y": rows.y[rows.repeats.first].astype(np.int64),
+        "C": category_count(rows.design),
+        "anchor": thresholds.anchor(rows.design) + 1,
+    }
+
+
+def _chosen(rows: _Rows) -> StanData:
+    C, total = category_count(rows.design), rows.repeats.total
+    chosen = [total(rows.weight * (rows.y == category)) for category in range(2, C + 1)]
+    return {"C": C, "weight": total(rows.weight), "chosen": np.column_stack(chosen)}
+
+
+def _successes(rows: _Rows) -> StanData:
+    from scipy.special import gammaln
+
+    y, total = rows.y, rows.repeats.total
+    n = np.ones(len(y)) if rows.design.trials is None else rows.design.trials
+    choose = gammaln(n + 1) - gammaln(y + 1) - gammaln(n - y + 1)
+    return {
+        "successes": total(rows.weight * y),
+        "trials": total(rows.weight * n),
+        "base": float(rows.weight @ choose) if len(rows.repeats.first) else 0.0,
+    }
+
+
+def _events(rows: _Rows) -> StanData:
+    from scipy.special import gammaln
+
+    total = rows.repeats.total
+    return {
+        "y": total(rows.weight * rows.y),
+        "exposure": total(rows.weight),
+        "base": -float(rows.weight @ gammaln(rows.y + 1)) if len(rows.repeats.first) else 0.0,
+    }
+
+
+FORMS: Mapping[Form, Callable[[_Rows], StanData]] = {
+    "as given": _as_given,
+    "additive": _additive,
+    "successes": _successes,
+    "events": _events,
+    "counts": _counts,
+    "trials": _trials,
+    "times": _times,
+    "ordered": _ordered,
+    "chosen": _chosen,
+}
