@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
 from hiermix import options
@@ -43,7 +44,8 @@ def table(tree: "xr.DataTree", variables: Sequence[str], prob: float) -> pd.Data
 
     tails(prob)
     how = {"var_names": list(variables), "ci_prob": prob, "ci_kind": "eti", "round_to": "none"}
-    frame: pd.DataFrame = summary(tree, **how)
+    with np.errstate(divide="ignore", invalid="ignore"):  # of a chain that never moved
+        frame: pd.DataFrame = summary(tree, **how)
     low, high = (name for name in frame if str(name).startswith("eti"))
     frame = frame.rename(columns=dict(zip((low, high), interval_names(prob), strict=True)))
     median = summary(tree, kind="stats_median", **how)["median"]

@@ -9,7 +9,7 @@ import pytest
 import xarray as xr
 
 import hiermix as hm
-from hiermix.posterior import diagnostics
+from hiermix.posterior import diagnostics, summary
 
 CHAINS, DRAWS = 4, 500
 
@@ -122,6 +122,17 @@ def test_modes_of_unequal_density_are_said() -> None:
     assert diagnostics.of_sampling(tree({"b": b}, {"lp": lp}))[0] in diagnostics.of_fit(
         tree({"b": b}, {"lp": lp})
     )
+
+
+def test_chains_that_never_moved_are_summarised() -> None:
+    """Each at a place of its own: within a chain nothing varies, and R-hat is infinite."""
+    values = np.repeat(np.arange(1.0, CHAINS + 1)[:, None], 8, axis=1)
+    stuck = xr.DataTree.from_dict({
+        "posterior": xr.Dataset({"sigma": (("chain", "draw"), values)}),
+    })  # fmt: skip
+    row = summary.table(stuck, ["sigma"], 0.95).loc["sigma"]
+    assert row["mean"] == pytest.approx(2.5)
+    assert row["r_hat"] > 1e6
 
 
 def test_an_sd_that_may_be_zero_has_an_upper_end() -> None:
