@@ -102,7 +102,8 @@ _ROWS = (
     Family(
         "beta", ("logit",), "beta", rules.share, linear_scale.of_mean,
         links.mean, continuous.beta_draw, continuous.beta_log_density, residual.beta,
-        own=(_PHI,), continuous=True, additive=links.log_odds, vanishing=True,
+        own=(_PHI,), continuous=True, concave=False,
+        additive=links.log_odds, vanishing=True,
     ),
     Family(
         "weibull", ("log",), "weibull", rules.positive, linear_scale.of_times,
@@ -132,7 +133,8 @@ _ROWS = (
         "beta_binomial", ("logit",), "beta_binomial", rules.successes, linear_scale.of_mean,
         successes.binomial_mean, successes.beta_binomial_draw, successes.beta_binomial_log_density,
         residual.beta_binomial,
-        own=(_PHI,), form="trials", trials=True, separable=True, limit=Limit("phi", "binomial"),
+        own=(_PHI,), form="trials", trials=True, concave=False, separable=True,
+        limit=Limit("phi", "binomial"),
     ),
     Family(
         "poisson", ("log",), "poisson", rules.count, linear_scale.of_mean,

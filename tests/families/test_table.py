@@ -145,6 +145,14 @@ def _is_limit(row: Family, parameter: str, other: Family) -> bool:
     return bool(np.allclose(near, density(other, y, eta), atol=1e-4))
 
 
+@pytest.mark.parametrize("row", ROWS, ids=name)
+def test_the_density_is_concave_where_its_second_differences_are_negative(row: Family) -> None:
+    eta = np.linspace(-6, 6, 241)
+    each = [density(row, y, eta) for y in responses_of(row)]
+    bends = np.concatenate([np.diff(values, 2) for values in each])
+    assert row.concave == bool(np.all(bends < 1e-9))
+
+
 @pytest.mark.parametrize("row", NUMBERS, ids=name)
 def test_trials_and_censoring_are_taken_where_the_density_knows_them(row: Family) -> None:
     y = responses_of(row)
