@@ -27,7 +27,7 @@ from hiermix.posterior import describe, diagnostics, storage
 from hiermix.posterior import draws as trees
 from hiermix.sampling import starts
 from hiermix.sampling.starts import Started
-from hiermix.stan import assemble
+from hiermix.stan import assemble, programs, variables
 from hiermix.stan.assemble import Assembled
 from hiermix.statistics import effects, spreads
 from hiermix.statistics.nested import outer_first
@@ -145,7 +145,7 @@ class Model:
 
     def _assemble(self, near: Point | None, *, prior_only: bool) -> Assembled:
         design = origins.centred(self.design, self.origins)
-        if self.program_name != self.family.program:
+        if programs.integrates(self.program_name):
             return assemble.integrated(
                 design, self.priors, self.program_name, prior_only=prior_only, near=near
             )
@@ -256,14 +256,15 @@ class Model:
     def _label(self, ready: Assembled, samples: Samples, seed: int) -> "xr.Dataset":
         """Name the draws and draw the effects that were integrated out."""
         own = tuple(each.name for each in self.family.own)
-        r = effects.all_factors(ready.gram, samples.draws, ready.groupings, seed)
+        drawn = variables.drawn(samples.draws, own)
+        r = effects.all_factors(ready.gram, drawn, ready.groupings, seed)
         unordered = self.family.unordered
-        parts = (categories.take_apart(samples.draws, r, self.design) if unordered
-                 else [(samples.draws, r)])  # fmt: skip
+        parts = (categories.take_apart(drawn, r, self.design) if unordered
+                 else [(drawn, r)])  # fmt: skip
         each = []
         for part in parts:
             moved = origins.at_zero(*part, self.design.groupings, self.origins)
-            each.append(trees.posterior(*moved, self.design, ready.x_mean, own))
+            each.append(trees.posterior(*moved, self.design, ready.x_mean))
         return categories.join(each, self.design) if unordered else each[0]
 
     def _attrs(

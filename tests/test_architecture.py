@@ -2,16 +2,20 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import hiermix
+from hiermix.families import table
+from hiermix.stan import programs, variables
 
 PACKAGE = Path(hiermix.__file__).parent
 
@@ -227,14 +231,83 @@ def test_only_the_engines_import_an_engine() -> None:
     assert users == {"engines"}
 
 
-def test_only_design_and_splines_import_formulaic() -> None:
-    users = {
-        room(path)
-        for path in FILES
-        for module, _ in imported(parse(path))
-        if module.split(".")[0] == "formulaic"
-    }
-    assert users == {"design", "formula"}
+def test_formulaic_is_imported_for_terms_by_one_file_and_for_its_transforms_by_two() -> None:
+    users: dict[str, set[str]] = {}
+    for path in FILES:
+        for module, _ in imported(parse(path)):
+            if module.split(".")[0] == "formulaic":
+                users.setdefault(path.relative_to(PACKAGE).as_posix(), set()).add(module)
+    transforms = {"formulaic", "formulaic.transforms", "formulaic.materializers.types"}
+    assert users.pop("design/specs.py")
+    assert users.keys() == {"formula/splines.py", "formula/levels.py"}
+    assert set.union(*users.values()) <= transforms
+
+
+def declared(block: str, code: str) -> set[str]:
+    """Return the names that a block of a program declares."""
+    code = re.sub(r"//.*", "", code)
+    found = re.search(rf"^{block} {{(.*?)^}}", code, re.MULTILINE | re.DOTALL)
+    assert found, block
+    return {re.sub(r".*[\]>\s]", "", line.strip()) for line in found[1].split(";") if line.strip()}
+
+
+@cache
+def stan_names() -> set[str]:
+    """Names of data, of unconstrained points and of the outputs that are kept."""
+    texts = [programs.find(name).code for name in programs.names()]
+    own = {each.name for family in table.FAMILIES.values() for each in family.own}
+    inside = {name for text in texts for block in ("data", "parameters")
+              for name in declared(block, text)}  # fmt: skip
+    return inside | {*variables.kept([], sampled=True)} - own
+
+
+ORDINARY = {
+    # Words and letters that are also other things: columns, options, codes of dtypes and periods.
+    "B", "C", "D", "E", "J", "K", "L", "M", "N", "P", "Q", "R", "X", "Z", "b", "r", "y",
+    "base", "block", "center", "column", "columns", "event", "extent", "groups", "hold", "inner",
+    "known", "level", "link", "order", "outer", "pairs", "rest", "scale", "sd", "share",
+    "successes", "top", "trials", "weight", "above", "raw", "chosen", "anchor", "lkj",
+}  # fmt: skip
+
+
+def looked_up(tree: ast.AST) -> Iterator[tuple[str, int]]:
+    """Yield the strings by which something is looked up: ``data["D"]``, ``"D" in data``."""
+    for node in ast.walk(tree):
+        inside: list[ast.AST] = []
+        if isinstance(node, ast.Subscript):
+            inside = [node.slice]
+        elif isinstance(node, ast.Compare) and isinstance(node.ops[0], ast.In | ast.NotIn):
+            inside = [node.left]
+        for each in inside:
+            if isinstance(each, ast.Constant) and isinstance(each.value, str):
+                yield each.value, each.lineno
+
+
+def names_of_stan(tree: ast.Module, names: Collection[str]) -> list[tuple[str, int]]:
+    """Return strings that name what is Stan's; ordinary words only where they look it up."""
+    every = [(node.value, node.lineno) for node in ast.walk(tree)
+             if isinstance(node, ast.Constant) and isinstance(node.value, str)]  # fmt: skip
+    said = [each for each in every if each[0] in names and each[0] not in ORDINARY]
+    letters = [each for each in looked_up(tree) if each[0] in names and len(each[0]) == 1]
+    return said + letters
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_only_one_room_knows_the_names_of_stan(path: Path) -> None:
+    names = stan_names() | {programs.INTERCEPT, programs.SLOPES}
+    found = names_of_stan(parse(path), names)
+    if room(path) != "stan":
+        assert [each for each in found if (path.stem, each[0]) not in ALSO_OURS] == []
+
+
+ALSO_OURS = {("diagnostics", "b"), ("forecasts", "y"), ("fits", "y")}
+"""Files that look a letter up which is a variable of a posterior, or an axis of a figure."""
+
+
+def test_a_name_of_stan_would_be_seen() -> None:
+    tree = ast.parse('data["K"]; "z" in data; data.get("b_hat"); x = ("sd_bend", "weight")')
+    found = names_of_stan(tree, stan_names())
+    assert {name for name, _ in found} == {"K", "z", "b_hat", "sd_bend"}
 
 
 def test_only_a_factor_knows_that_a_row_has_one_level() -> None:

@@ -19,6 +19,7 @@ from hiermix.engines import columns, executables, processes, progress
 from hiermix.engines.protocol import STAT_NAMES, Samples, Settings, last_lines, named_stats, trouble
 from hiermix.errors import EngineError, count, ignored_warnings
 from hiermix.stan.programs import Program
+from hiermix.stan.variables import parameters
 from hiermix.typing import FloatArray, StanData
 
 _EXACT = 17
@@ -119,14 +120,6 @@ class CmdStan:
                     continue  # the program rejects this point
                 values[row], *gradients[row] = answer.to_numpy(dtype=np.float64)[0]
         return values, gradients
-
-
-def parameters(data: StanData, points: FloatArray) -> list[dict[str, FloatArray]]:
-    """Return unconstrained points as our programs declare them: ``raw``, and ``z`` if any."""
-    if "K" not in data:
-        return [{"raw": point} for point in points]
-    size = int(data["D"])
-    return [{"raw": point[:size], "z": point[size:]} for point in points]
 
 
 # Running chains ----------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import numpy as np
 
 from hiermix.engines.protocol import Samples, Settings, named_stats, trouble
 from hiermix.stan.programs import Program
+from hiermix.stan.variables import SIZE
 from hiermix.typing import FloatArray, StanData
 
 
@@ -31,7 +32,7 @@ class Fake:
         Variable -> (chain, draw, *shape), returned as they are.
     shapes : callable, optional
         From the Stan data to variable -> shape, for standard normal draws that depend on the
-        seed alone. Variables in neither have the shape of ``raw``: ``(data["D"],)``.
+        seed alone. Variables in neither have the shape of the coordinates.
     raises : exception, optional
         Raised instead of an answer: an `EngineError`, or ``KeyboardInterrupt()``.
     """
@@ -80,7 +81,7 @@ class Fake:
 
 
 def _default(data: StanData) -> tuple[int, ...]:
-    return (int(data["D"]),) if "D" in data else ()
+    return (int(data[SIZE]),) if SIZE in data else ()
 
 
 def _calm(size: tuple[int, int]) -> dict[str, FloatArray]:

@@ -15,7 +15,7 @@ from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families.priors import Slot, b_name
-from hiermix.typing import FloatArray, IntArray
+from hiermix.typing import Drawn, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -122,19 +122,19 @@ def named(name: str, category: str | None) -> str:
 
 
 def take_apart(
-    draws: Mapping[str, FloatArray], effects: Mapping[str, FloatArray], design: Design
-) -> list[tuple[Mapping[str, FloatArray], Mapping[str, FloatArray]]]:
+    drawn: Drawn, effects: Mapping[str, FloatArray], design: Design
+) -> list[tuple[Drawn, Mapping[str, FloatArray]]]:
     """Take the draws of the stacked design apart: for each category those of a plain one."""
     K, P = len(further(design)), len(design.terms)
     sizes = {each.name: len(each.effects) for each in design.groupings}
-    found: list[tuple[Mapping[str, FloatArray], Mapping[str, FloatArray]]] = []
+    found: list[tuple[Drawn, Mapping[str, FloatArray]]] = []
     for c in range(K):
         mine = _places(list(sizes.values()), c, K)
-        part = {
-            "b": draws["b"][..., c * P : (c + 1) * P],
-            "sd": draws["sd"][..., mine],
-            "L": draws["L"][..., mine[:, None], mine],
-        }
+        part = drawn._replace(
+            b=drawn.b[..., c * P : (c + 1) * P],
+            sd=drawn.sd[..., mine],
+            L=drawn.L[..., mine[:, None], mine],
+        )
         r = {name: effects[name][..., c * Q : (c + 1) * Q] for name, Q in sizes.items()}
         found.append((part, r))
     return found

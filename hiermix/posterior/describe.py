@@ -8,23 +8,20 @@ from hiermix.design.design import Design
 from hiermix.errors import count, ignored_warnings
 from hiermix.families.priors import PriorTable
 from hiermix.posterior import diagnostics, summary
+from hiermix.stan import programs
 from hiermix.tuning.origins import Origins
 
 if TYPE_CHECKING:
     import xarray as xr
 
 _AT_MEAN = "the mean of the predictors"
-_PROGRAMS = {
-    "random_intercept": "group effects integrated out",
-    "random_slope": "group effects integrated out",
-}
 
 
 def model(
     design: Design, family: str, link: str, program: str, priors: PriorTable, origins: Origins
 ) -> str:
     """Describe formula, family, program, rows, groups, levels and every prior, with its numbers."""
-    how = _PROGRAMS.get(program, "group effects sampled")
+    how = f"group effects {'integrated out' if programs.integrates(program) else 'sampled'}"
     lines = [
         f"formula  {design.formula.text}",
         f"family   {family}, link {link}",

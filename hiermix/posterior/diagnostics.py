@@ -16,6 +16,7 @@ from hiermix.errors import count
 from hiermix.families import table
 from hiermix.families.family import Family
 from hiermix.families.priors import parse_prior
+from hiermix.stan import programs
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def _remedy(tree: "xr.DataTree", worst: float) -> str:
     if worst < 1.05:
         return "fit with more warmup and draws."
     options = json.loads(tree.attrs.get("options", "{}"))
-    sampled = tree.attrs["program"] not in ("random_intercept", "random_slope")
+    sampled = not programs.integrates(tree.attrs["program"])
     if sampled and _factors(tree) and options.get("parameterisation", "auto") == "auto":
         other = "parameterisation='noncentered' where groups have few rows, 'centered' where many; "
     else:

@@ -21,7 +21,7 @@ from hiermix.families import table
 from hiermix.formula.names import in_results
 from hiermix.posterior import coefficients
 from hiermix.posterior.coefficients import Variables
-from hiermix.typing import FloatArray
+from hiermix.typing import Drawn, FloatArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -63,36 +63,33 @@ def tree(
 
 
 def posterior(
-    draws: Mapping[str, FloatArray],
+    drawn: Drawn,
     effects: Mapping[str, FloatArray],
     design: Design,
     x_mean: FloatArray,
-    own: tuple[str, ...],
 ) -> "xr.Dataset":
     """Label the draws.
 
     Parameters
     ----------
-    draws : mapping
-        Stan's variables ``b``, ``sd``, ``L`` and the family's own, each (chain, draw, ...).
+    drawn : Drawn
+        Of the program.
     effects : mapping
         Grouping factor to its effects (chain, draw, level, effect).
     design : Design
         The fitted rows, for their labels.
     x_mean : array, shape (P,)
         What was subtracted from the columns of X; moves the intercept back to X = 0.
-    own : tuple of str
-        Names of the family's own parameters.
     """
     import xarray as xr
 
-    chains, length = draws["b"].shape[:2]
-    thresholds = "threshold" in own
-    b, shift = coefficients.at_zero(draws["b"], design.terms, x_mean)
+    chains, length = drawn.b.shape[:2]
+    thresholds = "threshold" in drawn.own
+    b, shift = coefficients.at_zero(drawn.b, design.terms, x_mean)
     variables = coefficients.variables(design.terms, b, thresholds=thresholds)
-    variables |= {name: (_dims(draws[name], name), draws[name]) for name in own}
+    variables |= {name: (_dims(values, name), values) for name, values in drawn.own.items()}
     if thresholds:
-        variables["threshold"] = (("threshold_dim",), draws["threshold"] + shift[..., None])
+        variables["threshold"] = (("threshold_dim",), drawn.own["threshold"] + shift[..., None])
     coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(length)}
     if thresholds:
         coords["threshold_dim"] = between(design)
@@ -100,8 +97,8 @@ def posterior(
     at = 0
     for grouping in design.groupings:
         these = slice(at, at + len(grouping.effects))
-        variables |= _spread(grouping, draws["sd"][..., these], draws["L"][..., these, these])
-        level = level_dim(grouping.name, {"row", *coefficients.NAMES, *own})
+        variables |= _spread(grouping, drawn.sd[..., these], drawn.L[..., these, these])
+        level = level_dim(grouping.name, {"row", *coefficients.NAMES, *drawn.own})
         dims = (level, f"{grouping.name}_effect")
         variables[f"r_{grouping.name}"] = (dims, effects[grouping.name])
         coords |= _labels(grouping, level)

@@ -14,8 +14,9 @@ import numpy as np
 
 from hiermix.engines import embedded
 from hiermix.stan.assemble import Assembled
+from hiermix.stan.chart import Chart
 from hiermix.tuning.mode import mode as newton
-from hiermix.tuning.points import Chart, Point
+from hiermix.tuning.points import Point
 from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from hiermix.families.categories import Stacked
 from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.families.table import find
-from hiermix.stan import programs, responses, stan_data
+from hiermix.stan import programs, responses, stan_data, variables
+from hiermix.stan.chart import Chart
 from hiermix.stan.programs import Program
 from hiermix.statistics import repeats
 from hiermix.statistics.gram import Gram, empty, statistics
@@ -22,7 +23,7 @@ from hiermix.tuning import guesses, penalised
 from hiermix.tuning.coordinates import Hyperpriors, effects_root
 from hiermix.tuning.following import common
 from hiermix.tuning.guesses import Hyper
-from hiermix.tuning.points import Chart, Point
+from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem
 from hiermix.tuning.standardise import standardise
 from hiermix.tuning.tuned import tune
@@ -52,7 +53,7 @@ def choose_program(family: Family, design: Design, effects: str) -> str:
     if effects == "sampled" or not family.integrates or len(design.groupings) > 1:
         return family.program
     one = design.groupings and design.groupings[0].effects == ("Intercept",)
-    return "random_intercept" if one else "random_slope"
+    return programs.INTERCEPT if one else programs.SLOPES
 
 
 def prior_table(
@@ -108,7 +109,7 @@ def integrated(
     data |= stan_data.own_priors({"sigma": True}, table) | stan_data.statistics(
         rotated, priors.blocks
     )
-    keep = ("b", "sd", "L", "sigma")
+    keep = variables.kept(["sigma"], sampled=False)
     ready = Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
     own = [(each, table[each.name]) for each in find("gaussian").own]
     hyper = Hyper(own, priors.sd, priors.b, gram.b_hat, [(gram, priors.blocks)])
@@ -163,7 +164,7 @@ def sampled(
     data |= stan_data.coordinates(design, table, tuning.coordinates)
     data |= stan_data.own_priors({own.name: own.positive for own in family.own}, table)
     data |= stan_data.factors(design, tuning)
-    keep = ("b", "sd", "L", "r", *(each.name for each in family.own))
+    keep = variables.kept([each.name for each in family.own], sampled=True)
     ready = Assembled(programs.find(family.program), data, x_mean, None, keep, design.groupings)
     if prior_only:
         return ready

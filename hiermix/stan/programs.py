@@ -10,6 +10,10 @@ from hiermix.errors import ArgumentError, HiermixError, did_you_mean
 _INCLUDE = re.compile(r"^[ \t]*#include[ \t]+[<\"]?(?P<part>[^>\"\s]+)[>\"]?[ \t]*$", re.MULTILINE)
 
 
+INTERCEPT, SLOPES = "random_intercept", "random_slope"
+"""Programs that integrate the effects of a grouping factor out."""
+
+
 @dataclass(frozen=True)
 class Program:
     """One Stan program as it lies on disk."""
@@ -40,6 +44,11 @@ def folder() -> Path:
 def names() -> tuple[str, ...]:
     """Return the names of all programs, sorted."""
     return tuple(sorted(path.stem for path in folder().glob("*.stan")))
+
+
+def integrates(name: str) -> bool:
+    """Whether a program integrates group effects out; the others sample them."""
+    return name in (INTERCEPT, SLOPES)
 
 
 def find(name: str) -> Program:

@@ -5,14 +5,14 @@ N(Lambda M_j^-1 Lambda' Z_j'e, sigma^2 Lambda M_j^-1 Lambda')`` with ``M_j = sig
 Z_j'Z_j Lambda`` (Lindley and Smith, 1972), entry by entry over draws and groups.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hiermix.design.groupings import Grouping
 from hiermix.statistics.gram import Gram
-from hiermix.typing import FloatArray
+from hiermix.typing import Drawn, FloatArray
 
 _ENTRIES = 100_000
 """Numbers in a piece of work: few enough that its dozen arrays stay in cache."""
@@ -102,24 +102,25 @@ def _congruence(gram: Gram, Lambda: FloatArray, a: int, c: int) -> FloatArray:
 
 def all_factors(
     gram: Gram | None,
-    draws: Mapping[str, FloatArray],
+    drawn: Drawn,
     groupings: Sequence[Grouping],
     seed: int,
 ) -> dict[str, FloatArray]:
     """Effects of every grouping factor, (chain, draw, level, effect).
 
-    Sampled effects are taken from Stan's ``r``; integrated-out ones are drawn from their exact
+    Sampled effects are among the draws; integrated-out ones are drawn from their exact
     conditional, with a stream of random numbers that belongs to the seed.
     """
     if gram is None:
-        return _split(draws["r"], groupings)
+        assert drawn.r is not None
+        return _split(drawn.r, groupings)
     if not groupings:
         return {}
-    chains, length = draws["sigma"].shape
+    chains, length = drawn.b.shape[:2]
     flat = Hyperdraws(
-        draws["b"].reshape(chains * length, -1),
-        draws["sigma"].ravel(),
-        (draws["sd"][..., None] * draws["L"]).reshape(chains * length, gram.Q, gram.Q),
+        drawn.b.reshape(chains * length, -1),
+        drawn.own["sigma"].ravel(),
+        (drawn.sd[..., None] * drawn.L).reshape(chains * length, gram.Q, gram.Q),
     )
     r = draw_effects(gram, flat, np.random.default_rng([seed, 2]))
     return {groupings[0].name: r.reshape(chains, length, *r.shape[1:])}

@@ -18,7 +18,7 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families.priors import canonical, sd_names
 from hiermix.statistics.spreads import Spreads
-from hiermix.typing import FloatArray
+from hiermix.typing import Drawn, FloatArray
 
 _FAR = 4
 """Sds from zero beyond which the place of a prior matters."""
@@ -80,17 +80,17 @@ def centred(design: Design, origins: Origins) -> Design:
 
 
 def at_zero(
-    draws: Mapping[str, FloatArray],
+    drawn: Drawn,
     effects: Mapping[str, FloatArray],
     groupings: Sequence[Grouping],
     origins: Origins,
-) -> tuple[dict[str, FloatArray], dict[str, FloatArray]]:
+) -> tuple[Drawn, dict[str, FloatArray]]:
     """Move draws of the sds, roots of the correlations and effects back to x = 0.
 
     Parameters
     ----------
-    draws : mapping
-        With ``sd`` (chain, draw, E) and ``L`` (chain, draw, E, E), of all factors.
+    drawn : Drawn
+        Of the program.
     effects : mapping
         (chain, draw, level, effect) of each factor.
     groupings : sequence of Grouping
@@ -98,7 +98,7 @@ def at_zero(
     origins : mapping
         What was subtracted.
     """
-    moved, sd, L, at = dict(effects), draws["sd"].copy(), draws["L"].copy(), 0
+    moved, sd, L, at = dict(effects), drawn.sd.copy(), drawn.L.copy(), 0
     for each in groupings:
         S = shear(each, origins[each.name])
         these = slice(at, at + len(S))
@@ -110,7 +110,7 @@ def at_zero(
         size = np.linalg.norm(Lambda, axis=-1)
         sd[..., these] = size
         L[..., these, these] = Lambda / np.where(size > 0, size, 1.0)[..., None]
-    return {**draws, "sd": sd, "L": L}, moved
+    return drawn._replace(sd=sd, L=L), moved
 
 
 def shear(grouping: Grouping, origin: FloatArray) -> FloatArray:

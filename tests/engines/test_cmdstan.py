@@ -27,12 +27,13 @@ import hiermix as hm
 from hiermix import engines
 from hiermix.__main__ import main
 from hiermix.engines import cmdstan, executables
-from hiermix.engines.cmdstan import CmdStan, is_usable, parameters, read_chains, read_csv
+from hiermix.engines.cmdstan import CmdStan, is_usable, read_chains, read_csv
 from hiermix.engines.embedded import Embedded
 from hiermix.engines.protocol import Settings
 from hiermix.errors import EngineError
 from hiermix.stan import programs
 from hiermix.stan.programs import Program
+from hiermix.stan.variables import parameters
 from hiermix.typing import FloatArray, StanData
 from tests import test_categorical
 from tests.stan.test_log_density import CASES, build

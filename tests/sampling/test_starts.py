@@ -12,7 +12,7 @@ from hiermix.engines import embedded
 from hiermix.sampling import starts
 from hiermix.sampling.starts import Started
 from hiermix.stan.assemble import Assembled
-from hiermix.tuning.points import Chart
+from hiermix.stan.chart import Chart
 
 
 def two_halves(shift: float = 0.0, groups: int = 8, rows: int = 12) -> pd.DataFrame:

@@ -6,7 +6,7 @@ import pytest
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from hiermix.engines.protocol import Settings
-from hiermix.tuning.points import Chart
+from hiermix.stan.chart import Chart
 
 MODELS = [
     ("radon", "log_radon ~ floor + (floor | county)", "gaussian"),

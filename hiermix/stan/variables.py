@@ -1,0 +1,29 @@
+"""Names of what programs declare: outputs that are kept, and unconstrained points."""
+
+from collections.abc import Mapping, Sequence
+
+from hiermix.typing import Drawn, FloatArray, StanData
+
+SIZE, EFFECTS = "D", "K"
+"""Data that say how many coordinates there are, and how many effects are sampled beside."""
+_COORDINATES, _STANDARD = "raw", "z"
+_SHARED, _EFFECTS = ("b", "sd", "L"), "r"
+
+
+def kept(own: Sequence[str], *, sampled: bool) -> tuple[str, ...]:
+    """Return the outputs to keep; the family's own parameters are called as in its row."""
+    return (*_SHARED, *([_EFFECTS] if sampled else []), *own)
+
+
+def drawn(draws: Mapping[str, FloatArray], own: Sequence[str]) -> Drawn:
+    """Return what an engine kept, by what it is."""
+    b, sd, L = (draws[name] for name in _SHARED)
+    return Drawn(b, sd, L, {name: draws[name] for name in own}, draws.get(_EFFECTS))
+
+
+def parameters(data: StanData, points: FloatArray) -> list[dict[str, FloatArray]]:
+    """Return unconstrained points, one a row, as programs declare them."""
+    if EFFECTS not in data:
+        return [{_COORDINATES: point} for point in points]
+    size = int(data[SIZE])
+    return [{_COORDINATES: point[:size], _STANDARD: point[size:]} for point in points]
