@@ -1,7 +1,7 @@
 // Beta response in (0, 1), logit link: mean mu, precision phi.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

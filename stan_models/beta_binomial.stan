@@ -1,7 +1,7 @@
 // Beta-binomial response, logit link: mean mu, precision phi.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

@@ -1,8 +1,8 @@
 // Binomial response: successes out of trials. A Bernoulli response is the same
 // with one trial a row; rows of equal linear predictor may be added up.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 
   /** Sum of log(1 + exp(eta)), with one logarithm for four rows. */
   real sum_log1p_exp(vector eta) {

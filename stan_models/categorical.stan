@@ -2,8 +2,8 @@
 // zero for the first category, the reference. Population coefficients, and the
 // effects of each factor, are those of category 2, then of 3, and so on.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

@@ -1,7 +1,7 @@
 // Exponential response, log link of the mean, right-censored where event is 0.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

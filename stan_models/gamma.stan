@@ -1,7 +1,7 @@
 // Gamma response, log link: variance mu^2 / shape.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

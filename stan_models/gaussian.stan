@@ -1,8 +1,8 @@
 // Gaussian response, any number of grouping factors, nested or crossed; the
 // group effects are sampled.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

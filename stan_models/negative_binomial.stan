@@ -1,8 +1,8 @@
 // Negative binomial response, log link: variance mu + mu^2 / shape.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
-#include parts/count_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
+#include parts/count_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

@@ -3,8 +3,8 @@
 // group effects and population coefficients are centred around it as in every
 // program.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

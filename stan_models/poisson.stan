@@ -1,8 +1,8 @@
 // Poisson response, log link. Rows of equal linear predictor may be added up:
 // their counts in y, their number in exposure.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

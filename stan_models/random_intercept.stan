@@ -4,7 +4,7 @@
 // groups of equal size are rotated together, so that a gradient costs the
 // same for a thousand rows and for a million.
 functions {
-#include parts/functions.stan
+#include parts/functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

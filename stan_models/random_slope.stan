@@ -6,8 +6,8 @@
 // thousand rows and for a million, and only squares are added up, however far
 // apart the groups are.
 functions {
-#include parts/functions.stan
-#include parts/integrated_functions.stan
+#include parts/functions.stanfunctions
+#include parts/integrated_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

@@ -1,7 +1,7 @@
 // Student-t response with nu degrees of freedom.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

@@ -1,8 +1,8 @@
 // Zero-inflated Poisson response, log link: with probability zi a zero that is
 // no count.
 functions {
-#include parts/functions.stan
-#include parts/group_functions.stan
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -14,25 +14,7 @@ data {
 }
 transformed data {
   int A = 1; // zi
-  // Rows with a zero and rows with a count.
-  array[N] int row;
-  int zeros = 0;
-  int counts = 0;
-  for (n in 1:N) {
-    if (y[n] == 0) {
-      zeros += 1;
-      row[zeros] = n;
-    } else {
-      row[N - counts] = n;
-      counts += 1;
-    }
-  }
-  array[zeros] int zero = head(row, zeros);
-  array[counts] int count = tail(row, counts);
-  vector[counts] y_count = y[count];
-  vector[counts] weight_count = weight[count];
-  real weights = sum(weight_count);
-  real base = -dot_product(weight_count, lgamma(y_count + 1));
+#include parts/zero_counts.stan
 }
 parameters {
 #include parts/effect_parameters.stan

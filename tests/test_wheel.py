@@ -43,7 +43,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_programs_data_and_types(wheel: Path) -> None:
     inside = set(zipfile.ZipFile(wheel).namelist())
-    stan = {path.relative_to(ROOT).as_posix() for path in (ROOT / "stan_models").rglob("*.stan")}
+    stan = {path.relative_to(ROOT).as_posix() for path in (ROOT / "stan_models").rglob("*.stan*")}
     assert {f"hiermix/{path}" for path in stan} <= inside
     assert {"hiermix/data/radon.csv", "hiermix/data/README.md", "hiermix/py.typed"} <= inside
     assert [name for name in inside if name.startswith("tests/")] == []

@@ -1,6 +1,7 @@
 """The Stan programs: found, resolved, hashed; they pass stanc and keep to 80 columns."""
 
 import importlib.util
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hiermix.errors import ArgumentError
 from hiermix.stan import programs
 from hiermix.stan.programs import Program
 
-FILES = sorted(programs.folder().rglob("*.stan"))
+FILES = sorted(programs.folder().rglob("*.stan*"))
 
 
 def stanc() -> Path:
@@ -43,7 +44,7 @@ def test_stanc_accepts_the_resolved_text_as_one_file(name: str, tmp_path: Path) 
     assert (answer.returncode, answer.stdout, answer.stderr) == (0, "", "")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
 def test_files_keep_to_80_columns_and_two_spaces(path: Path) -> None:
     brackets = 0
     for number, line in enumerate(path.read_text().splitlines(), start=1):
@@ -55,6 +56,24 @@ def test_files_keep_to_80_columns_and_two_spaces(path: Path) -> None:
         free = brackets > 0 or line.lstrip().startswith("*")  # a continued line, a comment's star
         assert indent % 2 == 0 or free, where
         brackets += sum(map(line.count, "([")) - sum(map(line.count, ")]"))
+
+
+FUNCTIONS = [path for path in FILES if path.suffix == ".stanfunctions"]
+
+
+@pytest.mark.parametrize("path", FUNCTIONS, ids=lambda path: path.stem)
+def test_stanc_accepts_files_of_functions_alone(path: Path) -> None:
+    command = [str(stanc()), f"--include-paths={programs.folder()}", "--auto-format", str(path)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    functions = re.findall(r"^(?:\w+(?:\[,*\])? )+(\w+)\(", answer.stdout, re.MULTILINE)
+    assert functions
+
+
+def test_every_part_is_included() -> None:
+    used = {name for path in FILES for name in re.findall(r"#include (\S+)", path.read_text())}
+    parts = {path.relative_to(programs.folder()).as_posix() for path in FILES}
+    assert used == {part for part in parts if part.startswith("parts/")}
 
 
 def test_every_program_has_a_row_in_the_readme() -> None:
