@@ -20,9 +20,15 @@ _ROWS = 5_000
 
 
 def check(design: Design, family: Family) -> None:
-    """Raise a DataError if population terms and one factor give the response without error."""
+    """Raise a DataError if population terms, or they and one factor, leave no residual."""
     if not family.vanishing or design.response is None or design.censored is not None:
         return
+    rows, P = len(_all(design)), len(design.terms)
+    if rows <= P:
+        raise DataError(
+            f"{count(rows, 'row')} and {count(P, 'population coefficient')} leave no residual to "
+            "learn: the coefficients give every row exactly. Drop a term, or add rows"
+        )
     y = family.additive(design.response)
     if design.offset is not None:
         y = y - design.offset

@@ -11,6 +11,9 @@ from hiermix.design.plan import Given, Labels, Outcomes
 from hiermix.errors import ArgumentError, DataError, first_three, quoted
 from hiermix.typing import FloatArray
 
+_SMALLEST = 1e-70
+"""Of responses whose sums of squares, and variances of these, are numbers."""
+
 
 def _numbers(given: Given) -> FloatArray:
     response_checks.numeric_response(given.column, given.name)
@@ -27,8 +30,15 @@ def _keep(broken: np.ndarray, y: FloatArray, given: Given, need: str) -> Outcome
 
 
 def real(given: Given, family: str) -> Outcomes:
-    """Any number."""
-    return Outcomes(_numbers(given))
+    """Any number that has a square of a square."""
+    y = _numbers(given)
+    largest = float(np.nanmax(np.abs(y), initial=0.0))
+    if largest and not _SMALLEST < largest < 1 / _SMALLEST:
+        raise DataError(
+            f"column {given.name!r} goes up to {largest:.3g}, of which squares are no numbers any "
+            f"more: use other units, such as {given.name} / {largest:.0e}"
+        )
+    return Outcomes(y)
 
 
 def positive(given: Given, family: str) -> Outcomes:

@@ -3,8 +3,9 @@
 `of_sampling` is said when a fit ends, and again by summaries; `of_answers` by summaries.
 """
 
+import itertools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -280,19 +281,48 @@ def _factors(tree: "xr.DataTree") -> dict[str, int]:
 
 def _spreads(tree: "xr.DataTree") -> Iterator[str]:
     """Sds that may be zero: absence of evidence, which is no evidence of absence."""
+    origins = json.loads(tree.attrs.get("origins", "{}"))
     for name in _factors(tree):
-        array = tree["posterior"].data_vars[f"sd_{name}"]
+        origin = origins.get(name, [])
+        array = _moved(origin, tree, name)
         for place, draws in enumerate(np.moveaxis(_flat(array), -1, 0)):
             if not at_zero(draws):
                 continue
             *category, effect = label("", array, place)[1:-1].split(", ", array.ndim - 3)
             where = f" of {category[0]}" if category else ""
             kind = "intercept" if effect == "Intercept" else "slope"
+            if any(origin) and kind == "intercept":
+                where += " at the mean of the bar's columns"
             yield (
                 f"sd of {effect} by {name}{where} may be zero; up to "
                 f"{np.quantile(draws, 0.95):.2g} (95 %): the data don't tell whether this {kind} "
                 "varies."
             )
+
+
+def _moved(origin: Sequence[float], tree: "xr.DataTree", name: str) -> "xr.DataArray":
+    """Sds of a factor's effects, that of the intercept where its prior holds.
+
+    At x = 0 it has in it what slopes make of the way from there to the data, and is never small.
+    """
+    posterior = tree["posterior"].dataset
+    sd, dim = posterior[f"sd_{name}"], f"{name}_effect"
+    effects = sd[dim].to_numpy().tolist()
+    parts = {effect: at * sd.sel({dim: effect}, drop=True)
+             for effect, at in zip(effects, origin, strict=False) if at}  # fmt: skip
+    if not parts:
+        return sd
+    parts["Intercept"] = sd.sel({dim: "Intercept"}, drop=True)
+    cor = posterior[f"cor_{name}"]
+    known = set(cor[f"{name}_pair"].to_numpy().tolist())
+    square = sum(part**2 for part in parts.values())
+    for first, second in itertools.permutations(parts, 2):
+        pair = f"{first}, {second}"
+        if pair in known:
+            together = cor.sel({f"{name}_pair": pair}, drop=True)
+            square = square + 2 * together * parts[first] * parts[second]
+    moved = np.sqrt(np.maximum(square, 0.0))
+    return sd.where(sd[dim] != "Intercept", moved).transpose(*sd.dims)
 
 
 def at_zero(draws: FloatArray) -> bool:

@@ -3,16 +3,20 @@
 A weight of two counts as a row that was seen twice.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from hiermix.design.batches import slices
 from hiermix.design.design import Design
+from hiermix.errors import DataError
 from hiermix.families.linear_scale import weights
 from hiermix.statistics.gram import solve_symmetric
 from hiermix.typing import FloatArray
+
+_SMALLEST = 1e-120
+"""Of columns whose sums of squares are numbers."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,28 @@ def _moments(design: Design, name: str | None, w: FloatArray) -> _Columns:
 
     shift = columns(slice(0, 1))
     first, second = np.zeros(shift.shape[1]), np.zeros((shift.shape[1],) * 2)
+    largest = np.zeros(shift.shape[1])
     for rows in slices(design.rows):
-        values = columns(rows) - shift
+        values = columns(rows)
+        largest = np.maximum(largest, np.abs(values).max(axis=0))
+        values = values - shift
         weighted = values * w[rows, None]
         first += weighted.sum(axis=0)
-        second += weighted.T @ values
+        with np.errstate(over="ignore"):  # said below
+            second += weighted.T @ values
     mean = first / w.sum()
+    _check_sizes(design.terms if name is None else design.grouping(name).effects, largest)
     return _Columns(mean + shift[0], second / w.sum() - np.outer(mean, mean))
+
+
+def _check_sizes(labels: Sequence[str], largest: FloatArray) -> None:
+    """Raise for a column whose squares are no numbers, or zero."""
+    for label, size in zip(labels, largest.tolist(), strict=True):
+        if size and not _SMALLEST < size < 1 / _SMALLEST:
+            raise DataError(
+                f"{label!r} goes up to {size:.3g}, of which squares are no numbers any more: use "
+                f"other units, such as {label} / {size:.0e}"
+            )
 
 
 def _population(moments: _Columns, *, intercept: bool) -> tuple[FloatArray, FloatArray]:

@@ -39,3 +39,23 @@ def test_a_small_residual_and_saturated_groups_are_no_such_case() -> None:
     hm.Model("y ~ 1 + (1 | number)", some)
     with pytest.warns(hm.HiermixWarning, match="can't be told"):  # a level a row, as it was
         hm.Model("y ~ 1 + (1 | number)", data.groupby("number").head(1).assign(y=noise[:6]))
+
+
+@pytest.mark.parametrize("formula", ["y ~ x", "y ~ 0 + g"])
+def test_as_many_coefficients_as_rows_leave_no_residual(formula: str) -> None:
+    """Through two points goes one line: the density grows without bound around sigma = 0."""
+    data = pd.DataFrame({"y": [1.0, 2.5], "x": [0.0, 1.0], "g": ["a", "b"]})
+    with pytest.raises(hm.DataError, match="2 rows and 2 population coefficients"):
+        hm.Model(formula, data)
+    hm.Model("y ~ x", pd.DataFrame({"y": [1, 2], "x": [0.0, 1.0]}), family="poisson")
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e-150, 1e80, 1e150, 1e300])
+@pytest.mark.parametrize("formula", ["y ~ x", "y ~ x + (x | number)", "y ~ 1 + (1 | number)"])
+def test_numbers_whose_squares_are_none_are_named(formula: str, size: float) -> None:
+    data = twins().assign(y=np.random.default_rng(1).normal(size=30))
+    with pytest.raises(hm.DataError, match=r"'y' goes up to .*other units"):
+        hm.Model(formula, data.assign(y=size * data["y"]))
+    if "x" in formula and size != 1e80:
+        with pytest.raises(hm.DataError, match=r"'x' goes up to .*other units"):
+            hm.Model(formula, data.assign(x=size * data["x"]))

@@ -141,6 +141,35 @@ def test_an_sd_that_may_be_zero_has_an_upper_end() -> None:
     assert text.startswith(f"sd of Intercept by g may be zero; up to {np.quantile(sd, 0.95):.2g} ")
 
 
+def test_an_intercepts_sd_is_judged_where_its_prior_holds() -> None:
+    """Effects at x = 2,000 are next to none; those at x = 0 are what slopes make of 2,000 years."""
+    at_mean, slope, mean = np.abs(normal(seed=5)), 1 + np.abs(normal(seed=8)) / 9, 2000.0
+    root = np.array([[1.0, -mean], [0.0, 1.0]])
+    Lambda = root @ (np.stack([at_mean, slope], axis=-1)[..., None] * np.eye(2))
+    sigma = Lambda @ Lambda.swapaxes(-1, -2)
+    sd = np.sqrt(np.diagonal(sigma, axis1=-2, axis2=-1))
+    cor = (sigma[..., 0, 1] / sd.prod(axis=-1))[..., None]
+    moved = tree()
+    effects, draws = ("chain", "draw", "g_effect"), ("chain", "draw", "g_pair")
+    moved["posterior"] = xr.DataTree(
+        moved["posterior"]
+        .dataset.drop_dims("g_effect")
+        .assign(
+            sd_g=xr.DataArray(sd, {"g_effect": ["Intercept", "x"]}, effects),
+            cor_g=xr.DataArray(cor, {"g_pair": ["Intercept, x"]}, draws),
+            r_g=xr.DataArray(normal(400, 2, seed=6), dims=("chain", "draw", "g", "g_effect")),
+        )
+    )
+    moved.attrs["origins"] = json.dumps({"g": [0.0, mean]})
+    (text,) = diagnostics.of_answers(moved)
+    assert text.startswith(
+        "sd of Intercept by g at the mean of the bar's columns may be zero; up to "
+        f"{np.quantile(at_mean, 0.95):.2g} "
+    )
+    moved.attrs["origins"] = json.dumps({"g": [0.0, 0.0]})
+    assert not diagnostics.of_answers(moved)
+
+
 @pytest.mark.parametrize(
     ("family", "name", "simpler"),
     [
