@@ -162,7 +162,7 @@ class TestFilesThatAreNoFit:
         path = tmp_path / "fit.nc"
         fit.save(path)
         path.write_bytes(path.read_bytes()[:5000])
-        with pytest.raises(hm.DataError, match=r"fit\.nc can't be read as netCDF: truncated"):
+        with pytest.raises(hm.DataError, match=r"fit\.nc can't be read as netCDF: it is truncated"):
             hm.load(path)
 
     def test_foreign(self, tmp_path: Path) -> None:
