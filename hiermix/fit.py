@@ -1,14 +1,15 @@
 """Fit: a fitted model, its labelled draws, and a door to everything asked of them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial, wraps
 from inspect import Parameter, signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Protocol
+from typing import TYPE_CHECKING, Any, Concatenate, Protocol, cast
 
 import numpy as np
 import pandas as pd
 
+from hiermix import plots
 from hiermix.design import checks, frames
 from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
@@ -18,11 +19,9 @@ from hiermix.families.priors import PriorTable
 from hiermix.forecasting import forecast as forecasts
 from hiermix.forecasting.forecast import Forecast
 from hiermix.forecasting.horizon import Ahead
-from hiermix.plots import check, fits, groups, residuals, shrinkage
 from hiermix.posterior import describe, diagnostics, group_tables, hypothesis, storage, summary
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import cross_validation, held_out, predict, variance
-from hiermix.prediction.predictor import Predictor
 from hiermix.prediction.update import learned_from
 from hiermix.tuning.origins import Origins
 from hiermix.typing import FloatArray, IntArray
@@ -60,6 +59,26 @@ def _asked_of_posterior[**P, R](
     )
     method.__qualname__ = f"Fit.{function.__name__}"
     return method
+
+
+class _Later:
+    """A method that is made when somebody first looks at it."""
+
+    def __init__(self, make: Callable[[], Callable[..., Any]]) -> None:
+        self.make = make
+
+    def __get__(self, fit: "Fit | None", owner: type["Fit"]) -> Any:
+        method = self.make()
+        setattr(Fit, method.__name__, method)  # in place of this
+        return getattr(owner if fit is None else fit, method.__name__)
+
+
+def _drawn_of_posterior[**P, R](
+    find: Callable[[], Callable[Concatenate[Posterior, P], R]],
+) -> Callable[Concatenate["Fit", P], R]:
+    """Return the same of a plot, whose file is imported when somebody looks at it."""
+    method: Any = _Later(lambda: _asked_of_posterior(find()))
+    return cast(Callable[Concatenate["Fit", P], R], method)
 
 
 class Fit:
@@ -131,88 +150,14 @@ class Fit:
     variance = _asked_of_posterior(variance.variance)
     loo = _asked_of_posterior(cross_validation.loo)
 
-    plot_shrinkage = _asked_of_posterior(shrinkage.plot_shrinkage)
-    plot_groups = _asked_of_posterior(groups.plot_groups)
-    plot_fit = _asked_of_posterior(fits.plot_fit)
-    plot_check = _asked_of_posterior(check.plot_check)
-    plot_residuals = _asked_of_posterior(residuals.plot_residuals)
+    predict_pieces = _asked_of_posterior(predict.predict_pieces)
+    predict = _asked_of_posterior(predict.predict)
 
-    def predict(
-        self,
-        new_data: NewRows | None = None,
-        *,
-        kind: str = "mean",
-        new_groups: str = "error",
-        group_effects: str | Sequence[str] = "all",
-        quantiles: Sequence[float] | None = None,
-        offset: FloatArray | None = None,
-        seed: int | None = None,
-        into: str | Path | None = None,
-    ) -> "xr.DataArray":
-        """Predict old or new rows, of old or new groups.
-
-        Parameters
-        ----------
-        new_data : DataFrame, Series, dict or list, optional
-            Rows with the columns of the formula, the response left out or not; the fitted rows by
-            default. A Series or dict of values is one row, a list of them several. Neither the
-            order of rows nor the index nor other columns matter.
-        kind : {"linear", "mean", "response", "probability"}
-            The linear predictor, the mean of the response, draws of the response itself, or, of
-            ordered or unordered categories, the probability of each.
-        new_groups : {"error", "population", "sample", "update"}
-            What a level gets that the fit never saw: an error; an effect of zero; a fresh draw
-            from the fitted spread for each draw, the same for all rows of the level, independent
-            between levels; or a draw given its own rows in `new_data` whose response is there. Then
-            draws of everything else are weighed by the density of these rows; attributes
-            ``effective_draws`` and ``pareto_k`` of the result say what that leaves.
-        group_effects : str or sequence of str
-            Which grouping factors enter: ``"all"``, ``"none"`` or their names.
-        quantiles : sequence of float, optional
-            Return these quantiles over the draws instead of the draws, which are then never held
-            all at once.
-        offset : array, optional
-            Offset of the new rows, where that of the fit was no column.
-        seed : int, optional
-            Seed of new effects and of response draws; that of the fit by default, so that the same
-            call gives the same numbers, and one new group the same effects in several calls.
-        into : path, optional
-            Write the draws to this file, piece by piece, and return them opened, not loaded:
-            ``.nc`` for netCDF, ``.zarr`` for zarr.
-
-        Returns
-        -------
-        DataArray
-            (chain, draw, row), or (quantile, row) where quantiles were asked for; with a last dim
-            ``category`` for ``"probability"``, and for ``"linear"`` and ``"mean"`` of unordered
-            categories.
-
-        Raises
-        ------
-        DataError
-            Labels, levels, columns or values that the fit can't predict for.
-        ArgumentError
-            An option is out of range.
-        """
-        source = self._predictor(new_data, kind, new_groups, group_effects, offset, seed)
-        return predict.result(self.posterior, source, kind, quantiles=quantiles, into=into)
-
-    def predict_pieces(
-        self,
-        new_data: NewRows | None = None,
-        *,
-        kind: str = "mean",
-        new_groups: str = "error",
-        group_effects: str | Sequence[str] = "all",
-        offset: FloatArray | None = None,
-        seed: int | None = None,
-    ) -> Iterator["xr.DataArray"]:
-        """Predict in pieces of rows, for results larger than memory.
-
-        Parameters are those of `predict`. The pieces, joined along ``row``, are its result.
-        """
-        source = self._predictor(new_data, kind, new_groups, group_effects, offset, seed)
-        return predict.in_pieces(self.posterior, source, kind)
+    plot_shrinkage = _drawn_of_posterior(lambda: plots.shrinkage.plot_shrinkage)
+    plot_groups = _drawn_of_posterior(lambda: plots.groups.plot_groups)
+    plot_fit = _drawn_of_posterior(lambda: plots.fits.plot_fit)
+    plot_check = _drawn_of_posterior(lambda: plots.check.plot_check)
+    plot_residuals = _drawn_of_posterior(lambda: plots.residuals.plot_residuals)
 
     def forecast(
         self,
@@ -272,28 +217,13 @@ class Fit:
         given = None if new_data is None else frames.rows(new_data)
         ahead = Ahead(horizon, until, freq, step)
         later, names = forecasts.rows(self.design, given, time, ahead, by)
-        source = self._predictor(later, "response", new_groups, group_effects, offset, seed)
+        source = predict.of_rows(
+            self.posterior, later, kind="response", new_groups=new_groups,
+            group_effects=group_effects, offset=offset, seed=seed,
+        )  # fmt: skip
         learned = learned_from(source) if new_groups == "update" else np.arange(0)
         return forecasts.forecast(
             self.posterior, source, time, names, kind=kind, learned=learned, probs=probs
-        )
-
-    def _predictor(
-        self,
-        new_data: NewRows | None,
-        kind: str,
-        new_groups: str,
-        group_effects: str | Sequence[str],
-        offset: FloatArray | None,
-        seed: int | None,
-    ) -> Predictor:
-        predict.check_kind(kind, self.model.family)
-        design = predict.rows_on(
-            self.design, new_data, group_effects=group_effects, new_groups=new_groups,
-            offset=offset, kind=kind,
-        )  # fmt: skip
-        return predict.predictor(
-            self.posterior.on(design), group_effects=group_effects, new_groups=new_groups, seed=seed
         )
 
     def log_likelihood(self) -> "xr.DataArray":

@@ -328,6 +328,27 @@ def test_only_a_factor_knows_that_a_row_has_one_level() -> None:
     }
 
 
+def test_only_coefficients_knows_where_those_of_the_population_stand() -> None:
+    users = {
+        path.name
+        for path in FILES
+        if ORDER.index(room(path)) >= ORDER.index("posterior")
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Constant) and node.value in ("b", "term")
+    }
+    assert users == {"coefficients.py"}
+
+
+def test_only_intervals_halves_what_an_interval_leaves_out() -> None:
+    users = {
+        path.name
+        for path in FILES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.BinOp) and ast.unparse(node) in ("1 - prob", "1 + prob")
+    }
+    assert users == {"intervals.py"}
+
+
 def test_only_errors_changes_the_filters_of_warnings() -> None:
     """They belong to the process; `errors.ignored_warnings` has threads take turns."""
     users = {

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hiermix import plots
 from hiermix.design import frames, response_checks, row_labels, times
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count
@@ -24,10 +25,10 @@ from hiermix.forecasting.horizon import (
     time_form,
 )
 from hiermix.formula.names import in_results
-from hiermix.plots import forecasts
+from hiermix.posterior import intervals
 from hiermix.posterior.draws import plain
 from hiermix.posterior.posterior import Posterior
-from hiermix.prediction import predict
+from hiermix.prediction import pieces, predict
 from hiermix.prediction.predictor import Predictor
 from hiermix.typing import FloatArray, IntArray
 
@@ -86,7 +87,7 @@ class Forecast:
 
         each = {
             name: predict.labelled(
-                self._posterior, kind, predict.draw_matrix(self._source, kind),
+                self._posterior, kind, pieces.draw_matrix(self._source, kind),
                 np.arange(len(self.rows)), self._source,
             )
             for name, kind in ((self.response, "response"), ("mean", self._expected))
@@ -128,15 +129,15 @@ class Forecast:
         return found.assign(**self._plug_in()) if plug_in else found
 
     def _numbers(self, probs: Sequence[float] | None) -> pd.DataFrame:
-        wanted = predict.check_probs(self._probs if probs is None else probs)
+        wanted = intervals.levels(self._probs if probs is None else probs)
         levels = np.array([0.5, *wanted])
 
         def summary(_: slice, draws: FloatArray) -> FloatArray:
             mean, sd = draws.mean(axis=1), draws.std(axis=1, ddof=1)
-            return np.column_stack([mean, sd, *predict.sorted_quantiles(draws, levels)])
+            return np.column_stack([mean, sd, *pieces.sorted_quantiles(draws, levels)])
 
         return pd.DataFrame(
-            predict.reduced(self._source, "response", summary), self._index(),
+            pieces.reduced(self._source, "response", summary), self._index(),
             ["mean", "sd", "median", *scores.names(wanted.tolist())],
         )  # fmt: skip
 
@@ -155,7 +156,7 @@ class Forecast:
 
     def _means(self) -> FloatArray:
         """Return the mean response of each row, or the probability (n, C) of each category."""
-        return predict.reduced(self._source, self._expected, lambda _, draws: draws.mean(axis=1))
+        return pieces.reduced(self._source, self._expected, lambda _, draws: draws.mean(axis=1))
 
     def plot(
         self,
@@ -192,7 +193,7 @@ class Forecast:
         if self._source.family.unordered:
             raise ArgumentError("categories without an order have no fan: table() has numbers")
         table = self._numbers(scores.LEVELS).reset_index(drop=True)
-        return forecasts.plot(
+        return plots.forecasts.plot(
             self._in_series(self.rows.join(table)), self._in_series(self.observed),
             self.response, self.time, ":".join(self.by),
             levels=levels, panels=panels, history=history, sharey=sharey, figsize=figsize,
@@ -237,7 +238,7 @@ class Forecast:
         def scored(rows: slice, draws: FloatArray) -> FloatArray:
             return scores.scores(values[rows], draws).to_numpy(dtype=np.float64)
 
-        each = predict.reduced(self._source, "response", scored)[known]
+        each = pieces.reduced(self._source, "response", scored)[known]
         found = pd.DataFrame(each, self._index()[known], names.index).astype(names)
         found.insert(0, "actual", values[known])
         return found
@@ -357,7 +358,7 @@ def forecast(
     if sd is not None:
         sigma = float(posterior.own()[sd].mean())
     ends = [level for level in scores.LEVELS if level != 0.5]  # the median has its own column
-    levels = tuple(predict.check_probs(ends if probs is None else probs).tolist())
+    levels = tuple(intervals.levels(ends if probs is None else probs).tolist())
     return Forecast(
         name, time, tuple(by), fitted.categories if by_category else (),
         keys_of(source.design, marks), observed, source, posterior, form, levels, sigma,

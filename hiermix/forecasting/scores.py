@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from hiermix.posterior.intervals import quantile_name
-from hiermix.prediction.predict import sorted_quantiles
+from hiermix.prediction.pieces import sorted_quantiles
 from hiermix.typing import FloatArray
 
 INTERVALS = (0.5, 0.8, 0.95)

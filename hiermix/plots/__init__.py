@@ -1,1 +1,41 @@
-"""Plots: one file a plot; each returns its figure and the numbers it drew."""
+"""Plots: one file a plot, imported when it is drawn; returns its figure and the numbers it drew."""
+
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hiermix.plots import (
+        backtests,
+        check,
+        fits,
+        forecasts,
+        groups,
+        held,
+        poolings,
+        replicates,
+        residuals,
+        shrinkage,
+        style,
+    )
+
+__all__ = [
+    "backtests",
+    "check",
+    "fits",
+    "forecasts",
+    "groups",
+    "held",
+    "poolings",
+    "replicates",
+    "residuals",
+    "shrinkage",
+    "style",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if (Path(__file__).parent / f"{name}.py").exists():
+        return import_module(f"hiermix.plots.{name}")
+    raise AttributeError(f"module 'hiermix.plots' has no attribute {name!r}")

@@ -17,6 +17,7 @@ from hiermix.plots.style import BLUE, INK, Plot
 from hiermix.posterior.intervals import tails
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
+from hiermix.prediction.pieces import draw_matrix
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -125,9 +126,9 @@ def numbers(
     source = predict.predictor(posterior.on(rows), group_effects=[by])
     # Successes are drawn as shares: rows differ in their trials.
     trials = 1.0 if rows.trials is None else rows.trials[:, None]
-    draws = predict.draw_matrix(source, "mean") / trials
+    draws = draw_matrix(source, "mean") / trials
     none = predict.predictor(posterior.on(rows), group_effects="none")
-    population = (predict.draw_matrix(none, "mean") / trials).mean(axis=1)
+    population = (draw_matrix(none, "mean") / trials).mean(axis=1)
 
     def frame_of(draws: FloatArray, population: FloatArray) -> pd.DataFrame:
         low, high = np.quantile(draws, ends, axis=1)

@@ -7,6 +7,7 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
+from hiermix.prediction.pieces import draw_matrix
 from hiermix.typing import FloatArray
 
 DRAWS = 300
@@ -39,6 +40,6 @@ def replicates(posterior: Posterior) -> Replicates:
         design = design.take(np.sort(rng.choice(design.rows, ROWS, replace=False)))
     some = np.linspace(0, total - 1, min(total, DRAWS)).astype(np.intp)
     source = predict.predictor(posterior.on(design), draws=some)
-    mean = predict.draw_matrix(source, "mean")
+    mean = draw_matrix(source, "mean")
     assert design.observed is not None
-    return Replicates(design, design.observed, mean, predict.draw_matrix(source, "response"))
+    return Replicates(design, design.observed, mean, draw_matrix(source, "response"))

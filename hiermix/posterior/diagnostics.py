@@ -17,6 +17,7 @@ from hiermix.errors import count
 from hiermix.families import table
 from hiermix.families.family import Family
 from hiermix.families.priors import parse_prior
+from hiermix.posterior.coefficients import SLOPES, TERM
 from hiermix.stan import programs
 from hiermix.typing import FloatArray
 
@@ -333,19 +334,19 @@ def at_zero(draws: FloatArray) -> bool:
 
 def _on_their_priors(tree: "xr.DataTree") -> Iterator[str]:
     """Slopes that the data bound on one side only, as where a predictor separates responses."""
-    if not _family(tree).separable or "b" not in tree["posterior"]:
+    if not _family(tree).separable or SLOPES not in tree["posterior"]:
         return
     priors = json.loads(tree.attrs["priors"])
     defaults = set(json.loads(tree.attrs.get("default_priors", "[]")))
-    b = tree["posterior"].data_vars["b"]
+    b = tree["posterior"].data_vars[SLOPES]
     for place, draws in enumerate(np.moveaxis(_flat(b), -1, 0)):
-        name = label("b", b, place)
+        name = label(SLOPES, b, place)
         if name not in defaults:
             continue
         prior = parse_prior(priors[name]).frozen()
         # A normal cut in half at its center is 0.61 times as wide.
         if np.ptp(np.quantile(draws, [0.25, 0.75])) > 0.5 * np.ptp(prior.ppf([0.25, 0.75])):
-            term = b["term"].to_numpy()[place % b.sizes["term"]]
+            term = b[TERM].to_numpy()[place % b.sizes[TERM]]
             yield (
                 f"{name} sits on its default prior: the data hardly bound it, as where {term} "
                 f"separates the responses perfectly. Give it a prior that you believe, "

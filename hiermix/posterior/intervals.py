@@ -1,5 +1,8 @@
 """Equal-tailed intervals: a probability is checked once, and their columns have one name."""
 
+from collections.abc import Sequence
+from numbers import Real
+
 import numpy as np
 
 from hiermix.errors import ArgumentError, quoted
@@ -8,9 +11,18 @@ from hiermix.typing import FloatArray
 
 def tails(prob: float) -> tuple[float, float]:
     """Return the two levels between which an interval of a probability lies."""
-    if isinstance(prob, bool) or not isinstance(prob, (int, float)) or not 0 < prob < 1:
+    if isinstance(prob, bool) or not isinstance(prob, Real) or not 0 < float(prob) < 1:
         raise ArgumentError(f"prob must be between 0 and 1, not {quoted(prob)}")
     return (1 - prob) / 2, (1 + prob) / 2
+
+
+def levels(probs: Sequence[float]) -> FloatArray:
+    """Return probabilities of quantiles as an array; 0 and 1 are the ends."""
+    given = np.atleast_1d(np.asarray(probs))
+    fits = given.ndim == 1 and len(given) and given.dtype.kind in "iuf"
+    if not fits or not np.all((given >= 0) & (given <= 1)):
+        raise ArgumentError(f"quantiles must be between 0 and 1, not {quoted(probs)}")
+    return given.astype(np.float64)
 
 
 def names(prob: float) -> tuple[str, str]:

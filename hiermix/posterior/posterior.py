@@ -139,7 +139,7 @@ class Posterior:
     def b(self, equation: str | None = None, draws: Which = None) -> FloatArray:
         """Return population coefficients (P, S), in the order of the design's terms."""
         make = partial(coefficients.matrix, terms=self.design.terms, which=draws)
-        return self._once("b", make, equation, draws)
+        return self._once("population", make, equation, draws)
 
     def own(self, draws: Which = None) -> dict[str, FloatArray]:
         """Return the family's own parameters (S, ...)."""

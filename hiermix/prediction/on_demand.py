@@ -21,6 +21,7 @@ from hiermix.posterior.log_prior import log_prior
 from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.storage import ON_DEMAND
 from hiermix.prediction import cross_validation, predict
+from hiermix.prediction.pieces import draw_matrix
 from hiermix.tuning.origins import Origins
 from hiermix.typing import FloatArray
 
@@ -43,7 +44,7 @@ class Source:
         """Responses that the model draws for some rows, (chain, draw, row)."""
         source = predict.predictor(self.posterior)
         if rows.stop - rows.start == source.design.rows:
-            return self._by_draw(predict.draw_matrix(source, "response"))
+            return self._by_draw(draw_matrix(source, "response"))
         return self._by_draw(source.piece("response", rows)[1])
 
     def log_prior(self, name: str, last: slice) -> FloatArray:

@@ -1,8 +1,6 @@
 """Predictions for old and new rows and groups: as draws, as quantiles, in pieces, in a file."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,14 +13,16 @@ from hiermix.design import row_labels
 from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
 from hiermix.engines.protocol import LARGEST_SEED
-from hiermix.errors import ArgumentError, did_you_mean, quoted
+from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families.family import Family, needs_numbers
 from hiermix.formula.names import in_results
 from hiermix.posterior.arrays import Which
+from hiermix.posterior.intervals import levels
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction.files import write
 from hiermix.prediction.new_groups import NewEffects, check_policy
-from hiermix.prediction.predictor import Job, Predictor
+from hiermix.prediction.pieces import draw_matrix, quantile_matrix
+from hiermix.prediction.predictor import Predictor
 from hiermix.prediction.update import with_updated
 from hiermix.typing import FloatArray
 
@@ -125,92 +125,113 @@ def rows_on(
     )
 
 
-def draw_matrix(source: Predictor, kind: str) -> FloatArray:
-    """Return the draws of a prediction (n, S), or (n, S, C) of categories."""
-    out = np.empty((source.design.rows, *source.shape(kind)))
-
-    def put(job: Job) -> None:
-        rows, part = job()
-        out[rows] = part
-
-    _each(put, source, kind)
-    return out
-
-
-def quantile_matrix(source: Predictor, kind: str, probs: Sequence[float]) -> FloatArray:
-    """Return quantiles (len(probs), n, ...) of a prediction, whose draws are never held at once."""
-    wanted = check_probs(probs)
-    out = np.empty((len(wanted), source.design.rows, *source.shape(kind)[1:]))
-
-    def put(job: Job) -> None:
-        rows, part = job()
-        draws_last = np.ascontiguousarray(np.moveaxis(part, 1, -1))
-        flat = sorted_quantiles(draws_last.reshape(-1, draws_last.shape[-1]), wanted)
-        out[:, rows] = flat.reshape(len(wanted), *draws_last.shape[:-1])
-
-    _each(put, source, kind)
-    return out
-
-
-def reduced(
-    source: Predictor, kind: str, reduce: Callable[[slice, FloatArray], FloatArray]
-) -> FloatArray:
-    """Return what is made of the draws (n, S, ...) of some rows, for all rows.
-
-    Draws are never held at once.
-    """
-    parts: dict[int, FloatArray] = {}
-
-    def put(job: Job) -> None:
-        rows, part = job()
-        parts[rows.start] = reduce(rows, part)
-
-    _each(put, source, kind)
-    if not parts:
-        return reduce(slice(0, 0), np.empty((0, *source.shape(kind))))
-    return np.concatenate([parts[start] for start in sorted(parts)])
-
-
-def check_probs(probs: Sequence[float]) -> FloatArray:
-    """Return probabilities as an array."""
-    given = np.atleast_1d(np.asarray(probs))
-    fits = given.ndim == 1 and len(given) and given.dtype.kind in "iuf"
-    if not fits or not np.all((given >= 0) & (given <= 1)):
-        raise ArgumentError(f"quantiles must be between 0 and 1, not {quoted(probs)}")
-    return given.astype(np.float64)
-
-
-def sorted_quantiles(part: FloatArray, probs: FloatArray) -> FloatArray:
-    """Return quantiles (len(probs), n) over the last axis, which is sorted in place.
-
-    Sorting short contiguous rows is faster than selecting from them; the definition is numpy's.
-    """
-    part.sort(axis=1)
-    at = probs * (part.shape[1] - 1)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, part.shape[1] - 1)
-    share = at - low
-    return np.asarray((part[:, low] * (1 - share) + part[:, high] * share).T)
-
-
-def _each(put: Callable[[Job], None], source: Predictor, kind: str) -> None:
-    """Work through the parts of a prediction on all cores."""
-    if kind == "response" or any(each.has_missing for each in source.design.groupings):
-        _ = source.hashes  # made once, before threads ask for it
-    with ThreadPoolExecutor(_cores()) as pool:
-        try:
-            for _ in pool.map(put, source.jobs(kind)):
-                pass
-        except BaseException:  # so that Ctrl-C doesn't wait for the parts still to come
-            pool.shutdown(cancel_futures=True)
-            raise
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def of_rows(
+    posterior: Posterior,
+    new_data: NewRows | None,
+    *,
+    kind: str,
+    new_groups: str,
+    group_effects: Effects,
+    offset: ArrayLike | None,
+    seed: int | None,
+) -> Predictor:
+    """Return what predicts new rows, or the fitted ones for None."""
+    check_kind(kind, posterior.family)
+    rows = rows_on(
+        posterior.design, new_data, group_effects=group_effects, new_groups=new_groups,
+        offset=offset, kind=kind,
+    )  # fmt: skip
+    return predictor(
+        posterior.on(rows), group_effects=group_effects, new_groups=new_groups, seed=seed
+    )
 
 
 # What a user gets ------------------------------------------------------------------------------
+
+
+def predict(
+    posterior: Posterior,
+    new_data: NewRows | None = None,
+    *,
+    kind: str = "mean",
+    new_groups: str = "error",
+    group_effects: str | Sequence[str] = "all",
+    quantiles: Sequence[float] | None = None,
+    offset: FloatArray | None = None,
+    seed: int | None = None,
+    into: str | Path | None = None,
+) -> "xr.DataArray":
+    """Predict old or new rows, of old or new groups.
+
+    Parameters
+    ----------
+    new_data : DataFrame, Series, dict or list, optional
+        Rows with the columns of the formula, the response left out or not; the fitted rows by
+        default. A Series or dict of values is one row, a list of them several. Neither the
+        order of rows nor the index nor other columns matter.
+    kind : {"linear", "mean", "response", "probability"}
+        The linear predictor, the mean of the response, draws of the response itself, or, of
+        ordered or unordered categories, the probability of each.
+    new_groups : {"error", "population", "sample", "update"}
+        What a level gets that the fit never saw: an error; an effect of zero; a fresh draw
+        from the fitted spread for each draw, the same for all rows of the level, independent
+        between levels; or a draw given its own rows in `new_data` whose response is there. Then
+        draws of everything else are weighed by the density of these rows; attributes
+        ``effective_draws`` and ``pareto_k`` of the result say what that leaves.
+    group_effects : str or sequence of str
+        Which grouping factors enter: ``"all"``, ``"none"`` or their names.
+    quantiles : sequence of float, optional
+        Return these quantiles over the draws instead of the draws, which are then never held
+        all at once.
+    offset : array, optional
+        Offset of the new rows, where that of the fit was no column.
+    seed : int, optional
+        Seed of new effects and of response draws; that of the fit by default, so that the same
+        call gives the same numbers, and one new group the same effects in several calls.
+    into : path, optional
+        Write the draws to this file, piece by piece, and return them opened, not loaded:
+        ``.nc`` for netCDF, ``.zarr`` for zarr.
+
+    Returns
+    -------
+    DataArray
+        (chain, draw, row), or (quantile, row) where quantiles were asked for; with a last dim
+        ``category`` for ``"probability"``, and for ``"linear"`` and ``"mean"`` of unordered
+        categories.
+
+    Raises
+    ------
+    DataError
+        Labels, levels, columns or values that the fit can't predict for.
+    ArgumentError
+        An option is out of range.
+    """
+    source = of_rows(
+        posterior, new_data, kind=kind, new_groups=new_groups, group_effects=group_effects,
+        offset=offset, seed=seed,
+    )  # fmt: skip
+    return result(posterior, source, kind, quantiles=quantiles, into=into)
+
+
+def predict_pieces(
+    posterior: Posterior,
+    new_data: NewRows | None = None,
+    *,
+    kind: str = "mean",
+    new_groups: str = "error",
+    group_effects: str | Sequence[str] = "all",
+    offset: FloatArray | None = None,
+    seed: int | None = None,
+) -> Iterator["xr.DataArray"]:
+    """Predict in pieces of rows, for results larger than memory.
+
+    Parameters are those of `predict`. The pieces, joined along ``row``, are its result.
+    """
+    source = of_rows(
+        posterior, new_data, kind=kind, new_groups=new_groups, group_effects=group_effects,
+        offset=offset, seed=seed,
+    )  # fmt: skip
+    return in_pieces(posterior, source, kind)
 
 
 def result(
@@ -284,7 +305,7 @@ def quantile_array(source: Predictor, kind: str, probs: Sequence[float]) -> "xr.
     return xr.DataArray(
         quantile_matrix(source, kind, probs),
         dims=("quantile", "row", *apart),
-        coords={"quantile": check_probs(probs), **rows.coords, **apart},
+        coords={"quantile": levels(probs), **rows.coords, **apart},
         name=kind,
         attrs={} if source.weighed is None else source.weighed.attrs(),
     )

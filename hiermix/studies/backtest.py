@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hiermix import plots
 from hiermix.design import frames, times
 from hiermix.design.frames import Frame
 from hiermix.engines import Engine
@@ -20,8 +21,8 @@ from hiermix.formula.terms import Group
 from hiermix.model import WARMUP, Model
 from hiermix.options import names as names_of
 from hiermix.options import one_of, whole
-from hiermix.plots import backtests
 from hiermix.prediction import predict
+from hiermix.prediction.pieces import draw_matrix
 from hiermix.studies.pooling import pooling
 from hiermix.typing import FloatArray
 
@@ -96,7 +97,7 @@ class Backtest:
         Plot
             With ``figure`` and ``data``, the numbers drawn.
         """
-        return backtests.plot(
+        return plots.backtests.plot(
             self.table(by="step").reset_index(), self.table().reset_index(), figsize
         )
 
@@ -255,7 +256,7 @@ def _scored(
 def _draws(fit: Fit, future: pd.DataFrame) -> FloatArray:
     design = predict.rows_on(fit.design, future, new_groups="sample")
     source = predict.predictor(fit.posterior.on(design), new_groups="sample")
-    return predict.draw_matrix(source, "response")
+    return draw_matrix(source, "response")
 
 
 def _naive(

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from hiermix import plots
 from hiermix.design import frames
 from hiermix.design.design import Design
 from hiermix.design.frames import Frame
@@ -29,7 +30,6 @@ from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
 from hiermix.formula.terms import Group
 from hiermix.model import WARMUP, Model
-from hiermix.plots import poolings
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.cross_validation import compare, estimate
@@ -116,7 +116,7 @@ class Pooling:
         DataFrame
             One row a level and effect, from few rows to many.
         """
-        return poolings.numbers(self._posteriors(), self.group, prob)
+        return plots.poolings.numbers(self._posteriors(), self.group, prob)
 
     def compare(self) -> pd.DataFrame:
         """Return `hm.compare` of the three."""
@@ -146,7 +146,7 @@ class Pooling:
             With ``figure`` and ``data``, the numbers of `groups`.
         """
         elpd = {name: (each.elpd, each.elpd_i.to_numpy()) for name, each in self.loo.items()}
-        return poolings.plot(
+        return plots.poolings.plot(
             self._posteriors(), self.group, elpd, effects=effects, prob=prob, figsize=figsize
         )
 

@@ -373,7 +373,7 @@ def test_changepoints_are_those_of_the_fit() -> None:
     [
         ("fourier(t, 0)", "period must be a positive number"),
         ("fourier(t, 'month')", "period must be a positive number, day, week or year"),
-        ("fourier(t, 12, 0)", "order must be a whole number from 1 up"),
+        ("fourier(t, 12, 0)", "order is a whole number from 1 up"),
         ("trend(t, -1)", "changepoints must not be negative"),
         ("trend(t, 1.5)", "changepoints must be a whole number or a list"),
     ],

@@ -229,7 +229,7 @@ def test_rows_that_were_dropped_have_no_labels() -> None:
 
 
 def test_kfold_checks_its_options(grouped: hm.Fit) -> None:
-    with pytest.raises(hm.ArgumentError, match="folds must be a whole number from 2 on"):
+    with pytest.raises(hm.ArgumentError, match="folds must be a whole number from 2 up"):
         grouped.kfold(folds=1)
     with pytest.raises(hm.ArgumentError, match="'h' is no grouping factor"):
         grouped.kfold(groups="h")

@@ -11,7 +11,6 @@ from scipy import stats
 
 import hiermix as hm
 from hiermix.prediction import predict, update
-from hiermix.prediction.predictor import Predictor
 
 FORMULA = "y ~ x + kind + (1 + x | g)"
 
@@ -594,7 +593,10 @@ def test_results_do_not_depend_on_the_size_of_pieces(
     monkeypatch.setattr("hiermix.prediction.predictor._ENTRIES", 3000)
     monkeypatch.setattr("hiermix.prediction.predictor._ROWS", 50)
     assert close(fit.predict(rows, **options), whole)
-    assert isinstance(fit._predictor(rows, "mean", "sample", "all", None, None), Predictor)
+    source = predict.of_rows(
+        fit.posterior, rows, group_effects="all", offset=None, seed=None, **options
+    )
+    assert len(list(source.jobs("response"))) > 5
 
 
 # What names the rows ------------------------------------------------------------------------------

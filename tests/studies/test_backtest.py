@@ -77,7 +77,7 @@ def test_tables_are_means_of_the_scores(rain: hm.Backtest) -> None:
         steps.loc[(2, "naive"), "crps"],
         frame.query("step == 2 and method == 'naive'")["crps"].mean(),
     )
-    with pytest.raises(hm.ArgumentError, match="by must be 'step', 'origin' or 'series'"):
+    with pytest.raises(hm.ArgumentError, match="by must be one of step, origin, series"):
         rain.table(by="state")
     assert "2 origins, 51 series" in repr(rain)
 
