@@ -15,6 +15,7 @@ import hiermix as hm
 from benchmarks.measure import PROGRAMS, Run, by_hiermix, population, smallest_ess, table
 from hiermix.engines.embedded import Embedded
 from hiermix.engines.protocol import Settings
+from hiermix.sampling import starts
 from hiermix.stan.programs import Program
 
 if TYPE_CHECKING:
@@ -49,10 +50,8 @@ def compare(model: hm.Model, programs: str, settings: Settings) -> list[Run]:
     several = handed["M_1"] > 1
     keep = ("Intercept", "b", "sd_1", *(("L_1",) if several else ()))
     kept = ("b", "sd", *(("L",) if several else ()))
-    ready = model._posterior
-    inits = np.random.default_rng(1).normal(
-        size=(settings.chains, int(ready.data["D"]) + int(ready.data["K"]))
-    )
+    ready = model._started.ready
+    inits = starts.inits(model._started, settings.chains, settings.seed)
     runs = [on_cpu("hiermix", ready.program, ready.data, settings, kept, inits)]
     for form in FORMS:
         program = Program(f"{programs}_{form}", PROGRAMS / f"{programs}_{form}.stan")

@@ -4,6 +4,7 @@
     ├── ArgumentError    an option outside its range (also a ValueError)
     ├── FormulaError     text that is no formula, or one that may not be run
     ├── DataError        a frame that can't be modelled as asked
+    │   └── UnseenError  rows of which the fit knows nothing; carries their positions
     ├── PriorError       a prior for nothing, or one that is no distribution
     └── EngineError      the engine failed; carries the engine's own last lines
 
@@ -34,6 +35,24 @@ class FormulaError(HiermixError):
 
 class DataError(HiermixError):
     """The data can't be modelled as asked."""
+
+
+class UnseenError(DataError):
+    """Rows have levels, or combinations of them, that the fit never saw.
+
+    Attributes
+    ----------
+    rows : array
+        Positions of these rows.
+    """
+
+    def __init__(self, message: str, rows: np.ndarray) -> None:
+        super().__init__(message)
+        self.rows = rows
+
+    def __reduce__(self) -> tuple[type, tuple[str, np.ndarray]]:
+        """Travel between processes with both arguments."""
+        return type(self), (str(self), self.rows)
 
 
 class PriorError(HiermixError):

@@ -1,6 +1,6 @@
 """Fit: a fitted model, its labelled draws, and a door to everything asked of them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial, wraps
 from inspect import Parameter, signature
 from pathlib import Path
@@ -94,11 +94,12 @@ class Fit:
         ArviZ function works on it.
     """
 
-    def __init__(self, model: Fitted, data: "xr.DataTree") -> None:
+    def __init__(self, model: Fitted, data: "xr.DataTree", said: Iterable[str] = ()) -> None:
         from hiermix.prediction import on_demand
 
         self.model = model
         self.data = data
+        self._said = set(said)  # doubts that need not be said again
         self._posterior = Posterior.of(data, model.design, model.family)
         on_demand.add(data, self._posterior, model.priors, model.origins)
 
@@ -121,7 +122,7 @@ class Fit:
     def summary(
         self, variables: Sequence[str] | None = None, *, prob: float = 0.95
     ) -> pd.DataFrame:
-        """Summarise the draws, and warn in plain words where something is doubtful.
+        """Summarise the draws, and warn in plain words where something is doubtful, once each.
 
         Parameters
         ----------
@@ -139,8 +140,10 @@ class Fit:
         """
         chosen = summary.chosen(self.posterior.draws, variables)
         frame = summary.table(self.data, chosen, prob)
-        for text in diagnostics.of_fit(self.data):
-            checks.warn(text)
+        for about, text in diagnostics.of_fit(self.data).items():
+            if about not in self._said:
+                self._said.add(about)
+                checks.warn(text)
         return frame
 
     group_effects = _asked_of_posterior(group_tables.group_effects)

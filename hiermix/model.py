@@ -18,6 +18,7 @@ from hiermix.design import checks, frames, kinds, response_checks
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
+from hiermix.errors import HiermixWarning, ignored_warnings
 from hiermix.families import categories, residue, table
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
@@ -235,9 +236,10 @@ class Model:
                    "effects": time.perf_counter() - sampled}  # fmt: skip
         attrs = self._attrs(samples, settings, seconds, prior_only=prior_only)
         tree = trees.tree(posterior, samples, self.design, attrs)
-        for text in diagnostics.of_sampling(tree):
+        doubts = diagnostics.of_sampling(tree)
+        for text in doubts.values():
             checks.warn(text)
-        return Fit(self, tree)
+        return Fit(self, tree, said=doubts)
 
     def of_rows(self, rows: IntArray) -> "Model":
         """Return this model for some of its rows: same levels, same priors, same encoding.
@@ -323,7 +325,8 @@ def load(path: str | Path) -> Fit:
     tree, frame = storage.load(path)
     options = json.loads(tree.attrs["options"])
     priors = json.loads(tree.attrs["priors"])
-    model = Model(tree.attrs["formula"], frame, priors=priors, **options)
+    with ignored_warnings(HiermixWarning):  # they were said when the model was made
+        model = Model(tree.attrs["formula"], frame, priors=priors, **options)
     defaults = json.loads(tree.attrs.get("default_priors", "[]"))
     model.priors |= {name: replace(model.priors[name], given=False) for name in defaults}
     # Files of 0.1 know no origins: their priors hold at x = 0, as priors that are written do.

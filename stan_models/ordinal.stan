@@ -29,7 +29,7 @@ transformed parameters {
 #include parts/hyperparameters.stan
 #include parts/effects.stan
   vector[C - 1] from_first = append_row(0, cumulative_sum(
-    exp(segment(theta, P + 1, C - 2))));
+    exp(theta[(P + 1):(P + A)])));
   vector[C - 1] threshold = from_first - from_first[anchor] - b[1];
 }
 model {
@@ -62,7 +62,7 @@ model {
   // The priors of the thresholds take the place of the intercept's.
   target += coded_prior(threshold, rep_array(threshold_prior, C - 1),
                         rep_matrix(threshold_par, C - 1));
-  target += sum(segment(theta, P + 1, C - 2));
+  target += sum(theta[(P + 1):(P + A)]);
   target += coded_prior(tail(b, P - 1), tail(b_prior, P - 1),
                         b_par[2:P]);
 #include parts/effects_priors.stan

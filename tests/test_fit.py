@@ -308,3 +308,25 @@ def test_no_population_coefficients(effects: str) -> None:
     expected = means * float((10 / (10 + ratio)).mean())
     assert (abs(table["mean"] - expected) < 5 * table["sd"] / np.sqrt(200)).all()
     assert float((10 / (10 + ratio)).mean()) < 0.99, "shrunk towards zero"
+
+
+def test_every_doubt_is_said_once(tmp_path: Path) -> None:
+    """When the fit ends, by the first summary, or when the model is made; not by a loaded fit."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({
+        "y": rng.normal(size=60), "x": 50 + rng.normal(size=60), "g": np.arange(60) % 3,
+    })  # fmt: skip
+    with pytest.warns(hm.HiermixWarning, match="more than 4 sds from zero"):
+        model = hm.Model("y ~ x + (x || g)", data)
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        fit = model.fit(seed=1, chains=2, warmup=20, draws=20, progress=False)
+        fit.summary()
+        fit.summary()
+        fit.save(tmp_path / "fit.nc")
+        hm.load(tmp_path / "fit.nc")
+    texts = [str(each.message) for each in said]
+    for doubt in ("effective draws of", "'g' has 3 levels"):
+        assert sum(doubt in text for text in texts) == 1, (doubt, texts)
+    assert len(set(texts)) == len(texts)
+    assert "effective draws of" in repr(fit)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hiermix.design.checks import warn
 from hiermix.design.group_checks import is_mixed
-from hiermix.errors import DataError, at_rows, count, first_three, quoted
+from hiermix.errors import DataError, UnseenError, at_rows, count, first_three, quoted
 from hiermix.formula.arguments import usage
 
 
@@ -150,10 +150,11 @@ def empty_cells(name: str, number: int, shown: Sequence[str], left_out: Sequence
 def cells_seen(name: str, unseen: Sequence[str], rows: NDArray[np.intp], index: pd.Index) -> None:
     """Raise for combinations that the fit never saw: nothing is known of them."""
     more = "; ..." if len(unseen) > 3 else ""
-    raise DataError(
+    raise UnseenError(
         f"{name} has {count(len(unseen), 'combination')} that the fit never saw: "
         f"{'; '.join(unseen[:3])}{more} {at_rows(rows, index)}. Leave those rows out, or make the "
-        f"combinations a grouping factor, (1 | {name}), which has a policy for new ones."
+        f"combinations a grouping factor, (1 | {name}), which has a policy for new ones.",
+        rows,
     )
 
 
@@ -164,10 +165,11 @@ def levels_seen(name: str, values: pd.Series, unseen: NDArray[np.bool_], levels:
         return
     found = list(dict.fromkeys(values.iloc[rows].tolist()))
     allowed = list(levels)  # type: ignore[call-overload]
-    raise DataError(
+    raise UnseenError(
         f"column {name!r} has {count(len(found), 'level')} that the fit never saw: "
         f"{first_three(found)} {at_rows(rows, values.index)}. Allowed: "
-        + ", ".join(repr(level) for level in allowed)
+        + ", ".join(repr(level) for level in allowed),
+        rows,
     )
 
 

@@ -82,6 +82,6 @@ def fit(design: Design, tree: "xr.DataTree") -> str:
             f"{attrs['engine_version']}, {seconds:.1f} s",
             "",
             frame.to_string(float_format=lambda value: f"{value:.3g}"),
-            *(f"! {text}" for text in diagnostics.of_fit(tree)),
+            *(f"! {text}" for text in diagnostics.of_fit(tree).values()),
         ]
     )

@@ -1,6 +1,6 @@
 """Judges a fit from its tree alone: plain sentences about what is doubtful.
 
-`of_sampling` is said when a fit ends, and again by summaries; `of_answers` by summaries.
+`of_sampling` is said when a fit ends, `of_answers` by the first summary: each doubt once.
 """
 
 import itertools
@@ -35,13 +35,13 @@ _CAREFUL = 0.95
 _ENTRIES = 4_000_000
 
 
-def of_fit(tree: "xr.DataTree") -> list[str]:
-    """Return every doubt about a fit."""
+def of_fit(tree: "xr.DataTree") -> dict[str, str]:
+    """Return every doubt about a fit, by what it is about."""
     answers = [] if tree.attrs["prior_only"] else of_answers(tree)
-    return [*of_sampling(tree, ENOUGH), *answers]
+    return of_sampling(tree, ENOUGH) | {text: text for text in answers}
 
 
-def of_sampling(tree: "xr.DataTree", enough: int | None = None) -> list[str]:
+def of_sampling(tree: "xr.DataTree", enough: int | None = None) -> dict[str, str]:
     """Return doubts about the sampling: divergences, treedepth, modes, R-hat, effective draws.
 
     Of effective draws fewer than `enough` are too few; by default a tenth of the draws, so that a
@@ -49,8 +49,11 @@ def of_sampling(tree: "xr.DataTree", enough: int | None = None) -> list[str]:
     """
     chains = Chains(tree)
     least = min(ENOUGH, chains.total // 10) if enough is None else enough
-    found = [_divergences(tree), _deep_trees(tree), _disagreement(chains), _few(chains, least)]
-    return [text for text in found if text]
+    found = {
+        "divergences": _divergences(tree), "treedepth": _deep_trees(tree),
+        "chains": _disagreement(chains), "effective draws": _few(chains, least),
+    }  # fmt: skip
+    return {about: text for about, text in found.items() if text}
 
 
 def of_answers(tree: "xr.DataTree") -> list[str]:

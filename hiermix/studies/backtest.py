@@ -1,6 +1,7 @@
 """Back-tests: forecasts from several origins, scored beside simpler ways to forecast."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -8,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from hiermix import plots
-from hiermix.design import frames, times
+from hiermix.design import checks, frames, times
+from hiermix.design.design import Design
 from hiermix.design.frames import Frame
 from hiermix.engines import Engine
-from hiermix.errors import ArgumentError, DataError, first_three
+from hiermix.errors import ArgumentError, DataError, UnseenError, count, first_three, quoted
 from hiermix.families.family import needs_numbers
 from hiermix.fit import Fit
 from hiermix.forecasting import scores
@@ -150,6 +152,9 @@ def backtest(
     seed, chains, warmup, draws, engine, progress
         As in `Model.fit`. Programs are compiled once for all fits.
 
+    Rows whose predictors have levels that no row had up to an origin are not scored from there,
+    with a warning.
+
     Returns
     -------
     Backtest
@@ -176,11 +181,14 @@ def backtest(
         future = future[np.isin(series_names(future, names), series_names(past, names))]
         if not len(future):
             continue
-        fits = _fits(formula, past, groups, priors, options, settings)
-        scored = _scored(fits, past, future, form, names)
-        found.append(scored.assign(origin=form.write(pd.Index([origin])).iloc[0]))
+        shown = form.write(pd.Index([origin])).iloc[0]
+        with _from_origin(shown):
+            fits = _fits(formula, past, groups, priors, options, settings)
+            future = _known(fits["partial"].design, future, shown)
+            if len(future):
+                found.append(_scored(fits, past, future, form, names).assign(origin=shown))
     if not found:
-        raise DataError("no series has rows both up to an origin and after it")
+        raise DataError("no series has rows up to an origin and rows after it that can be scored")
     table = pd.concat(found, ignore_index=True)
     return Backtest(table[["origin", *table.columns.drop("origin")]])
 
@@ -228,6 +236,36 @@ def _fits(
               if not name.strip().startswith(("sd", "cor"))}  # fmt: skip
     complete = Model(str(replace(parsed, groups=())), past, priors=shared, **options)
     return {"partial": partial.fit(**settings), "complete": complete.fit(**settings)}
+
+
+@contextmanager
+def _from_origin(origin: object) -> Iterator[None]:
+    """Say from which origin a model can't be fitted or scored."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            f"from origin {quoted(origin)}: {str(error).rstrip('.')}. Where only the rows up to it "
+            "are the reason, leave this origin out: origins=[...]"
+        ) from error
+
+
+def _known(design: Design, future: pd.DataFrame, origin: object) -> pd.DataFrame:
+    """Return the rows without those of levels that no row had up to the origin."""
+    while len(future):
+        try:
+            design.on(future, new_groups="sample")
+        except UnseenError as error:
+            what = str(error).partition(" that the fit never saw: ")
+            levels = what[2].partition(" (row")[0]
+            checks.warn(
+                f"{count(len(error.rows), 'row')} after origin {quoted(origin)} not scored: "
+                f"{what[0]} that no row had before: {levels}"
+            )
+            future = future.iloc[np.setdiff1d(np.arange(len(future)), error.rows)]
+        else:
+            break
+    return future
 
 
 def _scored(

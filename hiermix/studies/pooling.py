@@ -218,8 +218,10 @@ def pooling(
     text = parse(formula, groups)
     others = [each for each in partial.design.groupings if each is not grouping]
     shared = _shared(priors or {}, others)
-    complete = Model(_text(text, grouping.name, pooled=True), rows, priors=shared, **options)
-    no = _unpooled(_text(text, grouping.name, pooled=False), rows, shared, grouping.name, options)
+    with ignored_warnings(HiermixWarning):  # what is to be said was said of the partial one
+        complete = Model(_text(text, grouping.name, pooled=True), rows, priors=shared, **options)
+        apart = _text(text, grouping.name, pooled=False)
+        no = _unpooled(apart, rows, shared, grouping.name, options)
     models = {"complete": complete, "no": no, "partial": partial}
     fits = {name: model.fit(**settings) for name, model in models.items()}  # type: ignore[arg-type]
     return Pooling(**fits, group=grouping.name)
@@ -274,9 +276,7 @@ def _unpooled(
 ) -> Model:
     """Return the model in which groups learn nothing of each other."""
     default = _shared(priors, [])
-    # What is to be said was said of the partially pooled model.
-    with ignored_warnings(HiermixWarning):
-        model = Model(text, data, priors=default, **options)
+    model = Model(text, data, priors=default, **options)
     wide = _wide(model.priors, model.design, group)
     fixed = dict(priors)
     for effect, scale in wide.items():

@@ -197,3 +197,22 @@ def test_labels_of_success_are_no_ratings(labels: tuple[int, int], success: int)
     assert fit.data.observed_data["answer"].mean() == pytest.approx(share)
     scored = fit.forecast(data.head(9)).score(data["answer"].head(9))
     assert scored["actual"].tolist() == (answer[:9] == success).tolist()
+
+
+@pytest.mark.parametrize("link", LAWS)
+def test_two_categories_are_a_binary_response(link: str) -> None:
+    """One threshold, minus the intercept, and no gap: with groups or without."""
+    data = frame().assign(high=lambda each: (each["stars"] > 1).astype(int))
+    priors = {"b": "normal(0, 1)"}
+    both = [
+        hm.Model("high ~ x", data, family=family, link=link, priors=priors | {own: "normal(0, 2)"})
+        for family, own in (("ordinal", "threshold"), ("bernoulli", "Intercept"))
+    ]
+    ordered, binary = (model.fit(**(FAST | {"draws": 1000})).data.posterior for model in both)
+    for mine, other in ((-ordered["threshold"][..., 0], binary["Intercept"]),
+                        (ordered["b"][..., 0], binary["b"][..., 0])):  # fmt: skip
+        error = np.sqrt(2 / 500) * float(other.std())
+        assert float(mine.mean()) == pytest.approx(float(other.mean()), abs=5 * error)
+        assert float(mine.std()) == pytest.approx(float(other.std()), rel=0.2)
+    grouped = hm.Model("high ~ x + (1 | judge)", data, family="ordinal").fit(**FAST)
+    np.testing.assert_allclose(grouped.predict(kind="probability").sum("category"), 1)

@@ -49,18 +49,18 @@ def tree(
 
 
 def said(fit: xr.DataTree) -> str:
-    return "\n".join(diagnostics.of_sampling(fit))
+    return "\n".join(diagnostics.of_sampling(fit).values())
 
 
 def test_nothing_is_said_of_independent_draws() -> None:
-    assert diagnostics.of_fit(tree()) == []
+    assert diagnostics.of_fit(tree()) == {}
     for seed in range(30):  # short runs: noise of R-hat is no disagreement
         values = np.random.default_rng(seed).standard_cauchy((2, 100))
         short = xr.DataTree.from_dict({
             "posterior": xr.Dataset({"b": (("chain", "draw"), values)}),
             "sample_stats": xr.Dataset({"diverging": (("chain", "draw"), values > np.inf)}),
         })  # fmt: skip
-        assert diagnostics.of_sampling(short) == []
+        assert diagnostics.of_sampling(short) == {}
 
 
 def test_divergences_are_counted_where_they_are() -> None:
@@ -119,9 +119,9 @@ def test_modes_of_unequal_density_are_said() -> None:
     text = said(tree({"b": b}, {"lp": lp}))
     assert "differ, by 9" in text or "differ, by 8.9" in text
     assert "lower in chains 1, 3" in text
-    assert diagnostics.of_sampling(tree({"b": b}, {"lp": lp}))[0] in diagnostics.of_fit(
-        tree({"b": b}, {"lp": lp})
-    )
+    at_once = diagnostics.of_sampling(tree({"b": b}, {"lp": lp}))
+    assert at_once["chains"] == diagnostics.of_fit(tree({"b": b}, {"lp": lp}))["chains"]
+    assert at_once.keys() <= diagnostics.of_fit(tree({"b": b}, {"lp": lp})).keys()
 
 
 def test_chains_that_never_moved_are_summarised() -> None:
@@ -137,7 +137,7 @@ def test_chains_that_never_moved_are_summarised() -> None:
 
 def test_an_sd_that_may_be_zero_has_an_upper_end() -> None:
     sd = np.abs(normal(1, seed=5))
-    (text,) = diagnostics.of_fit(tree({"sd_g": sd}))
+    (text,) = diagnostics.of_fit(tree({"sd_g": sd})).values()
     assert text.startswith(f"sd of Intercept by g may be zero; up to {np.quantile(sd, 0.95):.2g} ")
 
 
@@ -180,17 +180,17 @@ def test_an_intercepts_sd_is_judged_where_its_prior_holds() -> None:
 )
 def test_a_simpler_family_will_do(family: str, name: str, simpler: str) -> None:
     endless = normal(seed=11) ** -2
-    (text,) = diagnostics.of_fit(tree({name: endless}, family=family))
+    (text,) = diagnostics.of_fit(tree({name: endless}, family=family)).values()
     assert text.startswith(f"{name} may be infinite; at least {np.quantile(endless, 0.05):.2g} ")
     assert f"{simpler} will do" in text
-    assert diagnostics.of_fit(tree({name: 3 + normal(seed=11) / 9}, family=family)) == []
+    assert diagnostics.of_fit(tree({name: 3 + normal(seed=11) / 9}, family=family)) == {}
 
 
 def test_a_prior_that_the_user_wrote_is_not_remarked() -> None:
     default = tree(family="bernoulli", default_priors=json.dumps(["b[x]"]))
-    (text,) = diagnostics.of_fit(default)
+    (text,) = diagnostics.of_fit(default).values()
     assert text.startswith("b[x] sits on its default prior")
-    assert diagnostics.of_fit(tree(family="bernoulli", default_priors="[]")) == []
+    assert diagnostics.of_fit(tree(family="bernoulli", default_priors="[]")) == {}
 
 
 def test_a_fit_warns_when_it_ends_and_prints_it(tmp_path: Any) -> None:

@@ -1,5 +1,7 @@
 """Back-tests: what is trained on what, baselines by hand, partial pooling against the others."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -138,3 +140,62 @@ def test_origins_may_be_dates() -> None:
         "y ~ trend(date) + (1 | g)", data, time="date", horizon=2, origins=[origin], **SAMPLE
     )
     assert sorted(found.scores["time"].unique()) == list(dates[6:])
+
+
+def weekly() -> pd.DataFrame:
+    """Eight series of 15 times; ``late`` and ``promo`` begin at time 10, ``cell`` at 12."""
+    rng = np.random.default_rng(0)
+    t = np.arange(120) // 8
+    return pd.DataFrame({
+        "y": rng.normal(size=120), "t": t, "g": np.arange(120) % 8,
+        "late": np.where(t < 5, "a", np.where(t < 10, "b", "c")), "promo": 1.0 * (t >= 10),
+        "up": np.arange(120) % 2,
+        "cell": np.where(t >= 12, np.arange(120) % 4 // 2, np.arange(120) % 2),
+        "rating": np.where(t > 12, 3, 1 + np.arange(120) % 5 // 3),
+    })  # fmt: skip
+
+
+SHORT: dict[str, Any] = {
+    "time": "t", "horizon": 3, "seed": 1, "chains": 1, "warmup": 60, "draws": 20,
+}  # fmt: skip
+
+
+def test_levels_that_no_row_had_before_are_not_scored() -> None:
+    with pytest.warns(
+        hm.HiermixWarning, match="8 rows after origin 7 not scored: .* 1 level .*'c'"
+    ):
+        found = hm.backtest("y ~ late + (1 | g)", weekly(), origins=[7, 10], **SHORT)
+    rows = found.scores[found.scores["method"] == "partial"]
+    assert rows.groupby("origin")["time"].unique().map(list).to_dict() == {
+        7: [8, 9], 10: [11, 12, 13],
+    }  # fmt: skip
+    with (
+        pytest.warns(hm.HiermixWarning, match="not scored"),
+        pytest.raises(hm.DataError, match="rows after it that can be scored"),
+    ):
+        hm.backtest("y ~ C(t) + (1 | g)", weekly(), origins=1, **SHORT)
+
+
+def test_cells_that_no_row_had_before_are_not_scored() -> None:
+    with pytest.warns(hm.HiermixWarning) as said:
+        found = hm.backtest("y ~ C(up) * C(cell) + (1 | g)", weekly(), origins=[11], **SHORT)
+    texts = [str(each.message) for each in said]
+    empty = [text for text in texts if "left out" in text]
+    assert len(empty) == 1  # of the rows up to the origin; all rows have every combination
+    assert any("after origin 11 not scored: up:cell has" in text for text in texts)
+    partial = found.scores[found.scores["method"] == "partial"]
+    assert 0 < len(partial) < 24
+
+
+@pytest.mark.parametrize(
+    ("formula", "family", "message"),
+    [
+        ("y ~ promo + (1 | g)", "gaussian", "from origin 8: column 'promo' is constant"),
+        ("rating ~ t + (1 | g)", "ordinal", "from origin 11: column 'rating' has categories"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore::hiermix.HiermixWarning")
+def test_an_origin_that_can_not_be_fitted_is_named(formula: str, family: str, message: str) -> None:
+    origin = 8 if family == "gaussian" else 11
+    with pytest.raises(hm.DataError, match=f"{message}.*leave this origin out"):
+        hm.backtest(formula, weekly(), origins=[origin], family=family, **SHORT)
