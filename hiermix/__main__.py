@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from hiermix.errors import HiermixError
+from hiermix.errors import HiermixError, count
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,12 +50,14 @@ def build() -> None:
     from hiermix.engines import executables
     from hiermix.stan import programs
 
-    print(f"CmdStan {executables.required_installation().version}")
-    names = programs.names()
-    for number, name in enumerate(names, start=1):
+    cmdstan = executables.required_installation()
+    every = [programs.find(name) for name in programs.names()]
+    missing = [each for each in every if not executables.cache_path(each, cmdstan).exists()]
+    print(f"CmdStan {cmdstan.version}: {count(len(missing), 'program')} to build, of {len(every)}")
+    for done, program in enumerate(missing, start=1):
         start = time.perf_counter()
-        print(f"{name} ({number} of {len(names)}) ...", end=" ", flush=True)
-        path = executables.build(programs.find(name))
+        print(f"{program.name} ({len(missing) - done} to come) ...", end=" ", flush=True)
+        path = executables.build(program)
         print(f"{time.perf_counter() - start:.0f} s, {path}")
 
 

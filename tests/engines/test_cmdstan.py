@@ -895,11 +895,14 @@ def test_compile_builds_every_program(installed: Path, capsys: pytest.CaptureFix
     assert main(["compile"]) == 0
     assert builds(installed) == len(programs.names())
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "CmdStan 2.39.0"
     names = programs.names()
+    assert lines[0] == f"CmdStan 2.39.0: {len(names)} programs to build, of {len(names)}"
     assert [line.split(" ...")[0] for line in lines[1:]] == [
-        f"{name} ({number} of {len(names)})" for number, name in enumerate(names, start=1)
+        f"{name} ({left} to come)"
+        for left, name in zip(reversed(range(len(names))), names, strict=True)
     ]
+    assert main(["compile"]) == 0
+    assert capsys.readouterr().out == f"CmdStan 2.39.0: 0 programs to build, of {len(names)}\n"
 
 
 @pytest.mark.usefixtures("nowhere")
