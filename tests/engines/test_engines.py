@@ -367,7 +367,7 @@ def test_the_bar_is_silent_in_a_pipe_and_can_be_forced(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"chains": 0}, r"chains must be a whole number from 1 to 2,147,483,647, not 0"),
+        ({"chains": 0}, r"chains must be a whole number from 1 up, not 0"),
         ({"chains": 1.5}, r"chains must be a whole number .* not 1\.5"),
         ({"chains": True}, r"chains must be a whole number .* not True"),
         ({"draws": -1}, r"draws must be a whole number from 1 .* not -1"),

@@ -56,6 +56,7 @@ def test_weights_multiply_the_log_density() -> None:
 
 
 @pytest.mark.parametrize("entries", [8_000_000, 20_000])
+@pytest.mark.filterwarnings("ignore:Estimated shape parameter:UserWarning")  # of a short run
 def test_loo_is_arviz_on_those_densities(
     grouped: hm.Fit, entries: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
