@@ -169,6 +169,7 @@ def factors(design: Design, tuning: Tuning) -> StanData:
         "M": len(design.groupings),
         "Q": _ints(Q),
         "J": _ints(J),
+        "last": _ints([end for each in design.groupings for end in _ends(each.blocks)]),
         "K": int(np.dot(J, Q)),
         "b_hat": tuning.b_hat,
         "cells": ZtWZ.shape[1],
@@ -178,6 +179,11 @@ def factors(design: Design, tuning: Tuning) -> StanData:
         **_apart(design, tuning, J, Q),
         **_nested(design, tuning),
     }
+
+
+def _ends(blocks: Sequence[int]) -> list[int]:
+    """Last effect of the bar of each effect, counted from one."""
+    return np.repeat(np.cumsum(blocks), blocks).tolist()
 
 
 def _apart(design: Design, tuning: Tuning, J: Sequence[int], Q: Sequence[int]) -> StanData:

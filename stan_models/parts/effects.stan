@@ -18,7 +18,7 @@
         ZtWR[(j + 1):(j + J[m]), 1:(Q[m] * (1 + P))],
         diag_pre_multiply(sd[(e + 1):(e + Q[m])],
                           L[(e + 1):(e + Q[m]), (e + 1):(e + Q[m])]),
-        d,
+        last[(e + 1):(e + Q[m])], d,
         outer_effects(relative, m, Q, J, inner, outer, above, ZtWZ_outer),
         share[(j + 1):(j + apart[m] * J[m])], extent[m]);
       r[(done + 1):(done + n)] = head(effects, n);

@@ -2,6 +2,7 @@
   int<lower=0> M;
   array[M] int<lower=1> Q; // varying coefficients of each, E in all
   array[M] int<lower=1> J; // levels of each
+  array[E] int<lower=1> last; // effect of its bar, counted in its factor
 
   // The data-tuned parameterisation: statistics of a penalised fit with
   // weights w, around b_hat. One row a level, factor below factor; factors

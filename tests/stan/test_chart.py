@@ -12,6 +12,12 @@ MODELS = [
     ("radon", "log_radon ~ floor + (floor | county)", "gaussian"),
     ("scores", "score ~ edu + (edu | classroom)", "gaussian"),
     ("radon", "log_radon ~ floor + (floor | county)", "student_t"),
+    ("radon", "log_radon ~ floor + (floor || county)", "student_t"),
+    (
+        "sleepstudy",
+        "Reaction ~ Days + (1 | Subject) + (0 + Days + I(Days**2) | Subject)",
+        "student_t",
+    ),
     ("pastes", "strength ~ 1 + (1 | batch/cask)", "gaussian"),
     ("penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)", "gaussian"),
     ("inhaler", "rating ~ treat + (1 | subject)", "categorical"),
