@@ -48,10 +48,11 @@ class Posterior:
         return replace(self, design=design)
 
     def is_in(self, tree: "xr.DataTree") -> bool:
-        """Whether a tree still has these very draws."""
+        """Whether a tree still has these very draws and attributes."""
         theirs = tree["posterior"].to_dataset().variables
         mine = self.draws.variables
-        return set(mine) == set(theirs) and all(mine[name] is theirs[name] for name in mine)
+        same = set(mine) == set(theirs) and all(mine[name] is theirs[name] for name in mine)
+        return same and self.attrs is tree.attrs
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave here what can be laid out again."""
@@ -187,12 +188,13 @@ class Posterior:
         equation: str | None,
         draws: Which,
     ) -> FloatArray:
-        """Keep an array of all draws, which nobody may write to; some of the draws are for once."""
+        """Keep an array of all draws; some of the draws are for once."""
         key = name, equation
         if draws is not None:
             return make(self.of_equation(equation))
         if key not in self._laid_out:
             made = make(self.of_equation(equation))
-            made.setflags(write=False)
+            for values in (made, *(each.to_numpy() for each in self.draws.values())):
+                values.setflags(write=False)  # neither may move without the other
             self._laid_out[key] = made
         return self._laid_out[key]

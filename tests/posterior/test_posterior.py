@@ -169,6 +169,27 @@ def test_nobody_writes_into_what_is_kept(fit: hm.Fit) -> None:
     np.testing.assert_array_equal(layout.b[0], fit.data.posterior["Intercept"].to_numpy().ravel())
 
 
+def test_the_seed_is_what_the_tree_says_by_now(fit: hm.Fit) -> None:
+    before = fit.predict(kind="response")
+    fit.data.attrs = fit.data.attrs | {"seed": 4}
+    np.testing.assert_array_equal(fit.predict(kind="response", seed=3), before)
+    np.testing.assert_array_equal(
+        fit.predict(kind="response"), fit.predict(kind="response", seed=4)
+    )
+    assert (fit.predict(kind="response") != before).all()
+
+
+def test_draws_change_by_replacement_and_not_under_what_is_kept(fit: hm.Fit) -> None:
+    before = fit.predict(kind="linear")
+    b = fit.data.posterior["b"]
+    with pytest.raises(ValueError, match="copy"):
+        b.loc[{"term": "x"}] = 0.0
+    fit.data.posterior["b"] = 0.0 * b
+    x = xr.DataArray(frame()["x"].to_numpy(), dims="row")
+    moved = before - fit.predict(kind="linear")
+    np.testing.assert_allclose(moved, b.sel(term="x") * x, atol=1e-12)
+
+
 def test_copies_leave_behind_what_can_be_laid_out_again(fit: hm.Fit) -> None:
     before = len(pickle.dumps(fit))
     mean = fit.predict()
