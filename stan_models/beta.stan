@@ -2,6 +2,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/beta.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -26,11 +27,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  vector[N] a = inv_logit(eta) * phi;
-  vector[N] b_shape = inv_logit(-eta) * phi;
-  target += base + weights * lgamma(phi)
-            + dot_product(weight, a .* log(y) + b_shape .* log1m(y)
-                                  - lgamma(a) - lgamma(b_shape));
+  target += base + beta_rows(y, eta, phi, weight, weights);
   target += coded_lpdf(phi | phi_prior, phi_par) + log(phi);
 #include parts/priors.stan
   target += log_prior_r;

@@ -2,6 +2,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/beta_binomial.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -27,16 +28,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  // Beyond 1e8 a row's log density is the binomial's up to trials / 1e8, but
-  // differences of lgamma lose their digits: a chain would climb into that.
-  real precision = fmin(phi, 1e8);
-  vector[N] a = inv_logit(eta) * precision;
-  vector[N] b_shape = inv_logit(-eta) * precision;
-  target += base
-            + dot_product(weight, lgamma(y + a) + lgamma(trials - y + b_shape)
-                                  - lgamma(a) - lgamma(b_shape)
-                                  + lgamma(precision)
-                                  - lgamma(trials + precision));
+  target += base + beta_binomial_rows(y, trials, eta, phi, weight);
   target += coded_lpdf(phi | phi_prior, phi_par) + log(phi);
 #include parts/priors.stan
   target += log_prior_r;

@@ -3,16 +3,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
-
-  /** Sum of log(1 + exp(eta)), with one logarithm for four rows. */
-  real sum_log1p_exp(vector eta) {
-    int n = size(eta) %/% 4;
-    vector[size(eta)] odds = 1 + exp(eta);
-    vector[n] two = odds[1:n] .* odds[(n + 1):(2 * n)];
-    vector[n] four
-      = two .* odds[(2 * n + 1):(3 * n)] .* odds[(3 * n + 1):(4 * n)];
-    return sum(log(four)) + sum(log(odds[(4 * n + 1):size(eta)]));
-  }
+#include parts/likelihoods/binomial.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -27,6 +18,15 @@ transformed data {
   vector[N] failures = trials - successes;
   int single = 1; // has every row one trial?
   for (n in 1:N) if (trials[n] != 1) single = 0;
+  array[N] int row;
+  int succeeded = 0;
+  for (n in 1:N) {
+    if (successes[n] > 0) {
+      succeeded += 1;
+      row[succeeded] = n;
+    }
+  }
+  array[succeeded] int some = head(row, succeeded); // rows with a success
 }
 parameters {
 #include parts/effect_parameters.stan
@@ -39,21 +39,11 @@ model {
 #include parts/linear_predictor.stan
   target += base;
   if (link == 1) {
-    // Half the time of log1p_exp, and as exact; a proposal at which exp
-    // overflows, eta above 170 in four rows or 700 in one, is rejected.
-    target += dot_product(successes, eta);
-    if (single) target += -sum_log1p_exp(eta);
-    else target += -dot_product(trials, log1p(exp(eta)));
+    target += binomial_logit_rows(successes, trials, eta, single);
   } else if (link == 2) {
-    for (n in 1:N) {
-      target += successes[n] * std_normal_lcdf(eta[n] | )
-                + failures[n] * std_normal_lcdf(-eta[n] | );
-    }
+    target += binomial_probit_rows(successes, failures, eta);
   } else {
-    for (n in 1:N) {
-      if (successes[n] > 0) target += successes[n] * log1m_exp(-exp(eta[n]));
-    }
-    target += -dot_product(failures, exp(eta));
+    target += binomial_cloglog_rows(successes, failures, eta, some);
   }
 #include parts/priors.stan
   target += log_prior_r;

@@ -2,6 +2,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/exponential.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -23,8 +24,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += -dot_product(event_weight, eta)
-            - dot_product(weight, y .* exp(-eta));
+  target += exponential_rows(y, eta, weight, event_weight);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -2,6 +2,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/gamma.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -26,9 +27,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  vector[N] scaled = log(y) - eta; // log (y / mu)
-  target += base + weights * (shape * log(shape) - lgamma(shape))
-            + shape * dot_product(weight, scaled - exp(scaled));
+  target += base + gamma_rows(y, eta, shape, weight, weights);
   target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
 #include parts/priors.stan
   target += log_prior_r;

@@ -3,6 +3,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/gaussian.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -25,8 +26,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += -0.5 * (weights * (log(2 * pi()) + 2 * log(sigma))
-                    + dot_product(weight, square((y - eta) / sigma)));
+  target += gaussian_rows(y, eta, sigma, weight, weights);
   target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
 #include parts/priors.stan
   target += log_prior_r;

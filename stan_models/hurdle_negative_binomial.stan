@@ -3,7 +3,8 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
-#include parts/count_functions.stanfunctions
+#include parts/likelihoods/negative_binomial.stanfunctions
+#include parts/likelihoods/zeros.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -31,14 +32,13 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += sum(weight[zero]) * log(hu);
-  vector[counts] lo = eta[count] - log(shape);
-  target += base + weights * log1m(hu)
-            + log_rising(reached, y_count, weight_count, shape)
-            + dot_product(weight_count, y_count .* eta[count]
-                                        - (y_count + shape) .* log1p_exp(lo));
-  vector[counts] log_zero = -shape * log1p_exp(lo);
-  target += -dot_product(weight_count, log1m_exp(log_zero));
+  vector[counts] eta_count = eta[count];
+  target += sum(weight[zero]) * log(hu) + weights * log1m(hu);
+  target += base
+            + negative_binomial_rows(reached, y_count, eta_count, shape,
+                                     weight_count)
+            - log_above_zero(negative_binomial_zero(eta_count, shape),
+                             weight_count);
   target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
   target += coded_lpdf(hu | hu_prior, hu_par) + log(hu) + log1m(hu);
 #include parts/priors.stan

@@ -3,6 +3,8 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/poisson.stanfunctions
+#include parts/likelihoods/zeros.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -15,6 +17,7 @@ data {
 transformed data {
   int A = 1; // hu
 #include parts/zero_counts.stan
+  vector[counts] weighted_count = weight_count .* y_count;
 }
 parameters {
 #include parts/effect_parameters.stan
@@ -26,12 +29,10 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += sum(weight[zero]) * log(hu);
-  target += base + weights * log1m(hu)
-            + dot_product(weight_count,
-                          y_count .* eta[count] - exp(eta[count]));
-  vector[counts] log_zero = -exp(eta[count]);
-  target += -dot_product(weight_count, log1m_exp(log_zero));
+  vector[counts] eta_count = eta[count];
+  target += sum(weight[zero]) * log(hu) + weights * log1m(hu);
+  target += base + poisson_rows(weighted_count, eta_count, weight_count)
+            - log_above_zero(-exp(eta_count), weight_count);
   target += coded_lpdf(hu | hu_prior, hu_par) + log(hu) + log1m(hu);
 #include parts/priors.stan
   target += log_prior_r;

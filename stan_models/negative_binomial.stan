@@ -2,7 +2,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
-#include parts/count_functions.stanfunctions
+#include parts/likelihoods/negative_binomial.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -27,9 +27,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += base + log_rising(reached, y, weight, shape)
-            + dot_product(weight, y .* eta
-                                  - (y + shape) .* log1p_exp(eta - log(shape)));
+  target += base + negative_binomial_rows(reached, y, eta, shape, weight);
   target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
 #include parts/priors.stan
   target += log_prior_r;

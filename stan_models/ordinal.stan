@@ -5,6 +5,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/ordinal.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -37,27 +38,9 @@ model {
   // Thresholds as seen from eta, in which the intercept is.
   vector[C - 1] cut = threshold + b[1];
   if (link == 1) {
-    // F(u) - F(l) = F(u) F(-l) (1 - exp(l - u)), with bounds at infinity.
-    vector[C + 1] bound = append_row(append_row(negative_infinity(), cut),
-                                     positive_infinity());
-    vector[C] log_gap = rep_vector(0, C);
-    for (c in 2:(C - 1)) log_gap[c] = log1m_exp(bound[c] - bound[c + 1]);
-    target += dot_product(weight, log_gap[y] - log1p_exp(eta - bound[next])
-                                  - log1p_exp(bound[y] - eta));
+    target += ordinal_logit_rows(y, next, eta, cut, weight);
   } else {
-    for (n in 1:N) {
-      if (y[n] == 1) {
-        target += weight[n] * std_normal_lcdf(cut[1] - eta[n] | );
-      } else if (y[n] == C) {
-        target += weight[n] * std_normal_lcdf(eta[n] - cut[C - 1] | );
-      } else {
-        // Reflected into the lower tail, where the difference is exact.
-        real u = cut[y[n]] - eta[n];
-        real l = cut[y[n] - 1] - eta[n];
-        target += weight[n] * log_diff_exp(std_normal_lcdf(fmin(u, -l) | ),
-                                           std_normal_lcdf(fmin(l, -u) | ));
-      }
-    }
+    target += ordinal_probit_rows(y, eta, cut, weight);
   }
   // The priors of the thresholds take the place of the intercept's.
   target += coded_prior(threshold, rep_array(threshold_prior, C - 1),

@@ -3,6 +3,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/poisson.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -23,7 +24,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += base + dot_product(y, eta) - dot_product(exposure, exp(eta));
+  target += base + poisson_rows(y, eta, exposure);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -2,6 +2,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/student_t.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -29,10 +30,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += weights * (lgamma((nu + 1) / 2) - lgamma(nu / 2)
-                       - 0.5 * log(nu * pi()) - log(sigma));
-  target += -0.5 * (nu + 1)
-            * dot_product(weight, log1p(square((y - eta) / sigma) / nu));
+  target += student_t_rows(y, eta, sigma, nu, weight, weights);
   target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
   target += coded_lpdf(nu | nu_prior, nu_par) + theta[P + 2];
 #include parts/priors.stan

@@ -2,6 +2,7 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/weibull.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -28,11 +29,8 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  // log (y / scale), where the mean is scale * Gamma(1 + 1 / shape).
-  vector[N] scaled = log(y) - eta + lgamma(1 + 1 / shape);
-  target += base + events * log(shape)
-            + shape * dot_product(event_weight, scaled)
-            - dot_product(weight, exp(shape * scaled));
+  target += base
+            + weibull_rows(y, eta, shape, weight, event_weight, events);
   target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
 #include parts/priors.stan
   target += log_prior_r;

@@ -3,7 +3,8 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
-#include parts/count_functions.stanfunctions
+#include parts/likelihoods/negative_binomial.stanfunctions
+#include parts/likelihoods/zeros.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -31,14 +32,11 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  vector[zeros] log_zero = -shape * log1p_exp(eta[zero] - log(shape));
-  target += dot_product(weight[zero],
-                        log(zi + (1 - zi) * exp(log_zero)));
-  vector[counts] lo = eta[count] - log(shape);
+  target += inflated_zeros(negative_binomial_zero(eta[zero], shape), zi,
+                           weight[zero]);
   target += base + weights * log1m(zi)
-            + log_rising(reached, y_count, weight_count, shape)
-            + dot_product(weight_count, y_count .* eta[count]
-                                        - (y_count + shape) .* log1p_exp(lo));
+            + negative_binomial_rows(reached, y_count, eta[count], shape,
+                                     weight_count);
   target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
   target += coded_lpdf(zi | zi_prior, zi_par) + log(zi) + log1m(zi);
 #include parts/priors.stan

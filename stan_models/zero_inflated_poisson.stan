@@ -3,6 +3,8 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
+#include parts/likelihoods/poisson.stanfunctions
+#include parts/likelihoods/zeros.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -15,6 +17,7 @@ data {
 transformed data {
   int A = 1; // zi
 #include parts/zero_counts.stan
+  vector[counts] weighted_count = weight_count .* y_count;
 }
 parameters {
 #include parts/effect_parameters.stan
@@ -26,12 +29,9 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  vector[zeros] log_zero = -exp(eta[zero]);
-  target += dot_product(weight[zero],
-                        log(zi + (1 - zi) * exp(log_zero)));
+  target += inflated_zeros(-exp(eta[zero]), zi, weight[zero]);
   target += base + weights * log1m(zi)
-            + dot_product(weight_count,
-                          y_count .* eta[count] - exp(eta[count]));
+            + poisson_rows(weighted_count, eta[count], weight_count);
   target += coded_lpdf(zi | zi_prior, zi_par) + log(zi) + log1m(zi);
 #include parts/priors.stan
   target += log_prior_r;
