@@ -7,8 +7,6 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
-  int<lower=1, upper=10> phi_prior;
-  row_vector[4] phi_par;
   vector<lower=0, upper=1>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 }
@@ -28,7 +26,7 @@ transformed parameters {
 model {
 #include parts/linear_predictor.stan
   target += base + beta_rows(y, eta, phi, weight, weights);
-  target += coded_lpdf(phi | phi_prior, phi_par) + log(phi);
+  target += prior_of_log(phi, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -7,8 +7,6 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
-  int<lower=1, upper=10> shape_prior;
-  row_vector[4] shape_par;
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 }
@@ -28,7 +26,7 @@ transformed parameters {
 model {
 #include parts/linear_predictor.stan
   target += base + gamma_rows(y, eta, shape, weight, weights);
-  target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
+  target += prior_of_log(shape, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;
 }

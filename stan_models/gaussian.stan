@@ -8,7 +8,6 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
-#include parts/gaussian_data.stan
   vector[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 }
@@ -27,7 +26,7 @@ transformed parameters {
 model {
 #include parts/linear_predictor.stan
   target += gaussian_rows(y, eta, sigma, weight, weights);
-  target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
+  target += prior_of_log(sigma, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -9,10 +9,6 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
-  int<lower=1, upper=10> shape_prior;
-  row_vector[4] shape_par;
-  int<lower=1, upper=10> hu_prior;
-  row_vector[4] hu_par;
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 #include parts/reached_data.stan
@@ -33,14 +29,14 @@ transformed parameters {
 model {
 #include parts/linear_predictor.stan
   vector[counts] eta_count = eta[count];
-  target += sum(weight[zero]) * log(hu) + weights * log1m(hu);
-  target += base
+  target += sum(weight[zero]) * log(hu);
+  target += base + weights * log1m(hu)
             + negative_binomial_rows(reached, y_count, eta_count, shape,
-                                     weight_count)
-            - log_above_zero(negative_binomial_zero(eta_count, shape),
-                             weight_count);
-  target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
-  target += coded_lpdf(hu | hu_prior, hu_par) + log(hu) + log1m(hu);
+                                     weight_count);
+  target += -log_above_zero(negative_binomial_zero(eta_count, shape),
+                            weight_count);
+  target += prior_of_log(shape, own_prior[1], own_par[1]);
+  target += prior_of_logit(hu, own_prior[2], own_par[2]);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -9,15 +9,12 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
-  int<lower=1, upper=10> hu_prior;
-  row_vector[4] hu_par;
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 }
 transformed data {
   int A = 1; // hu
 #include parts/zero_counts.stan
-  vector[counts] weighted_count = weight_count .* y_count;
 }
 parameters {
 #include parts/effect_parameters.stan
@@ -30,10 +27,11 @@ transformed parameters {
 model {
 #include parts/linear_predictor.stan
   vector[counts] eta_count = eta[count];
-  target += sum(weight[zero]) * log(hu) + weights * log1m(hu);
-  target += base + poisson_rows(weighted_count, eta_count, weight_count)
-            - log_above_zero(-exp(eta_count), weight_count);
-  target += coded_lpdf(hu | hu_prior, hu_par) + log(hu) + log1m(hu);
+  target += sum(weight[zero]) * log(hu);
+  target += base + weights * log1m(hu)
+            + poisson_counts(y_count, eta_count, weight_count);
+  target += -log_above_zero(-exp(eta_count), weight_count);
+  target += prior_of_logit(hu, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -15,8 +15,6 @@ data {
   int<lower=1, upper=C - 1> anchor;
   array[N] int<lower=1, upper=C> y;
   vector<lower=0>[N] weight; // of each row's log density
-  int<lower=1, upper=10> threshold_prior; // of every threshold
-  row_vector[4] threshold_par;
 }
 transformed data {
   int A = C - 2; // logs of the gaps between thresholds
@@ -43,8 +41,8 @@ model {
     target += ordinal_probit_rows(y, eta, cut, weight);
   }
   // The priors of the thresholds take the place of the intercept's.
-  target += coded_prior(threshold, rep_array(threshold_prior, C - 1),
-                        rep_matrix(threshold_par, C - 1));
+  target += coded_prior(threshold, rep_array(own_prior[1], C - 1),
+                        rep_matrix(own_par[1], C - 1));
   target += sum(theta[(P + 1):(P + A)]);
   target += coded_prior(tail(b, P - 1), tail(b_prior, P - 1),
                         b_par[2:P]);

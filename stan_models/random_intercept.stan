@@ -8,7 +8,6 @@ functions {
 }
 data {
 #include parts/coordinates_data.stan
-#include parts/gaussian_data.stan
 #include parts/statistics_data.stan
 }
 transformed data {
@@ -30,6 +29,6 @@ model {
                     + dot_product(groups, log(m))
                     + (rss + quad_form(XtX, d) + sum(square(s) ./ m))
                       / square(sigma));
-  target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
+  target += prior_of_log(sigma, own_prior[1], own_par[1]);
 #include parts/priors.stan
 }

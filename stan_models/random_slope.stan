@@ -11,7 +11,6 @@ functions {
 }
 data {
 #include parts/coordinates_data.stan
-#include parts/gaussian_data.stan
 #include parts/statistics_data.stan
 }
 transformed data {
@@ -41,6 +40,6 @@ model {
   }
   target += -0.5 * (N * (log(2 * pi()) + 2 * log(sigma)) + log_det
                     + quad / square(sigma));
-  target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
+  target += prior_of_log(sigma, own_prior[1], own_par[1]);
 #include parts/priors.stan
 }

@@ -7,10 +7,6 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
-  int<lower=1, upper=10> sigma_prior;
-  row_vector[4] sigma_par;
-  int<lower=1, upper=10> nu_prior;
-  row_vector[4] nu_par;
   vector[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 }
@@ -31,8 +27,8 @@ transformed parameters {
 model {
 #include parts/linear_predictor.stan
   target += student_t_rows(y, eta, sigma, nu, weight, weights);
-  target += coded_lpdf(sigma | sigma_prior, sigma_par) + log(sigma);
-  target += coded_lpdf(nu | nu_prior, nu_par) + theta[P + 2];
+  target += prior_of_log(sigma, own_prior[1], own_par[1]);
+  target += coded_lpdf(nu | own_prior[2], own_par[2]) + theta[P + 2];
 #include parts/priors.stan
   target += log_prior_r;
 }

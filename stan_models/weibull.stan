@@ -7,8 +7,6 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
-  int<lower=1, upper=10> shape_prior;
-  row_vector[4] shape_par;
   vector<lower=0>[N] y;
   vector<lower=0, upper=1>[N] event; // 0 where y is right-censored
   vector<lower=0>[N] weight; // of each row's log density
@@ -29,9 +27,8 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += base
-            + weibull_rows(y, eta, shape, weight, event_weight, events);
-  target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
+  target += weibull_rows(y, eta, shape, weight, event_weight, events, base);
+  target += prior_of_log(shape, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -9,10 +9,6 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
-  int<lower=1, upper=10> shape_prior;
-  row_vector[4] shape_par;
-  int<lower=1, upper=10> zi_prior;
-  row_vector[4] zi_par;
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 #include parts/reached_data.stan
@@ -37,8 +33,8 @@ model {
   target += base + weights * log1m(zi)
             + negative_binomial_rows(reached, y_count, eta[count], shape,
                                      weight_count);
-  target += coded_lpdf(shape | shape_prior, shape_par) + log(shape);
-  target += coded_lpdf(zi | zi_prior, zi_par) + log(zi) + log1m(zi);
+  target += prior_of_log(shape, own_prior[1], own_par[1]);
+  target += prior_of_logit(zi, own_prior[2], own_par[2]);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -9,15 +9,12 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
-  int<lower=1, upper=10> zi_prior;
-  row_vector[4] zi_par;
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 }
 transformed data {
   int A = 1; // zi
 #include parts/zero_counts.stan
-  vector[counts] weighted_count = weight_count .* y_count;
 }
 parameters {
 #include parts/effect_parameters.stan
@@ -31,8 +28,8 @@ model {
 #include parts/linear_predictor.stan
   target += inflated_zeros(-exp(eta[zero]), zi, weight[zero]);
   target += base + weights * log1m(zi)
-            + poisson_rows(weighted_count, eta[count], weight_count);
-  target += coded_lpdf(zi | zi_prior, zi_par) + log(zi) + log1m(zi);
+            + poisson_counts(y_count, eta[count], weight_count);
+  target += prior_of_logit(zi, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -106,7 +106,7 @@ def integrated(
         Lambda = effects_root(at.center[P + 1 :], priors.blocks)
         at = at.follow(priors.b_precision, common(gram), Lambda)
     data = stan_data.coordinates(design, table, at)
-    data |= stan_data.own_priors({"sigma": True}, table) | stan_data.statistics(
+    data |= stan_data.own_priors(find("gaussian").own, table) | stan_data.statistics(
         rotated, priors.blocks
     )
     keep = variables.kept(["sigma"], sampled=False)
@@ -162,7 +162,7 @@ def sampled(
     fitted = penalised.fit_prior(problem) if prior_only else penalised.fit(problem, near)
     tuning = tune(problem, fitted, "noncentered" if prior_only else parameterisation)
     data |= stan_data.coordinates(design, table, tuning.coordinates)
-    data |= stan_data.own_priors({own.name: own.positive for own in family.own}, table)
+    data |= stan_data.own_priors(family.own, table)
     data |= stan_data.factors(design, tuning)
     keep = variables.kept([each.name for each in family.own], sampled=True)
     ready = Assembled(programs.find(family.program), data, x_mean, None, keep, design.groupings)

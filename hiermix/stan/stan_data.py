@@ -1,12 +1,13 @@
 """The dict that an engine hands to a program; its response is in `responses`."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families.categories import Stacked
+from hiermix.families.family import OwnParameter
 from hiermix.families.priors import Prior, PriorTable, b_name, coded
 from hiermix.statistics.repeats import Repeats
 from hiermix.statistics.within import Within
@@ -86,14 +87,14 @@ def lkj_shapes(groupings: Sequence[Grouping], table: PriorTable) -> list[float]:
     ]
 
 
-def own_priors(names: Mapping[str, bool], table: PriorTable) -> StanData:
-    """Build the priors of the family's own parameters; `names` says which are positive."""
-    data: StanData = {}
-    for name, positive in names.items():
-        code, row = coded([table[name]], positive=positive)
-        data[f"{name}_prior"] = int(code[0])
-        data[f"{name}_par"] = row[0]
-    return data
+def own_priors(own: Sequence[OwnParameter], table: PriorTable) -> StanData:
+    """Build the priors of the family's own parameters."""
+    each = [coded([table[one.name]], positive=one.positive) for one in own]
+    return {
+        "own_count": len(own),
+        "own_prior": np.concatenate([_ints([]), *(code for code, _ in each)]),
+        "own_par": np.concatenate([np.empty((0, 4)), *(row for _, row in each)]),
+    }
 
 
 def statistics(within: Within, blocks: Sequence[int]) -> StanData:

@@ -28,3 +28,6 @@
   array[E] int<lower=1, upper=10> sd_prior;
   matrix[E, 4] sd_par;
   vector<lower=0>[B] lkj; // LKJ shape of each block
+  int<lower=0> own_count; // parameters that only this family has
+  array[own_count] int<lower=1, upper=10> own_prior;
+  matrix[own_count, 4] own_par;
