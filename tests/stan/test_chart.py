@@ -18,6 +18,11 @@ MODELS = [
         "Reaction ~ Days + (1 | Subject) + (0 + Days + I(Days**2) | Subject)",
         "student_t",
     ),
+    (
+        "sleepstudy",
+        "Reaction ~ Days + (Days | Subject) + (0 + I(Days**2) + I(Days**3) | Subject)",
+        "student_t",
+    ),
     ("pastes", "strength ~ 1 + (1 | batch/cask)", "gaussian"),
     ("penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)", "gaussian"),
     ("inhaler", "rating ~ treat + (1 | subject)", "categorical"),
