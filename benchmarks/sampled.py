@@ -13,9 +13,9 @@ import pandas as pd
 
 import hiermix as hm
 from benchmarks.measure import PROGRAMS, Run, by_hiermix, population, smallest_ess, table
+from hiermix import chain_starts
 from hiermix.engines.embedded import Embedded
 from hiermix.engines.protocol import Settings
-from hiermix.sampling import starts
 from hiermix.stan.programs import Program
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def compare(model: hm.Model, programs: str, settings: Settings) -> list[Run]:
     keep = ("Intercept", "b", "sd_1", *(("L_1",) if several else ()))
     kept = ("b", "sd", *(("L",) if several else ()))
     ready = model._started.ready
-    inits = starts.inits(model._started, settings.chains, settings.seed)
+    inits = chain_starts.inits(model._started, settings.chains, settings.seed)
     runs = [on_cpu("hiermix", ready.program, ready.data, settings, kept, inits)]
     for form in FORMS:
         program = Program(f"{programs}_{form}", PROGRAMS / f"{programs}_{form}.stan")

@@ -21,9 +21,9 @@ from hiermix.forecasting.forecast import Forecast
 from hiermix.forecasting.horizon import Ahead
 from hiermix.posterior import describe, diagnostics, group_tables, hypothesis, storage, summary
 from hiermix.posterior.posterior import Posterior
-from hiermix.prediction import cross_validation, held_out, predict, variance
+from hiermix.prediction import cross_validation, held_out, predict, variance_partition
 from hiermix.prediction.update import learned_from
-from hiermix.tuning.origins import Origins
+from hiermix.tuning.bar_origins import Origins
 from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -95,13 +95,13 @@ class Fit:
     """
 
     def __init__(self, model: Fitted, data: "xr.DataTree", said: Iterable[str] = ()) -> None:
-        from hiermix.prediction import on_demand
+        from hiermix.prediction import lazy_groups
 
         self.model = model
         self.data = data
         self._said = set(said)  # doubts that need not be said again
         self._posterior = Posterior.of(data, model.design, model.family)
-        on_demand.add(data, self._posterior, model.priors, model.origins)
+        lazy_groups.add(data, self._posterior, model.priors, model.origins)
 
     @property
     def design(self) -> Design:
@@ -149,8 +149,8 @@ class Fit:
     group_effects = _asked_of_posterior(group_tables.group_effects)
     coefficients = _asked_of_posterior(group_tables.coefficients)
     hypothesis = _asked_of_posterior(hypothesis.hypothesis)
-    variance_table = _asked_of_posterior(variance.variance_table)
-    variance = _asked_of_posterior(variance.variance)
+    variance_table = _asked_of_posterior(variance_partition.variance_table)
+    variance = _asked_of_posterior(variance_partition.variance)
     loo = _asked_of_posterior(cross_validation.loo)
 
     predict_pieces = _asked_of_posterior(predict.predict_pieces)
@@ -159,7 +159,7 @@ class Fit:
     plot_shrinkage = _drawn_of_posterior(lambda: plots.shrinkage.plot_shrinkage)
     plot_groups = _drawn_of_posterior(lambda: plots.groups.plot_groups)
     plot_fit = _drawn_of_posterior(lambda: plots.fits.plot_fit)
-    plot_check = _drawn_of_posterior(lambda: plots.check.plot_check)
+    plot_check = _drawn_of_posterior(lambda: plots.predictive_check.plot_check)
     plot_residuals = _drawn_of_posterior(lambda: plots.residuals.plot_residuals)
 
     def forecast(

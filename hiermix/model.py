@@ -13,27 +13,26 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix import options
+from hiermix import chain_starts, options
+from hiermix.chain_starts import Started
 from hiermix.design import checks, frames, kinds, response_checks
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
 from hiermix.errors import HiermixWarning, ignored_warnings
-from hiermix.families import categories, residue, table
+from hiermix.families import category_equations, exact_fit, table
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
 from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
 from hiermix.posterior import describe, diagnostics, storage
 from hiermix.posterior import draws as trees
-from hiermix.sampling import starts
-from hiermix.sampling.starts import Started
 from hiermix.stan import assemble, programs, variables
 from hiermix.stan.assemble import Assembled
-from hiermix.statistics import effects, spreads
+from hiermix.statistics import column_spreads, conditional_effects
 from hiermix.statistics.nested import outer_first
-from hiermix.tuning import origins
-from hiermix.tuning.origins import Origins
+from hiermix.tuning import bar_origins
+from hiermix.tuning.bar_origins import Origins
 from hiermix.tuning.points import Point
 from hiermix.typing import FloatArray, IntArray, StanData
 
@@ -115,10 +114,10 @@ class Model:
         )  # fmt: skip
         self.design: Design = outer_first(design)
         self.family.check_design(self.design)
-        residue.check(self.design, self.family)
-        spread = spreads.find(self.design)
+        exact_fit.check(self.design, self.family)
+        spread = column_spreads.find(self.design)
         self.priors: PriorTable = assemble.prior_table(self.family, self.design, spread, priors)
-        self.origins: Origins = origins.choose(self.design, spread, priors or {})
+        self.origins: Origins = bar_origins.choose(self.design, spread, priors or {})
         self.program_name = assemble.choose_program(self.family, self.design, effects)
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
@@ -141,11 +140,11 @@ class Model:
         return self._start(prior_only=False)
 
     def _start(self, *, prior_only: bool) -> Started:
-        search = partial(starts.start, partial(self._assemble, prior_only=prior_only))
+        search = partial(chain_starts.start, partial(self._assemble, prior_only=prior_only))
         return gradients.where_they_work(search)
 
     def _assemble(self, near: Point | None, *, prior_only: bool) -> Assembled:
-        design = origins.centred(self.design, self.origins)
+        design = bar_origins.centred(self.design, self.origins)
         if programs.integrates(self.program_name):
             return assemble.integrated(
                 design, self.priors, self.program_name, prior_only=prior_only, near=near
@@ -226,7 +225,9 @@ class Model:
         start = time.perf_counter()
         started = self._start(prior_only=True) if prior_only else self._started
         ready = started.ready
-        inits = gradients.where_they_work(partial(starts.inits, started, chains, settings.seed))
+        inits = gradients.where_they_work(
+            partial(chain_starts.inits, started, chains, settings.seed)
+        )
         runner = choose(engine, ready.program)
         prepared = time.perf_counter()
         samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)
@@ -259,15 +260,15 @@ class Model:
         """Name the draws and draw the effects that were integrated out."""
         own = tuple(each.name for each in self.family.own)
         drawn = variables.drawn(samples.draws, own)
-        r = effects.all_factors(ready.gram, drawn, ready.groupings, seed)
+        r = conditional_effects.all_factors(ready.gram, drawn, ready.groupings, seed)
         unordered = self.family.unordered
-        parts = (categories.take_apart(drawn, r, self.design) if unordered
+        parts = (category_equations.take_apart(drawn, r, self.design) if unordered
                  else [(drawn, r)])  # fmt: skip
         each = []
         for part in parts:
-            moved = origins.at_zero(*part, self.design.groupings, self.origins)
+            moved = bar_origins.at_zero(*part, self.design.groupings, self.origins)
             each.append(trees.posterior(*moved, self.design, ready.x_mean))
-        return categories.join(each, self.design) if unordered else each[0]
+        return category_equations.join(each, self.design) if unordered else each[0]
 
     def _attrs(
         self,

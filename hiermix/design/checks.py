@@ -23,7 +23,7 @@ from hiermix.errors import (
     did_you_mean,
     first_three,
 )
-from hiermix.formula.foreign import NONLINEAR
+from hiermix.formula.foreign_syntax import NONLINEAR
 
 _PACKAGE = str(Path(__file__).parents[1])
 

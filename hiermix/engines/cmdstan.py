@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hiermix.engines import columns, executables, processes, progress
+from hiermix.engines import draw_columns, executables, processes, progress
 from hiermix.engines.protocol import STAT_NAMES, Samples, Settings, last_lines, named_stats, trouble
 from hiermix.errors import EngineError, count, ignored_warnings
 from hiermix.stan.programs import Program
@@ -96,7 +96,7 @@ class CmdStan:
         sampled = time.perf_counter()
         stats = named_stats(_stat_columns(names, flat))
         return Samples(
-            draws=columns.take(flat, names, keep, program),
+            draws=draw_columns.take(flat, names, keep, program),
             stats=stats,
             engine=self.name,
             version=self.version,

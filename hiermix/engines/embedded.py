@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiermix.engines import columns, progress
+from hiermix.engines import draw_columns, progress
 from hiermix.engines.protocol import Samples, Settings, last_lines, named_stats, trouble
 from hiermix.errors import EngineError
 from hiermix.stan.programs import Program
@@ -52,7 +52,7 @@ class Embedded:
         sampled = time.perf_counter()
         stats = named_stats(_stat_columns(fit))
         return Samples(
-            draws=columns.take(fit.draws(), fit.names, keep, program),
+            draws=draw_columns.take(fit.draws(), fit.names, keep, program),
             stats=stats,
             engine=self.name,
             version=self.version,

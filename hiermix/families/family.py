@@ -10,7 +10,7 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.design.plan import Outcomes, ResponseRule
 from hiermix.errors import ArgumentError, DataError
-from hiermix.families import links, ordered, thresholds
+from hiermix.families import links, ordinal, thresholds
 from hiermix.families import response_rules as rules
 from hiermix.families.links import Own, unchanged
 from hiermix.families.priors import Prior
@@ -155,7 +155,7 @@ class Family:
         """Probability of every category, on a last axis of its own."""
         if self.unordered:
             return self.mean(eta, own)
-        return ordered.category_probabilities(self.link, eta, own)
+        return ordinal.category_probabilities(self.link, eta, own)
 
     def scale(self, design: Design) -> tuple[float, float]:
         """Location and spread of the linear predictor to expect."""

@@ -7,14 +7,14 @@ import numpy as np
 
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families import (
+    categorical,
     continuous,
     counts,
     durations,
     linear_scale,
     links,
-    ordered,
+    ordinal,
     successes,
-    unordered,
 )
 from hiermix.families import residual_variances as residual
 from hiermix.families import response_rules as rules
@@ -178,12 +178,13 @@ _ROWS = (
     ),
     Family(
         "ordinal", ("logit", "probit"), "ordinal", rules.ordered, linear_scale.of_categories,
-        ordered.ordinal_mean, ordered.ordinal_draw, ordered.ordinal_log_density, residual.latent,
+        ordinal.ordinal_mean, ordinal.ordinal_draw, ordinal.ordinal_log_density, residual.latent,
         own=(_THRESHOLD,), form="ordered", categories="ordered", separable=True,
     ),
     Family(
         "categorical", ("logit",), "categorical", rules.unordered, linear_scale.of_categories,
-        unordered.categorical_mean, unordered.categorical_draw, unordered.categorical_log_density,
+        categorical.categorical_mean, categorical.categorical_draw,
+        categorical.categorical_log_density,
         None,
         form="chosen", categories="unordered", separable=True,
     ),

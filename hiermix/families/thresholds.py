@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families import linear_scale, ordered
+from hiermix.families import linear_scale, ordinal
 from hiermix.typing import FloatArray, IntArray
 
 
@@ -83,7 +83,7 @@ class Gaps:
             return np.bincount(category, self.weight * values, bounds)
 
         for eta in self.etas:
-            log_p, first, second = ordered.ordinal_bends(self.link, self.category, eta, own)
+            log_p, first, second = ordinal.ordinal_bends(self.link, self.category, eta, own)
             lower, upper = self.category - 1, self.category
             value += float(self.weight @ log_p)
             slope += by_bound(lower, first[0]) + by_bound(upper, first[1])

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, NoReturn
 
 from hiermix.errors import FormulaError, did_you_mean
-from hiermix.formula import arguments, foreign
+from hiermix.formula import arguments, foreign_syntax
 from hiermix.formula.names import (
     ALIAS,
     CONTRASTS,
@@ -145,7 +145,7 @@ def _identifier(token: Token, after: str) -> str:
     if token.kind == "quoted":
         return alias(token.text[1:-1])
     if keyword.iskeyword(token.text) and token.text not in ("None", "True", "False"):
-        raise FormulaError(foreign.keyword(token.text))
+        raise FormulaError(foreign_syntax.keyword(token.text))
     shadows = token.kind == "name" and token.text in FUNCTION_WORDS - set(CONTRASTS)
     return alias(token.text) if shadows and after not in ("(", "=") else token.text
 
@@ -218,7 +218,7 @@ def _names_column(node: ast.AST) -> bool:
 def _allow_call(node: ast.Call) -> None:
     function = ast.unparse(node.func)
     if function not in TRANSFORMS:
-        why = foreign.function(function) or did_you_mean(function, TRANSFORMS)
+        why = foreign_syntax.function(function) or did_you_mean(function, TRANSFORMS)
         _refuse(node.func, f": it is not one of the functions hiermix knows.{why}")
     for keyword_ in node.keywords:
         if keyword_.arg is None or keyword_.arg.startswith("_"):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from hiermix.errors import FormulaError, caret
-from hiermix.formula import foreign
+from hiermix.formula import foreign_syntax
 from hiermix.formula.bars import bar, bars_of
 from hiermix.formula.calls import is_call, offset_of
 from hiermix.formula.names import quoted
@@ -91,7 +91,7 @@ def _left(reader: Reader) -> tuple[str, str | None, str | None]:
 
 
 def _response(reader: Reader) -> str:
-    if reader.token.text in foreign.SUCCESSES and is_call(reader):
+    if reader.token.text in foreign_syntax.SUCCESSES and is_call(reader):
         _refuse_pair(reader)
     if reader.token.kind not in ("name", "quoted") and not reader.at("{"):
         reader.fail("the response is a column, or a transformed column such as np.log(y)")
@@ -103,7 +103,7 @@ def _refuse_pair(reader: Reader) -> NoReturn:
     name = reader.next()
     start, end = reader.place, reader.closing()
     inside = reader.text[reader.tokens[start].start + 1 : reader.tokens[end].start]
-    reader.fail(foreign.successes(name.text, inside), name)
+    reader.fail(foreign_syntax.successes(name.text, inside), name)
 
 
 def _response_term(reader: Reader, terms: dict[str, str]) -> None:

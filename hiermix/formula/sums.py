@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
-from hiermix.formula import foreign
+from hiermix.formula import foreign_syntax
 from hiermix.formula.calls import braces, call, is_call
 from hiermix.formula.names import quoted
 from hiermix.formula.terms import GroupTerm
@@ -113,7 +113,7 @@ def _power(reader: Reader) -> str:
     reader.next()
     exponent = reader.next()
     if exponent.kind in ("name", "quoted"):
-        reader.fail(foreign.NONLINEAR, exponent)
+        reader.fail(foreign_syntax.NONLINEAR, exponent)
     if not exponent.text.isdecimal() or not 1 <= int(exponent.text) <= _HIGHEST_POWER:
         reader.fail(f"the power of terms is a whole number from 1 to {_HIGHEST_POWER}", exponent)
     return f"{text}**{exponent.text}"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Literal, NamedTuple, NoReturn
 
 from hiermix.errors import FormulaError, caret
-from hiermix.formula import foreign
+from hiermix.formula import foreign_syntax
 
 _LONGEST = 10_000
 
@@ -134,7 +134,7 @@ class Reader:
         if token.text in "`\"'":
             self.fail(f"{token.text} is not closed", token)
         if token.text == "." and before in _BETWEEN_TERMS:
-            self.fail(foreign.DOT, token)
+            self.fail(foreign_syntax.DOT, token)
         if token.text not in "[]<>=&%":  # these have a meaning inside a call, read there
             self.fail(f"{token.text!r} is not allowed in a formula", token)
 
@@ -161,5 +161,5 @@ def column_of(reader: Reader, token: Token) -> str:
     if token.text.startswith("__"):
         reader.fail(f"{token.text!r} is not allowed in a formula", token)
     if token.text == "lambda":
-        reader.fail(foreign.keyword(token.text), token)
+        reader.fail(foreign_syntax.keyword(token.text), token)
     return token.text

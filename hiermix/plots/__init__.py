@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hiermix.plots import (
         backtests,
-        check,
         fits,
         forecasts,
         groups,
-        held,
+        held_values,
         poolings,
+        predictive_check,
         replicates,
         residuals,
         shrinkage,
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "backtests",
-    "check",
     "fits",
     "forecasts",
     "groups",
-    "held",
+    "held_values",
     "poolings",
+    "predictive_check",
     "replicates",
     "residuals",
     "shrinkage",

@@ -12,7 +12,7 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families.family import Family
-from hiermix.plots import held, style
+from hiermix.plots import held_values, style
 from hiermix.plots.style import BLUE, INK, Plot
 from hiermix.posterior.intervals import tails
 from hiermix.posterior.posterior import Posterior
@@ -116,11 +116,11 @@ def numbers(
     """
     ends, design = tails(prob), posterior.design
     grouping = posterior.grouping(by)
-    column, along = kinds.stored(design.column(x)), held.moving(design, grouping, x)
+    column, along = kinds.stored(design.column(x)), held_values.moving(design, grouping, x)
     determined = bool(along[0])
-    grid = held.at_observed(column) if determined else (
+    grid = held_values.at_observed(column) if determined else (
         _grid(column, whole=x == design.formula.trials))  # fmt: skip
-    parts = [held.rows(design, grouping, level, x, grid, along) for level in levels]
+    parts = [held_values.rows(design, grouping, level, x, grid, along) for level in levels]
     frame = pd.concat(parts)
     rows = design.on(frame, groups=[by], offset=np.zeros(len(frame)))
     source = predict.predictor(posterior.on(rows), group_effects=[by])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiermix.posterior.arrays import Which, flat
+from hiermix.posterior.draw_arrays import Which, flat
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:

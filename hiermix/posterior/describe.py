@@ -9,7 +9,7 @@ from hiermix.errors import count, ignored_warnings
 from hiermix.families.priors import PriorTable
 from hiermix.posterior import diagnostics, summary
 from hiermix.stan import programs
-from hiermix.tuning.origins import Origins
+from hiermix.tuning.bar_origins import Origins
 
 if TYPE_CHECKING:
     import xarray as xr

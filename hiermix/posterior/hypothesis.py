@@ -21,7 +21,7 @@ import pandas as pd
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean, quoted
-from hiermix.families.categories import further, named
+from hiermix.families.category_equations import further, named
 from hiermix.posterior.coefficients import term_of
 from hiermix.posterior.diagnostics import label
 from hiermix.posterior.intervals import ends, tails

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiermix.design.groupings import Grouping
-from hiermix.families import categories
+from hiermix.families import category_equations
 from hiermix.families.priors import Prior, PriorTable, b_name, sd_names
 from hiermix.posterior import coefficients
 from hiermix.posterior.coefficients import INTERCEPT, Variables
 from hiermix.posterior.posterior import Posterior
-from hiermix.statistics import spreads
-from hiermix.tuning.origins import Origins, blocks, shear
+from hiermix.statistics import column_spreads
+from hiermix.tuning.bar_origins import Origins, blocks, shear
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def log_prior(posterior: Posterior, table: PriorTable, origins: Origins) -> "xr.
     import xarray as xr
 
     design, shape = posterior.design, posterior.shape
-    means = spreads.means(design)
+    means = column_spreads.means(design)
 
     def of(equation: str | None) -> "xr.Dataset":
         b = posterior.b(equation)
@@ -45,7 +45,7 @@ def log_prior(posterior: Posterior, table: PriorTable, origins: Origins) -> "xr.
         })  # fmt: skip
 
     each = [of(equation) for equation in posterior.equations]
-    found = categories.join(each, design) if design.unordered else each[0]
+    found = category_equations.join(each, design) if design.unordered else each[0]
     coords = posterior.draws.coords.items()
     return found.assign_coords({name: values for name, values in coords if name in found.dims})
 
@@ -63,7 +63,7 @@ def _population(
     equation: str | None,
 ) -> Variables:
     """Of the intercept at the mean of the predictors, and of the slopes."""
-    names = [categories.named(b_name(term), equation) for term in terms]
+    names = [category_equations.named(b_name(term), equation) for term in terms]
     thresholds = INTERCEPT in terms and names[0] not in table
     each = np.zeros((b.shape[1], len(terms)))
     for place in range(int(thresholds), len(terms)):
@@ -96,7 +96,7 @@ def _factor(
     root = np.linalg.solve(S, Lambda)
     sd = np.linalg.norm(root, axis=-1)
     keys = [
-        categories.named(sd_names(grouping.name, effect)[0], equation)
+        category_equations.named(sd_names(grouping.name, effect)[0], equation)
         for effect in grouping.effects
     ]
     each = [density(table[key], sd[:, k], positive=True) for k, key in enumerate(keys)]

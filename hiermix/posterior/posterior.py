@@ -10,11 +10,11 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean, quoted
-from hiermix.families.categories import further
+from hiermix.families.category_equations import further
 from hiermix.families.family import Family
 from hiermix.formula.names import in_results
-from hiermix.posterior import arrays, coefficients
-from hiermix.posterior.arrays import Layout, Which
+from hiermix.posterior import coefficients, draw_arrays
+from hiermix.posterior.draw_arrays import Layout, Which
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -145,18 +145,18 @@ class Posterior:
     def own(self, draws: Which = None) -> dict[str, FloatArray]:
         """Return the family's own parameters (S, ...)."""
         names = [each.name for each in self.family.own]
-        return {name: arrays.flat(self.draws[name], draws) for name in names}
+        return {name: draw_arrays.flat(self.draws[name], draws) for name in names}
 
     def r(self, grouping: Grouping, equation: str | None = None, draws: Which = None) -> FloatArray:
         """Return the effects (Q, J, S) of a factor, in the order of its levels."""
-        make = partial(arrays.effects, grouping=grouping, draws=draws)
+        make = partial(draw_arrays.effects, grouping=grouping, draws=draws)
         return self._once(f"r_{grouping.name}", make, equation, draws)
 
     def Lambda(  # noqa: N802
         self, grouping: Grouping, equation: str | None = None, draws: Which = None
     ) -> FloatArray:
         """Return Cholesky factors (S, Q, Q) of the covariance of the effects of one level."""
-        make = partial(arrays.spread, grouping=grouping, draws=draws)
+        make = partial(draw_arrays.spread, grouping=grouping, draws=draws)
         return self._once(f"Lambda_{grouping.name}", make, equation, draws)
 
     def layout(

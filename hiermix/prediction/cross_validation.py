@@ -17,8 +17,8 @@ from hiermix.errors import ArgumentError, DataError, count
 from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.summary import names
 from hiermix.prediction import held_out, predict, psis
+from hiermix.prediction.draw_weights import good_k
 from hiermix.prediction.predictor import Predictor
-from hiermix.prediction.weighing import good_k
 from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:

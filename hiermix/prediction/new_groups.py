@@ -8,8 +8,8 @@ import numpy as np
 
 from hiermix import options
 from hiermix.design.groupings import Grouping
-from hiermix.posterior.arrays import Layout
-from hiermix.prediction.streams import RowStreams, generator
+from hiermix.posterior.draw_arrays import Layout
+from hiermix.prediction.random_streams import RowStreams, generator
 from hiermix.typing import FloatArray
 
 POLICIES = ("error", "population", "sample", "update")

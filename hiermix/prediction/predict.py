@@ -16,10 +16,10 @@ from hiermix.engines.protocol import LARGEST_SEED
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.families.family import Family, needs_numbers
 from hiermix.formula.names import in_results
-from hiermix.posterior.arrays import Which
+from hiermix.posterior.draw_arrays import Which
 from hiermix.posterior.intervals import levels
 from hiermix.posterior.posterior import Posterior
-from hiermix.prediction.files import write
+from hiermix.prediction.draw_files import write
 from hiermix.prediction.new_groups import NewEffects, check_policy
 from hiermix.prediction.pieces import draw_matrix, quantile_matrix
 from hiermix.prediction.predictor import Predictor

@@ -16,10 +16,10 @@ from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families.family import Family, row_values
-from hiermix.posterior.arrays import Layout
+from hiermix.posterior.draw_arrays import Layout
+from hiermix.prediction.draw_weights import Weighed
 from hiermix.prediction.new_groups import NewEffects
-from hiermix.prediction.streams import RowStreams, row_hashes
-from hiermix.prediction.weighing import Weighed
+from hiermix.prediction.random_streams import RowStreams, row_hashes
 from hiermix.typing import FloatArray
 
 _ROWS = 65_536

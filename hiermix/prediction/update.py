@@ -21,11 +21,11 @@ from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import DataError
-from hiermix.prediction.importance import Target, resample
+from hiermix.prediction.draw_weights import Weighed, weigh
+from hiermix.prediction.importance_sampling import Target, resample
 from hiermix.prediction.new_groups import NewEffects
 from hiermix.prediction.predictor import Predictor
-from hiermix.prediction.streams import generator
-from hiermix.prediction.weighing import Weighed, weigh
+from hiermix.prediction.random_streams import generator
 from hiermix.typing import FloatArray
 
 _ENTRIES = 1_000_000

@@ -7,26 +7,26 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.families import categories, linear_scale
-from hiermix.families.categories import Stacked
+from hiermix.families import category_equations, linear_scale
+from hiermix.families.category_equations import Stacked
 from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.families.table import find
 from hiermix.stan import programs, responses, stan_data, variables
 from hiermix.stan.chart import Chart
 from hiermix.stan.programs import Program
-from hiermix.statistics import repeats
+from hiermix.statistics import repeated_rows
+from hiermix.statistics.column_spreads import Spreads
 from hiermix.statistics.gram import Gram, empty, statistics
-from hiermix.statistics.spreads import Spreads
-from hiermix.statistics.within import rotate, split, split_rows
-from hiermix.tuning import guesses, penalised
+from hiermix.statistics.within_between import rotate, split, split_rows
+from hiermix.tuning import mode_guesses, penalised
 from hiermix.tuning.coordinates import Hyperpriors, effects_root
-from hiermix.tuning.following import common
-from hiermix.tuning.guesses import Hyper
+from hiermix.tuning.mode_guesses import Hyper
 from hiermix.tuning.points import Point
+from hiermix.tuning.population_scale import common
 from hiermix.tuning.problem import Problem
+from hiermix.tuning.program_tuning import tune
 from hiermix.tuning.standardise import standardise
-from hiermix.tuning.tuned import tune
 from hiermix.typing import FloatArray, StanData
 
 
@@ -71,7 +71,7 @@ def prior_table(
         slots += group_slots(each.name, each.effects, each.blocks, scale=scale, z_size=sizes)
     slots += [Slot((own.name,), own.default(scale), positive=own.positive) for own in family.own]
     if family.unordered:
-        slots = categories.stack_slots(slots, design)
+        slots = category_equations.stack_slots(slots, design)
     return fill(slots, overrides)
 
 
@@ -113,7 +113,9 @@ def integrated(
     ready = Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
     own = [(each, table[each.name]) for each in find("gaussian").own]
     hyper = Hyper(own, priors.sd, priors.b, gram.b_hat, [(gram, priors.blocks)])
-    return ready if prior_only else replace(ready, guesses=guesses.around(_center(data), hyper))
+    return (
+        ready if prior_only else replace(ready, guesses=mode_guesses.around(_center(data), hyper))
+    )
 
 
 def _center(data: StanData) -> Point:
@@ -154,10 +156,12 @@ def sampled(
     """Assemble the family's program, which samples the effects of any number of factors."""
     X, x_mean = _centred(design)
     added_up = family.form in responses.ADDED_UP
-    found = repeats.no_rows() if prior_only else repeats.find(design, X, added_up=added_up)
+    found = (
+        repeated_rows.no_rows() if prior_only else repeated_rows.find(design, X, added_up=added_up)
+    )
     data = stan_data.rows(design, X, found) | responses.response(design, family, found)
     if family.unordered:
-        design = categories.stack(design, x_mean)
+        design = category_equations.stack(design, x_mean)
     problem = _problem(design, family, table, x_mean, near)
     fitted = penalised.fit_prior(problem) if prior_only else penalised.fit(problem, near)
     tuning = tune(problem, fitted, "noncentered" if prior_only else parameterisation)
@@ -175,7 +179,7 @@ def sampled(
         tuning.least_squares,
         [(fit.gram, problem.priors[name].blocks) for name, fit in fitted.fits.items()],
     )
-    return replace(ready, guesses=guesses.around(_center(data), hyper, problem, fitted))
+    return replace(ready, guesses=mode_guesses.around(_center(data), hyper, problem, fitted))
 
 
 def _problem(

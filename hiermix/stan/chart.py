@@ -38,7 +38,7 @@ class _Factor:
 
 @dataclass(frozen=True)
 class _Common:
-    """What the levels of a factor have in common, where that is apart; see `tuning.common`."""
+    """What the levels of a factor have in common, where apart; see `tuning.common_parts`."""
 
     share: FloatArray
     """(J,)"""

@@ -8,7 +8,7 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.families import thresholds
 from hiermix.families.family import Family, Form, category_count
-from hiermix.statistics.repeats import Repeats
+from hiermix.statistics.repeated_rows import Repeats
 from hiermix.typing import FloatArray, StanData
 
 ADDED_UP: tuple[Form, ...] = ("successes", "events", "chosen")

@@ -6,14 +6,14 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.families.categories import Stacked
+from hiermix.families.category_equations import Stacked
 from hiermix.families.family import OwnParameter
 from hiermix.families.priors import Prior, PriorTable, b_name, coded
-from hiermix.statistics.repeats import Repeats
-from hiermix.statistics.within import Within
+from hiermix.statistics.repeated_rows import Repeats
+from hiermix.statistics.within_between import Within
 from hiermix.tuning.coordinates import Coordinates, pairs
-from hiermix.tuning.following import Following
-from hiermix.tuning.tuned import Tuning
+from hiermix.tuning.population_scale import Following
+from hiermix.tuning.program_tuning import Tuning
 from hiermix.typing import FloatArray, IntArray, StanData
 
 

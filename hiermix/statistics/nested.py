@@ -13,7 +13,7 @@ import numpy as np
 from hiermix.design.batches import slices
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.statistics import within
+from hiermix.statistics import within_between
 from hiermix.statistics.gram import Gram, solve_symmetric, statistics
 from hiermix.typing import FloatArray, IntArray
 
@@ -128,7 +128,7 @@ def _reduce(
     above = {(pair.inner, pair.outer): pair.above for pair in known}
     grams = {each: statistics(design, each, response, weights) for each in names}
     crossed = {(pair.inner, pair.outer): _cross(design, pair, weights) for pair in known}
-    quadratic = within.quadratic(grams[names[0]])
+    quadratic = within_between.quadratic(grams[names[0]])
     for place in range(len(names) - 1, keep - 1, -1):
         inner = names[place]
         _eliminate(inner, names[:place], grams, crossed, above, Lambdas[inner], quadratic)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hiermix.families.priors import Prior
-from hiermix.tuning.following import Following, follow
+from hiermix.tuning.population_scale import Following, follow
 from hiermix.typing import FloatArray
 
 
@@ -29,7 +29,7 @@ class Coordinates:
     """How the scale of the population coefficients follows the sds; None where it doesn't."""
 
     def follow(self, prior: FloatArray, shared: FloatArray, Lambda: FloatArray) -> "Coordinates":
-        """Let the population follow the sds; arguments as in `following.follow`."""
+        """Let the population follow the sds; arguments as in `population_scale.follow`."""
         P = len(prior)
         following = follow(self.scale[:P, :P], prior, shared, Lambda)
         if following is None:

@@ -19,13 +19,13 @@ from hiermix.design.design import Design
 from hiermix.families import linear_scale
 from hiermix.families.family import Family
 from hiermix.statistics import nested
-from hiermix.statistics.effects import Hyperdraws, mean_effects
+from hiermix.statistics.conditional_effects import Hyperdraws, mean_effects
 from hiermix.statistics.gram import Gram, empty, statistics
 from hiermix.statistics.parabola import parabola
-from hiermix.statistics.within import split
-from hiermix.tuning import integrals, own_parameters
+from hiermix.statistics.within_between import split
+from hiermix.tuning import family_parameters, level_integrals
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root, pairs
-from hiermix.tuning.integrals import Held, Integrals
+from hiermix.tuning.level_integrals import Held, Integrals
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem, log_density
 from hiermix.tuning.standardise import around, standardise
@@ -87,7 +87,7 @@ def fit_prior(problem: Problem) -> Penalised:
         gram = empty(len(design.terms), len(priors.sd), len(levels))
         fits[name] = _factor_fit(gram, priors)
     none = np.zeros(0)
-    own = own_parameters.estimate(problem, own_parameters.first(problem), none, none)
+    own = family_parameters.estimate(problem, family_parameters.first(problem), none, none)
     return Penalised(fits, own, np.zeros(design.rows), np.zeros(design.rows))
 
 
@@ -102,14 +102,14 @@ def fit(problem: Problem, near: Point | None = None) -> Penalised:
     parts, phi = _first(problem, near)
     if near is None:
         eta = location + offset
-        own = own_parameters.estimate(
-            problem, own_parameters.first(problem), eta, np.zeros(design.rows)
+        own = family_parameters.estimate(
+            problem, family_parameters.first(problem), eta, np.zeros(design.rows)
         )
     else:
         eta = offset + population(problem, near.b) + sum(parts.values())
         own = Coordinates(near.own, np.zeros((len(near.own),) * 2))
     fits: dict[str | None, FactorFit] = {}
-    finest, shared = integrals.factor(problem), np.zeros(design.rows)
+    finest, shared = level_integrals.factor(problem), np.zeros(design.rows)
     for _ in range(_ROUNDS):
         weights, working = _working(problem, eta, own, spread)
         held = _held(problem, finest, fits, offset + shared, parts, own)
@@ -120,7 +120,7 @@ def fit(problem: Problem, near: Point | None = None) -> Penalised:
                                    location)  # fmt: skip
         if len(own.center):
             blur = _blur(problem, fits, weights)
-            own = own_parameters.estimate(problem, own.center, eta, blur)
+            own = family_parameters.estimate(problem, own.center, eta, blur)
         moved = np.sqrt(np.mean(weights * (eta - before) ** 2))
         if moved < _SETTLED and (finest is None or (held is not None and held.settled)):
             break
@@ -143,7 +143,7 @@ def _held(
         return None
     rest = eta + sum(part for key, part in parts.items() if key != name)
     log_sd = float(fits[name].coordinates.center[-1])
-    return integrals.hold(problem, name, rest, own.center, log_sd)
+    return level_integrals.hold(problem, name, rest, own.center, log_sd)
 
 
 def _first(

@@ -10,10 +10,10 @@ scale): whatever center and scale are, the program's posterior is the same.
 import numpy as np
 
 from hiermix.families.priors import Prior
-from hiermix.statistics.within import Within
+from hiermix.statistics.within_between import Within
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors, pairs
 from hiermix.tuning.mode import bend_of, mode
-from hiermix.tuning.restricted import Restricted
+from hiermix.tuning.restricted_likelihood import Restricted
 from hiermix.typing import FloatArray
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from hiermix import engines
-from hiermix.engines import columns, progress
+from hiermix.engines import draw_columns, progress
 from hiermix.engines.embedded import Embedded, to_json
 from hiermix.engines.fake import Fake
 from hiermix.engines.protocol import Settings, last_lines, trouble
@@ -223,7 +223,7 @@ def test_columns_are_read_in_both_spellings() -> None:
     brackets = ["lp", "m[1,1]", "m[2,1]", "m[1,2]", "m[2,2]", "m[1,3]", "m[2,3]", "v[1]"]
     dots = [name.replace("[", ".").replace(",", ".").replace("]", "") for name in brackets]
     expected = {"lp": (0, ()), "m": (1, (2, 3)), "v": (7, (1,))}
-    assert columns.places(brackets) == columns.places(dots) == expected
+    assert draw_columns.places(brackets) == draw_columns.places(dots) == expected
 
 
 def test_arrays_of_matrices_keep_their_axes(normal: Program) -> None:
@@ -232,7 +232,7 @@ def test_arrays_of_matrices_keep_their_axes(normal: Program) -> None:
     indices = [tuple(reversed(index)) for index in np.ndindex(*reversed(shape))]
     names = [f"m[{','.join(str(i + 1) for i in index)}]" for index in indices]
     flat = np.array([values[index] for index in indices])[None, None, :].repeat(3, axis=1)
-    taken = columns.take(flat, names, ["m"], normal)["m"]
+    taken = draw_columns.take(flat, names, ["m"], normal)["m"]
     assert taken.shape == (1, 3, 2, 3, 4)
     np.testing.assert_array_equal(taken[0, 1], values)
 
@@ -241,7 +241,7 @@ def test_variables_are_copied_once_and_no_more(normal: Program) -> None:
     names = [f"r[{i},{j}]" for j in range(1, 3) for i in range(1, 1001)]
     flat = np.zeros((4, 100, len(names) + 2))
     tracemalloc.start()
-    taken = columns.take(flat, ["a", *names, "z"], ["r"], normal)["r"]
+    taken = draw_columns.take(flat, ["a", *names, "z"], ["r"], normal)["r"]
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert taken.shape == (4, 100, 1000, 2)

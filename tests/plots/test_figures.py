@@ -9,7 +9,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import hiermix as hm
-from hiermix.plots import check, style
+from hiermix.plots import predictive_check, style
 
 SETTINGS: dict[str, Any] = {"seed": 1, "chains": 2, "warmup": 150, "draws": 100, "progress": False}
 NAMES = [f"University Hospital of Saint Bartholomew, ward {k:02d}" for k in range(60)]
@@ -110,13 +110,14 @@ def test_skewed_counts_fill_bins_of_equal_ratio(wards: hm.Fit) -> None:
 
 def test_bins_by_hand() -> None:
     few = np.array([0.0, 1, 2, 3])
-    assert check._edges(few, few[:, None]).tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5]
+    assert predictive_check._edges(few, few[:, None]).tolist() == [-0.5, 0.5, 1.5, 2.5, 3.5]
     shares = np.array([0.0, 0.25, 0.5, 1.0])
     np.testing.assert_allclose(
-        check._edges(shares, shares[:, None]), [-0.125, 0.125, 0.375, 0.625, 0.875, 1.125]
+        predictive_check._edges(shares, shares[:, None]),
+        [-0.125, 0.125, 0.375, 0.625, 0.875, 1.125],
     )
     far = np.concatenate([np.geomspace(0.01, 1, 50), [1000.0]])
-    ratios = np.diff(np.log(check._edges(far, far[:, None])))
+    ratios = np.diff(np.log(predictive_check._edges(far, far[:, None])))
     assert np.allclose(ratios, ratios[0])
 
 

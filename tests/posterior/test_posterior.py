@@ -15,8 +15,8 @@ import xarray as xr
 
 import hiermix as hm
 from hiermix.families.table import find
-from hiermix.plots import check, fits, groups, residuals, shrinkage
-from hiermix.posterior import arrays
+from hiermix.plots import fits, groups, predictive_check, residuals, shrinkage
+from hiermix.posterior import draw_arrays
 from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.storage import ON_DEMAND
 from hiermix.prediction import cross_validation, predict
@@ -120,13 +120,13 @@ def test_a_level_has_the_population_coefficient_plus_its_effect(fit: hm.Fit) -> 
 def laid_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Factors whose effects were laid out, in order."""
     found: list[str] = []
-    really = arrays.effects
+    really = draw_arrays.effects
 
     def noted(posterior: xr.Dataset, grouping: Any, draws: Any = None) -> np.ndarray:
         found.append(grouping.name)
         return really(posterior, grouping, draws)
 
-    monkeypatch.setattr(arrays, "effects", noted)
+    monkeypatch.setattr(draw_arrays, "effects", noted)
     return found
 
 
@@ -214,7 +214,7 @@ METHODS: dict[str, Callable[..., Any]] = {
     "plot_shrinkage": shrinkage.plot_shrinkage,
     "plot_groups": groups.plot_groups,
     "plot_fit": fits.plot_fit,
-    "plot_check": check.plot_check,
+    "plot_check": predictive_check.plot_check,
     "plot_residuals": residuals.plot_residuals,
 }
 

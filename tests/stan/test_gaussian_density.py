@@ -181,12 +181,12 @@ def _compare_gradient(model: hm.Model, points: np.ndarray, gradient: np.ndarray)
 def test_rotating_groups_of_equal_design_changes_nothing() -> None:
     from hiermix.stan import stan_data
     from hiermix.statistics.gram import statistics
-    from hiermix.statistics.within import rotate, split
-    from hiermix.tuning import origins
+    from hiermix.statistics.within_between import rotate, split
+    from hiermix.tuning import bar_origins
 
     data = hm.load_dataset("sleepstudy").sample(frac=1, random_state=1)  # sums in any order
     model = hm.Model("Reaction ~ Days + (Days | Subject)", data)
-    design = origins.centred(model.design, model.origins)
+    design = bar_origins.centred(model.design, model.origins)
     apart = split(statistics(design, "Subject", design.response))
     rotated = rotate(apart)
     assert len(apart.R) == 18

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiermix.families.priors import Prior
-from hiermix.statistics.within import Within, quadratic
+from hiermix.statistics.within_between import Within, quadratic
 from hiermix.tuning.coordinates import Hyperpriors, block_cholesky, effects_root
 from hiermix.tuning.mode import LARGEST_LOG
 from hiermix.typing import FloatArray

@@ -22,7 +22,7 @@ from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.storage import ON_DEMAND
 from hiermix.prediction import cross_validation, predict
 from hiermix.prediction.pieces import draw_matrix
-from hiermix.tuning.origins import Origins
+from hiermix.tuning.bar_origins import Origins
 from hiermix.typing import FloatArray
 
 

@@ -13,7 +13,7 @@ import hiermix as hm
 from hiermix.design.design import Design
 from hiermix.families.table import FAMILIES, find
 from hiermix.posterior.posterior import Posterior
-from hiermix.prediction.variance import components
+from hiermix.prediction.variance_partition import components
 
 FIT: dict[str, Any] = {"seed": 1, "chains": 2, "draws": 200, "progress": False}
 

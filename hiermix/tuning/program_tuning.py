@@ -13,12 +13,12 @@ from hiermix.design.batches import slices
 from hiermix.statistics import nested
 from hiermix.statistics.gram import Gram
 from hiermix.statistics.nested import Pair
-from hiermix.tuning import common, following
-from hiermix.tuning.common import Common
+from hiermix.tuning import common_parts, population_scale
+from hiermix.tuning.common_parts import Common
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors, pairs
 from hiermix.tuning.penalised import FactorFit, Penalised
 from hiermix.tuning.problem import Problem
-from hiermix.tuning.restricted import inverse_root
+from hiermix.tuning.restricted_likelihood import inverse_root
 from hiermix.typing import FloatArray
 
 _CENTRED = 1e4
@@ -111,7 +111,7 @@ def _follow(
     from scipy.linalg import block_diag
 
     shared = [
-        np.linalg.solve(shift, following.common(fit.gram)) * absorbs[name][1:, None]
+        np.linalg.solve(shift, population_scale.common(fit.gram)) * absorbs[name][1:, None]
         for name, fit in fits.items()
     ]
     Lambda = block_diag(*(fit.Lambda for fit in fits.values()))
@@ -124,13 +124,13 @@ def _apart(problem: Problem, fits: Mapping[str, FactorFit]) -> dict[str, tuple[C
     It is with crossed factors, and with nested ones that have few levels. With one factor the
     population follows it instead.
     """
-    few = len(fits) > 1 and any(following.few_levels(fit.gram) for fit in fits.values())
+    few = len(fits) > 1 and any(population_scale.few_levels(fit.gram) for fit in fits.values())
     if not few and not nested.crossed(problem.design, problem.pairs):
         return {}
-    column = common.columns(problem.design, problem.x_mean)
+    column = common_parts.columns(problem.design, problem.x_mean)
     found = {}
     for name, fit in fits.items():
-        K, shared = column[name], common.find(fit.gram.ZtZ, fit.Lambda)
+        K, shared = column[name], common_parts.find(fit.gram.ZtZ, fit.Lambda)
         if K is not None and shared is not None:
             found[name] = shared, K
     return found

@@ -8,9 +8,9 @@ import pytest
 from arviz_stats import rhat
 
 import hiermix as hm
+from hiermix import chain_starts
+from hiermix.chain_starts import Started
 from hiermix.engines import embedded
-from hiermix.sampling import starts
-from hiermix.sampling.starts import Started
 from hiermix.stan.assemble import Assembled
 from hiermix.stan.chart import Chart
 
@@ -109,7 +109,7 @@ def test_a_mode_on_a_knifes_edge_is_found_and_is_the_better_one() -> None:
 
 
 def of(model: hm.Model, chains: int, seed: int = 1) -> np.ndarray:
-    return starts.inits(model._started, chains, seed)
+    return chain_starts.inits(model._started, chains, seed)
 
 
 def test_starts_are_twice_as_wide_as_the_posterior_and_heavy_in_the_tails() -> None:
@@ -142,19 +142,19 @@ def test_where_the_density_ends_starts_come_back() -> None:
             return -np.inf, np.full(1, np.nan)
         return -0.5 * float(x @ x), -x
 
-    mode = starts.Mode(np.zeros(1), 0.0, 0.0, np.eye(1), np.zeros((0, 1)), [])
-    assert 0 < starts._accepted(within, mode, np.array([100.0]))[0] < 1
+    mode = chain_starts.Mode(np.zeros(1), 0.0, 0.0, np.eye(1), np.zeros((0, 1)), [])
+    assert 0 < chain_starts._accepted(within, mode, np.array([100.0]))[0] < 1
 
 
 def test_a_mode_that_hardly_weighs_anything_gets_the_last_chain_alone() -> None:
-    def mode(weight: float) -> starts.Mode:
-        return starts.Mode(np.zeros(1), weight, 0.0, np.eye(1), np.zeros((0, 1)), [])
+    def mode(weight: float) -> chain_starts.Mode:
+        return chain_starts.Mode(np.zeros(1), weight, 0.0, np.eye(1), np.zeros((0, 1)), [])
 
     best, good, poor = mode(0.0), mode(-3.0), mode(-12.0)
-    assert starts._shared_out([best, good], 4) == [best, good, best, good]
-    assert starts._shared_out([best, poor], 4) == [best, best, best, poor]
-    assert starts._shared_out([best, poor], 1) == [best]
-    assert starts._shared_out([best, good, poor], 4) == [best, good, best, poor]
+    assert chain_starts._shared_out([best, good], 4) == [best, good, best, good]
+    assert chain_starts._shared_out([best, poor], 4) == [best, best, best, poor]
+    assert chain_starts._shared_out([best, poor], 1) == [best]
+    assert chain_starts._shared_out([best, good, poor], 4) == [best, good, best, poor]
 
 
 def test_draws_are_the_same_for_any_number_of_cores(even: hm.Model) -> None:
@@ -169,7 +169,7 @@ def test_draws_are_the_same_for_any_number_of_cores(even: hm.Model) -> None:
 
 def test_priors_are_started_from_like_posteriors() -> None:
     model = hm.Model("Reaction ~ Days + (Days | Subject)", hm.load_dataset("sleepstudy"))
-    started: Started = starts.start(partial(model._assemble, prior_only=True))
+    started: Started = chain_starts.start(partial(model._assemble, prior_only=True))
     assert len(started.modes) == 1
     assert isinstance(started.ready, Assembled)
     assert started.ready.guesses == ()

@@ -15,7 +15,7 @@ from scipy.special import expit
 import hiermix as hm
 from hiermix.stan import assemble
 from hiermix.stan.chart import Chart
-from hiermix.tuning.integrals import Levels
+from hiermix.tuning.level_integrals import Levels
 
 ALIKE, MIXED, NONE, LARGE = [1, 1, 1], [1, 0], [0], [40_000, 41_000]
 """Responses of a level."""

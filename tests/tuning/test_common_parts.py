@@ -8,7 +8,7 @@ from scipy.linalg import block_diag
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from hiermix.statistics import nested
-from hiermix.tuning import common
+from hiermix.tuning import common_parts
 
 rng = np.random.default_rng
 
@@ -128,12 +128,12 @@ def test_columns_of_z_are_found_in_x() -> None:
     X = design.X()
     mean = np.zeros(X.shape[1])
     mean[1:] = X[:, 1:].mean(axis=0)
-    found = common.columns(design, mean)
+    found = common_parts.columns(design, mean)
     for name, K in found.items():
         assert K is not None
         np.testing.assert_allclose((X - mean) @ K, design.Z(name), atol=1e-9)
     without = hm.Model("y ~ 1 + (x | a) + (1 | b)", data).design
-    assert common.columns(without, np.zeros(1))["a"] is None
+    assert common_parts.columns(without, np.zeros(1))["a"] is None
 
 
 def test_projection_by_dense_algebra() -> None:
@@ -141,11 +141,11 @@ def test_projection_by_dense_algebra() -> None:
     J, Q = 7, 2
     A = [np.eye(Q) + (G := draw.normal(size=(Q, Q))) @ G.T * j for j in range(J)]
     inverse = np.linalg.inv(A)
-    share = common.find(np.array(A) - np.eye(Q), np.eye(Q)).share  # type: ignore[union-attr]
+    share = common_parts.find(np.array(A) - np.eye(Q), np.eye(Q)).share  # type: ignore[union-attr]
     assert share @ share == pytest.approx(1)
     assert share[0] == 0  # no rows, no share
     values = draw.normal(size=(J, Q, 3))
-    found = common.Common(share, 1.0).project(values, inverse)
+    found = common_parts.Common(share, 1.0).project(values, inverse)
     U, dense = np.kron(share[:, None], np.eye(Q)), block_diag(*inverse)
     flat = values.reshape(J * Q, 3)
     expected = flat - dense @ U @ np.linalg.solve(U.T @ dense @ U, U.T @ flat)

@@ -7,7 +7,7 @@ from arviz_stats import ess
 
 import hiermix as hm
 from hiermix.statistics.gram import statistics
-from hiermix.statistics.within import Within, split, split_rows
+from hiermix.statistics.within_between import Within, split, split_rows
 
 
 def frame(seed: int = 0, rows: int = 90, far: float = 1.0) -> pd.DataFrame:

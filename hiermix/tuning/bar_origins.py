@@ -17,7 +17,7 @@ from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families.priors import canonical, sd_names
-from hiermix.statistics.spreads import Spreads
+from hiermix.statistics.column_spreads import Spreads
 from hiermix.typing import Drawn, FloatArray
 
 _FAR = 4

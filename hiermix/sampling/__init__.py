@@ -1,1 +1,0 @@
-"""Where chains start: modes of a program's own density."""
