@@ -265,7 +265,7 @@ ORDINARY = {
     # Words and letters that are also other things: columns, options, codes of dtypes and periods.
     "B", "C", "D", "E", "J", "K", "L", "M", "N", "P", "Q", "R", "X", "Z", "b", "r", "y",
     "base", "block", "center", "column", "columns", "event", "extent", "groups", "hold", "inner",
-    "known", "level", "link", "order", "outer", "pairs", "rest", "scale", "sd", "share",
+    "known", "last", "level", "link", "order", "outer", "pairs", "rest", "scale", "sd", "share",
     "successes", "top", "trials", "weight", "above", "raw", "chosen", "anchor", "lkj",
 }  # fmt: skip
 
