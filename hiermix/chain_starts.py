@@ -66,7 +66,7 @@ class Mode:
 
     @property
     def log_weight(self) -> float:
-        """Log of its part of the posterior, but for a constant."""
+        """Log of its part of the posterior, but for a constant: (19) of docs/how-it-samples.md."""
         return self.log_density + self.log_volume
 
     def draw(self, rng: np.random.Generator, width: float) -> FloatArray:

@@ -114,7 +114,7 @@ def at_zero(
 
 
 def shear(grouping: Grouping, origin: FloatArray) -> FloatArray:
-    """S (Q, Q): effects at x = 0 from those at the origin."""
+    """S (Q, Q): effects at x = 0 from those at the origin, (11) of docs/how-it-samples.md."""
     S = np.eye(len(origin))
     for block in blocks(grouping):
         S[block.start, block] -= origin[block]

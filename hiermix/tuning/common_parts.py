@@ -28,7 +28,7 @@ class Common:
     """What it comes to in a row, for one unit of t."""
 
     def project(self, values: FloatArray, inverse: FloatArray) -> FloatArray:
-        """Take out of `values` (J, Q, ...) what is in common, given A_j^-1 (J, Q, Q).
+        """Take out of `values` (J, Q, ...) what is in common, (17), given A_j^-1 (J, Q, Q).
 
         Parameters
         ----------

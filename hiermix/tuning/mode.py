@@ -57,7 +57,7 @@ def bend_of(
     root: FloatArray,
     i: int,
 ) -> float:
-    """Bend of element i that makes the density two sds below the center a normal's."""
+    """Bend of element i, (9): the density two sds below the center becomes a normal's."""
     covariance = root @ root.T
     spread = np.sqrt(covariance[i, i])
     line = covariance[i] / spread

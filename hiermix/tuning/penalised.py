@@ -228,7 +228,7 @@ def _within(family: Family, eta: FloatArray, location: float) -> FloatArray:
 def _working(
     problem: Problem, eta: FloatArray, own: Coordinates, spread: float
 ) -> tuple[FloatArray, FloatArray]:
-    """Weights and working response: the parabola that touches each row's log density.
+    """Weights and working response, (12): the parabola that touches each row's log density.
 
     The slope is exact, so that the fit has the right mode. The curvature is positive where the
     density is not log-concave, and enough to keep the step of a row within reason.

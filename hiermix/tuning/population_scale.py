@@ -55,7 +55,9 @@ def few_levels(gram: Gram) -> int:
 def follow(
     scale: FloatArray, prior: FloatArray, shared: FloatArray, Lambda: FloatArray
 ) -> Following | None:
-    """Find the directions of b that follow the sds, and how; None where there are none.
+    """Find the directions of b that follow the sds, and how: (10) of docs/how-it-samples.md.
+
+    None where there are none.
 
     Parameters
     ----------
@@ -70,14 +72,16 @@ def follow(
     """
     if not shared.any():
         return None
+    # 1. The directions in which the effects reach, in coordinates where b has the identity.
     whitened = np.linalg.solve(scale, shared)
     directions, size, _ = np.linalg.svd(whitened @ Lambda)
     F = int(np.sum(size > 1e-6 * size[0]))
     scale, reach = scale @ directions, (directions.T @ whitened)[:F]
+    # 2. What the priors hold on to, less than all of it.
     hold = scale[:, :F].T @ (prior[:, None] * scale[:, :F])
     hold *= _MOST / max(np.linalg.eigvalsh(hold)[-1], _MOST)
     whole = np.linalg.inv(np.eye(F) - hold)
-    # Where levels differ in their rows, the part of the effects may come out larger than all.
+    # 3. The part of the effects: where levels differ in rows, it may come out larger than all.
     part = np.linalg.norm(np.linalg.solve(np.linalg.cholesky(whole), reach @ Lambda), 2) ** 2
     reach *= np.sqrt(_MOST / max(part, _MOST))
     reached = reach @ Lambda

@@ -59,7 +59,10 @@ def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
     -----
     Each population coefficient is absorbed by one factor only, the one that leaves the least
     information on it: two factors that both make up for the intercept make it mix worst.
+
+    Numbers in brackets are equations of docs/how-it-samples.md.
     """
+    # 1. The fit, in the program's X, and which factors are nested, crossed, absorbing.
     fits, own, weights, _ = found
     last = list(fits.values())[-1]
     shift = _recentring(problem, last.gram)
@@ -70,6 +73,8 @@ def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
     apart = _apart(problem, named) if tuned else {}
     ZtR = {name: _around(fit.gram, last.b, shift) for name, fit in named.items()}
     absorbs = _absorbs(named, ZtR, within)
+    # 2. Factor by factor, the outer ones first: W_j and s_j (14), less what outer effects take, and
+    #    K_j, how effects move along with b (15), without what levels have in common (17).
     ZtWZ, ZtWR = [], []
     moved: dict[str, FloatArray] = {}
     for name, fit in named.items():
@@ -86,11 +91,13 @@ def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
         moved[name] = inverse @ (fit.Lambda.T @ outward)
         if name in apart:
             moved[name] = apart[name][0].project(moved[name], inverse)
+    # 3. Coordinates (6): of b by its curvature (15), of the rest by the factors' own fits.
     precision = _precision(problem, named, moved, weights)
     following = Coordinates(b_hat, inverse_root(precision))
     spread = [_spread(fit, problem.priors[name]) for name, fit in named.items()]
     parts = [following, own, *(sd for sd, _ in spread), *(cor for _, cor in spread)]
     at = _diagonal(parts)
+    # 4. With few levels, those of b follow the sds (10).
     if named and tuned and not apart:
         at = _follow(at, problem, named, shift, absorbs)
     least_squares = np.linalg.solve(shift, last.gram.b_hat)
@@ -217,7 +224,7 @@ def _precision(
     moved: Mapping[str, FloatArray],
     weights: FloatArray,
 ) -> FloatArray:
-    """Curvature of the population coefficients, with the effects moving along with them."""
+    """Curvature (15) of the population coefficients, with the effects moving along with them."""
     design = problem.design
     total = np.diag(problem.b_precision)
     for each in moved.values():

@@ -1,4 +1,8 @@
-"""Log density of sds and correlations with effects and population integrated out."""
+"""Log density of sds and correlations with effects and population integrated out.
+
+The restricted likelihood of mixed models, with priors. Numbers in brackets are equations of
+docs/how-it-samples.md.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -51,15 +55,18 @@ class Restricted:
         return log_jacobian + _lkj(L, self.priors.blocks, self.priors.lkj)
 
     def _solve(self, phi: FloatArray) -> "_Solved":
+        """Work out V, T and d of (8)."""
         w = self.within
+        # 1. V_j = sigma^2 I + R_j Lambda Lambda' R_j', whitened.
         sigma, Lambda = self.unpack(phi)
         B = w.R @ Lambda[w.order]
         V = sigma**2 * np.eye(w.Q) + B @ B.swapaxes(1, 2)
         white, log_det = _whiteners(V)
         inverse = white.swapaxes(1, 2) @ white
         between = (white @ w.QtR).reshape(-1, w.QtR.shape[2])
+        # 2. T, within groups and between them.
         T = self.left / sigma**2 + between.T @ between
-        # The root of a sum of squares, not of the sum: some directions may have next to none of it.
+        # 3. d, by the root of a sum of squares, not of the sum: some directions have next to none.
         squares = [self.left_root / sigma, between[:, 1:], np.diag(np.sqrt(self.precision))]
         root = _inverse_of_rows(np.concatenate(squares))
         d = root @ (root.T @ (self.precision * self.location - T[1:, 0]))
@@ -71,7 +78,7 @@ class Restricted:
         return self.within.b_hat + solved.d, solved.root
 
     def value_and_gradient(self, phi: FloatArray) -> tuple[float, FloatArray]:
-        """Log density and gradient; the group sums analytic, small matrices by differences."""
+        """Log density (7) and gradient; group sums analytic, small matrices by differences."""
         nowhere = -np.inf, np.zeros(len(phi))
         if np.abs(phi).max(initial=0.0) > LARGEST_LOG:
             return nowhere
@@ -82,19 +89,20 @@ class Restricted:
         one_d = np.concatenate([[1.0], s.d])
         off = s.d - self.location
         degrees = w.n - float(w.groups.sum()) * w.Q
+        # 1. The value.
         log_prior, gradient = self.prior(phi)
         value = log_prior - 0.5 * (
             2 * degrees * np.log(s.sigma) + w.groups @ s.log_det + one_d @ s.T @ one_d
             + off @ (self.precision * off) - 2 * np.sum(np.log(np.diag(s.root)))
         )  # fmt: skip
-        # The gradient of an integral over b is the mean of the gradient over b: quadratic forms
+        # 2. The gradient of an integral over b is the mean of the gradient over b: quadratic forms
         # gain a column for each direction in which b is uncertain.
         spread = np.zeros((len(one_d), len(one_d)))
         spread[:, 0] = one_d
         spread[1:, 1:] = s.root
         Y = s.inverse @ (w.QtR @ spread)
         counted = s.inverse * w.groups[:, None, None]
-        # Minus half the derivative of log det and quadratic forms in V, times two B.
+        # 3. Minus half the derivative of log det and quadratic forms in V, times two B.
         dB = Y @ (Y.swapaxes(1, 2) @ s.B) - counted @ s.B
         dLambda = np.zeros((w.Q, w.Q))
         dLambda[w.order] = _over_groups(w.R.swapaxes(1, 2), dB)
