@@ -46,11 +46,6 @@ def negative_binomial_log_density(
     return np.where(y == 0, _negative_binomial_zero(eta, own), size + tilt)
 
 
-def _poisson_zero(eta: FloatArray, own: Own) -> FloatArray:
-    """Log probability of a zero."""
-    return -exp(eta)
-
-
 def _log_negative_binomial_zero(eta: FloatArray, own: Own) -> FloatArray:
     """Log of minus the log probability of a zero."""
     log_shape = np.log(own["shape"])

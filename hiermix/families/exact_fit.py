@@ -11,6 +11,7 @@ from hiermix.design.factor import Factor
 from hiermix.design.groupings import Grouping
 from hiermix.errors import DataError, count
 from hiermix.families.family import Family
+from hiermix.families.linear_scale import less_offset
 from hiermix.typing import FloatArray
 
 _ROUNDING = 1e-12
@@ -29,9 +30,7 @@ def check(design: Design, family: Family) -> None:
             f"{count(rows, 'row')} and {count(P, 'population coefficient')} leave no residual to "
             "learn: the coefficients give every row exactly. Drop a term, or add rows"
         )
-    y = family.additive(design.response)
-    if design.offset is not None:
-        y = y - design.offset
+    y = less_offset(family.additive(design.response), design)
     for grouping in design.groupings or (None,):
         some = _whole_groups(design, grouping)
         if _is_exact(design, grouping, y, some) and _is_exact(design, grouping, y, _all(design)):

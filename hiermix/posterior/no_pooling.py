@@ -13,6 +13,7 @@ import numpy as np
 from hiermix.design.batches import slices
 from hiermix.design.factor import Factor
 from hiermix.families.family import row_values
+from hiermix.families.linear_scale import offsets
 from hiermix.posterior.posterior import Posterior
 from hiermix.statistics.parabola import parabola
 from hiermix.typing import FloatArray
@@ -44,7 +45,7 @@ def complete(posterior: Posterior) -> dict[str, float]:
     design = posterior.design
     center = posterior.means(design.terms)
     X = design.X()
-    eta = X @ center + (0.0 if design.offset is None else design.offset)
+    eta = X @ center + offsets(design)
     one = Factor(np.zeros(design.rows, dtype=np.int64), 1)
     found = center + _estimates(X, one, eta, posterior)[0]
     return dict(zip(design.terms, found.tolist(), strict=True))
@@ -72,7 +73,7 @@ def _estimates(Z: FloatArray, factor: Factor, eta: FloatArray, posterior: Poster
 def posterior_mean(posterior: Posterior, *, without: str | None = None) -> FloatArray:
     """Posterior mean of the linear predictor of the fitted rows, less one factor's effects."""
     design = posterior.design
-    eta = np.zeros(design.rows) if design.offset is None else design.offset.copy()
+    eta = offsets(design).copy()
     b = posterior.means(design.terms)
     for rows in slices(design.rows):
         eta[rows] += design.X(rows) @ b

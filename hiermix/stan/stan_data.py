@@ -8,6 +8,7 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families.category_equations import Stacked
 from hiermix.families.family import OwnParameter
+from hiermix.families.linear_scale import offsets
 from hiermix.families.priors import Prior, PriorTable, b_name, coded
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.statistics.within_between import Within
@@ -153,7 +154,7 @@ def rows(design: Design, X: FloatArray, repeats: Repeats) -> StanData:
     return {
         "N": len(which),
         "X": X[which],
-        "known": np.zeros(len(which)) if design.offset is None else design.offset[which],
+        "known": offsets(design)[which],
         "level": np.array(codes, dtype=np.int64).reshape(len(groupings), len(which)),
         "Z": np.concatenate([*Z, np.empty((len(which), 0))], axis=1),
         "constant": _ints([effect == "Intercept" for effect in effects]),
