@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from hiermix import chain_starts, options
 from hiermix.chain_starts import Started
 from hiermix.design import checks, frames, kinds, response_checks
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
+from hiermix.design.tables import Table
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
 from hiermix.errors import HiermixWarning, ignored_warnings
 from hiermix.families import category_equations, exact_fit, table
@@ -54,8 +54,9 @@ class Model:
     formula : str
         Wilkinson formula with lme4's bars, ``"log_radon ~ floor + (1 + floor | county)"``.
     data : DataFrame
-        One row an observation, in pandas, polars, pyarrow or what else narwhals reads. It is never
-        changed; rows are never dropped unasked.
+        One row an observation, of pandas, polars, pyarrow, DuckDB, Dask, what else narwhals reads
+        or speaks the Arrow C stream; lazy frames are collected, and columns that nobody uses are
+        not converted. It is never changed; rows are never dropped unasked.
     family : str, default "gaussian"
         Distribution of the response.
     link : str, optional
@@ -105,7 +106,7 @@ class Model:
         self.link = self.family.link
         options.one_of("effects", effects, EFFECTS)
         options.one_of("parameterisation", parameterisation, PARAMETERISATIONS)
-        frame, weights = _as_column(frames.frame(data), "weights", weights)
+        frame, weights = _as_column(frames.table(data), "weights", weights)
         frame, offset = _as_column(frame, "offset", offset)
         design = build(
             parse(formula, groups), frame, missing=missing, weights=weights, offset=offset,
@@ -303,16 +304,14 @@ class Model:
         }  # fmt: skip
 
 
-def _as_column(
-    data: pd.DataFrame, name: str, values: str | FloatArray | None
-) -> tuple[pd.DataFrame, str | None]:
+def _as_column(data: Table, name: str, values: str | FloatArray | None) -> tuple[Table, str | None]:
     """Put an array beside the data, so that a saved fit has it too; return the column's name."""
     if values is None or isinstance(values, str):
         return data, values if isinstance(values, str) else None
     array = kinds.numbers(values)
     response_checks.numeric_array(name, array)
     response_checks.right_length(name, len(array), len(data))
-    return data.assign(**{f"({name})": array}), f"({name})"
+    return data.beside(f"({name})", array), f"({name})"
 
 
 def load(path: str | Path) -> Fit:

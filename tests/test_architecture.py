@@ -22,6 +22,7 @@ PACKAGE = Path(hiermix.__file__).parent
 # A room is a folder, or a file at the top; it imports only from rooms to its left.
 ORDER = (
     "errors",
+    "optional",
     "options",
     "typing",
     "version",

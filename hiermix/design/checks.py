@@ -6,7 +6,7 @@ the way out. Rows are positions counted from 0.
 """
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hiermix.design.tables import Table
 from hiermix.errors import (
     ArgumentError,
     DataError,
@@ -28,7 +29,7 @@ from hiermix.formula.foreign_syntax import NONLINEAR
 _PACKAGE = str(Path(__file__).parents[1])
 
 
-def enough_rows(data: pd.DataFrame, when: str = "") -> None:
+def enough_rows(data: Sized, when: str = "") -> None:
     """Raise if there are fewer than two rows."""
     if len(data) == 0:
         raise DataError(f"data has no rows{when}")
@@ -36,7 +37,7 @@ def enough_rows(data: pd.DataFrame, when: str = "") -> None:
         raise DataError(f"data has 1 row{when}; 2 or more are needed")
 
 
-def unique_columns(data: pd.DataFrame, used: Iterable[str] | None = None) -> None:
+def unique_columns(data: Table | pd.DataFrame, used: Iterable[str] | None = None) -> None:
     """Raise if a column name appears twice (in new data: one of those used)."""
     twice = data.columns[data.columns.duplicated()].unique()
     for name in twice if used is None else twice.intersection(pd.Index(list(used), dtype=object)):
@@ -49,7 +50,7 @@ def unique_columns(data: pd.DataFrame, used: Iterable[str] | None = None) -> Non
 
 def known_columns(
     names: Iterable[str],
-    data: pd.DataFrame,
+    data: Table | pd.DataFrame,
     who: str = "formula",
     parameters: Collection[str] = (),
 ) -> None:
@@ -67,7 +68,8 @@ def known_columns(
                 f"{type(texts[name]).__name__} {texts[name]!r}, not text: "
                 "use data.rename(columns=str)"
             )
-        listed = ", ".join(map(str, data.columns[:20])) + (", ..." if data.shape[1] > 20 else "")
+        listed = ", ".join(map(str, data.columns[:20]))
+        listed += ", ..." if len(data.columns) > 20 else ""
         curve = f" If it is a parameter: {NONLINEAR}." if name in parameters else ""
         raise DataError(
             f"{who} names {name!r}, not a column.{did_you_mean(name, data.columns)}{curve} "

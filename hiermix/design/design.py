@@ -19,13 +19,14 @@ from hiermix.design import checks, frames, group_checks, response_checks
 from hiermix.design.batches import Rows
 from hiermix.design.encoding import Encoding, encoded_frame, encoding_of
 from hiermix.design.expressions import worked_out
-from hiermix.design.frames import NewRows, complete_rows, given_array, select, unused_levels
+from hiermix.design.frames import Frame, NewRows, complete_rows, given_array, select, unused_levels
 from hiermix.design.groupings import Grouping, grouping_on, make_grouping
 from hiermix.design.identifiable import check_effects, check_rows, check_varying, told_apart
 from hiermix.design.partitions import warn_of_twins
 from hiermix.design.plan import Labels, Plan, ResponseRule, in_kind, plan_of
 from hiermix.design.response import beside_of, outcomes_of, response_of
 from hiermix.design.roles import Roles, with_keywords
+from hiermix.design.tables import Table
 from hiermix.errors import DataError
 from hiermix.formula.formula import Formula
 from hiermix.formula.names import in_results
@@ -40,8 +41,8 @@ class Design:
     formula: Formula
     frame: pd.DataFrame
     """The columns that the formula uses, in the storage of their kind."""
-    others: pd.DataFrame
-    """The other columns of the same rows. pandas copies on write: they stay as they were given."""
+    others: Table
+    """The other columns of the same rows, as they were given."""
     rows: int
     terms: tuple[str, ...]
     """Labels of the columns of X, ``"Intercept"`` first if the model has one."""
@@ -132,7 +133,7 @@ class Design:
         return replace(
             self,
             frame=self.frame.iloc[rows],
-            others=self.others.iloc[rows],
+            others=self.others.take(rows),
             rows=len(rows),
             groupings=tuple(replace(each, codes=each.codes[rows]) for each in self.groupings),
             response=some(self.response),
@@ -171,7 +172,7 @@ class Design:
         trials
             Whether the column of trials must be there.
         """
-        rows = frames.rows(new_data)
+        rows = frames.new_rows(new_data)
         if trials and self._plan.roles.trials is not None:
             checks.known_columns([self._plan.roles.trials], rows)
         return _on(self, rows, groups, new_groups, weights, offset)
@@ -179,7 +180,7 @@ class Design:
 
 def build(
     formula: Formula,
-    data: pd.DataFrame,
+    data: Frame | Table,
     *,
     missing: str = "error",
     weights: str | ArrayLike | None = None,
@@ -209,7 +210,7 @@ def build(
         Whether the response is continuous: then it must vary, and one row per group is remarked.
     """
     # 1. The frame, the columns that are used, and the rows that are complete.
-    data = frames.frame(data)
+    data = data if isinstance(data, Table) else frames.table(data)
     checks.unique_columns(data)
     checks.enough_rows(data)
     formula = with_keywords(formula, offset, trials, censored)
@@ -243,11 +244,11 @@ def build(
     check_effects(plan, encoded, frame.index, roles.factors)
     for grouping in groupings:
         check_varying(plan, encoded, grouping, frame.index)
-    others = data.drop(columns=list(frame))
+    others = data.without(frame)
     return Design(
         formula=formula,
         frame=frame,
-        others=others if kept is None else others.iloc[kept],
+        others=others if kept is None else others.take(kept),
         rows=len(frame),
         terms=plan.population.labels,
         groupings=groupings,
@@ -260,7 +261,7 @@ def build(
     )
 
 
-def _check_names(roles: Roles, data: pd.DataFrame, *keywords: object) -> None:
+def _check_names(roles: Roles, data: Table, *keywords: object) -> None:
     """Raise for names that are no column, or that results can't have."""
     group_checks.free_names(list(roles.factors))
     group_checks.names_apart(list(map(in_results, roles.columns)), roles.columns)
@@ -272,7 +273,7 @@ def _check_names(roles: Roles, data: pd.DataFrame, *keywords: object) -> None:
 
 def _on(
     fitted: Design,
-    new_data: pd.DataFrame,
+    new_data: Table,
     groups: Collection[str] | None,
     new_groups: str | None,
     weights: ArrayLike | None,
@@ -321,7 +322,7 @@ def _on(
     return replace(
         fitted,
         frame=frame,
-        others=new_data.drop(columns=list(frame)),
+        others=new_data.without(frame),
         rows=len(frame),
         groupings=groupings,
         response=response,

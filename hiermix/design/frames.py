@@ -9,23 +9,47 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from hiermix import optional
 from hiermix.design import checks, column_checks, kinds
 from hiermix.design.response import array_of
 from hiermix.design.roles import Roles
+from hiermix.design.tables import Table
 from hiermix.errors import DataError
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
-    import narwhals as nw
-    from narwhals.typing import IntoDataFrame
+    from narwhals.typing import IntoDataFrame, IntoLazyFrame
 
-type Frame = "pd.DataFrame | IntoDataFrame"
-"""A frame of pandas, polars, pyarrow or what else narwhals reads."""
+type Frame = "pd.DataFrame | IntoDataFrame | IntoLazyFrame"
+"""A frame of pandas, polars, pyarrow or what else narwhals reads, lazy or not."""
 type NewRows = "Frame | pd.Series[Any] | Mapping[str, Any] | Sequence[Any]"
 """New rows: a frame, one row as a Series or dict, columns in a dict, or a list of rows."""
 
-_OTHERS = (pd.DataFrame, pd.Series, Mapping, list, tuple, np.ndarray, str, type(None))
+_OTHERS = (pd.Series, Mapping, list, tuple, np.ndarray, str, type(None))
 """What is no frame of another library, found without asking for one."""
+
+
+def table(data: Any) -> Table:
+    """Return a frame of any library as a table, whose columns wait until they are used.
+
+    Lazy frames are collected: rows of two collections need not stand in one order.
+
+    Raises
+    ------
+    DataError
+        This is no frame.
+    """
+    found = data if isinstance(data, pd.DataFrame) else _from_narwhals(data)
+    if found is None:
+        kind = "None" if data is None else f"a {_plain(data).__name__}"
+        way = "" if data is None else ", for example pd.DataFrame(data)"
+        raise DataError(f"data is {kind}: pass a pandas DataFrame{way}")
+    if isinstance(found, pd.DataFrame) and isinstance(found.columns, pd.MultiIndex):
+        raise DataError(
+            f"data is a DataFrame whose columns are a MultiIndex of {found.columns.nlevels} "
+            "levels: pass a DataFrame with one level of column names"
+        )
+    return Table.of(found)
 
 
 def frame(data: Any) -> pd.DataFrame:
@@ -34,20 +58,9 @@ def frame(data: Any) -> pd.DataFrame:
     Raises
     ------
     DataError
-        This is no frame, or it is lazy: its rows are not there yet.
+        As `table` does.
     """
-    if not isinstance(data, _OTHERS):
-        data = _from_narwhals(data)
-    if not isinstance(data, pd.DataFrame):
-        kind = "None" if data is None else f"a {_plain(data).__name__}"
-        way = "" if data is None else ", for example pd.DataFrame(data)"
-        raise DataError(f"data is {kind}: pass a pandas DataFrame{way}")
-    if isinstance(data.columns, pd.MultiIndex):
-        raise DataError(
-            f"data is a DataFrame whose columns are a MultiIndex of {data.columns.nlevels} levels: "
-            "pass a DataFrame with one level of column names"
-        )
-    return data
+    return table(data).to_pandas()
 
 
 def _plain(data: Any) -> type:
@@ -55,38 +68,46 @@ def _plain(data: Any) -> type:
 
 
 def _from_narwhals(data: Any) -> Any:
+    """Return a pandas frame, or narwhals' wrapper of another; None where data are no frame."""
+    if isinstance(data, _OTHERS):
+        return None
+    if type(data).__module__.startswith("dask.") and hasattr(data, "columns"):
+        return data.compute()
     import narwhals as nw
 
     found = nw.from_native(data, pass_through=True)
     if isinstance(found, nw.LazyFrame):
-        raise DataError(f"data is a lazy {type(data).__name__}: pass data.collect()")
+        found = found.collect()
     if not isinstance(found, nw.DataFrame):
-        return data
-    if found.implementation.is_pyarrow():  # every digit and category stays
-        return data.to_pandas(types_mapper=pd.ArrowDtype)
-    if found.implementation.is_polars():  # its own way needs pyarrow
-        return pd.DataFrame({name: _column(found[name]) for name in found.columns})
-    return found.to_pandas()
+        if not hasattr(data, "__arrow_c_stream__"):
+            return None
+        found = nw.from_native(optional.module("pyarrow").table(data))
+    return found.to_native() if found.implementation.is_pandas() else found
 
 
-def rows(data: Any) -> pd.DataFrame:
-    """Return new rows as a pandas frame: a frame, a row as a Series or dict, or a list of these.
+def new_rows(data: Any) -> Table:
+    """Return new rows as a table: a frame, a row as a Series or dict, or a list of these.
 
     Raises
     ------
     DataError
-        As `frame` does.
+        As `table` does.
     """
     if isinstance(data, pd.Series):
-        return data.to_frame().T.infer_objects()
+        return Table.of(data.to_frame().T.infer_objects())
     if isinstance(data, Mapping):
-        return _from_mapping(data)
+        return Table.of(_from_mapping(data))
     if isinstance(data, list | tuple) and len(data):
         if all(isinstance(row, Mapping) for row in data):
-            return pd.DataFrame(list(data))
+            return Table.of(pd.DataFrame(list(data)))
         if all(isinstance(row, pd.Series) for row in data):
-            return pd.DataFrame(list(data)).infer_objects()
-    return frame(data)
+            return Table.of(pd.DataFrame(list(data)).infer_objects())
+    return table(data)
+
+
+def rows(data: Any) -> pd.DataFrame:
+    """Return new rows as a pandas frame: as `new_rows` takes them."""
+    return new_rows(data).to_pandas()
 
 
 def _from_mapping(data: Mapping[Any, Any]) -> pd.DataFrame:
@@ -101,31 +122,13 @@ def _from_mapping(data: Mapping[Any, Any]) -> pd.DataFrame:
         raise DataError(f"data is a dict whose columns don't make a frame: {error}") from error
 
 
-def _column(values: nw.Series[Any]) -> Any:
-    import narwhals as nw
-
-    dtype = values.dtype
-    if isinstance(dtype, nw.Enum):
-        return pd.Categorical(values.to_list(), categories=list(dtype.categories), ordered=True)
-    if isinstance(dtype, nw.Categorical):  # in no order that means anything
-        return values.to_list()
-    if dtype.is_integer():
-        return pd.array(values.to_list(), dtype="Int64") if values.is_null().any() else (
-            values.to_numpy()
-        )  # fmt: skip
-    if isinstance(dtype, nw.Decimal):
-        return values.cast(nw.Float64).to_numpy()
-    if isinstance(dtype, nw.Datetime) and dtype.time_zone:
-        moments: pd.Series[Any] = pd.Series(values.to_numpy())  # in UTC
-        return moments.dt.tz_localize("UTC").dt.tz_convert(dtype.time_zone)
-    return values.to_numpy()
-
-
-def select(data: pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
+def select(data: Table | pd.DataFrame, names: Sequence[str]) -> pd.DataFrame:
     """Return some columns without copying their values."""
-    for name in names:
-        column_checks.hashable(name, data[name])
-    frame = pd.DataFrame({name: kinds.stored(data[name]).array for name in names}, copy=False)
+    columns = {name: data[name] for name in names}
+    for name, values in columns.items():
+        column_checks.hashable(name, values)
+    arrays = {name: kinds.stored(values).array for name, values in columns.items()}
+    frame = pd.DataFrame(arrays, copy=False)
     return frame.set_axis(data.index) if names else pd.DataFrame(index=data.index)
 
 
