@@ -323,6 +323,7 @@ def test_only_a_factor_knows_that_a_row_has_one_level() -> None:
     }
     assert {user for user in users if not user.startswith("design/")} == {
         "families/category_equations.py",
+        "prediction/group_densities.py",
         "prediction/predictor.py",
         "prediction/update.py",
         "stan/stan_data.py",

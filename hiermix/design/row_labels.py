@@ -34,13 +34,14 @@ def coords(design: Design) -> "xr.Dataset":
         for name in dict.fromkeys(name for each in design.groupings for name in each.columns)
         if name in design.frame
     }  # fmt: skip
-    along: dict[str, Any] = {"row": _values(pd.Series(index)) if single else np.arange(len(index))}
-    along |= {in_results(name): ("row", _values(values)) for name, values in beside.items()
+    first = label_values(pd.Series(index)) if single else np.arange(len(index))
+    along: dict[str, Any] = {"row": first}
+    along |= {in_results(name): ("row", label_values(values)) for name, values in beside.items()
               if name not in TAKEN}  # fmt: skip
     return xr.Dataset(coords=along)
 
 
-def _values(values: pd.Series) -> np.ndarray:
+def label_values(values: pd.Series) -> np.ndarray:
     """Return labels as an array that files can hold: numbers, dates without a zone, or text."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biufM":
         return values.to_numpy()

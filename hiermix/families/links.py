@@ -51,7 +51,7 @@ def link_of(link: str, mean: float) -> float:
 
 def log_probabilities(link: str, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return log probabilities of success and failure, exact in both tails."""
-    from scipy.special import log_expit, log_ndtr
+    from scipy.special import log_ndtr
 
     match link:
         case "probit":
@@ -59,7 +59,8 @@ def log_probabilities(link: str, eta: FloatArray) -> tuple[FloatArray, FloatArra
         case "cloglog":
             return log1m_exp_exp(eta), -exp(eta)
         case _:
-            return np.asarray(log_expit(eta)), np.asarray(log_expit(-eta))
+            beyond = np.log1p(np.exp(-np.abs(eta)))  # one logarithm for both
+            return np.minimum(eta, 0.0) - beyond, -np.maximum(eta, 0.0) - beyond
 
 
 def mean(link: str, eta: FloatArray, own: Own) -> FloatArray:

@@ -50,11 +50,8 @@ def _divergence(count: FloatArray, n: FloatArray, log_p: FloatArray) -> FloatArr
 
 def _times(count: FloatArray, log_p: FloatArray) -> FloatArray:
     """Count times log probability, where nothing times minus infinity is nothing."""
-    from scipy.special import xlogy
-
-    with np.errstate(under="ignore"):
-        finite = np.isfinite(log_p)
-        return np.where(finite, count * np.where(finite, log_p, 0.0), xlogy(count, 0.0))
+    with np.errstate(invalid="ignore"):
+        return np.where(count == 0, 0.0, count * log_p)
 
 
 def beta_binomial_draw(

@@ -16,17 +16,13 @@ from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count
 from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.summary import names
-from hiermix.prediction import held_out, predict, psis
+from hiermix.prediction import group_densities, held_out, pieces, predict, psis
 from hiermix.prediction.draw_weights import good_k
-from hiermix.prediction.predictor import Predictor
 from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
     from arviz_stats import ELPDData
-
-_ENTRIES = 8_000_000
-"""Rows times draws of a piece."""
 
 type Refit = Callable[[IntArray], "xr.DataTree"]
 """Fits the model again with some of its rows; groups without rows are drawn from their spread."""
@@ -39,47 +35,48 @@ class Fitted(Protocol):
     def design(self) -> Design:
         """The fitted rows."""
 
-    def loo(self) -> "ELPDData":
+    def loo(self, *, by: held_out.Groups = None) -> "ELPDData":
         """Leave-one-out cross-validation."""
 
 
 def log_likelihood(posterior: Posterior) -> "xr.DataArray":
     """Return the log density of each row in each draw (chain, draw, row), times its weight."""
     design = posterior.design
-    found = log_density(predict.predictor(posterior), slice(0, design.rows))
+    found = pieces.draw_matrix(predict.predictor(posterior), "log_density")
     named = predict.labelled(posterior, "log_likelihood", found, np.arange(design.rows))
     return named.rename(design.response_name)
 
 
-def log_density(source: Predictor, rows: slice) -> FloatArray:
-    """Weighted log density of some rows (n, S)."""
-    design = source.design
-    assert design.response is not None
-    found = source.family.log_density(
-        design.response[rows, None], source.linear(rows), source.own(rows)
-    )
-    return found if design.weights is None else found * design.weights[rows, None]
+def loo(posterior: Posterior, *, by: held_out.Groups = None) -> "ELPDData":
+    """Estimate the log density of unseen rows of the same groups, or of whole unseen groups.
 
-
-def loo(posterior: Posterior) -> "ELPDData":
-    """Estimate the log density of unseen rows of the same groups, leaving one out at a time.
+    Parameters
+    ----------
+    by : str or sequence, optional
+        What is left out as a whole, one at a time: the levels of a grouping factor, the values of
+        any column of the frame, or a label a row. Single rows by default.
 
     Returns
     -------
     ELPDData
-        ArviZ's: ``elpd``, ``se``, ``p`` (effective parameters), ``elpd_i``, ``pareto_k``.
+        ArviZ's: ``elpd``, ``se``, ``p`` (effective parameters), ``elpd_i``, ``pareto_k``, the last
+        two by row, or by label: then of all rows of a label together.
 
     Notes
     -----
-    By Pareto-smoothed importance sampling, with a warning where that fails for some rows.
+    By Pareto-smoothed importance sampling, with a warning where that fails for some. Of groups that
+    are left out, effects that no other row informs are integrated out: exactly in Gaussian models,
+    so that the weights have to make up for what a group says of all others alone.
     """
-    found = estimate(posterior)
-    rows, bad = posterior.design.rows, int((found.pareto_k > found.good_k).sum())
+    found = estimate(posterior) if by is None else left_out(posterior, by)
+    bad = int((found.pareto_k > found.good_k).sum())
+    how, what, way = (("out", "row", "kfold()") if by is None else
+                      ("group-out", "group", "kfold(groups=...)"))  # fmt: skip
     if bad:
         checks.warn(
-            f"leave-one-out is unreliable for {count(bad, 'row')} of {rows:,} (Pareto k "
-            f"above {found.good_k:.2f}): the posterior leans too much on each of them. "
-            "kfold() refits instead."
+            f"leave-one-{how} is unreliable for {count(bad, what)} of {found.n_data_points:,} "
+            f"(Pareto k above {found.good_k:.2f}): the posterior leans too much on each of them. "
+            f"{way} refits instead."
         )
     return found
 
@@ -87,29 +84,44 @@ def loo(posterior: Posterior) -> "ELPDData":
 def estimate(posterior: Posterior) -> "ELPDData":
     """Leave-one-out cross-validation, piece by piece, without a warning."""
     import xarray as xr
-    from arviz_stats.utils import ELPDDataLOO
 
-    design, draws = posterior.design, posterior.size
+    design = posterior.design
     _check_response(design)
-    tail = psis.tail_size(draws, _efficiency(posterior))
-    size = max(1, _ENTRIES // draws)
+    tail = psis.tail_size(posterior.size, _efficiency(posterior))
     source = predict.predictor(posterior)
 
-    def piece(start: int) -> tuple[FloatArray, FloatArray, FloatArray]:
-        rows = slice(start, min(start + size, design.rows))
-        return psis.leave_one_out(log_density(source, rows), tail)
+    def piece(_: slice, found: FloatArray) -> FloatArray:
+        return np.column_stack(psis.leave_one_out(found, tail))
 
-    each = [piece(start) for start in range(0, design.rows, size)]
-    row = {"row": np.arange(design.rows)}
+    each = pieces.reduced(source, "log_density", piece)
+    return _result(posterior, each, xr.Coordinates({"row": np.arange(design.rows)}))
+
+
+def left_out(posterior: Posterior, by: held_out.Groups) -> "ELPDData":
+    """Leave-one-group-out cross-validation, without a warning."""
+    _check_response(posterior.design)
+    tail = psis.tail_size(posterior.size, _efficiency(posterior))
+    name, labels = held_out.units(posterior.design, by)
+    found, names = group_densities.log_densities(posterior, labels)
+    each = np.column_stack(psis.leave_one_out(found, tail))
+    return _result(posterior, each, held_out.coords(name, names), **held_out.together(name))
+
+
+def _result(
+    posterior: Posterior, each: FloatArray, coords: "xr.Coordinates", **attrs: Any
+) -> "ELPDData":
+    """Return elpd, Pareto k and effective parameters (n, 3) of what was left out as ArviZ does."""
+    import xarray as xr
+    from arviz_stats.utils import ELPDDataLOO
+
     elpd, pareto, p = (
-        xr.DataArray(np.concatenate(part), dims="row", coords=row)
-        for part in zip(*each, strict=True)
+        xr.DataArray(part, dims=list(coords.dims), coords=coords, attrs=attrs) for part in each.T
     )
-    good = good_k(draws)
+    good, n = good_k(posterior.size), len(each)
     return ELPDDataLOO(
-        elpd=float(elpd.sum()), se=float(np.sqrt(design.rows * elpd.var(ddof=1))),
-        p=float(p.sum()), n_samples=draws, n_data_points=design.rows,
-        scale="log", warning=bool((pareto > good).any()), good_k=good, elpd_i=elpd, pareto_k=pareto,
+        elpd=float(elpd.sum()), se=float(np.sqrt(n * elpd.var(ddof=1))), p=float(p.sum()),
+        n_samples=posterior.size, n_data_points=n, scale="log",
+        warning=bool((pareto > good).any()), good_k=good, elpd_i=elpd, pareto_k=pareto,
     )  # fmt: skip
 
 
@@ -127,7 +139,7 @@ def _check_response(design: Design) -> None:
         raise DataError("there are no observed responses to compare with")
 
 
-def compare(fits: Mapping[str, "Fitted | ELPDData"]) -> pd.DataFrame:
+def compare(fits: Mapping[str, "Fitted | ELPDData"], *, by: held_out.Groups = None) -> pd.DataFrame:
     """Compare fits of the same responses by leave-one-out cross-validation.
 
     Parameters
@@ -135,6 +147,8 @@ def compare(fits: Mapping[str, "Fitted | ELPDData"]) -> pd.DataFrame:
     fits : mapping of str to Fit
         Names and fits; results of ``fit.loo()`` or ``fit.kfold()`` will do as well. Results of
         whole groups left out are compared group by group.
+    by : str or sequence, optional
+        What is left out as a whole, as in `Fit.loo`; single rows by default.
 
     Returns
     -------
@@ -157,10 +171,10 @@ def compare(fits: Mapping[str, "Fitted | ELPDData"]) -> pd.DataFrame:
             "compare takes a dict of two fits or more: hm.compare({'a': a, 'b': b})"
         )
     _check_same_rows({name: fit.design for name, fit in fits.items() if hasattr(fit, "design")})
-    results = {name: fit.loo() if hasattr(fit, "loo") else fit for name, fit in fits.items()}
+    results = {name: fit.loo(by=by) if hasattr(fit, "loo") else fit for name, fit in fits.items()}
     points = {name: each.n_data_points for name, each in results.items()}
-    if len(set(points.values())) > 1:
-        raise DataError(f"the fits are of different numbers of rows: {points}")
+    if len({held_out.phrase(each) for each in results.values()}) == 1 < len({*points.values()}):
+        raise DataError(f"the fits are of different numbers of rows or groups: {points}")
     if not held_out.alike(list(results.values())):
         return _side_by_side(results)
     frame: pd.DataFrame = arviz_stats.compare(held_out.by_unit(results), round_to="none")

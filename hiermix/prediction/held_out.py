@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from hiermix.design import response_checks
+from hiermix.design import response_checks, row_labels
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count, did_you_mean
+from hiermix.formula.names import in_results
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 type Groups = str | Sequence[object] | pd.Series | np.ndarray | None
 """A grouping factor, a column, a label a row, or None for rows."""
 
-_MARK = "left_out"
+_MARK, _JOINT = "left_out", "joint"
 
 
 def units(design: Design, groups: Groups) -> tuple[str | None, np.ndarray]:
@@ -76,31 +77,53 @@ def _sums(each: "xr.DataArray") -> "xr.DataArray":
     return each.copy(deep=False).drop_vars(_MARK).groupby(each["row"].copy(data=codes)).sum()
 
 
+def coords(name: str | None, labels: pd.Index) -> "xr.Coordinates":
+    """Return the coordinates of densities of all rows of a label together."""
+    import xarray as xr
+
+    dim = in_results(name or "group")
+    dim = "group" if dim in row_labels.TAKEN else dim
+    return xr.Coordinates({dim: row_labels.label_values(pd.Series(labels))})
+
+
+def together(name: str | None) -> dict[str, Any]:
+    """Return what marks such densities."""
+    return {_MARK: name, _JOINT: 1}
+
+
 def alike(results: Sequence["ELPDData"]) -> bool:
     """Whether all leave out the same: rows, or the same groups of rows."""
     return len({_partition(each) for each in results}) == 1
 
 
-def _partition(result: "ELPDData") -> bytes:
+def _partition(result: "ELPDData") -> tuple[Any, ...]:
+    if _is_joint(result):
+        return tuple(result.elpd_i[result.elpd_i.dims[0]].to_numpy().tolist())
     if _MARK not in result.elpd_i.coords:
-        return b""
-    return bytes(pd.factorize(result.elpd_i[_MARK].to_numpy())[0].tobytes())
+        return ()
+    return (pd.factorize(result.elpd_i[_MARK].to_numpy())[0].tobytes(),)
+
+
+def _is_joint(result: "ELPDData") -> bool:
+    return _JOINT in result.elpd_i.attrs
 
 
 def phrase(result: "ELPDData") -> str:
     """Say what was left out."""
     name: Any = result.elpd_i.attrs.get(_MARK)
-    return "left out rows" if name is None else f"left out levels of {name!r}"
+    how = ", all rows together" if _is_joint(result) else ""
+    return "left out rows" if name is None else f"left out levels of {name!r}{how}"
 
 
 def by_unit(results: Mapping[str, "ELPDData"]) -> dict[str, "ELPDData"]:
-    """Return results whose points are what was left out together."""
-    if any(_MARK not in each.elpd_i.coords for each in results.values()):
-        return dict(results)
-    sums = {name: _sums(each.elpd_i) for name, each in results.items()}
-    # Stacking takes exp of these: a group's sum of many rows would underflow.
-    best = np.max([each.to_numpy() for each in sums.values()], axis=0)
+    """Return results whose points are what was left out together, less the best of all results."""
+    points = {
+        name: _sums(each.elpd_i) if _MARK in each.elpd_i.coords else each.elpd_i
+        for name, each in results.items()
+    }
+    # Stacking takes exp of these: those of a group of many rows, or of a far row, would underflow.
+    best = np.max([each.to_numpy() for each in points.values()], axis=0)
     return {
-        name: replace(each, elpd_i=sums[name] - best, n_data_points=len(best))
+        name: replace(each, elpd_i=points[name] - best, n_data_points=len(best))
         for name, each in results.items()
     }

@@ -44,7 +44,7 @@ class Target:
         return np.asarray(1e-4 * np.sqrt(np.maximum(spread, 1e-12)))
 
     def __call__(self, v: FloatArray) -> FloatArray:
-        """Return the log density (S,) of v, but for a constant."""
+        """Return the log density (S,) of v, but for the normal's constant."""
         value = self.log_density(self.eta(v)).sum(axis=0) - 0.5 * np.sum(v**2, axis=1)
         return np.where(np.isfinite(value), value, -np.inf)
 
@@ -64,8 +64,8 @@ class Target:
 def resample(target: Target, rng: np.random.Generator) -> tuple[FloatArray, FloatArray]:
     """Draw v (S, q), once for every draw of the rest, and estimate the log (S,) of what it sums to.
 
-    That is the density of the rows with v integrated out, but for a constant: the mean of the
-    candidates' weights. It is unbiased, so draws of the rest may be weighed by it.
+    That is the density of the rows with v integrated out: the mean of the candidates' weights. It
+    is unbiased, so draws of the rest may be weighed by it.
     """
     mode, curvature = _mode(target)
     root = np.linalg.cholesky(curvature)
@@ -82,7 +82,15 @@ def resample(target: Target, rng: np.random.Generator) -> tuple[FloatArray, Floa
         score = weight + rng.gumbel(size=S)
         chosen = np.where((score > best)[:, None], v, chosen)
         best = np.maximum(score, best)
-    return chosen, total - np.sum(np.log(np.diagonal(root, axis1=1, axis2=2)), axis=1)
+    log_det = np.sum(np.log(np.diagonal(root, axis1=1, axis2=2)), axis=1)
+    return chosen, total - log_det - np.log(CANDIDATES) - _log_ratio(q)
+
+
+def _log_ratio(q: int) -> float:
+    """Log ratio of the constants of multivariate t and normal densities, which were left out."""
+    from scipy.special import gammaln
+
+    return float(gammaln((_FREEDOM + q) / 2) - gammaln(_FREEDOM / 2) - q / 2 * np.log(_FREEDOM / 2))
 
 
 @lru_cache(8)

@@ -20,7 +20,7 @@ from hiermix.families.priors import PriorTable
 from hiermix.posterior.log_prior import log_prior
 from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.storage import ON_DEMAND
-from hiermix.prediction import cross_validation, predict
+from hiermix.prediction import predict
 from hiermix.prediction.pieces import draw_matrix
 from hiermix.tuning.bar_origins import Origins
 from hiermix.typing import FloatArray
@@ -38,7 +38,7 @@ class Source:
     def log_likelihood(self, rows: slice) -> FloatArray:
         """Log density of some rows, (chain, draw, row)."""
         source = predict.predictor(self.posterior)
-        return self._by_draw(cross_validation.log_density(source, rows))
+        return self._by_draw(source.piece("log_density", rows)[1])
 
     def posterior_predictive(self, rows: slice) -> FloatArray:
         """Responses that the model draws for some rows, (chain, draw, row)."""

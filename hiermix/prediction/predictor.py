@@ -91,6 +91,8 @@ class Predictor:
             return rows, self.family.probabilities(eta, self.own(rows))
         if kind == "mean":
             return rows, self._mean(rows, eta)
+        if kind == "log_density":
+            return rows, self._log_density(rows, eta)
         drawn, ratings = self._response(rows, eta), self.design.ratings
         return rows, drawn if ratings is None else ratings[drawn.astype(np.intp) - 1]
 
@@ -100,6 +102,13 @@ class Predictor:
             shift = 0.0 if ratings is None else ratings[0] - 1
             return self.family.mean(eta, own) + shift
         return np.asarray(self.family.probabilities(eta, own) @ ratings)
+
+    def _log_density(self, rows: slice, eta: FloatArray) -> FloatArray:
+        """Log density of the observed responses, times the weights of their rows."""
+        response, weights = self.design.response, self.design.weights
+        assert response is not None
+        found = self.family.log_density(response[rows, None], eta, self.own(rows))
+        return found if weights is None else found * weights[rows, None]
 
     def _response(self, rows: slice, eta: FloatArray) -> FloatArray:
         """Draw responses; every row has a stream of its own."""

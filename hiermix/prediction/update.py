@@ -29,8 +29,8 @@ from hiermix.prediction.random_streams import generator
 from hiermix.typing import FloatArray
 
 _ENTRIES = 1_000_000
-_MOST = 300
-"""Coefficients that are updated together; more of them ask for a fit of their own."""
+MOST = 300
+"""Coefficients that are worked together; more of them ask for a fit of their own."""
 
 type Level = tuple[Grouping, int]
 """A grouping factor and a position among its new levels."""
@@ -57,15 +57,25 @@ def with_updated(source: Predictor) -> Predictor:
 
 def conditional(source: Predictor) -> tuple[Effects, FloatArray]:
     """Draw effects of new levels given each draw of the rest; and the rows' log density (S,)."""
-    plain = replace(source, new=NewEffects(source.layout, "population", source.seed))
     known: Effects = {}
     log_density = np.zeros(source.layout.draws)
-    for levels, rows in clusters(source.design, list(source.layout.r)):
-        cluster = _Cluster(plain, levels, rows)
-        v, log = cluster.exact() if source.family.integrates else cluster.resampled()
+    for cluster in in_clusters(source):
+        if cluster.q > MOST:
+            raise DataError(
+                f"{len(cluster.levels):,} new levels share rows: too many to update at once. Fit "
+                "the model to all rows."
+            )
+        v, log = cluster.drawn()
         known |= cluster.effects(v)
         log_density += log
     return known, log_density
+
+
+def in_clusters(source: Predictor) -> Iterator["Cluster"]:
+    """Yield the new levels that share rows with a response."""
+    plain = replace(source, new=NewEffects(source.layout, "population", source.seed))
+    for levels, rows in clusters(source.design, list(source.layout.r)):
+        yield Cluster(plain, levels, rows)
 
 
 def learned_from(source: Predictor) -> Ints:
@@ -148,31 +158,27 @@ def _parts(nodes: NDArray[np.int64], size: int) -> NDArray[np.int32]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Cluster:
+class Cluster:
     """New levels that share rows; q coefficients, v of them standardised: r = Lambda v."""
 
     source: Predictor
     levels: list[Level]
     rows: Ints
 
-    def __post_init__(self) -> None:
-        if self.q > _MOST:
-            raise DataError(
-                f"{len(self.levels):,} new levels share rows: too many to update at once. Fit the "
-                "model to all rows."
-            )
-
     @cached_property
     def q(self) -> int:
+        """Number of coefficients."""
         return sum(len(each.effects) for each, _ in self.levels)
 
     @cached_property
     def response(self) -> FloatArray:
+        """(n,) of the rows."""
         assert self.source.design.response is not None
         return self.source.design.response[self.rows]
 
     @cached_property
     def weights(self) -> FloatArray:
+        """(n,) of the rows, 1 where there are none."""
         weights = self.source.design.weights
         return np.ones(len(self.rows)) if weights is None else weights[self.rows]
 
@@ -208,6 +214,10 @@ class _Cluster:
             for each, place in self.levels
         ])  # fmt: skip
 
+    def drawn(self) -> tuple[FloatArray, FloatArray]:
+        """Draw v (S, q), and return the log density (S,) of the rows with v integrated out."""
+        return self.exact() if self.source.family.integrates else self.resampled()
+
     def exact(self) -> tuple[FloatArray, FloatArray]:
         """Draw v (S, q) of a Gaussian model, and return the log density (S,) of the rows."""
         G, s, squares = self._sums()
@@ -225,7 +235,8 @@ class _Cluster:
             explained[draws] = np.sum(half[..., 0] ** 2, axis=1)
             log_det[draws] = 2 * np.sum(np.log(np.diagonal(C, axis1=1, axis2=2)), axis=1)
         # A weight multiplies a row's log density, its -log(sigma) too.
-        scale = (2 * self.q - 2 * self.weights.sum()) * np.log(sigma)
+        weight = self.weights.sum()
+        scale = 2 * (self.q - weight) * np.log(sigma) - weight * np.log(2 * np.pi)
         return v, 0.5 * (scale - log_det - (squares - explained) / sigma**2)
 
     def _sums(self) -> tuple[FloatArray, FloatArray, FloatArray]:

@@ -19,7 +19,7 @@ from hiermix.plots import fits, groups, predictive_check, residuals, shrinkage
 from hiermix.posterior import draw_arrays
 from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.storage import ON_DEMAND
-from hiermix.prediction import cross_validation, predict
+from hiermix.prediction import cross_validation, predict, predictor
 
 FIT = {"chains": 2, "warmup": 80, "draws": 60, "seed": 3, "engine": "embedded"}
 EVERY = ("chain", "draw")
@@ -133,7 +133,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_draws_are_laid_out_once_whatever_is_asked(
     fit: hm.Fit, laid_out: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cross_validation, "_ENTRIES", 7 * 120)  # pieces of seven rows
+    monkeypatch.setattr(predictor, "_ENTRIES", 7 * 120)  # pieces of seven rows
     cross_validation.estimate(fit.posterior)
     assert laid_out == ["g"]
     fit.predict(frame().head(3), kind="response")

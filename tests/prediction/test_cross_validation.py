@@ -9,7 +9,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import hiermix as hm
-from hiermix.prediction import cross_validation, held_out
+from hiermix.prediction import cross_validation, held_out, predictor
 
 FIT: dict[str, Any] = {"seed": 1, "chains": 2, "draws": 400, "progress": False}
 
@@ -64,7 +64,7 @@ def test_loo_is_arviz_on_those_densities(
     import arviz_stats
     import xarray as xr
 
-    monkeypatch.setattr(cross_validation, "_ENTRIES", entries)
+    monkeypatch.setattr(predictor, "_ENTRIES", entries)
     found = grouped.loo()
     values = xr.Dataset({"y": (("chain", "draw", "row"), densities(grouped))})
     tree = xr.DataTree.from_dict({"log_likelihood": values})
@@ -111,7 +111,7 @@ def test_compare_refuses_what_can_not_be_compared(grouped: hm.Fit) -> None:
     shorter = hm.Model("y ~ x", frame.iloc[:100]).fit(**FIT)
     with pytest.raises(hm.DataError, match="different response values"):
         hm.compare({"a": grouped, "b": shorter})
-    with pytest.raises(hm.DataError, match="different numbers of rows"):
+    with pytest.raises(hm.DataError, match="different numbers of rows or groups"):
         hm.compare({"a": grouped.loo(), "b": shorter.loo()})
     with pytest.raises(hm.ArgumentError, match="a dict of two fits or more"):
         hm.compare({"a": grouped})

@@ -1,0 +1,72 @@
+"""Densities of whole groups of rows together, with what only these rows inform integrated out.
+
+A level all of whose rows are left out together is, to the rest of the data, a level that was never
+seen: its effect is integrated over its distribution, exactly in Gaussian models and by importance
+sampling in others, and draws of everything else are weighed by what comes out (Vehtari et al.,
+2016; Merkle, Furr and Rabe-Hesketh, 2019). A level with other rows keeps the effect of each draw.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
+from hiermix.errors import DataError
+from hiermix.families.family import needs_numbers
+from hiermix.posterior.posterior import Posterior
+from hiermix.prediction import predict, update
+from hiermix.prediction.predictor import Predictor
+from hiermix.typing import FloatArray, IntArray
+
+
+def log_densities(posterior: Posterior, labels: np.ndarray) -> tuple[FloatArray, pd.Index]:
+    """Return the log density (J, S) of the rows of each label in each draw, and the labels."""
+    needs_numbers(posterior.family, "leave-one-group-out")
+    unit, names = pd.factorize(labels)
+    unseen = _unseen(posterior.design, unit)
+    source = predict.predictor(posterior.on(unseen), new_groups="population")
+    found = np.zeros((len(names), posterior.size))
+    rest = np.ones(len(unit), dtype=bool)
+    for rows, log_density in _together(source):
+        found[unit[rows[0]]] += log_density
+        rest[rows] = False
+    for rows, log_density in _row_by_row(source, np.flatnonzero(rest)):
+        np.add.at(found, unit[rows], log_density)
+    return found, pd.Index(names)
+
+
+def _unseen(design: Design, unit: IntArray) -> Design:
+    """Return the design in which a level all of whose rows are of one unit was never seen."""
+    return replace(design, groupings=tuple(_without(each, unit) for each in design.groupings))
+
+
+def _without(grouping: Grouping, unit: IntArray) -> Grouping:
+    factor, J = grouping.factor, len(grouping.levels)
+    inside = factor.gather(factor.one_of(unit)) == unit
+    alone = np.flatnonzero((factor.scatter((~inside).astype(float)) == 0) & (factor.counts() > 0))
+    code = np.arange(J)
+    code[alone] = J + np.arange(len(alone))
+    codes = factor.gather(code).astype(grouping.codes.dtype)
+    return replace(grouping, codes=codes, new_levels=grouping.levels[alone])
+
+
+def _together(source: Predictor) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Yield rows that share levels to be integrated out, and their log density (S,)."""
+    for cluster in update.in_clusters(source):
+        if cluster.q > update.MOST:
+            raise DataError(
+                f"leaving out one group takes out {len(cluster.levels):,} levels that share rows: "
+                "too many to integrate over at once. kfold(groups=...) refits instead"
+            )
+        yield cluster.rows, cluster.drawn()[1]
+
+
+def _row_by_row(source: Predictor, rows: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
+    """Yield the log densities (n, S) of rows all of whose levels have other rows, in pieces."""
+    design = source.design.take(rows)
+    for job in replace(source, design=design).jobs("log_density"):
+        here, found = job()
+        yield rows[here], found
