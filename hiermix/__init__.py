@@ -15,6 +15,7 @@ from hiermix.forecasting.forecast import Forecast
 from hiermix.formula.terms import Group
 from hiermix.model import Model, load
 from hiermix.prediction.cross_validation import compare
+from hiermix.prediction.grids import datagrid
 from hiermix.studies.backtest import Backtest, backtest
 from hiermix.studies.pooling import pooling
 from hiermix.version import __version__ as __version__
@@ -34,6 +35,7 @@ __all__ = [
     "PriorError",
     "backtest",
     "compare",
+    "datagrid",
     "load",
     "load_dataset",
     "pooling",

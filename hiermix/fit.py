@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hiermix import plots
+from hiermix.answers import effects
 from hiermix.design import checks, frames
 from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
@@ -152,6 +153,11 @@ class Fit:
     variance_table = _asked_of_posterior(variance_partition.variance_table)
     variance = _asked_of_posterior(variance_partition.variance)
     loo = _asked_of_posterior(cross_validation.loo)
+
+    predictions = _asked_of_posterior(effects.predictions)
+    comparisons = _asked_of_posterior(effects.comparisons)
+    slopes = _asked_of_posterior(effects.slopes)
+    means = _asked_of_posterior(effects.means)
 
     predict_pieces = _asked_of_posterior(predict.predict_pieces)
     predict = _asked_of_posterior(predict.predict)

@@ -37,6 +37,7 @@ ORDER = (
     "posterior",
     "prediction",
     "plots",
+    "answers",
     "forecasting",
     "fit",
     "model",
@@ -76,6 +77,7 @@ PUBLIC = {
     "PriorError",
     "compare",
     "backtest",
+    "datagrid",
     "load",
     "load_dataset",
     "pooling",
@@ -268,6 +270,7 @@ ORDINARY = {
     "base", "block", "center", "column", "columns", "event", "extent", "groups", "hold", "inner",
     "known", "last", "level", "link", "order", "outer", "pairs", "rest", "scale", "sd", "share",
     "successes", "top", "trials", "weight", "above", "raw", "chosen", "anchor", "lkj",
+    "cells",
 }  # fmt: skip
 
 

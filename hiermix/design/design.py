@@ -93,6 +93,22 @@ class Design:
         return self.frame[name] if name in self.frame else self.others[name]
 
     @property
+    def predictors(self) -> tuple[str, ...]:
+        """Columns that the linear predictor needs, but for the labels of grouping factors."""
+        roles = self._plan.roles
+        return roles.predictors(roles.factors)
+
+    @property
+    def response_columns(self) -> tuple[str, ...]:
+        """Columns that the response is made of."""
+        return tuple(self._plan.roles.response_columns)
+
+    def levels_of(self, name: str) -> Labels:
+        """Levels of a column that the formula takes as categories; none of other columns."""
+        encoding = self._plan.encodings.get(name)
+        return () if encoding is None else encoding.levels or encoding.seen or ()
+
+    @property
     def ratings(self) -> FloatArray | None:
         """What the categories of a response stand for, where they are numbers in order."""
         labels = self.categories

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.design.batches import Rows
 from hiermix.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 ALL = slice(None)
 
@@ -40,6 +43,14 @@ class Factor:
         if values.ndim == 1:
             return np.bincount(codes, values, self.size)
         return np.stack([np.bincount(codes, column, self.size) for column in values.T], axis=-1)
+
+    def scatter_by(
+        self, cell: NDArray[np.intp], cells: int, values: FloatArray, rows: Rows = ALL
+    ) -> csr_array:
+        """Sum values (n,) of some rows, each in a cell, over cells and levels, (cells, size)."""
+        from scipy.sparse import coo_array
+
+        return coo_array((values, (cell, self.codes[rows])), (cells, self.size)).tocsr()
 
     def products(
         self, A: FloatArray, B: FloatArray, rows: Rows = ALL, *, symmetric: bool = False

@@ -40,6 +40,21 @@ class Grouping:
         return Factor(self.codes, len(self.levels))
 
     @property
+    def with_new(self) -> Factor:
+        """Levels of the rows where none lacks a label: new ones stand after those of the fit."""
+        return Factor(self.codes, len(self.levels) + len(self.new_levels))
+
+    def in_one_new(self, label: str) -> Grouping:
+        """Return the same with all rows in one level that the fit never saw."""
+        codes = np.full_like(self.codes, len(self.levels))
+        return replace(self, codes=codes, new_levels=_objects([label]))
+
+    @property
+    def unlabelled(self) -> NDArray[np.intp]:
+        """Positions of rows without a label."""
+        return np.flatnonzero(self.codes < 0)
+
+    @property
     def has_missing(self) -> bool:
         """Whether a row has no label."""
         return bool((self.codes < 0).any())

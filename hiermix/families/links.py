@@ -16,20 +16,28 @@ type Own = Mapping[str, FloatArray]
 
 def inverse_link(link: str, eta: FloatArray) -> FloatArray:
     """Return the mean (or probability) at a linear predictor."""
-    from scipy.special import expit, ndtr
+    from scipy.special import ndtr
 
     with np.errstate(over="ignore", under="ignore"):
         match link:
             case "log":
                 return exp(eta)
             case "logit":
-                return np.asarray(expit(eta))
+                return _logistic(eta)
             case "probit":
                 return np.asarray(ndtr(eta))
             case "cloglog":
                 return -np.expm1(-exp(eta))
             case _:
                 return eta
+
+
+def _logistic(eta: FloatArray) -> FloatArray:
+    """1 / (1 + exp(-eta)) without an array more: several times faster than scipy's expit."""
+    out: FloatArray = np.asarray(np.negative(eta))
+    np.exp(out, out=out)
+    out += 1.0
+    return np.reciprocal(out, out=out)
 
 
 def link_of(link: str, mean: float) -> float:

@@ -17,7 +17,8 @@ def _trials(own: Own) -> FloatArray:
 
 def binomial_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
     """Return the expected successes."""
-    return _trials(own) * inverse_link(link, eta)
+    share = inverse_link(link, eta)
+    return own["trials"] * share if "trials" in own else share
 
 
 def binomial_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hiermix.plots import (
         backtests,
+        estimate_intervals,
         fits,
         forecasts,
         groups,
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "backtests",
+    "estimate_intervals",
     "fits",
     "forecasts",
     "groups",

@@ -11,7 +11,6 @@ import ast
 import operator
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +21,7 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families.category_equations import further, named
+from hiermix.posterior.arithmetic import Read, Reader, taken_out
 from hiermix.posterior.coefficients import term_of
 from hiermix.posterior.diagnostics import label
 from hiermix.posterior.intervals import ends, tails
@@ -31,23 +31,11 @@ from hiermix.typing import FloatArray
 if TYPE_CHECKING:
     import xarray as xr
 
-type Read = Callable[[], FloatArray]
-"""Reads the draws (chain, draw) of one parameter."""
 type Where = dict[Any, Any]
 """Labels that choose an effect."""
 
-_SHOWN = 30
-
 _COMPARE: Mapping[type, Callable[[Any, Any], Any]] = {
     ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge,
-}  # fmt: skip
-_ARITHMETIC: Mapping[type, Callable[..., Any]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul,
-    ast.Div: operator.truediv, ast.Pow: operator.pow,
-    ast.USub: operator.neg, ast.UAdd: operator.pos,
-}  # fmt: skip
-_FUNCTIONS: Mapping[str, Callable[[Any], Any]] = {
-    "abs": np.abs, "exp": np.exp, "log": np.log, "sqrt": np.sqrt,
 }  # fmt: skip
 
 
@@ -101,7 +89,7 @@ def evaluate(posterior: Posterior, statement: str) -> tuple[FloatArray, np.ndarr
     if not isinstance(statement, str):
         raise ArgumentError(f"a hypothesis is text such as 'floor < 0', not {quoted(statement)}")
     names = _Names(posterior)
-    reader = _Reader(statement, *names.taken_out(statement), list(names.shown))
+    reader = Reader(statement, *taken_out(statement, names.at), list(names.shown))
     comparison = _parse(reader.text, statement)
     with np.errstate(all="ignore"):
         sides = [np.broadcast_to(reader.value(side), posterior.shape) for side in
@@ -133,45 +121,6 @@ def _parse(text: str, statement: str) -> ast.Compare:
     return parsed
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """Works out an expression of placeholders, numbers and the few functions allowed."""
-
-    statement: str
-    text: str
-    """The statement with a placeholder for every name."""
-    found: Mapping[str, tuple[str, Read]]
-    """Placeholders, what they stand for, and what reads it."""
-    known: list[str]
-
-    def value(self, node: ast.expr) -> Any:
-        match node:
-            case ast.Constant(value=int() | float() as number) if not isinstance(number, bool):
-                return np.float64(number)
-            case ast.Name(id=name) if name in self.found:
-                return self.found[name][1]()
-            case ast.UnaryOp(op=op, operand=inner) if type(op) in _ARITHMETIC:
-                return _ARITHMETIC[type(op)](self.value(inner))
-            case ast.BinOp(left=left, op=op, right=right) if type(op) in _ARITHMETIC:
-                return _ARITHMETIC[type(op)](self.value(left), self.value(right))
-            case ast.BinOp(op=ast.BitXor()):
-                raise ArgumentError(f"hypothesis {self.statement!r}: write a power as x ** 2")
-            case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in _FUNCTIONS:
-                return _FUNCTIONS[name](self.value(inner))
-        raise self._unknown(node)
-
-    def _unknown(self, node: ast.expr) -> ArgumentError:
-        text = ast.unparse(node)
-        for placeholder, (name, _) in self.found.items():
-            text = text.replace(placeholder, name)
-        more = len(self.known) - _SHOWN
-        known = ", ".join(self.known[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
-        return ArgumentError(
-            f"hypothesis {self.statement!r}: {text!r} is nothing in this fit."
-            f"{did_you_mean(text, self.known)} Known: {known}"
-        )
-
-
 # Names -----------------------------------------------------------------------------------------
 
 
@@ -193,23 +142,7 @@ class _Names:
         some = "|".join(map(re.escape, factors)) or r"(?!)"
         self._level = re.compile(rf"(r_)?({some})\s*\[")
 
-    def taken_out(self, statement: str) -> tuple[str, dict[str, tuple[str, Read]]]:
-        """Put a placeholder for every name."""
-        found: dict[str, tuple[str, Read]] = {}
-        parts, at = [], 0
-        while at < len(statement):
-            taken = None if re.match(r"[\w.]", statement[at - 1 : at]) else self._at(statement, at)
-            if taken is None:
-                parts.append(statement[at])
-                at += 1
-                continue
-            read, end = taken
-            found[f"_p{len(found)}_"] = statement[at:end], read
-            parts.append(f" _p{len(found) - 1}_ ")
-            at = end
-        return "".join(parts), found
-
-    def _at(self, statement: str, at: int) -> tuple[Read, int] | None:
+    def at(self, statement: str, at: int) -> tuple[Read, int] | None:
         """Return what reads the name that starts here, and where it ends."""
         if name := self._name.match(statement, at):
             return self.known[self._by_canonical[_canonical(name[0])]], name.end()

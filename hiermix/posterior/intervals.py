@@ -9,10 +9,10 @@ from hiermix.errors import ArgumentError, quoted
 from hiermix.typing import FloatArray
 
 
-def tails(prob: float) -> tuple[float, float]:
+def tails(prob: float, name: str = "prob") -> tuple[float, float]:
     """Return the two levels between which an interval of a probability lies."""
     if isinstance(prob, bool) or not isinstance(prob, Real) or not 0 < float(prob) < 1:
-        raise ArgumentError(f"prob must be between 0 and 1, not {quoted(prob)}")
+        raise ArgumentError(f"{name} must be between 0 and 1, not {quoted(prob)}")
     return (1 - prob) / 2, (1 + prob) / 2
 
 

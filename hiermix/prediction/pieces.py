@@ -74,7 +74,7 @@ def _each(put: Callable[[Job], None], source: Predictor, kind: str) -> None:
     """Work through the parts of a prediction on all cores."""
     if kind == "response" or any(each.has_missing for each in source.design.groupings):
         _ = source.hashes  # made once, before threads ask for it
-    with ThreadPoolExecutor(_cores()) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         try:
             for _ in pool.map(put, source.jobs(kind)):
                 pass
@@ -83,5 +83,6 @@ def _each(put: Callable[[Job], None], source: Predictor, kind: str) -> None:
             raise
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -23,7 +23,7 @@ from hiermix.prediction.random_streams import RowStreams, row_hashes
 from hiermix.typing import FloatArray
 
 _ROWS = 65_536
-_ENTRIES = 131_072
+PIECE = 65_536
 """Of an array of a piece: small enough to stay in cache, where the work is several times faster."""
 
 
@@ -71,7 +71,7 @@ class Predictor:
     def jobs(self, kind: str) -> Iterator[Job]:
         """Yield the pieces of a prediction in order, each made when it is called."""
         entries = max(int(np.prod(self.shape(each))) for each in ("linear", kind))
-        size = max(1, _ENTRIES // entries)
+        size = max(1, PIECE // entries)
         for start in range(0, self.design.rows, _ROWS):
             block = self.matrices(slice(start, start + _ROWS))
             stop = start + len(block.X)
@@ -85,16 +85,29 @@ class Predictor:
     ) -> tuple[slice, FloatArray]:
         """Return the prediction of some rows, and which they are."""
         eta = self.linear(rows, matrices)
-        if kind == "linear":
-            return rows, eta
-        if kind == "probability":
-            return rows, self.family.probabilities(eta, self.own(rows))
-        if kind == "mean":
-            return rows, self._mean(rows, eta)
-        if kind == "log_density":
-            return rows, self._log_density(rows, eta)
+        if kind != "response":
+            return rows, self.expected(kind, rows, eta)
         drawn, ratings = self._response(rows, eta), self.design.ratings
         return rows, drawn if ratings is None else ratings[drawn.astype(np.intp) - 1]
+
+    @property
+    def linear_source(self) -> "Predictor":
+        """What gives the linear predictor that is expected: this."""
+        return self
+
+    def values(self, kind: str, rows: slice, matrices: Matrices | None = None) -> FloatArray:
+        """Return the prediction of some rows (n, S), or (n, S, C) of categories."""
+        return self.piece(kind, rows, matrices)[1]
+
+    def expected(self, kind: str, rows: slice, eta: FloatArray) -> FloatArray:
+        """Return what is expected of some rows, or their log density, at a linear predictor."""
+        if kind == "linear":
+            return eta
+        if kind == "probability":
+            return self.family.probabilities(eta, self.own(rows))
+        if kind == "log_density":
+            return self._log_density(rows, eta)
+        return self._mean(rows, eta)
 
     def _mean(self, rows: slice, eta: FloatArray) -> FloatArray:
         own, ratings = self.own(rows), self.design.ratings

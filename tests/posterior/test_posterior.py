@@ -133,7 +133,7 @@ def laid_out(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_draws_are_laid_out_once_whatever_is_asked(
     fit: hm.Fit, laid_out: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictor, "_ENTRIES", 7 * 120)  # pieces of seven rows
+    monkeypatch.setattr(predictor, "PIECE", 7 * 120)  # pieces of seven rows
     cross_validation.estimate(fit.posterior)
     assert laid_out == ["g"]
     fit.predict(frame().head(3), kind="response")

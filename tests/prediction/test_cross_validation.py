@@ -64,7 +64,7 @@ def test_loo_is_arviz_on_those_densities(
     import arviz_stats
     import xarray as xr
 
-    monkeypatch.setattr(predictor, "_ENTRIES", entries)
+    monkeypatch.setattr(predictor, "PIECE", entries)
     found = grouped.loo()
     values = xr.Dataset({"y": (("chain", "draw", "row"), densities(grouped))})
     tree = xr.DataTree.from_dict({"log_likelihood": values})

@@ -590,7 +590,7 @@ def test_results_do_not_depend_on_the_size_of_pieces(
     rows = data.assign(g=data["g"].replace({"g1": "A", "g2": "B"}))
     options = {"kind": "response", "new_groups": "sample"}
     whole = fit.predict(rows, **options)
-    monkeypatch.setattr("hiermix.prediction.predictor._ENTRIES", 3000)
+    monkeypatch.setattr("hiermix.prediction.predictor.PIECE", 3000)
     monkeypatch.setattr("hiermix.prediction.predictor._ROWS", 50)
     assert close(fit.predict(rows, **options), whole)
     source = predict.of_rows(

@@ -1,0 +1,1 @@
+"""What a model says of the world: predictions, comparisons, slopes, means, ranks."""

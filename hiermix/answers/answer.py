@@ -1,0 +1,52 @@
+"""Answer: estimates that can be drawn."""
+
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+from hiermix.plots import estimate_intervals
+from hiermix.plots.style import Plot
+from hiermix.prediction.estimates import Estimates
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+class Answer(Estimates):
+    """Draws of what was asked, with their table and their plot.
+
+    Attributes
+    ----------
+    draws : DataArray
+        (chain, draw, row), and ``category`` where responses have some; what each row is stands
+        along ``row``.
+    labels : DataFrame
+        The same, a row an estimate: its term, contrast and the columns of ``by``.
+    over, scale : str
+        Which groups it is about, and on which scale it is.
+    null : float
+        What no difference is on this scale: 0, or 1 of ratios.
+    conf_level : float
+        Probability of the intervals.
+    """
+
+    @classmethod
+    def of(cls, found: Estimates) -> "Answer":
+        """Return estimates as an answer."""
+        return cls(**{each.name: getattr(found, each.name) for each in fields(found)})
+
+    def plot(self, *, ax: "Axes | None" = None, figsize: tuple[float, float] | None = None) -> Plot:
+        """Draw each estimate with its interval, one below the other.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure by default.
+        figsize : tuple of float, optional
+            Width and height of a new figure in inches.
+
+        Returns
+        -------
+        Plot
+            With ``figure`` and ``data``, the table drawn.
+        """
+        return estimate_intervals.plot_estimates(self, ax=ax, figsize=figsize)

@@ -1,0 +1,172 @@
+"""The four questions: what is expected, how it changes, how steeply, and on average by levels."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design.frames import NewRows
+from hiermix.errors import ArgumentError
+from hiermix.posterior.coefficients import TERM
+from hiermix.posterior.intervals import tails
+from hiermix.posterior.posterior import Posterior
+from hiermix.prediction import changes, row_hypotheses
+from hiermix.prediction.changes import Setting, Variables
+from hiermix.prediction.estimands import label_columns
+from hiermix.prediction.estimates import Estimates, check_names, estimates
+from hiermix.prediction.grids import DataGrid
+from hiermix.prediction.marginal import By, Question, Weights, question
+from hiermix.prediction.scales import Contrast, Scale, scale_of
+from hiermix.typing import FloatArray
+
+CONTRAST = "contrast"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What all questions have in common."""
+
+    newdata: NewRows | DataGrid | None
+    by: By
+    over: str
+    scale: str
+    hypothesis: Any
+    wts: Weights
+    conf_level: float
+
+
+def predicted(posterior: Posterior, asked: Asked, given: Variables) -> Estimates:
+    """Answer `Fit.predictions`."""
+    tails(asked.conf_level, "conf_level")
+    scale = scale_of(asked.scale, posterior.family, comparing=asked.hypothesis is not None)
+    design = posterior.design
+    set_to = {} if given is None else {
+        name: changes.spread_values(design, name, how)
+        for name, how in changes.named(design, given, asked.over, numeric=False).items()
+    }  # fmt: skip
+    about = _about(posterior, asked, scale, set_to)
+    return _answer(about, asked, about.averages(), about.labels, scale.contrast, compared=False)
+
+
+def compared(posterior: Posterior, asked: Asked, given: Variables) -> Estimates:
+    """Answer `Fit.comparisons`."""
+    tails(asked.conf_level, "conf_level")
+    scale = scale_of(asked.scale, posterior.family, comparing=True)
+    chosen = changes.named(posterior.design, given, asked.over, numeric=False)
+    about = _about(posterior, asked, scale)
+    steps = [step for name, how in chosen.items()
+             for step in changes.steps(posterior.design, about.frame, name, how)]  # fmt: skip
+    known: dict[Any, FloatArray] = {}
+
+    def at(setting: Setting) -> FloatArray:
+        if setting.key not in known:
+            known[setting.key] = about.averages(**setting.column)
+        return known[setting.key]
+
+    values = [scale.contrast(at(step.high), at(step.low)) for step in steps]
+    written = [
+        step.label or scale.written.format(high=step.high.text, low=step.low.text) for step in steps
+    ]
+    labels = _labelled(about.labels, [step.name for step in steps], written)
+    return _answer(about, asked, np.concatenate(values), labels, scale.between, compared=True)
+
+
+def steepness(posterior: Posterior, asked: Asked, given: Variables) -> Estimates:
+    """Answer `Fit.slopes`: central differences over a hundred-thousandth of the fitted range."""
+    tails(asked.conf_level, "conf_level")
+    scale = scale_of(asked.scale, posterior.family, comparing=True)
+    if scale.compares:
+        raise ArgumentError(f"slopes have scale='response' or 'linear', not {asked.scale!r}")
+    if isinstance(given, dict):
+        raise ArgumentError("slopes take names of variables: they are where each row is")
+    chosen = list(changes.named(posterior.design, given, asked.over, numeric=True))
+    about = _about(posterior, asked, scale)
+
+    def slope(name: str) -> FloatArray:
+        below, above = changes.slope_ends(posterior.design, about.frame, name)
+        weight = about.weight / (above - below)
+        return about.sums(weight, **{name: above}) - about.sums(weight, **{name: below})
+
+    labels = _labelled(about.labels, chosen, ["dy/dx"] * len(chosen))
+    values = np.concatenate([slope(name) for name in chosen])
+    return _answer(about, asked, values, labels, scale.between, compared=True)
+
+
+def averaged(posterior: Posterior, asked: Asked, given: Variables) -> Estimates:
+    """Answer `Fit.means`: `predicted` on a grid that has the levels asked for."""
+    design = posterior.design
+    grid = asked.newdata
+    names = [] if asked.by in (None, True, False) else [asked.by] if isinstance(
+        asked.by, str) else list(asked.by)  # type: ignore[arg-type]  # fmt: skip
+    if grid == "balanced":
+        known = (*design.predictors, *label_columns(design))
+        values = {name: changes.values_of(design, name) for name in names if name in known}
+        grid = DataGrid(values, "balanced")
+    groups = {*label_columns(design)} - {*design.predictors}
+    over = asked.over or ("these groups" if groups & {*names, *(given or ())} else "population")
+    return predicted(posterior, _replaced(asked, newdata=grid, over=over, by=names or True), given)
+
+
+def _replaced(asked: Asked, **other: Any) -> Asked:
+    return Asked(**(vars(asked) | other))
+
+
+def _about(
+    posterior: Posterior, asked: Asked, scale: Scale, set_to: dict[str, list[Any]] | None = None
+) -> Question:
+    about = question(
+        posterior, asked.newdata, by=asked.by, over=asked.over, scale=scale, wts=asked.wts,
+        set_to=set_to,
+    )  # fmt: skip
+    check_names(about.labels)
+    return about
+
+
+def _labelled(cells: pd.DataFrame, terms: list[str], contrasts: list[str]) -> pd.DataFrame:
+    """Return the labels of cells once for each contrast."""
+    parts = [
+        pd.concat([pd.DataFrame({TERM: [term] * len(cells), CONTRAST: contrast}), cells], axis=1)
+        for term, contrast in zip(terms, contrasts, strict=True)
+    ]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _answer(
+    about: Question,
+    asked: Asked,
+    values: FloatArray,
+    labels: pd.DataFrame,
+    contrast: Contrast,
+    *,
+    compared: bool,
+) -> Estimates:
+    """Ask the hypothesis of the rows, if there is one, and label what comes of it."""
+    scale, null = about.scale, about.scale.null
+    if asked.hypothesis is None:
+        null = null if compared else 0.0
+    else:
+        found = _contrasts(asked.hypothesis, labels, values, contrast, scale, compared=compared)
+        labels, values = found.labels, found.draws
+        null = scale.null if found.paired else 0.0
+    return estimates(
+        about.posterior, values, labels, categories=about.categories, over=about.over,
+        scale=asked.scale, null=null, conf_level=asked.conf_level,
+    )  # fmt: skip
+
+
+def _contrasts(
+    hypothesis: Any,
+    labels: pd.DataFrame,
+    values: FloatArray,
+    contrast: Callable[..., FloatArray],
+    scale: Scale,
+    *,
+    compared: bool,
+) -> row_hypotheses.Contrasts:
+    ratio = scale.null == 1.0
+    of_two = ("({high}) / ({low})" if ratio else "({high}) - ({low})") if compared else (
+        scale.written)  # fmt: skip
+    rows = row_hypotheses.Rows(labels, values, contrast, of_two)
+    return row_hypotheses.apply(hypothesis, rows)
