@@ -3,12 +3,13 @@
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
-from hiermix.plots import estimate_intervals
-from hiermix.plots.style import Plot
+from hiermix import plots
 from hiermix.prediction.estimates import Estimates
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from hiermix.plots.style import Plot
 
 
 class Answer(Estimates):
@@ -34,7 +35,9 @@ class Answer(Estimates):
         """Return estimates as an answer."""
         return cls(**{each.name: getattr(found, each.name) for each in fields(found)})
 
-    def plot(self, *, ax: "Axes | None" = None, figsize: tuple[float, float] | None = None) -> Plot:
+    def plot(
+        self, *, ax: "Axes | None" = None, figsize: tuple[float, float] | None = None
+    ) -> "Plot":
         """Draw each estimate with its interval, one below the other.
 
         Parameters
@@ -49,4 +52,4 @@ class Answer(Estimates):
         Plot
             With ``figure`` and ``data``, the table drawn.
         """
-        return estimate_intervals.plot_estimates(self, ax=ax, figsize=figsize)
+        return plots.estimate_intervals.plot_estimates(self, ax=ax, figsize=figsize)
