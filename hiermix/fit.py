@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, Protocol, cast
 import numpy as np
 import pandas as pd
 
-from hiermix import plots
+from hiermix import options, plots
 from hiermix.answers import effects
 from hiermix.design import checks, frames
 from hiermix.design.design import Design
@@ -18,6 +18,7 @@ from hiermix.engines import Engine
 from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
 from hiermix.forecasting import forecast as forecasts
+from hiermix.forecasting import nixtla
 from hiermix.forecasting.forecast import Forecast
 from hiermix.forecasting.horizon import Ahead
 from hiermix.posterior import describe, diagnostics, group_tables, hypothesis, storage, summary
@@ -190,11 +191,12 @@ class Fit:
         Parameters
         ----------
         new_data : DataFrame, optional
-            The later rows.
+            The later rows. With ``new_groups="update"`` and `horizon` or `until`: the first rows of
+            new series, which learn from them and whose later rows are built.
         time : str, optional
             Column of times of the fitted data, in the formula or not: numbers, dates, periods, or
-            text that reads as dates. With it given rows are checked: each time once, and after the
-            last observed one of its series.
+            text that reads as dates; ``"ds"``, if there is one. With it given rows are checked:
+            each time once, and after the last observed one of its series.
         horizon : int, optional
             Build so many later rows of every series instead. They follow the calendar that the
             times tell (weekdays, shop days, trading hours, ends of months, ...). Where several
@@ -207,7 +209,8 @@ class Fit:
         step : number, str or Timedelta, optional
             The step of numbers; of dates a duration, such as ``"14D"``.
         by : str or sequence of str, optional
-            Columns that name a series; those of the finest grouping factor by default.
+            Columns that name a series; those of the finest grouping factor by default, and
+            ``"unique_id"`` where times are called ``"ds"``.
         kind : {"response", "probability"}
             What table and scores are of: the response itself, or, of ordered categories, the
             probability of each. Categories without an order have probabilities alone.
@@ -224,8 +227,10 @@ class Fit:
         """
         predict.check_kind(kind, self.model.family, forecasts.KINDS)
         given = None if new_data is None else frames.rows(new_data)
-        ahead = Ahead(horizon, until, freq, step)
-        later, names = forecasts.rows(self.design, given, time, ahead, by)
+        if given is None or nixtla.TIME in given:
+            time, by = nixtla.named(self.design, time, by)
+        ahead, first = Ahead(horizon, until, freq, step), new_groups == "update"
+        later, names = forecasts.rows(self.design, given, time, ahead, by, first=first)
         source = predict.of_rows(
             self.posterior, later, kind="response", new_groups=new_groups,
             group_effects=group_effects, offset=offset, seed=seed,
@@ -342,4 +347,6 @@ class Fit:
         DataError
             The file can't be written; nothing half-written is left.
         """
-        storage.save(self.data, storage.columns(self.design, keep), path)
+        calendar = self.design.calendar
+        keep = (*options.names("keep", keep), *(() if calendar is None else calendar.keys))
+        storage.save(self.data, storage.columns(self.design, keep), path, calendar)

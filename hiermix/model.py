@@ -17,6 +17,7 @@ from hiermix.chain_starts import Started
 from hiermix.design import checks, frames, kinds, response_checks
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
+from hiermix.design.known_ahead import Calendar
 from hiermix.design.tables import Table
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
 from hiermix.errors import HiermixWarning, ignored_warnings
@@ -73,6 +74,10 @@ class Model:
         What to do with rows that lack a value in a column of the formula.
     success : optional
         Label of the response that counts as 1, for family "bernoulli".
+    calendar : DataFrame, optional
+        What is known of times ahead, such as holidays: a row a time (or a time and series), the
+        columns that name them as in `data`, and columns for the formula. They are joined to `data`
+        and to whatever rows come later; times that it lacks are ``"none"``, or False.
     effects : {"auto", "integrated", "sampled"}
         Whether group effects are integrated out, which "auto" does where it can be done exactly.
     parameterisation : {"auto", "centered", "noncentered"}
@@ -99,6 +104,7 @@ class Model:
         censored: str | None = None,
         missing: str = "error",
         success: Any = None,
+        calendar: Frame | Calendar | None = None,
         effects: str = "auto",
         parameterisation: str = "auto",
     ) -> None:
@@ -106,14 +112,15 @@ class Model:
         self.link = self.family.link
         options.one_of("effects", effects, EFFECTS)
         options.one_of("parameterisation", parameterisation, PARAMETERISATIONS)
-        frame, weights = _as_column(frames.table(data), "weights", weights)
+        rows, known = _with_calendar(frames.table(data), calendar)
+        frame, weights = _as_column(rows, "weights", weights)
         frame, offset = _as_column(frame, "offset", offset)
         design = build(
             parse(formula, groups), frame, missing=missing, weights=weights, offset=offset,
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
             continuous=self.family.continuous,
         )  # fmt: skip
-        self.design: Design = outer_first(design)
+        self.design: Design = replace(outer_first(design), calendar=known)
         self.family.check_design(self.design)
         exact_fit.check(self.design, self.family)
         spread = column_spreads.find(self.design)
@@ -304,6 +311,17 @@ class Model:
         }  # fmt: skip
 
 
+def _with_calendar(
+    rows: Table, calendar: "Frame | Calendar | None"
+) -> tuple[Table, Calendar | None]:
+    """Put what is known of times beside the data."""
+    if calendar is None:
+        return rows, None
+    if not isinstance(calendar, Calendar):
+        calendar = Calendar.of(frames.frame(calendar), rows)
+    return calendar.beside(rows), calendar
+
+
 def _as_column(data: Table, name: str, values: str | FloatArray | None) -> tuple[Table, str | None]:
     """Put an array beside the data, so that a saved fit has it too; return the column's name."""
     if values is None or isinstance(values, str):
@@ -322,11 +340,11 @@ def load(path: str | Path) -> Fit:
     DataError
         The file is missing, truncated, foreign or from a newer version.
     """
-    tree, frame = storage.load(path)
+    tree, frame, calendar = storage.load(path)
     options = json.loads(tree.attrs["options"])
     priors = json.loads(tree.attrs["priors"])
     with ignored_warnings(HiermixWarning):  # they were said when the model was made
-        model = Model(tree.attrs["formula"], frame, priors=priors, **options)
+        model = Model(tree.attrs["formula"], frame, priors=priors, calendar=calendar, **options)
     defaults = json.loads(tree.attrs.get("default_priors", "[]"))
     model.priors |= {name: replace(model.priors[name], given=False) for name in defaults}
     # Files of 0.1 know no origins: their priors hold at x = 0, as priors that are written do.

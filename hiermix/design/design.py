@@ -22,6 +22,7 @@ from hiermix.design.expressions import worked_out
 from hiermix.design.frames import Frame, NewRows, complete_rows, given_array, select, unused_levels
 from hiermix.design.groupings import Grouping, grouping_on, make_grouping
 from hiermix.design.identifiable import check_effects, check_rows, check_varying, told_apart
+from hiermix.design.known_ahead import Calendar
 from hiermix.design.partitions import warn_of_twins
 from hiermix.design.plan import Labels, Plan, ResponseRule, in_kind, plan_of
 from hiermix.design.response import beside_of, outcomes_of, response_of
@@ -59,6 +60,8 @@ class Design:
     """Categorical columns and how many of their levels no row has."""
     _encoded: pd.DataFrame = field(repr=False)
     _plan: Plan = field(repr=False)
+    calendar: Calendar | None = None
+    """What is known of times, for rows that come without it."""
 
     def X(self, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
         """Return the population design (n, P) of some rows, in raw units."""
@@ -189,6 +192,7 @@ class Design:
             Whether the column of trials must be there.
         """
         rows = frames.new_rows(new_data)
+        rows = rows if self.calendar is None else self.calendar.beside(rows)
         if trials and self._plan.roles.trials is not None:
             checks.known_columns([self._plan.roles.trials], rows)
         return _on(self, rows, groups, new_groups, weights, offset)

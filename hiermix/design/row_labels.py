@@ -41,6 +41,12 @@ def coords(design: Design) -> "xr.Dataset":
     return xr.Dataset(coords=along)
 
 
+def along(frame: pd.DataFrame, dim: str) -> dict[str, Any]:
+    """Return the columns of a frame as coordinates along a dim."""
+    return {in_results(str(name)): (dim, label_values(frame[name])) for name in frame
+            if name not in TAKEN}  # fmt: skip
+
+
 def label_values(values: pd.Series) -> np.ndarray:
     """Return labels as an array that files can hold: numbers, dates without a zone, or text."""
     if isinstance(values.dtype, np.dtype) and values.dtype.kind in "biufM":

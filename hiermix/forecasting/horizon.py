@@ -20,7 +20,6 @@ from hiermix.errors import (
     quoted,
 )
 from hiermix.forecasting import panel
-from hiermix.formula.formula import Formula
 from hiermix.formula.sums import columns
 
 type By = str | Sequence[str] | None
@@ -145,8 +144,10 @@ class Ahead(NamedTuple):
     step: Any = None
 
 
-def later_rows(design: Design, time: str, ahead: Ahead, by: list[str]) -> pd.DataFrame:
-    """Build the next rows of every series.
+def later_rows(
+    design: Design, time: str, ahead: Ahead, by: list[str], first: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Build the next rows of every series, or of new series from their first rows.
 
     Times follow the calendar of the series, as `calendars.tell` finds it or `ahead` says it.
     Columns that are constant within every series are carried on.
@@ -158,19 +159,25 @@ def later_rows(design: Design, time: str, ahead: Ahead, by: list[str]) -> pd.Dat
     """
     form = time_form(design, time)
     reach = _reach(form, ahead)
-    wanted = _wanted(design.formula)
+    wanted = _wanted(design)
     others = [name for name in wanted if name not in (time, *by)]
     frame = keys_of(design, [*dict.fromkeys([*by, time, *wanted])])
+    old = 0 if first is None else len(frame)
+    if first is not None:
+        first = first.drop(columns=design.response_name).reset_index(drop=True)
+        frame = pd.concat([frame, _first_rows(frame, first, by)], ignore_index=True)
     keys = _keys(frame, by)
-    _check_carried(frame[others], keys, time, by)
+    _check_carried(frame[others][old:], keys[old:], time, by)
     axis = times.read(form, frame[time])
     series = panel.series(axis, keys)
     next_ = panel.Reach(ahead.horizon, reach)
     said = _said(form, ahead, axis)
     chosen = panel.told(series, next_) if said is None else [next_(said, each) for each in series]
+    ours = [pair for pair in zip(series, chosen, strict=True) if pair[0].place >= old]
+    series, chosen = [each for each, _ in ours], [each for _, each in ours]
     _check_told(time, by, series, chosen, next_)
     numbers = [0 if later is None else len(later) for later in chosen]
-    places = np.repeat([each.place for each in series], numbers)
+    places = np.repeat([each.place - old for each in series], numbers)
     later = _joined(chosen)
     if not len(later):
         raise DataError(
@@ -178,8 +185,22 @@ def later_rows(design: Design, time: str, ahead: Ahead, by: list[str]) -> pd.Dat
         )
     if said is None:
         _check_numbers(time, axis, later)
-    rows = frame.iloc[places].reset_index(drop=True)
+    rows = (frame if first is None else first).iloc[places].reset_index(drop=True)
     return rows.assign(**{time: form.write(later).array})
+
+
+def _first_rows(known: pd.DataFrame, first: pd.DataFrame, by: list[str]) -> pd.DataFrame:
+    """Return the columns of a fit for the first rows of series that it never saw."""
+    checks.known_columns(list(known), first)
+    again = pd.Series(_keys(first, by)).isin(set(_keys(known, by)))
+    if again.any():
+        at = int(np.flatnonzero(again)[0])
+        raise DataError(
+            f"{count(int(again.sum()), 'row')} of series that were in the fit"
+            f"{_within(by, _keys(first, by).iloc[at])}: new_groups='update' learns from rows of "
+            "new series alone. Fit the model to all rows"
+        )
+    return first[list(known)]
 
 
 def _joined(parts: Sequence[pd.Index | None]) -> pd.Index:
@@ -280,13 +301,16 @@ def _check_numbers(time: str, known: pd.Index, later: pd.Index) -> None:
         )
 
 
-def _wanted(formula: Formula) -> list[str]:
-    """Return the columns that a prediction of the response needs."""
+def _wanted(design: Design) -> list[str]:
+    """Return the columns that a prediction of the response needs, but for those of a calendar."""
+    formula, calendar = design.formula, design.calendar
     texts = [formula.population, *formula.offsets, *(term.effects for term in formula.groups)]
     names = [name for text in texts for name in columns(text)]
     names += [name for term in formula.groups for name in term.factor]
     if formula.trials is not None and not formula.trials.isdecimal():
         names.append(formula.trials)
+    if calendar is not None:
+        names = [*calendar.keys, *(name for name in names if name not in calendar.columns)]
     return list(dict.fromkeys(names))
 
 

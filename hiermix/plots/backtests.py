@@ -16,6 +16,7 @@ _STYLES = {
     "no": ("no pooling", ORANGE, "s"),
     "complete": ("complete pooling", INK, "^"),
     "naive": ("last value", GREEN, "D"),
+    "seasonal": ("value a season before", style.COLORS[3], "v"),
 }
 _INTERVALS = {"in_50": 50, "in_80": 80, "in_95": 95}
 

@@ -18,6 +18,7 @@ import pandas as pd
 from hiermix import options
 from hiermix.design.design import Design
 from hiermix.design.kinds import period_freq, stored, what
+from hiermix.design.known_ahead import Calendar
 from hiermix.errors import ArgumentError, DataError, did_you_mean
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ _INDEX = "(index)"
 SUFFIXES = (".nc", ".nc4", ".netcdf", "")
 
 
-def save(tree: "xr.DataTree", frame: pd.DataFrame, path: str | Path) -> None:
+def save(
+    tree: "xr.DataTree", frame: pd.DataFrame, path: str | Path, calendar: Calendar | None = None
+) -> None:
     """Write the tree to a temporary file beside `path`, then rename it into place."""
     path = options.path(path)
     if path.suffix.lower() not in SUFFIXES:
@@ -45,6 +48,12 @@ def save(tree: "xr.DataTree", frame: pd.DataFrame, path: str | Path) -> None:
     columns, kinds = _encode(frame)
     out["constant_data"] = _tree_of(columns)
     out.attrs |= {"hiermix_format": FORMAT, "columns": json.dumps(kinds)}
+    if calendar is not None:
+        columns, kinds = _encode(
+            pd.DataFrame({name: stored(calendar.frame[name]) for name in calendar.frame})
+        )
+        out["calendar"] = _tree_of(columns)
+        out.attrs["calendar"] = json.dumps({"keys": calendar.keys, "columns": kinds})
     with replacing(path) as temporary:
         out.to_netcdf(temporary, engine="h5netcdf")
 
@@ -82,8 +91,8 @@ def replacing(path: Path) -> Iterator[Path]:
         Path(name).unlink(missing_ok=True)
 
 
-def load(path: str | Path) -> tuple["xr.DataTree", pd.DataFrame]:
-    """Read a tree and the frame of the columns used.
+def load(path: str | Path) -> tuple["xr.DataTree", pd.DataFrame, Calendar | None]:
+    """Read a tree, the frame of the columns used, and the calendar.
 
     Raises
     ------
@@ -111,7 +120,12 @@ def load(path: str | Path) -> tuple["xr.DataTree", pd.DataFrame]:
             f"{FORMAT}): upgrade hiermix"
         )
     frame = _decode(tree["constant_data"].to_dataset(), json.loads(tree.attrs["columns"]))
-    return tree, frame.set_index(_INDEX).rename_axis(None) if _INDEX in frame else frame
+    frame = frame.set_index(_INDEX).rename_axis(None) if _INDEX in frame else frame
+    if "calendar" not in tree.children:
+        return tree, frame, None
+    said = json.loads(tree.attrs["calendar"])
+    known = _decode(tree["calendar"].to_dataset(), said["columns"])
+    return tree, frame, Calendar(known, tuple(said["keys"]))
 
 
 # Columns -----------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """Back-tests: forecasts from several origins, scored beside simpler ways to forecast."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +16,7 @@ from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, DataError, UnseenError, count, first_three, quoted
 from hiermix.families.family import needs_numbers
 from hiermix.fit import Fit
-from hiermix.forecasting import scores
+from hiermix.forecasting import errors_of_points, nixtla, scores
 from hiermix.forecasting.horizon import By, series_columns, series_names, time_form
 from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
@@ -25,14 +25,15 @@ from hiermix.options import names as names_of
 from hiermix.options import one_of, whole
 from hiermix.prediction import predict
 from hiermix.prediction.pieces import draw_matrix
+from hiermix.studies import random_walks
 from hiermix.studies.pooling import pooling
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     from hiermix.plots.style import Plot
 
-METHODS = ("partial", "no", "complete", "naive")
-_QUANTILES = 999
+METHODS = ("partial", "no", "complete", "naive", "seasonal")
+_LOSSES = ["crps", "pinball", "in_50", "in_80", "in_95"]
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,19 @@ class Backtest:
     scores : DataFrame
         A row for every origin, method and later row: ``origin``, ``method``, ``series``,
         ``time``, ``step`` (how many times ahead), ``actual``, ``crps``, ``pinball``, ``in_50``,
-        ``in_80``, ``in_95``. Methods are ``partial`` (the model), ``no`` and ``complete`` (the
-        model without pooling, and without groups), ``naive`` (the last value of the series, with
-        the spread of its own steps).
+        ``in_80``, ``in_95``, ``mase`` (the absolute error of the median over the mean one of the
+        naive forecasts of the rows up to the origin), ``off`` (that absolute error), ``error`` (of
+        the mean) and ``size`` (of the actual value). Methods are ``partial`` (the model), ``no``
+        and ``complete`` (the model without pooling, and without groups), ``naive`` (the last value
+        of the series, with the spread of its own steps), and with `season` ``seasonal`` (the value
+        a season before, with the spread of the steps over one).
+    forecasts : DataFrame
+        The same rows: ``origin``, ``method``, ``series``, ``time``, ``step``, ``actual``, ``mean``,
+        ``median`` and the ends of the 50, 80 and 95 % intervals.
     """
 
     scores: pd.DataFrame
+    forecasts: pd.DataFrame
 
     def table(self, *, by: str | None = None) -> pd.DataFrame:
         """Return the mean scores of each method, the best first.
@@ -63,18 +71,48 @@ class Backtest:
         -------
         DataFrame
             ``crps`` and ``pinball`` (smaller is better), ``in_50``, ``in_80``, ``in_95`` (shares
-            that the intervals hold), ``rows``; unsplit also ``more``, by how much the CRPS exceeds
-            that of partial pooling, and its standard error ``se`` over the series.
+            that the intervals hold), ``mase``, ``wape`` (the sum of absolute errors of the median
+            over that of absolute values), ``bias`` (the sum of errors of the mean over the same),
+            ``rows``; unsplit also ``more``, by how much the CRPS exceeds that of partial pooling,
+            and its standard error ``se`` over the series.
         """
         if by is not None:
             one_of("by", by, ("step", "origin", "series"))
         keys = ["method"] if by is None else [by, "method"]
-        losses = ["crps", "pinball", "in_50", "in_80", "in_95"]
-        grouped = self.scores.groupby(keys, sort=False)
-        found = grouped[losses].mean().assign(rows=grouped.size())
+        found = errors_of_points.means(self.scores, keys, _LOSSES)
         if by is not None:
             return found.sort_values([by, "crps"])
         return found.join(self._beside_partial()).sort_values("crps")
+
+    def to_nixtla(self, *, level: Sequence[float] = (80, 95)) -> pd.DataFrame:
+        """Return the forecasts in the shape of the cross-validation of Nixtla's tools.
+
+        Parameters
+        ----------
+        level : sequence of float
+            Percentages of the intervals: some of 50, 80, 95.
+
+        Returns
+        -------
+        DataFrame
+            ``unique_id``, ``ds``, ``cutoff``, ``y``; ``hiermix`` (the mean) and
+            ``hiermix-lo-95``, ...; and the same of the other methods, ``hiermix-no`` and so on.
+        """
+        given = [level] if isinstance(level, int | float) else list(level)
+        wrong = [each for each in given if each / 100 not in scores.INTERVALS]
+        if wrong:
+            raise ArgumentError(f"a back-test keeps the 50, 80 and 95 % intervals, not {wrong}")
+        keys = {"series": nixtla.SERIES, "time": nixtla.TIME, "origin": nixtla.CUTOFF,
+                "actual": nixtla.VALUE}  # fmt: skip
+        found: pd.DataFrame | None = None
+        for method, rows in self.forecasts.groupby("method", sort=False):
+            name = "hiermix" if method == "partial" else f"hiermix-{method}"
+            ends = {scores.names([prob])[0]: column for column, prob in nixtla.columns(given, name)}
+            mine = rows.rename(columns=keys | {"mean": name} | ends)
+            mine = mine[[*keys.values(), name, *ends.values()]]
+            found = mine if found is None else found.merge(mine, on=list(keys.values()))
+        assert found is not None
+        return found
 
     def _beside_partial(self) -> pd.DataFrame:
         """Mean difference in CRPS, and its standard error over series: their rows are alike."""
@@ -115,12 +153,13 @@ def backtest(
     formula: str,
     data: Frame,
     *,
-    time: str,
+    time: str | None = None,
     horizon: int,
     origins: int | Sequence[Any],
     by: By = None,
     groups: Sequence[Group] = (),
     priors: Mapping[str, str] | None = None,
+    season: int | None = None,
     seed: int | None = None,
     chains: int = 4,
     warmup: int = WARMUP,
@@ -139,7 +178,7 @@ def backtest(
     data : DataFrame
         The panel, a row an observation.
     time : str
-        Column of times, numbers or dates.
+        Column of times, numbers or dates; ``"ds"`` where there is one and none is named.
     horizon : int
         How many of the times after an origin are forecast.
     origins : int or sequence
@@ -149,6 +188,9 @@ def backtest(
         start after an origin are not scored there: naive and no pooling have no forecast for them.
     groups, priors, **options
         As in `Model`.
+    season : int, optional
+        Rows of a season, such as 12 of monthly rows: the value a season before stands beside, and
+        ``mase`` takes it for the scale.
     seed, chains, warmup, draws, engine, progress
         As in `Model.fit`. Programs are compiled once for all fits.
 
@@ -168,12 +210,17 @@ def backtest(
     rows = frames.frame(data)
     model = Model(formula, rows, groups=groups, priors=priors, **options)
     needs_numbers(model.family, "backtest")
+    time, by = nixtla.named(model.design, time, by)
+    if time is None:
+        raise ArgumentError("say which column holds the times: time=")
+    if season is not None:
+        whole("season", season, 2)
     form = time_form(model.design, time)
     axis = times.read(form, rows[time])
     names = [name for name in series_columns(model.design, by) if name != time]
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws, "engine": engine,
                 "progress": progress}  # fmt: skip
-    found = []
+    found: list[tuple[pd.DataFrame, pd.DataFrame]] = []
     if not isinstance(origins, int):
         origins = times.read(form, pd.Series(names_of("origins", origins))).tolist()
     for origin, later in _origins(axis, horizon, origins):
@@ -186,11 +233,17 @@ def backtest(
             fits = _fits(formula, past, groups, priors, options, settings)
             future = _known(fits["partial"].design, future, shown)
             if len(future):
-                found.append(_scored(fits, past, future, form, names).assign(origin=shown))
+                scored, drawn = _scored(fits, past, future, form, names, season)
+                found.append((scored.assign(origin=shown), drawn.assign(origin=shown)))
     if not found:
         raise DataError("no series has rows up to an origin and rows after it that can be scored")
-    table = pd.concat(found, ignore_index=True)
-    return Backtest(table[["origin", *table.columns.drop("origin")]])
+    return Backtest(*map(_joined, zip(*found, strict=True)))
+
+
+def _joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    table = pd.concat(list(parts), ignore_index=True)
+    first = ["origin", "method"]
+    return table[[*first, *table.columns.drop(first)]]
 
 
 def _origins(
@@ -274,8 +327,9 @@ def _scored(
     future: pd.DataFrame,
     form: times.Form,
     by: list[str],
-) -> pd.DataFrame:
-    """Score the forecasts of all methods for the same rows."""
+    season: int | None,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Score the forecasts of all methods for the same rows, and return them."""
     keys = pd.DataFrame({"series": series_names(future, by), "time": future[form.name].array})
     steps = pd.Series(times.read(form, future[form.name])).rank(method="dense")
     keys["step"] = steps.astype(int)
@@ -283,38 +337,33 @@ def _scored(
     actual = rows.observed
     if actual is None or np.isnan(actual).any():
         raise DataError("a back-test needs the response of every row")
+    so_far = random_walks.so_far(fits["partial"], past, form, by)
+    scale = errors_of_points.naive_scale(so_far, season or 1).reindex(keys["series"]).to_numpy()
     draws = {name: _draws(fit, future) for name, fit in fits.items()}
-    draws["naive"] = _naive(fits["partial"], past, keys, form, by)
-    return pd.concat([
-        keys.assign(method=name, actual=actual).join(scores.scores(actual, values))
-        for name, values in draws.items()
-    ])  # fmt: skip
+    draws["naive"] = random_walks.quantiles(so_far, keys, 1)
+    if season is not None:
+        draws["seasonal"] = random_walks.quantiles(so_far, keys, season)
+    keys["actual"] = actual
+    scored, forecasts = [], []
+    for name, values in draws.items():
+        mean, median = values.mean(axis=1), np.median(values, axis=1)
+        points = errors_of_points.points(actual, mean, median, scale)
+        each = scores.scores(actual, values)
+        scored.append(keys.assign(method=name).join(each).join(points))
+        forecasts.append(keys.assign(method=name).join(_summary(values)))
+    return pd.concat(scored), pd.concat(forecasts)
+
+
+def _summary(draws: FloatArray) -> pd.DataFrame:
+    ends = [level for level in scores.LEVELS if level != 0.5]
+    quantiles = np.quantile(draws, [0.5, *ends], axis=1)
+    return pd.DataFrame(
+        np.column_stack([draws.mean(axis=1), *quantiles]), columns=["mean", "median",
+                                                                    *scores.names(ends)],
+    )  # fmt: skip
 
 
 def _draws(fit: Fit, future: pd.DataFrame) -> FloatArray:
     design = predict.rows_on(fit.design, future, new_groups="sample")
     source = predict.predictor(fit.posterior.on(design), new_groups="sample")
     return draw_matrix(source, "response")
-
-
-def _naive(
-    fit: Fit, past: pd.DataFrame, keys: pd.DataFrame, form: times.Form, by: list[str]
-) -> FloatArray:
-    """Quantiles of a random walk from each last value, with the spread of the series' own steps."""
-    from scipy.special import ndtri
-
-    order = np.argsort(times.read(form, past[form.name]), kind="stable")
-    series = np.array(series_names(past, by), dtype=object)[order]
-    observed = fit.design.on(past).observed
-    assert observed is not None
-    values = pd.Series(observed[order])
-    grouped = values.groupby(series)
-    squares = grouped.diff() ** 2
-    # A series of one or two values has no spread of its own: that of all stands in.
-    few = squares.groupby(series).count() < 2
-    spread = squares.groupby(series).mean().mask(few, float(squares.mean())) ** 0.5
-    names = keys["series"].to_numpy()
-    last, sd = grouped.last()[names].to_numpy(), spread[names].to_numpy()
-    normal = ndtri((np.arange(_QUANTILES) + 0.5) / _QUANTILES)
-    wide = sd * np.sqrt(keys["step"].to_numpy())
-    return np.asarray(last[:, None] + wide[:, None] * normal)

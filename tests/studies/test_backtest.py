@@ -199,3 +199,63 @@ def test_an_origin_that_can_not_be_fitted_is_named(formula: str, family: str, me
     origin = 8 if family == "gaussian" else 11
     with pytest.raises(hm.DataError, match=f"{message}.*leave this origin out"):
         hm.backtest(formula, weekly(), origins=[origin], family=family, **SHORT)
+
+
+@pytest.fixture(scope="module")
+def seasons() -> hm.Backtest:
+    """Five series with a season of four rows."""
+    return hm.backtest("y ~ t + (1 | g)", four(), origins=[15], season=4, **SHORT | {"horizon": 6})
+
+
+def four() -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    t = np.tile(np.arange(24), 5)
+    y = 20 + 3 * np.sin(t * np.pi / 2) + np.repeat(np.arange(5), 24) + rng.normal(0, 0.2, 120)
+    return pd.DataFrame({"y": y, "t": t, "g": np.repeat(np.arange(5), 24)})
+
+
+def test_the_seasonal_naive_forecast_by_hand(seasons: hm.Backtest) -> None:
+    past = four().query("g == 3 and t <= 15")["y"].to_numpy()
+    mine = seasons.forecasts.query("method == 'seasonal' and series == '3'").set_index("step")
+    spread = np.sqrt(np.mean((past[4:] - past[:-4]) ** 2))
+    for step in range(1, 7):
+        last = past[-4 + (step - 1) % 4]
+        wide = spread * np.sqrt((step - 1) // 4 + 1)
+        row = mine.loc[step]
+        assert row["mean"] == pytest.approx(last)
+        assert row["q97.5"] - last == pytest.approx(1.96 * wide, rel=0.01)
+
+
+def test_scaled_and_relative_errors_by_hand(seasons: hm.Backtest) -> None:
+    data, table = four(), seasons.table()
+    rows = seasons.forecasts.query("method == 'partial'")
+    off = (rows["actual"] - rows["median"]).abs()
+    past = data[data["t"] <= 15]
+    scale = past.groupby("g")["y"].apply(lambda each: each.diff(4).abs().mean())
+    scaled = off.to_numpy() / scale.loc[rows["series"].astype(int)].to_numpy()
+    assert table.loc["partial", "mase"] == pytest.approx(scaled.mean())
+    size = rows["actual"].abs().sum()
+    assert table.loc["partial", "wape"] == pytest.approx(off.sum() / size)
+    assert table.loc["partial", "bias"] == pytest.approx(
+        (rows["mean"] - rows["actual"]).sum() / size
+    )
+    assert seasons.table(by="series").loc[("0", "naive"), "rows"] == 6
+    assert table.loc["seasonal", "mase"] < table.loc["naive", "mase"]
+
+
+def test_forecasts_in_the_shape_of_nixtla(seasons: hm.Backtest) -> None:
+    found = seasons.to_nixtla(level=[80])
+    assert list(found)[:7] == ["unique_id", "ds", "cutoff", "y", "hiermix", "hiermix-lo-80",
+                               "hiermix-hi-80"]  # fmt: skip
+    assert len(found) == 30
+    rows = seasons.forecasts.query("method == 'seasonal'")
+    np.testing.assert_allclose(found["hiermix-seasonal-lo-80"], rows["q10"])
+    with pytest.raises(hm.ArgumentError, match=r"keeps the 50, 80 and 95 % intervals, not \[90\]"):
+        seasons.to_nixtla(level=[90])
+
+
+def test_a_season_needs_rows() -> None:
+    with pytest.raises(hm.DataError, match="season=20 needs a series of more rows"):
+        hm.backtest("y ~ t + (1 | g)", four(), origins=[15], season=20, **SHORT)
+    with pytest.raises(hm.ArgumentError, match="time="):
+        hm.backtest("y ~ t + (1 | g)", four(), origins=[15], horizon=1)
