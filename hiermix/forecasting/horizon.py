@@ -191,7 +191,7 @@ def later_rows(
 
 def _first_rows(known: pd.DataFrame, first: pd.DataFrame, by: list[str]) -> pd.DataFrame:
     """Return the columns of a fit for the first rows of series that it never saw."""
-    checks.known_columns(list(known), first)
+    checks.known_columns([str(name) for name in known], first)
     again = pd.Series(_keys(first, by)).isin(set(_keys(known, by)))
     if again.any():
         at = int(np.flatnonzero(again)[0])
