@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from hiermix import options, plots
-from hiermix.answers import effects
+from hiermix.answers import effects, group_levels
 from hiermix.design import checks, frames
 from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
@@ -159,12 +159,16 @@ class Fit:
     comparisons = _asked_of_posterior(effects.comparisons)
     slopes = _asked_of_posterior(effects.slopes)
     means = _asked_of_posterior(effects.means)
+    levels = _asked_of_posterior(group_levels.levels)
+    ranks = _asked_of_posterior(group_levels.ranks)
 
     predict_pieces = _asked_of_posterior(predict.predict_pieces)
     predict = _asked_of_posterior(predict.predict)
 
     plot_shrinkage = _drawn_of_posterior(lambda: plots.shrinkage.plot_shrinkage)
     plot_groups = _drawn_of_posterior(lambda: plots.groups.plot_groups)
+    plot_effects = _drawn_of_posterior(lambda: plots.effect_curves.plot_effects)
+    plot_ranks = _asked_of_posterior(group_levels.plot_ranks)
     plot_fit = _drawn_of_posterior(lambda: plots.fits.plot_fit)
     plot_check = _drawn_of_posterior(lambda: plots.predictive_check.plot_check)
     plot_residuals = _drawn_of_posterior(lambda: plots.residuals.plot_residuals)

@@ -4,6 +4,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from hiermix import plots
+from hiermix.answers.rankings import Ranking, ranking
 from hiermix.prediction.estimates import Estimates
 
 if TYPE_CHECKING:
@@ -34,6 +35,25 @@ class Answer(Estimates):
     def of(cls, found: Estimates) -> "Answer":
         """Return estimates as an answer."""
         return cls(**{each.name: getattr(found, each.name) for each in fields(found)})
+
+    def ranks(self, *, best: int = 1, order: str = "highest", conf_level: float = 0.95) -> Ranking:
+        """Rank the rows in every draw.
+
+        Parameters
+        ----------
+        best : int
+            Of how many best ones the table has the probability to be among them.
+        order : {"highest", "lowest"}
+            Which end is best.
+        conf_level : float
+            Probability of the equal-tailed interval.
+
+        Returns
+        -------
+        Ranking
+            With ``draws``, ``table()`` and ``plot()``.
+        """
+        return ranking(self, best, order, conf_level)
 
     def plot(
         self, *, ax: "Axes | None" = None, figsize: tuple[float, float] | None = None

@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hiermix.plots import (
         backtests,
+        effect_curves,
         estimate_intervals,
         fits,
         forecasts,
         groups,
         held_values,
+        observed_values,
         poolings,
         predictive_check,
+        rank_intervals,
         replicates,
         residuals,
         shrinkage,
@@ -23,13 +26,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "backtests",
+    "effect_curves",
     "estimate_intervals",
     "fits",
     "forecasts",
     "groups",
     "held_values",
+    "observed_values",
     "poolings",
     "predictive_check",
+    "rank_intervals",
     "replicates",
     "residuals",
     "shrinkage",

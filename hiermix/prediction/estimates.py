@@ -1,5 +1,6 @@
 """An answer in numbers: draws of what was asked, by label, and their table."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -91,21 +92,30 @@ class Estimates:
 
     def __repr__(self) -> str:
         """Show the table, and what it is about."""
-        shown = self.table()
-        digits = {name: shown[name].map(_short) for name in STATISTICS}
-        text = shown.assign(**digits).to_string(max_rows=30, index=False)
-        return f"{text}\n{self.caption()}"
+        return shown_text(self.table(), STATISTICS, self.caption())
 
     def _repr_html_(self) -> str:
         """Show the table in a notebook."""
-        shown = self.table()
-        digits = {name: shown[name].map(_short) for name in STATISTICS}
-        table = shown.assign(**digits).to_html(max_rows=30, index=False, border=0)
-        return f"{table}<p><small>{self.caption()}</small></p>"
+        return shown_html(self.table(), STATISTICS, self.caption())
 
     def caption(self) -> str:
         """Say over which groups, on which scale and with which interval."""
         return f"over {self.over}; scale: {self.scale}; {100 * self.conf_level:g} % intervals"
+
+
+def shown_text(table: pd.DataFrame, statistics: Sequence[str], caption: str) -> str:
+    """Return a table with short numbers, and what it is about."""
+    return f"{_shortened(table, statistics).to_string(max_rows=30, index=False)}\n{caption}"
+
+
+def shown_html(table: pd.DataFrame, statistics: Sequence[str], caption: str) -> str:
+    """Return the same for a notebook."""
+    shown = _shortened(table, statistics).to_html(max_rows=30, index=False, border=0)
+    return f"{shown}<p><small>{caption}</small></p>"
+
+
+def _shortened(table: pd.DataFrame, statistics: Sequence[str]) -> pd.DataFrame:
+    return table.assign(**{name: table[name].map(_short) for name in statistics})
 
 
 def _short(value: float) -> str:
@@ -139,9 +149,9 @@ def estimates(
     return Estimates(draws, labels, over, scale, null, conf_level)
 
 
-def check_names(labels: pd.DataFrame) -> None:
+def check_names(labels: pd.DataFrame, statistics: Sequence[str] = STATISTICS) -> None:
     """Raise where a column of the data would stand beside one of the table's own name."""
-    taken = [name for name in labels if name in STATISTICS]
+    taken = [name for name in labels if name in statistics]
     twice = labels.columns[labels.columns.duplicated()].tolist()
     for name in [*taken, *twice]:
         raise ArgumentError(

@@ -106,10 +106,11 @@ def averaged(posterior: Posterior, asked: Asked, given: Variables) -> Estimates:
         grid = DataGrid(values, "balanced")
     groups = {*label_columns(design)} - {*design.predictors}
     over = asked.over or ("these groups" if groups & {*names, *(given or ())} else "population")
-    return predicted(posterior, _replaced(asked, newdata=grid, over=over, by=names or True), given)
+    return predicted(posterior, replaced(asked, newdata=grid, over=over, by=names or True), given)
 
 
-def _replaced(asked: Asked, **other: Any) -> Asked:
+def replaced(asked: Asked, **other: Any) -> Asked:
+    """Return a question that differs in something."""
     return Asked(**(vars(asked) | other))
 
 
