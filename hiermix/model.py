@@ -28,7 +28,7 @@ from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
 from hiermix.posterior import describe, diagnostics, storage
 from hiermix.posterior import draws as trees
-from hiermix.stan import assemble, programs, variables
+from hiermix.stan import assemble, assemble_tree, programs, variables
 from hiermix.stan.assemble import Assembled
 from hiermix.statistics import column_spreads, conditional_effects
 from hiermix.statistics.nested import outer_first
@@ -126,7 +126,7 @@ class Model:
         spread = column_spreads.find(self.design)
         self.priors: PriorTable = assemble.prior_table(self.family, self.design, spread, priors)
         self.origins: Origins = bar_origins.choose(self.design, spread, priors or {})
-        self.program_name = assemble.choose_program(self.family, self.design, effects)
+        self.program_name, self._reason = assemble.choose_program(self.family, self.design, effects)
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
             "parameterisation": parameterisation,
@@ -136,8 +136,9 @@ class Model:
     def __repr__(self) -> str:
         """Describe formula, family, program, groups and every prior with its numbers."""
         return describe.model(
-            self.design, self.family.name, self.link, self.program_name, self.priors, self.origins
-        )
+            self.design, self.family.name, self.link, self.program_name, self._reason, self.priors,
+            self.origins,
+        )  # fmt: skip
 
     @property
     def _posterior(self) -> Assembled:
@@ -153,6 +154,8 @@ class Model:
 
     def _assemble(self, near: Point | None, *, prior_only: bool) -> Assembled:
         design = bar_origins.centred(self.design, self.origins)
+        if self.program_name == programs.NESTED:
+            return assemble_tree.assemble(design, self.priors, prior_only=prior_only, near=near)
         if programs.integrates(self.program_name):
             return assemble.integrated(
                 design, self.priors, self.program_name, prior_only=prior_only, near=near

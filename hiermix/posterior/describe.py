@@ -18,28 +18,39 @@ _AT_MEAN = "the mean of the predictors"
 
 
 def model(
-    design: Design, family: str, link: str, program: str, priors: PriorTable, origins: Origins
+    design: Design,
+    family: str,
+    link: str,
+    program: str,
+    reason: str,
+    priors: PriorTable,
+    origins: Origins,
 ) -> str:
-    """Describe formula, family, program, rows, groups, levels and every prior, with its numbers."""
-    how = f"group effects {'integrated out' if programs.integrates(program) else 'sampled'}"
+    """Describe formula, family, program, rows, groups, levels and every prior, with its numbers.
+
+    `reason` says why the group effects are integrated out, or why they are sampled.
+    """
+    how = "integrated out" if programs.integrates(program) else "sampled"
+    effects = f"group effects {how}" if design.groupings else "no group effects"
     lines = [
         f"formula  {design.formula.text}",
         f"family   {family}, link {link}",
-        f"program  {program}.stan ({how if design.groupings else 'no group effects'})",
+        f"program  {program}.stan ({effects})",
         f"rows     {design.rows:,}",
-        *_groups(design),
+        *_groups(design, f"{how}: {reason}"),
         "priors",
         *_priors(priors, _places(design, origins)),
     ]
     return "\n".join(lines)
 
 
-def _groups(design: Design) -> list[str]:
+def _groups(design: Design, how: str) -> list[str]:
     lines = []
     for each in design.groupings:
         effects = ", ".join(each.effects)
         cor = ", correlated" if max(each.blocks) > 1 else ""
         lines.append(f"group    {each.name}: {count(len(each.levels), 'level')}; {effects}{cor}")
+        lines.append(f"         {how}")
     for column, unused in design.unused_levels.items():
         lines.append(f"         {column}: {count(unused, 'unused level')} dropped")
     return lines

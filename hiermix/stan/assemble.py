@@ -18,6 +18,7 @@ from hiermix.stan.programs import Program
 from hiermix.statistics import repeated_rows
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.statistics.gram import Gram, empty, statistics
+from hiermix.statistics.tree import Tree, is_chain
 from hiermix.statistics.within_between import rotate, split, split_rows
 from hiermix.tuning import mode_guesses, penalised
 from hiermix.tuning.coordinates import Hyperpriors, effects_root
@@ -38,7 +39,7 @@ class Assembled:
     data: StanData
     x_mean: FloatArray
     """(P,) what was subtracted from the columns of X."""
-    gram: Gram | None
+    gram: Gram | Tree | None
     """Statistics that recover integrated-out effects; None where the effects are sampled."""
     keep: tuple[str, ...]
     """Stan variables to keep."""
@@ -48,12 +49,18 @@ class Assembled:
     """Places other than the quick fit's where a mode may be."""
 
 
-def choose_program(family: Family, design: Design, effects: str) -> str:
-    """Name of the program; `effects` is ``"auto"``, ``"integrated"`` or ``"sampled"``."""
-    if effects == "sampled" or not family.integrates or len(design.groupings) > 1:
-        return family.program
+def choose_program(family: Family, design: Design, effects: str) -> tuple[str, str]:
+    """Name of the program, and why; `effects` is ``"auto"``, ``"integrated"`` or ``"sampled"``."""
+    if effects == "sampled":
+        return family.program, 'effects="sampled"'
+    if not family.integrates:
+        return family.program, f"no closed form with family {family.name!r}"
+    if len(design.groupings) > 1:
+        if is_chain(design):
+            return programs.NESTED, "exact, each factor nested in the one before it"
+        return family.program, "the factors are not nested one in the other"
     one = design.groupings and design.groupings[0].effects == ("Intercept",)
-    return programs.INTERCEPT if one else programs.SLOPES
+    return programs.INTERCEPT if one else programs.SLOPES, "exact, with one factor"
 
 
 def prior_table(
@@ -114,11 +121,11 @@ def integrated(
     own = [(each, table[each.name]) for each in find("gaussian").own]
     hyper = Hyper(own, priors.sd, priors.b, gram.b_hat, [(gram, priors.blocks)])
     return (
-        ready if prior_only else replace(ready, guesses=mode_guesses.around(_center(data), hyper))
+        ready if prior_only else replace(ready, guesses=mode_guesses.around(center_of(data), hyper))
     )
 
 
-def _center(data: StanData) -> Point:
+def center_of(data: StanData) -> Point:
     """Return the point that the quick fit found."""
     chart = Chart(data)
     return chart.point(np.zeros(chart.size))
@@ -179,7 +186,7 @@ def sampled(
         tuning.least_squares,
         [(fit.gram, problem.priors[name].blocks) for name, fit in fitted.fits.items()],
     )
-    return replace(ready, guesses=mode_guesses.around(_center(data), hyper, problem, fitted))
+    return replace(ready, guesses=mode_guesses.around(center_of(data), hyper, problem, fitted))
 
 
 def _problem(

@@ -10,8 +10,8 @@ from hiermix.errors import ArgumentError, HiermixError, did_you_mean
 _INCLUDE = re.compile(r"^[ \t]*#include[ \t]+[<\"]?(?P<part>[^>\"\s]+)[>\"]?[ \t]*$", re.MULTILINE)
 
 
-INTERCEPT, SLOPES = "random_intercept", "random_slope"
-"""Programs that integrate the effects of a grouping factor out."""
+INTERCEPT, SLOPES, NESTED = "random_intercept", "random_slope", "nested"
+"""Programs that integrate the effects of a grouping factor out, or of factors in each other."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def names() -> tuple[str, ...]:
 
 def integrates(name: str) -> bool:
     """Whether a program integrates group effects out; the others sample them."""
-    return name in (INTERCEPT, SLOPES)
+    return name in (INTERCEPT, SLOPES, NESTED)
 
 
 def find(name: str) -> Program:

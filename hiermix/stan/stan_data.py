@@ -108,7 +108,7 @@ def statistics(within: Within, blocks: Sequence[int]) -> StanData:
         "rss": within.rss,
         "J": J,
         "groups": within.groups,
-        "R": _lower(within.R),
+        "R": lower(within.R),
         "order": within.order + 1,
         **_places(within.order, blocks),
         "QtR": within.QtR.reshape(J, within.Q * within.QtR.shape[2]),
@@ -128,7 +128,7 @@ def _places(order: IntArray, blocks: Sequence[int]) -> StanData:
     return {"entry_first": first, "entry_last": last}
 
 
-def _lower(A: FloatArray) -> FloatArray:
+def lower(A: FloatArray) -> FloatArray:
     """Lower triangles (J, Q, Q) row by row, one row a group."""
     rows, columns = np.tril_indices(A.shape[1])
     return np.ascontiguousarray(A[:, rows, columns])
@@ -165,13 +165,13 @@ def factors(design: Design, tuning: Tuning) -> StanData:
     """Build the grouping factors and their tuning, by the penalised fit, for the same programs."""
     J = [len(each.levels) for each in design.groupings]
     Q = [len(each.effects) for each in design.groupings]
-    ZtWZ = _stack([_lower(part) for part in tuning.ZtWZ])
+    ZtWZ = _stack([lower(part) for part in tuning.ZtWZ])
     ZtWR = _stack([part.reshape(len(part), -1) for part in tuning.ZtWR])
     return {
         "M": len(design.groupings),
         "Q": _ints(Q),
         "J": _ints(J),
-        "last": _ints([end for each in design.groupings for end in _ends(each.blocks)]),
+        "last": _ints([end for each in design.groupings for end in ends(each.blocks)]),
         "K": int(np.dot(J, Q)),
         "b_hat": tuning.b_hat,
         "cells": ZtWZ.shape[1],
@@ -183,7 +183,7 @@ def factors(design: Design, tuning: Tuning) -> StanData:
     }
 
 
-def _ends(blocks: Sequence[int]) -> list[int]:
+def ends(blocks: Sequence[int]) -> list[int]:
     """Last effect of the bar of each effect, counted from one."""
     return np.repeat(np.cumsum(blocks), blocks).tolist()
 

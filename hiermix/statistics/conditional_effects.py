@@ -11,7 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiermix.design.groupings import Grouping
+from hiermix.statistics import tree_effects
 from hiermix.statistics.gram import Gram
+from hiermix.statistics.tree import Tree
 from hiermix.typing import Drawn, FloatArray
 
 _ENTRIES = 100_000
@@ -101,7 +103,7 @@ def _congruence(gram: Gram, Lambda: FloatArray, a: int, c: int) -> FloatArray:
 
 
 def all_factors(
-    gram: Gram | None,
+    gram: Gram | Tree | None,
     drawn: Drawn,
     groupings: Sequence[Grouping],
     seed: int,
@@ -117,13 +119,18 @@ def all_factors(
     if not groupings:
         return {}
     chains, length = drawn.b.shape[:2]
+    E = drawn.sd.shape[-1]
     flat = Hyperdraws(
         drawn.b.reshape(chains * length, -1),
         drawn.own["sigma"].ravel(),
-        (drawn.sd[..., None] * drawn.L).reshape(chains * length, gram.Q, gram.Q),
+        (drawn.sd[..., None] * drawn.L).reshape(chains * length, E, E),
     )
-    r = draw_effects(gram, flat, np.random.default_rng([seed, 2]))
-    return {groupings[0].name: r.reshape(chains, length, *r.shape[1:])}
+    if isinstance(gram, Tree):
+        found = tree_effects.draw_effects(gram, flat.b, flat.sigma, flat.Lambda, seed)
+    else:
+        r = draw_effects(gram, flat, np.random.default_rng([seed, 2]))
+        found = {groupings[0].name: r}
+    return {name: r.reshape(chains, length, *r.shape[1:]) for name, r in found.items()}
 
 
 def _split(r: FloatArray, groupings: Sequence[Grouping]) -> dict[str, FloatArray]:

@@ -89,7 +89,7 @@ def split(gram: Gram) -> Within:
 def _in_order(gram: Gram, total: FloatArray, order: IntArray) -> Within:
     # 1. R_j, and Q_j'(e, -X) = R_j'^-1 Z_j'(e, -X).
     R = _roots(gram.ZtZ[:, order[:, None], order])
-    QtR = _solve_transposed(R, gram.ZtR[:, order])
+    QtR = solve_transposed(R, gram.ZtR[:, order])
     # 2. What lies within groups is what they leave of the whole.
     form = _without(total - np.einsum("jqa,jqb->ab", QtR, QtR), total, _NOTHING)
     ones = np.ones(len(R))
@@ -144,7 +144,7 @@ def _roots(ZtZ: FloatArray) -> FloatArray:
     return R
 
 
-def _solve_transposed(R: FloatArray, U: FloatArray) -> FloatArray:
+def solve_transposed(R: FloatArray, U: FloatArray) -> FloatArray:
     """R_j'^-1 U_j; zero where R_j has a zero row."""
     Q = R.shape[1]
     found = np.zeros_like(U)

@@ -25,7 +25,7 @@ class Restricted:
         self.precision = priors.b_precision
         self.location = np.array([prior.location for prior in priors.b]) - within.b_hat
         self.left = quadratic(within)
-        self.left_root = _root(self.left[1:, 1:])
+        self.left_root = root_of(self.left[1:, 1:])
         self.frozen = [prior.frozen() for prior in (*self._sigma_prior(), *priors.sd)]
 
     def _sigma_prior(self) -> tuple[Prior, ...]:
@@ -68,7 +68,7 @@ class Restricted:
         T = self.left / sigma**2 + between.T @ between
         # 3. d, by the root of a sum of squares, not of the sum: some directions have next to none.
         squares = [self.left_root / sigma, between[:, 1:], np.diag(np.sqrt(self.precision))]
-        root = _inverse_of_rows(np.concatenate(squares))
+        root = inverse_of_rows(np.concatenate(squares))
         d = root @ (root.T @ (self.precision * self.location - T[1:, 0]))
         return _Solved(sigma, B, inverse, log_det, T, root, d)
 
@@ -110,9 +110,9 @@ class Restricted:
         d_log_sigma = -(degrees + s.sigma**2 * trace) + (
             np.sum(spread * (self.left @ spread)) / s.sigma**2 + s.sigma**2 * np.sum(Y**2)
         )
-        return value, gradient + self._chain(phi, dLambda, d_log_sigma)
+        return value, gradient + self.chain(phi, dLambda, d_log_sigma)
 
-    def _chain(self, phi: FloatArray, dLambda: FloatArray, d_log_sigma: float) -> FloatArray:
+    def chain(self, phi: FloatArray, dLambda: FloatArray, d_log_sigma: float) -> FloatArray:
         """From the gradient in Lambda and log sigma to the gradient in phi."""
         gradient = np.zeros(len(phi))
         for i in range(len(phi)):
@@ -158,7 +158,7 @@ def _whiteners(V: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.linalg.inv(C) / size[:, None, :], log_det
 
 
-def _root(A: FloatArray) -> FloatArray:
+def root_of(A: FloatArray) -> FloatArray:
     """S with S'S = A, positive semidefinite, whatever the units of its rows."""
     size = np.sqrt(np.diag(A))
     scaled = A / np.outer(*[np.where(size > 0, size, 1.0)] * 2)
@@ -166,7 +166,7 @@ def _root(A: FloatArray) -> FloatArray:
     return np.asarray(np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T * size)
 
 
-def _inverse_of_rows(G: FloatArray) -> FloatArray:
+def inverse_of_rows(G: FloatArray) -> FloatArray:
     """Upper triangular S with S S' = (G'G)^-1, whatever the units of the columns of G."""
     size = np.sqrt(np.sum(G**2, axis=0))
     R = np.linalg.qr(G / size, mode="r")

@@ -31,15 +31,20 @@ def standardise(
     start : array, optional
         (log sigma, log sds, correlations) to search from, where a mode is known.
     """
-    target = Restricted(within, priors)
     start = _start(within, priors) if start is None else start
-    phi, curvature = mode(target.value_and_gradient, start, _guess(within, priors))
+    return at_mode(Restricted(within, priors), start, _guess(within, priors))
+
+
+def at_mode(target: Restricted, start: FloatArray, guess: FloatArray) -> Coordinates:
+    """Find the coordinates around the mode next to (log sigma, log sds, correlations)."""
+    phi, curvature = mode(target.value_and_gradient, start, guess)
     b, root = target.population(phi)
     P, D = len(b), len(b) + len(phi)
     scale = np.zeros((D, D))
     scale[:P, :P] = root
     scale[P:, P:] = curvature
-    sds = range(priors.sigma is not None, (priors.sigma is not None) + within.Q)
+    sigma = not target.known_sigma
+    sds = range(sigma, sigma + len(target.priors.sd))
     bend = np.array([bend_of(target.value_and_gradient, phi, curvature, i) for i in sds])
     return Coordinates(np.concatenate([b, phi]), scale, bend)
 
@@ -61,15 +66,15 @@ def _start(within: Within, priors: Hyperpriors) -> FloatArray:
     """
     size = np.zeros(within.Q)
     size[within.order] = np.einsum("jkq,jkq->q", within.R, within.R) / (within.n or 1.0)
-    typical = [_typical(prior) for prior in priors.sd]
+    medians = [typical(prior) for prior in priors.sd]
     if priors.sigma is None:
-        residual = max((t * np.sqrt(s) for t, s in zip(typical, size, strict=True)), default=1.0)
+        residual = max((t * np.sqrt(s) for t, s in zip(medians, size, strict=True)), default=1.0)
     else:
-        residual = _typical(priors.sigma)
+        residual = typical(priors.sigma)
     if within.n:  # of rows that are fitted exactly, rounding is left
         residual = max(np.sqrt(within.whole / within.n), 1e-6 * residual)
     sigma = residual / np.sqrt(2)
-    sd = [sigma / np.sqrt(s) if s > 0 else t for s, t in zip(size, typical, strict=True)]
+    sd = [sigma / np.sqrt(s) if s > 0 else t for s, t in zip(size, medians, strict=True)]
     if within.far and within.rss > 0:
         sigma = np.sqrt(within.rss / within.n)
         sd = [max(each, sigma / np.sqrt(s)) for each, s in zip(within.spread(), size, strict=True)]
@@ -77,7 +82,7 @@ def _start(within: Within, priors: Hyperpriors) -> FloatArray:
     return np.concatenate([log_sigma, np.log(sd), np.zeros(pairs(priors.blocks))])
 
 
-def _typical(prior: Prior) -> float:
+def typical(prior: Prior) -> float:
     """Median of a scale under its prior."""
     frozen = prior.frozen()
     return float(frozen.isf(frozen.sf(0.0) / 2))

@@ -102,10 +102,12 @@ class Case:
     formula: str = FORMULA
     categories: tuple[str, ...] = ("",)
     """Those that have a linear predictor, where not all rows share one."""
+    inside: int = 0
+    """Levels of a second factor inside each level of the first."""
 
     @property
     def integrated(self) -> bool:
-        """Whether group effects are integrated out, of one factor."""
+        """Whether group effects are integrated out: of one factor, or of one in another."""
         return self.family == "gaussian" and "effects" not in self.options
 
 
@@ -226,6 +228,7 @@ CASES = {
     "categorical": Case("categorical", unordered, {}, {}, categories=("2", "3")),
     "ordinal": Case("ordinal", ordered(expit), THRESHOLD, {}),
     "ordinal (probit)": Case("ordinal", ordered(normal_cdf), THRESHOLD, {"link": "probit"}),
+    "nested": Case("gaussian", NORMAL, SIGMA, {}, inside=3),
 }  # fmt: skip
 
 
@@ -258,14 +261,17 @@ def _simulate(case: Case, scene: Scene, rng: Rng) -> Truth:
     x, g = rng.normal(scene.middle, 1, ROWS), np.arange(ROWS) % scene.levels
     size = rng.integers(1, 8, ROWS)
     h = rng.permutation(np.arange(ROWS) % max(scene.crossed, 1))
-    crossed = scene.crossed if not case.integrated else 0
+    second = scene.crossed if not case.integrated else 0
+    if case.inside:
+        h = g * case.inside + np.arange(ROWS) // scene.levels % case.inside
+        second = scene.levels * case.inside
     values: dict[str, float] = {}
     etas = []
     for category in case.categories:
         mine, eta = _linear(case, scene, rng, x, g)
-        if crossed:
+        if second:
             mine["sd of h"] = rng.exponential(1 / 2.5)
-            r = rng.normal(0, mine["sd of h"], crossed)
+            r = rng.normal(0, mine["sd of h"], second)
             mine["effect of h"] = r[0]
             eta = eta + r[h]
         values |= {f"{name} {category}".strip(): value for name, value in mine.items()}
@@ -321,9 +327,9 @@ def ranks(name: str, scene: Scene, replicate: int) -> dict[str, int]:
     priors |= {each: text for each, (text, _) in case.own.items()}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        crossed = " + (1 | h)" * ("sd of h" in " ".join(truth.true))
+        second = " + (1 | h)" * ("sd of h" in " ".join(truth.true))
         model = hm.Model(
-            case.formula + crossed, truth.data, family=case.family, priors=priors, **case.options
+            case.formula + second, truth.data, family=case.family, priors=priors, **case.options
         )
         if "x | g" in case.formula:
             model.origins = model.origins | {"g": np.array([0, _origin(scene, truth.data["x"])])}

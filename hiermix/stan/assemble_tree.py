@@ -1,0 +1,47 @@
+"""Design + priors -> the program that integrates effects of nested factors out, and its data."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from hiermix.design.design import Design
+from hiermix.families import linear_scale
+from hiermix.families.priors import PriorTable
+from hiermix.families.table import find
+from hiermix.stan import programs, stan_data, tree_data, variables
+from hiermix.stan.assemble import Assembled, center_of
+from hiermix.statistics.tree import statistics
+from hiermix.tuning import mode_guesses
+from hiermix.tuning.coordinates import Hyperpriors
+from hiermix.tuning.mode_guesses import Hyper
+from hiermix.tuning.points import Point
+from hiermix.tuning.standardise_tree import standardise
+
+
+def assemble(
+    design: Design, table: PriorTable, *, prior_only: bool = False, near: Point | None = None
+) -> Assembled:
+    """Put the program together, in the coordinates of the mode next to `near`."""
+    family, groupings = find("gaussian"), design.groupings
+    y = linear_scale.less_offset(linear_scale.response(design), design)
+    tree = statistics(design, y, design.weights, rows=not prior_only)
+    priors = Hyperpriors(
+        b=stan_data.b_priors(design, table),
+        sigma=table["sigma"],
+        sd=stan_data.sd_priors(groupings, table),
+        lkj=stan_data.lkj_shapes(groupings, table),
+        blocks=[size for each in groupings for size in each.blocks],
+        near=None if near is None else near.b,
+    )
+    phi = None if near is None else np.concatenate([near.own, near.log_sd, near.cor])
+    data = stan_data.coordinates(design, table, standardise(tree, priors, phi))
+    data |= stan_data.own_priors(family.own, table)
+    data |= tree_data.statistics(tree, [each.blocks for each in groupings])
+    keep = variables.kept(["sigma"], sampled=False)
+    ready = Assembled(programs.find(programs.NESTED), data, tree.x_mean, tree, keep, groupings)
+    if prior_only:
+        return ready
+    own = [(each, table[each.name]) for each in family.own]
+    levels = [(gram, each.blocks) for gram, each in zip(tree.grams, groupings, strict=True)]
+    hyper = Hyper(own, priors.sd, priors.b, tree.within.b_hat, levels)
+    return replace(ready, guesses=mode_guesses.around(center_of(data), hyper))

@@ -1,0 +1,44 @@
+"""Coordinates of a model whose nested factors are all integrated out: its mode and curvature."""
+
+import numpy as np
+
+from hiermix.statistics.tree import Tree
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root, pairs
+from hiermix.tuning.population_scale import common
+from hiermix.tuning.standardise import at_mode, typical
+from hiermix.tuning.tree_likelihood import TreeRestricted
+from hiermix.typing import FloatArray
+
+
+def standardise(tree: Tree, priors: Hyperpriors, start: FloatArray | None = None) -> Coordinates:
+    """Find the coordinates; arguments as in `standardise.standardise`, priors of all factors."""
+    start = _start(tree, priors) if start is None else start
+    at = at_mode(TreeRestricted(tree, priors), start, _guess(tree, priors))
+    Lambda = effects_root(at.center[len(priors.b) + 1 :], priors.blocks)
+    shared = np.concatenate([common(gram) for gram in tree.grams], axis=1)
+    return at.follow(priors.b_precision, shared, Lambda)
+
+
+def _start(tree: Tree, priors: Hyperpriors) -> FloatArray:
+    """Where the search begins: as much of the variance in rows as in the effects of each factor."""
+    assert priors.sigma is not None
+    within, n = tree.within, tree.within.n or 1.0
+    size = np.concatenate([np.einsum("jqq->q", gram.ZtZ) for gram in tree.grams]) / n
+    residual = typical(priors.sigma)
+    if within.n:  # of rows that are fitted exactly, rounding is left
+        residual = max(np.sqrt(within.whole / n), 1e-6 * residual)
+    part = residual / np.sqrt(1 + len(tree.levels))
+    sigma = np.sqrt(within.rss / n) if within.far and within.rss > 0 else part
+    sd = [
+        part / np.sqrt(each) if each > 0 else typical(prior)
+        for each, prior in zip(size, priors.sd, strict=True)
+    ]
+    return np.concatenate([[np.log(sigma)], np.log(sd), np.zeros(pairs(priors.blocks))])
+
+
+def _guess(tree: Tree, priors: Hyperpriors) -> FloatArray:
+    """Rough posterior sd of each coordinate but those of the population."""
+    sd = [np.full(len(each.own), 1 / np.sqrt(2 * each.size + 1)) for each in tree.levels]
+    least = min(each.size for each in tree.levels)
+    cor = np.full(pairs(priors.blocks), 1 / np.sqrt(least + 1))
+    return np.concatenate([[1 / np.sqrt(2 * tree.within.n + 1)], *sd, cor])
