@@ -16,6 +16,8 @@ from hiermix.formula.terms import Group
 from hiermix.model import Model, load
 from hiermix.prediction.cross_validation import compare
 from hiermix.prediction.grids import datagrid
+from hiermix.statistics.of_source import statistics
+from hiermix.statistics.summed import Statistics
 from hiermix.studies.backtest import Backtest, backtest
 from hiermix.studies.pooling import pooling
 from hiermix.version import __version__ as __version__
@@ -33,10 +35,12 @@ __all__ = [
     "HiermixWarning",
     "Model",
     "PriorError",
+    "Statistics",
     "backtest",
     "compare",
     "datagrid",
     "load",
     "load_dataset",
     "pooling",
+    "statistics",
 ]

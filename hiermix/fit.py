@@ -285,6 +285,8 @@ class Fit:
 
     def _kept(self, group: str) -> "xr.Dataset":
         """Work a group out, if it isn't yet, and keep it."""
+        if group != "log_prior":
+            self.design.check_rows(group)
         found = self.data[group].to_dataset().load()
         found.attrs.pop(storage.ON_DEMAND, None)
         self.data[group] = type(self.data)(found)

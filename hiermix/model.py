@@ -31,7 +31,11 @@ from hiermix.posterior import draws as trees
 from hiermix.stan import assemble, assemble_tree, programs, variables
 from hiermix.stan.assemble import Assembled
 from hiermix.statistics import column_spreads, conditional_effects
+from hiermix.statistics.column_spreads import Spreads
 from hiermix.statistics.nested import outer_first
+from hiermix.statistics.of_formula import of_formula
+from hiermix.statistics.row_sums import FROM_ROWS, Sums
+from hiermix.statistics.summed import Statistics
 from hiermix.tuning import bar_origins
 from hiermix.tuning.bar_origins import Origins
 from hiermix.tuning.points import Point
@@ -120,18 +124,68 @@ class Model:
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
             continuous=self.family.continuous,
         )  # fmt: skip
-        self.design: Design = replace(outer_first(design), calendar=known)
-        self.family.check_design(self.design)
-        exact_fit.check(self.design, self.family)
-        spread = column_spreads.find(self.design)
-        self.priors: PriorTable = assemble.prior_table(self.family, self.design, spread, priors)
-        self.origins: Origins = bar_origins.choose(self.design, spread, priors or {})
-        self.program_name, self._reason = assemble.choose_program(self.family, self.design, effects)
+        design = replace(outer_first(design), calendar=known)
+        self.family.check_design(design)
+        exact_fit.check(design, self.family)
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
             "parameterisation": parameterisation,
             "weights": weights,
         }  # fmt: skip
+        self._sums: Sums = FROM_ROWS
+        self._ready(design, column_spreads.find(design), self.family.scale(design), priors)
+
+    @classmethod
+    def from_statistics(
+        cls,
+        statistics: Statistics,
+        formula: str | None = None,
+        *,
+        priors: Mapping[str, str] | None = None,
+    ) -> "Model":
+        """Return a Gaussian model of rows that were added up, and of which there are no others.
+
+        Its fit predicts new rows. What is asked of the fitted rows themselves, such as `Fit.loo`,
+        is refused.
+
+        Parameters
+        ----------
+        statistics : Statistics
+            From `statistics`.
+        formula : str, optional
+            A smaller formula: fewer predictors or slopes, ``||`` for ``|``, no groups.
+        priors : mapping of str to str, optional
+            As in `Model`.
+
+        Raises
+        ------
+        FormulaError, DataError, PriorError
+            Before any engine starts.
+        """
+        model = cls.__new__(cls)
+        model.family = table.find("gaussian", None)
+        model.link = model.family.link
+        found = of_formula(statistics, formula)
+        model._options = {
+            "family": "gaussian", "link": None, "effects": "auto", "success": None,
+            "parameterisation": "auto", "weights": statistics.coding.weights,
+        }  # fmt: skip
+        model._sums = found
+        model._ready(found.design, found.spreads(), found.scale(), priors)
+        return model
+
+    def _ready(
+        self,
+        design: Design,
+        spread: Spreads,
+        where: tuple[float, float],
+        priors: Mapping[str, str] | None,
+    ) -> None:
+        """Choose priors, their places and the program."""
+        self.design: Design = design
+        self.priors: PriorTable = assemble.prior_table(self.family, design, spread, priors, where)
+        self.origins: Origins = bar_origins.choose(design, spread, priors or {})
+        self.program_name = assemble.choose_program(self.family, design, self._options["effects"])
 
     def __repr__(self) -> str:
         """Describe formula, family, program, groups and every prior with its numbers."""
@@ -158,8 +212,9 @@ class Model:
             return assemble_tree.assemble(design, self.priors, prior_only=prior_only, near=near)
         if programs.integrates(self.program_name):
             return assemble.integrated(
-                design, self.priors, self.program_name, prior_only=prior_only, near=near
-            )
+                design, self.priors, self.program_name, prior_only=prior_only, near=near,
+                sums=self._sums,
+            )  # fmt: skip
         return assemble.sampled(
             design, self.family, self.priors, prior_only=prior_only, near=near,
             parameterisation=self._options["parameterisation"],
@@ -225,7 +280,8 @@ class Model:
             ``print(fit)`` say so too, and what the data leave open.
         """
         if adapt_delta is None:
-            filled = [np.count_nonzero(g.factor.counts()) for g in self.design.groupings]
+            counts = self._sums.level_counts(self.design)
+            filled = [np.count_nonzero(each) for each in counts]
             few = any(levels <= _FEW_LEVELS for levels in filled)
             adapt_delta = _CAREFUL if few else Settings.adapt_delta
         settings = Settings(
@@ -258,6 +314,7 @@ class Model:
 
         Levels that keep no row get effects from the fitted spread, each its own.
         """
+        self.design.check_rows("a fit to some of the rows")
         model = copy(self)
         model.__dict__.pop("_started", None)
         model.design = self.design.take(rows)

@@ -75,12 +75,14 @@ PUBLIC = {
     "HiermixWarning",
     "Model",
     "PriorError",
+    "Statistics",
     "compare",
     "backtest",
     "datagrid",
     "load",
     "load_dataset",
     "pooling",
+    "statistics",
 }
 LATE = {"hiermix.prediction.lazy_groups"}
 """Files that need a heavy import at the top, and are imported by functions that need them."""

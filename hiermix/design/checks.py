@@ -101,6 +101,18 @@ def missing_values(
         )
 
 
+def missing_in_batch(missing: Mapping[str, NDArray[np.bool_]], index: pd.Index) -> None:
+    """Raise for missing values in some of the rows of a source."""
+    found = "; ".join(
+        f"column {name!r} has {count(len(rows), 'missing value')} {at_rows(rows)}"
+        for name, rows in ((name, index[mask].to_numpy()) for name, mask in missing.items())
+    )
+    raise DataError(
+        f"{found}, in a batch of the rows. Rows are never dropped unasked: pass missing='drop' to "
+        "leave them out."
+    )
+
+
 def _missing(name: str, mask: NDArray[np.bool_], index: pd.Index) -> str:
     rows = np.flatnonzero(mask)
     return f"column {name!r} has {count(len(rows), 'missing value')} {at_rows(rows, index)}"

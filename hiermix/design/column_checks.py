@@ -190,6 +190,14 @@ def no_columns(text: str, functions: Sequence[str]) -> DataError:
     )
 
 
+def no_state(expression: str) -> DataError:
+    """Return the error of a function whose state nobody has worked out."""
+    return DataError(
+        f"{expression} was not in the formula of the statistics, and what it needs of all rows is "
+        "not known: build statistics with it"
+    )
+
+
 def distinct_terms(labels: Sequence[str]) -> None:
     """Raise if two columns of the population design have one name."""
     twice = next((label for label in labels if list(labels).count(label) > 1), None)

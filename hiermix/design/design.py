@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,14 @@ from hiermix.design.groupings import Grouping, grouping_on, make_grouping
 from hiermix.design.identifiable import check_effects, check_rows, check_varying, told_apart
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.partitions import warn_of_twins
-from hiermix.design.plan import Labels, Plan, ResponseRule, in_kind, plan_of
+from hiermix.design.plan import (
+    Labels,
+    Plan,
+    ResponseRule,
+    in_kind,
+    plan_of,
+    without_empty_effects,
+)
 from hiermix.design.response import beside_of, outcomes_of, response_of
 from hiermix.design.roles import Roles, with_keywords
 from hiermix.design.tables import Table
@@ -33,6 +41,18 @@ from hiermix.formula.formula import Formula
 from hiermix.formula.names import in_results
 from hiermix.formula.sums import columns
 from hiermix.typing import FloatArray
+
+
+class Summed(NamedTuple):
+    """What sums say of the rows of a fit."""
+
+    rows: int
+    mean: FloatArray
+    """(P,) of the columns of X."""
+    covariance: FloatArray
+    """(P, P)"""
+    squares: Mapping[str, FloatArray]
+    """Mean of z z' (Q, Q), factor by factor."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +78,8 @@ class Design:
     censored: FloatArray | None
     unused_levels: Mapping[str, int]
     """Categorical columns and how many of their levels no row has."""
+    summed: Summed | None
+    """What is known of rows that were added up and are not here."""
     _encoded: pd.DataFrame = field(repr=False)
     _plan: Plan = field(repr=False)
     calendar: Calendar | None = None
@@ -142,6 +164,14 @@ class Design:
         """Return a grouping factor by name."""
         name = in_results(name)
         return next(each for each in self.groupings if each.name == name)
+
+    def check_rows(self, what: str) -> None:
+        """Raise a DataError where something needs the rows, and there are sums alone."""
+        if self.summed is not None:
+            raise DataError(
+                f"{what} needs the rows of the fit, and statistics hold none, only their sums: "
+                "pass rows where it takes some, or fit hm.Model to the rows themselves"
+            )
 
     def take(self, rows: NDArray[np.intp]) -> Design:
         """Return the design of some of its own rows, by position."""
@@ -245,6 +275,7 @@ def build(
     }
     encoded = encoded_frame(encodings, frame)
     plan = plan_of(roles, encodings, frame, encoded, response_rule)
+    plan = without_empty_effects(plan, encoded)
 
     # 3. Levels and codes, the response and what stands beside it.
     groupings = tuple(make_grouping(name, frame, plan, continuous) for name in roles.factors)
@@ -275,6 +306,7 @@ def build(
         response_name=roles.response_name,
         response=response,
         unused_levels=unused_levels(frame),
+        summed=None,
         _encoded=encoded,
         _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
         **beside._asdict(),
@@ -346,6 +378,7 @@ def _on(
         rows=len(frame),
         groupings=groupings,
         response=response,
+        summed=None,
         _encoded=encoded,
         **beside._asdict(),
     )

@@ -85,6 +85,12 @@ def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) 
     plausible = bool(inner) or group_checks.is_grouping(first, frame[first], len(levels))
     if plausible and continuous and "Intercept" in effects:
         group_checks.fewer_levels_than_rows(name, len(levels), len(frame))
+    return grouping_of(name, plan, levels, codes)
+
+
+def grouping_of(name: str, plan: Plan, levels: Sequence[object], codes: Codes) -> Grouping:
+    """Return a grouping factor of a plan with these levels: its effects and their blocks."""
+    terms, specs = plan.roles.factors[name], plan.effects[name]
     blocks = [
         size
         for term, spec in zip(terms, specs, strict=True)
@@ -93,7 +99,7 @@ def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) 
     return Grouping(
         name=name,
         columns=terms[0].factor,
-        effects=tuple(effects),
+        effects=tuple(label for spec in specs for label in spec.labels),
         blocks=tuple(blocks),
         levels=_objects(levels),
         codes=codes,

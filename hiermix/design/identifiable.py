@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -41,18 +41,39 @@ def told_apart(plan: Plan, encoded: pd.DataFrame, index: pd.Index) -> Spec:
     for X in finite_slices(spec, encoded, index):
         # One QR decomposition, slice by slice: unlike X'X it doesn't square the condition number.
         triangle = np.linalg.qr(np.vstack([triangle, X]), mode="r")
+    return without_dependent(
+        spec, triangle, lambda place: float(spec.matrix(encoded.iloc[:1])[0, place])
+    )
+
+
+def without_dependent(
+    spec: Spec, triangle: FloatArray, first: Callable[[int], float], least: float = _DEPENDENT
+) -> Spec:
+    """Return a spec without columns that empty cells leave undetermined; raise for others.
+
+    Parameters
+    ----------
+    spec
+        Of the population.
+    triangle
+        Any matrix whose columns have the lengths and angles of those of X.
+    first
+        The value of a column in some row.
+    least
+        The sine of an angle at which a column is taken for a combination of others.
+    """
+    labels = spec.labels
     lengths = np.abs(triangle).max(axis=0)
-    triangle /= np.where(lengths > 0, lengths, 1.0)  # units don't matter
+    triangle = triangle / np.where(lengths > 0, lengths, 1.0)  # units don't matter
     excused = frozenset().union(*(each.places for each in spec.cells))
-    dependent = _dependent(triangle)
+    dependent = _dependent(triangle, least)
     for place in dependent:
         if place not in excused:
-            first = float(spec.matrix(encoded.iloc[:1])[0, place])
-            _refuse_dependent(triangle, labels, place, dependent, first)
+            _refuse_dependent(triangle, labels, place, dependent, first(place))
     return spec.without(dependent)
 
 
-def _dependent(triangle: FloatArray) -> list[int]:
+def _dependent(triangle: FloatArray, least: float) -> list[int]:
     """Return the columns that are combinations of those before them."""
     basis = np.empty((len(triangle), 0))
     found = []
@@ -60,7 +81,7 @@ def _dependent(triangle: FloatArray) -> list[int]:
         rest = column - basis @ (basis.T @ column)
         rest -= basis @ (basis.T @ rest)  # once more: what rounding left
         length = np.linalg.norm(rest)
-        if length <= _DEPENDENT * np.linalg.norm(column):
+        if length <= least * np.linalg.norm(column):
             found.append(place)
         else:
             basis = np.column_stack([basis, rest / length])

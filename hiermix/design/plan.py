@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import chain
+from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
@@ -75,6 +77,13 @@ class Plan:
     response_labels: Labels = ()
     array_offset: bool = False
 
+    @property
+    def states(self) -> dict[str, Any]:
+        """What functions know of all rows, over all specs."""
+        some = () if self.response is None else (self.response,)
+        specs = (self.population, *chain(*self.effects.values()), *self.offsets, *some)
+        return {name: state for spec in specs for name, state in spec.states.items()}
+
 
 def plan_of(
     roles: Roles,
@@ -82,21 +91,36 @@ def plan_of(
     frame: pd.DataFrame,
     encoded: pd.DataFrame,
     response_rule: ResponseRule | None,
+    whole: pd.DataFrame | None = None,
+    states: Mapping[str, Any] | None = None,
 ) -> Plan:
-    """Return what is kept of a fit: encodings, specs, the labels of factors."""
+    """Return what is kept of a fit: encodings, specs, the labels of factors.
+
+    `whole` and `states` are those of `fit_spec`.
+    """
     formula = roles.formula
     factors = roles.factor_columns(roles.factors)
+    fitted = partial(fit_spec, encoded=encoded, whole=whole, states=states)
     return Plan(
         roles=roles,
         kind_of={str(name): Kind.of(str(name), frame[name]) for name in frame},
         labels={name: KnownLabels(column_codes(name, frame[name])[1]) for name in factors},
         encodings=encodings,
-        population=fit_spec(formula.population, encoded),
+        population=fitted(formula.population),
         effects={
-            name: tuple(without_zeros(fit_spec(term.effects, encoded), encoded) for term in terms)
+            name: tuple(fitted(term.effects) for term in terms)
             for name, terms in roles.factors.items()
         },
-        offsets=tuple(fit_spec(f"0 + {text}", encoded) for text in formula.offsets),
-        response=(None if roles.plain_response else fit_spec(f"0 + {formula.response}", encoded)),
+        offsets=tuple(fitted(f"0 + {text}") for text in formula.offsets),
+        response=None if roles.plain_response else fitted(f"0 + {formula.response}"),
         response_rule=response_rule,
     )
+
+
+def without_empty_effects(plan: Plan, encoded: pd.DataFrame) -> Plan:
+    """Return the plan without varying columns that no row has for lack of a combination."""
+    effects = {
+        name: tuple(without_zeros(spec, encoded) for spec in specs)
+        for name, specs in plan.effects.items()
+    }
+    return replace(plan, effects=effects)

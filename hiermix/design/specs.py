@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from itertools import chain
@@ -37,6 +37,8 @@ class Spec:
     """Combinations of categories that rows have, of the terms that lack some."""
     kept: tuple[int, ...] | None = None
     """Columns that are left for lack of such combinations; None means all."""
+    states: Mapping[str, Any] = field(default_factory=dict)
+    """What functions know of all rows, by their expression as it stands in this sum."""
 
     @property
     def computes(self) -> bool:
@@ -71,8 +73,26 @@ class Spec:
         return replace(self, labels=tuple(self.labels[place] for place in kept), kept=kept)
 
 
-def fit_spec(text: str, encoded: pd.DataFrame) -> Spec:
-    """Fit a spec on as few rows as carry its state."""
+def fit_spec(
+    text: str,
+    encoded: pd.DataFrame,
+    whole: pd.DataFrame | None = None,
+    states: Mapping[str, Any] | None = None,
+) -> Spec:
+    """Fit a spec on as few rows as carry its state.
+
+    Parameters
+    ----------
+    text
+        A sum of terms.
+    encoded
+        Rows in which every level, and every combination of levels in a term, is seen.
+    whole
+        All rows, of the columns whose values are state; `encoded` by default.
+    states
+        Those of a spec that was fitted before, which are taken as they are.
+    """
+    whole = encoded if whole is None else whole
     from formulaic import Formula as Terms
     from formulaic import ModelSpec
 
@@ -81,18 +101,24 @@ def fit_spec(text: str, encoded: pd.DataFrame) -> Spec:
         terms = Terms(source)
         transform_state: dict[str, Any] = {}
         encoder_state: dict[str, Any] = {}
-        whole = _whole_spline(terms, worked_out(expressions, encoded.iloc[:2]))
+        spline = _whole_spline(terms, worked_out(expressions, encoded.iloc[:2]))
+        found: dict[str, Any] = {}
         for expression in _stateful(terms):
-            rows = _rows_with_state(expression, expressions, encoded)
+            named = f"{expression}{' with all columns' if expression == spline else ''}"
+            state = _state(named, states, dict(WHOLE) if expression == spline else None)
+            of_levels = _of_levels(expression)
+            some = encoded if of_levels or states is not None else whole
+            rows = _rows_with_state(expression, expressions, some, of_levels=of_levels)
             _base_levels(expression, rows)
             spec = ModelSpec.from_spec(
                 f"0 + {expression}",
                 output="numpy",
                 na_action="ignore",
-                transform_state={expression: dict(WHOLE)} if expression == whole else {},
+                transform_state={} if state is None else {expression: state},
             )
             fitted = _materialise(spec, rows).model_spec
             transform_state |= fitted.transform_state
+            found[named] = fitted.transform_state.get(expression)
             encoder_state |= fitted.encoder_state
     spec = ModelSpec.from_spec(
         terms,
@@ -106,7 +132,16 @@ def fit_spec(text: str, encoded: pd.DataFrame) -> Spec:
     fitted = _materialise(spec, first).model_spec
     labels = tuple(unaliased(label) for label in fitted.column_names)
     empty = cells.incomplete(fitted, worked_out(expressions, encoded))
-    return Spec(text, labels, fitted, expressions, empty)
+    return Spec(text, labels, fitted, expressions, empty, states=found)
+
+
+def _state(named: str, states: Mapping[str, Any] | None, first: Any) -> Any:
+    """Return the state that a function starts from: that of a spec before, if there was one."""
+    if states is None:
+        return first
+    if named not in states:
+        raise column_checks.no_state(unaliased(named))
+    return states[named]
 
 
 def _whole_spline(terms: Any, encoded: pd.DataFrame) -> str | None:
@@ -121,6 +156,28 @@ def _whole_spline(terms: Any, encoded: pd.DataFrame) -> str | None:
                 )
                 return None if asked else str(factor.expr)
     return None
+
+
+def state_columns(text: str) -> list[str]:
+    """Return identifiers of the columns, in formulaic's frame, of which all rows are state."""
+    from formulaic import Formula as Terms
+
+    source, expressions = taken_out(text)
+    named = [
+        node.id
+        for expression in _stateful(Terms(source))
+        if not _of_levels(expression)
+        for node in ast.walk(check_expression(expression))
+        if isinstance(node, ast.Name)
+    ]
+    inside = [
+        node.id
+        for name in named
+        if name in expressions
+        for node in ast.walk(expressions[name])
+        if isinstance(node, ast.Name)
+    ]
+    return [name for name in [*named, *inside] if name not in TRANSFORMS]
 
 
 def _stateful(terms: Any) -> list[str]:
@@ -162,15 +219,20 @@ def _bases(node: ast.Call) -> list[ast.expr]:
     ]
 
 
+def _of_levels(expression: str) -> bool:
+    """Tell whether all that an expression knows of the rows is their levels."""
+    found = expression_uses(expression)
+    return bool(found) and all(use.how == "category" for use in found)
+
+
 def _rows_with_state(
-    expression: str, expressions: Expressions, encoded: pd.DataFrame
+    expression: str, expressions: Expressions, encoded: pd.DataFrame, *, of_levels: bool
 ) -> pd.DataFrame:
     """Return every row, or one of each level where only the levels are the state."""
     named = {node.id for node in ast.walk(check_expression(expression))
              if isinstance(node, ast.Name)}  # fmt: skip
     rows = worked_out({name: expressions[name] for name in named & expressions.keys()}, encoded)
-    found = expression_uses(expression)
-    if found and all(use.how == "category" for use in found):
+    if of_levels:
         return rows[~rows.duplicated([name for name in rows if name in named])]
     return rows
 

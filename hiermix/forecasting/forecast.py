@@ -237,6 +237,7 @@ def rows(
         one = by is not None or len(design.groupings) == 1
         names = series_columns(design, by) if one else []
         return new_data, [name for name in names if name in new_data]
+    design.check_rows("forecast(time=...)")
     names = [name for name in series_columns(design, by) if name != time]
     if new_data is None:
         return later_rows(design, time, ahead, names), names

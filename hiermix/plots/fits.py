@@ -69,6 +69,7 @@ def plot_fit(
         With ``figure`` and ``data``, the lines drawn.
     """
     design, family = posterior.design, posterior.family
+    design.check_rows("plot_fit")
     check_column(design, x)
     grouping = posterior.grouping(by)
     by, shown = grouping.name, _levels(grouping, levels)

@@ -34,6 +34,7 @@ class Replicates:
 
 def replicates(posterior: Posterior) -> Replicates:
     """Draw responses for the fitted rows; the same each time."""
+    posterior.design.check_rows("a plot of replicated responses")
     design, total = posterior.design, posterior.size
     if design.rows > ROWS:
         rng = np.random.default_rng(posterior.seed)

@@ -59,6 +59,7 @@ def plot_shrinkage(
         With ``figure`` and ``data``, the numbers drawn.
     """
     needs_numbers(posterior.family, "plot_shrinkage")
+    posterior.design.check_rows("plot_shrinkage")
     grouping = posterior.grouping(group)
     group, chosen = grouping.name, style.choose_effects(effects, grouping)
     data = numbers(posterior, group, prob)

@@ -36,12 +36,16 @@ def model(
         f"formula  {design.formula.text}",
         f"family   {family}, link {link}",
         f"program  {program}.stan ({effects})",
-        f"rows     {design.rows:,}",
+        f"rows     {_rows(design):,}",
         *_groups(design, f"{how}: {reason}"),
         "priors",
         *_priors(priors, _places(design, origins)),
     ]
     return "\n".join(lines)
+
+
+def _rows(design: Design) -> int:
+    return design.rows if design.summed is None else design.summed.rows
 
 
 def _groups(design: Design, how: str) -> list[str]:
@@ -88,7 +92,7 @@ def fit(design: Design, tree: "xr.DataTree") -> str:
     return "\n".join(
         [
             f"{kind}{design.formula.text}",
-            f"{attrs['family']}, {count(design.rows, 'row')}; {attrs['chains']} chains of "
+            f"{attrs['family']}, {count(_rows(design), 'row')}; {attrs['chains']} chains of "
             f"{attrs['draws']} draws after {attrs['warmup']} of warmup, "
             f"{attrs['engine_version']}, {seconds:.1f} s",
             "",

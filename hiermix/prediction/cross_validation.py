@@ -135,6 +135,7 @@ def _efficiency(posterior: Posterior) -> float:
 
 
 def _check_response(design: Design) -> None:
+    design.check_rows("cross-validation")
     if design.response is None or not design.rows:
         raise DataError("there are no observed responses to compare with")
 

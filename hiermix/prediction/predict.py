@@ -119,6 +119,7 @@ def rows_on(
     wanted = factors(fitted, group_effects)
     check_policy(new_groups)
     if new_data is None:
+        fitted.check_rows("a prediction of the fitted rows")
         return fitted
     return fitted.on(
         new_data, groups=wanted, new_groups=new_groups, offset=offset, trials=kind != "linear"

@@ -177,6 +177,8 @@ def _log_expected(link: str, eta: FloatArray, variance: FloatArray) -> FloatArra
 
 def _moments(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:
     """Covariance (P, P) of the columns of X; mean of z z' (Q, Q) by factor."""
+    if design.summed is not None:
+        return design.summed.covariance, dict(design.summed.squares)
     rows = list(slices(design.rows))
     mean = sum((design.X(part).sum(axis=0) for part in rows), np.zeros(len(design.terms)))
     mean = mean / design.rows

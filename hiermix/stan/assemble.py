@@ -17,9 +17,10 @@ from hiermix.stan.chart import Chart
 from hiermix.stan.programs import Program
 from hiermix.statistics import repeated_rows
 from hiermix.statistics.column_spreads import Spreads
-from hiermix.statistics.gram import Gram, empty, statistics
+from hiermix.statistics.gram import Gram, empty
+from hiermix.statistics.row_sums import FROM_ROWS, Sums
 from hiermix.statistics.tree import Tree, is_chain
-from hiermix.statistics.within_between import rotate, split, split_rows
+from hiermix.statistics.within_between import rotate, split
 from hiermix.tuning import mode_guesses, penalised
 from hiermix.tuning.coordinates import Hyperpriors, effects_root
 from hiermix.tuning.mode_guesses import Hyper
@@ -64,10 +65,17 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
 
 
 def prior_table(
-    family: Family, design: Design, spreads: Spreads, overrides: Mapping[str, str] | None
+    family: Family,
+    design: Design,
+    spreads: Spreads,
+    overrides: Mapping[str, str] | None,
+    where: tuple[float, float],
 ) -> PriorTable:
-    """Defaults that say where the data are, and the user's overrides."""
-    location, scale = family.scale(design)
+    """Defaults that say where the data are, and the user's overrides.
+
+    `where` is location and spread of the linear predictor to expect.
+    """
+    location, scale = where
     slots = list(population_slots(
         design.terms, location=location * spreads.x_level, scale=2.5 * scale / spreads.x_left
     ))  # fmt: skip
@@ -89,6 +97,7 @@ def integrated(
     *,
     prior_only: bool = False,
     near: Point | None = None,
+    sums: Sums = FROM_ROWS,
 ) -> Assembled:
     """Assemble a program that integrates the effects of one grouping factor (or none) out.
 
@@ -96,15 +105,12 @@ def integrated(
     """
     grouping = design.groupings[0] if design.groupings else None
     P, Q = len(design.terms), len(grouping.effects) if grouping else 0
-    factor, y = (
-        grouping.name if grouping else None,
-        linear_scale.less_offset(linear_scale.response(design), design),
-    )
-    gram = statistics(design, factor, y, design.weights)
+    factor = grouping.name if grouping else None
+    gram = sums.gram(design)
     x_mean = gram.x_mean
     if prior_only:
         gram = empty(P, Q, len(gram.ZtZ))
-    apart = split(gram) if prior_only else split_rows(gram, design, factor, y, design.weights)
+    apart = split(gram) if prior_only else sums.within(design, gram)
     rotated = rotate(apart)
     priors = _hyperpriors(design, table, factor, near)
     phi = None if near is None else np.concatenate([near.own, near.log_sd, near.cor])

@@ -33,7 +33,7 @@ class Spreads:
 
 
 @dataclass(frozen=True)
-class _Columns:
+class Columns:
     """Weighted mean, and mean square around it, of some columns."""
 
     mean: FloatArray
@@ -53,22 +53,27 @@ def find(design: Design) -> Spreads:
     w = weights(design)
     of_x = _moments(design, None, w)
     of_z = {each.name: _moments(design, each.name, w) for each in design.groupings}
+    return spreads(of_x, of_z, intercept="Intercept" in design.terms)
+
+
+def spreads(x: Columns, z: Mapping[str, Columns], *, intercept: bool) -> Spreads:
+    """Return what the moments of the columns of X, and of each factor's Z, say."""
     return Spreads(
-        *_population(of_x, intercept="Intercept" in design.terms),
-        {name: each.mean for name, each in of_z.items()},
-        {name: each.size for name, each in of_z.items()},
+        *_population(x, intercept=intercept),
+        {name: each.mean for name, each in z.items()},
+        {name: each.size for name, each in z.items()},
     )
 
 
 def means(design: Design) -> FloatArray:
     """Return what programs subtract from the columns of X (P,); one for the intercept."""
-    intercept = "Intercept" in design.terms
-    return (
-        _moments(design, None, weights(design)).mean if intercept else np.zeros(len(design.terms))
-    )
+    if "Intercept" not in design.terms:
+        return np.zeros(len(design.terms))
+    known = design.summed
+    return _moments(design, None, weights(design)).mean if known is None else known.mean
 
 
-def _moments(design: Design, name: str | None, w: FloatArray) -> _Columns:
+def _moments(design: Design, name: str | None, w: FloatArray) -> Columns:
     """Moments of X, or of the Z of a factor, added up around the first row."""
 
     def columns(rows: slice) -> FloatArray:
@@ -87,7 +92,7 @@ def _moments(design: Design, name: str | None, w: FloatArray) -> _Columns:
             second += weighted.T @ values
     mean = first / w.sum()
     _check_sizes(design.terms if name is None else design.grouping(name).effects, largest)
-    return _Columns(mean + shift[0], second / w.sum() - np.outer(mean, mean))
+    return Columns(mean + shift[0], second / w.sum() - np.outer(mean, mean))
 
 
 def _check_sizes(labels: Sequence[str], largest: FloatArray) -> None:
@@ -100,7 +105,7 @@ def _check_sizes(labels: Sequence[str], largest: FloatArray) -> None:
             )
 
 
-def _population(moments: _Columns, *, intercept: bool) -> tuple[FloatArray, FloatArray]:
+def _population(moments: Columns, *, intercept: bool) -> tuple[FloatArray, FloatArray]:
     """Part of each column that the others leave, and the coefficients of a constant."""
     if intercept:
         rest = moments.square[1:, 1:]

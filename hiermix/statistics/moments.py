@@ -101,6 +101,11 @@ def pilot_of(design: Design, response: FloatArray) -> Pilot:
     center = np.zeros(X.shape[1])
     if "Intercept" in design.terms:
         center[1:] = X[:, 1:].mean(axis=0)
+    return fitted_pilot(X, y, center)
+
+
+def fitted_pilot(X: FloatArray, y: FloatArray, center: FloatArray) -> Pilot:
+    """Return the least-squares fit to some rows, with these means subtracted from the columns."""
     X = X - center
     size = np.sqrt(np.mean(X**2, axis=0))
     size[size == 0] = 1.0
