@@ -115,6 +115,14 @@ def test_a_fit_predicts_new_rows(fit: hm.Fit) -> None:
     assert repr(fit).splitlines()[1].startswith("gaussian, 240 rows")
 
 
+def test_answers_for_rows_that_are_given(fit: hm.Fit) -> None:
+    new = rows().iloc[:5].drop(columns="y")
+    linear = fit.predict(new, group_effects="none").mean(("chain", "draw"))
+    found = fit.predictions(newdata=new.drop(columns="g"), over="typical group").table()
+    np.testing.assert_allclose(found["estimate"], linear, rtol=1e-9)
+    assert len(fit.comparisons(newdata=new, variables="word").table())
+
+
 def test_what_sums_say_of_the_rows_is_said(fit: hm.Fit) -> None:
     theirs = hm.Fit(hm.Model("y ~ x + word + (1 + x | g)", rows()), fit.data.copy())
     pd.testing.assert_frame_equal(fit.variance_table(), theirs.variance_table(), rtol=1e-9)
@@ -133,6 +141,10 @@ DOORS = {
     "plot_check": lambda fit: fit.plot_check(),
     "plot_residuals": lambda fit: fit.plot_residuals(),
     "plot_shrinkage": lambda fit: fit.plot_shrinkage("g"),
+    "predictions": lambda fit: fit.predictions(),
+    "means": lambda fit: fit.means("word"),
+    "slopes": lambda fit: fit.slopes(variables="x"),
+    "datagrid": lambda fit: hm.datagrid(fit, x=[1, 2]),
     "refit": lambda fit: fit.model.refit(np.arange(3)),
 }
 

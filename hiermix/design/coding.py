@@ -12,12 +12,12 @@ import pandas as pd
 
 from hiermix.design import checks
 from hiermix.design.batches import SLICE
-from hiermix.design.design import Design, Summed
+from hiermix.design.design import Design
 from hiermix.design.encoding import encoded_frame, encoding_of
 from hiermix.design.frames import select
 from hiermix.design.groupings import grouping_of
 from hiermix.design.kinds import KnownLabels
-from hiermix.design.plan import Plan, ResponseRule, plan_of
+from hiermix.design.plan import Plan, ResponseRule, Summed, plan_of
 from hiermix.design.roles import Roles
 from hiermix.design.survey import Survey
 from hiermix.design.tables import Table

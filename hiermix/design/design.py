@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -29,6 +28,7 @@ from hiermix.design.plan import (
     Labels,
     Plan,
     ResponseRule,
+    Summed,
     in_kind,
     plan_of,
     without_empty_effects,
@@ -41,18 +41,6 @@ from hiermix.formula.formula import Formula
 from hiermix.formula.names import in_results
 from hiermix.formula.sums import columns
 from hiermix.typing import FloatArray
-
-
-class Summed(NamedTuple):
-    """What sums say of the rows of a fit."""
-
-    rows: int
-    mean: FloatArray
-    """(P,) of the columns of X."""
-    covariance: FloatArray
-    """(P, P)"""
-    squares: Mapping[str, FloatArray]
-    """Mean of z z' (Q, Q), factor by factor."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -60,6 +60,18 @@ def in_kind(
                            if values is not frame[name]})  # fmt: skip
 
 
+class Summed(NamedTuple):
+    """What sums say of the rows of a fit."""
+
+    rows: int
+    mean: FloatArray
+    """(P,) of the columns of X."""
+    covariance: FloatArray
+    """(P, P)"""
+    squares: Mapping[str, FloatArray]
+    """Mean of z z' (Q, Q), factor by factor."""
+
+
 @dataclass(frozen=True, eq=False)
 class Plan:
     """Everything a design needs to encode rows, and nothing of the rows themselves."""

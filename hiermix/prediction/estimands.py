@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,9 +53,16 @@ def _encoded(design: Design, frame: pd.DataFrame, over: str) -> Design:
             _check_known(each)
         return rows
     aside = [name for name in label_columns(design) if name not in design.predictors]
-    some = {name: [design.frame[name].iloc[0]] * len(frame) for name in aside}
+    some = {name: [_label(design, name)] * len(frame) for name in aside}
     rows = design.on(frame.assign(**some), new_groups="population")
     return replace(rows, groupings=tuple(map(_in_a_new_group, rows.groupings)))
+
+
+def _label(design: Design, name: str) -> Any:
+    """Return a label of a column; it counts for nothing."""
+    if design.rows:
+        return design.frame[name].iloc[0]
+    return next((each.levels[0] for each in design.groupings if each.columns == (name,)), "")
 
 
 def _in_a_new_group(grouping: Grouping) -> Grouping:
@@ -103,6 +111,7 @@ def over_these_groups(design: Design, frame: pd.DataFrame) -> Spread:
     missing = [name for name in names if name not in frame]
     if not missing:
         return Spread(frame, np.arange(len(frame)), np.ones(len(frame)))
+    design.check_rows(f"an average over {', '.join(map(repr, missing))}")
     shared = [name for name in names if name in frame]
     counts = design.frame[list(names)].value_counts(sort=False, dropna=False)
     known = _keyed(counts.rename("rows_").reset_index(), shared)

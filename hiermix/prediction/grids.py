@@ -40,6 +40,7 @@ class DataGrid:
 
     def rows(self, design: Design, beside: Collection[str] = ()) -> pd.DataFrame:
         """Return the grid for the columns of a design; `beside` as in `grid_rows`."""
+        design.check_rows("datagrid")
         for name in self.values:
             known_column(design, name, "datagrid")
         given = {name: _given(name, values, design.column(name))
@@ -130,6 +131,7 @@ def grid_rows(
 
 def fitted_rows(design: Design, beside: Collection[str] = ()) -> pd.DataFrame:
     """Return the fitted rows without the response, with some columns beside the formula."""
+    design.check_rows("newdata=None")
     aside = {*design.response_columns} - {*design.predictors}
     kept = design.frame[[name for name in design.frame if name not in aside]]
     more = {name: design.column(name).array for name in beside

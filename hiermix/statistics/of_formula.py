@@ -9,9 +9,9 @@ import numpy as np
 
 from hiermix.design import group_checks
 from hiermix.design.coding import Coding
-from hiermix.design.design import Design, Summed
+from hiermix.design.design import Design
 from hiermix.design.identifiable import without_dependent
-from hiermix.design.plan import Plan
+from hiermix.design.plan import Plan, Summed
 from hiermix.errors import DataError, did_you_mean
 from hiermix.formula.formula import parse
 from hiermix.formula.names import in_results
