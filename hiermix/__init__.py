@@ -13,7 +13,8 @@ from hiermix.errors import (
 from hiermix.fit import Fit
 from hiermix.forecasting.forecast import Forecast
 from hiermix.formula.terms import Group
-from hiermix.model import Model, load
+from hiermix.loading import load
+from hiermix.model import Model
 from hiermix.prediction.cross_validation import compare
 from hiermix.prediction.grids import datagrid
 from hiermix.statistics.of_source import statistics

@@ -7,26 +7,23 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hiermix import chain_starts, options
 from hiermix.chain_starts import Started
-from hiermix.design import checks, frames, kinds, response_checks
+from hiermix.design import beside_rows, checks, frames
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
-from hiermix.design.tables import Table
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
-from hiermix.errors import HiermixWarning, ignored_warnings
 from hiermix.families import category_equations, exact_fit, table
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
 from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
-from hiermix.posterior import describe, diagnostics, storage
+from hiermix.posterior import describe, diagnostics
 from hiermix.posterior import draws as trees
 from hiermix.stan import assemble, assemble_tree, programs, variables
 from hiermix.stan.assemble import Assembled
@@ -116,9 +113,9 @@ class Model:
         self.link = self.family.link
         options.one_of("effects", effects, EFFECTS)
         options.one_of("parameterisation", parameterisation, PARAMETERISATIONS)
-        rows, known = _with_calendar(frames.table(data), calendar)
-        frame, weights = _as_column(rows, "weights", weights)
-        frame, offset = _as_column(frame, "offset", offset)
+        rows, known = beside_rows.with_calendar(frames.table(data), calendar)
+        frame, weights = beside_rows.as_column(rows, "weights", weights)
+        frame, offset = beside_rows.as_column(frame, "offset", offset)
         design = build(
             parse(formula, groups), frame, missing=missing, weights=weights, offset=offset,
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
@@ -185,7 +182,9 @@ class Model:
         self.design: Design = design
         self.priors: PriorTable = assemble.prior_table(self.family, design, spread, priors, where)
         self.origins: Origins = bar_origins.choose(design, spread, priors or {})
-        self.program_name = assemble.choose_program(self.family, design, self._options["effects"])
+        self.program_name, self._reason = assemble.choose_program(
+            self.family, design, self._options["effects"]
+        )
 
     def __repr__(self) -> str:
         """Describe formula, family, program, groups and every prior with its numbers."""
@@ -369,45 +368,3 @@ class Model:
             **{name: getattr(settings, name) for name in
                ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth")},
         }  # fmt: skip
-
-
-def _with_calendar(
-    rows: Table, calendar: "Frame | Calendar | None"
-) -> tuple[Table, Calendar | None]:
-    """Put what is known of times beside the data."""
-    if calendar is None:
-        return rows, None
-    if not isinstance(calendar, Calendar):
-        calendar = Calendar.of(frames.frame(calendar), rows)
-    return calendar.beside(rows), calendar
-
-
-def _as_column(data: Table, name: str, values: str | FloatArray | None) -> tuple[Table, str | None]:
-    """Put an array beside the data, so that a saved fit has it too; return the column's name."""
-    if values is None or isinstance(values, str):
-        return data, values if isinstance(values, str) else None
-    array = kinds.numbers(values)
-    response_checks.numeric_array(name, array)
-    response_checks.right_length(name, len(array), len(data))
-    return data.beside(f"({name})", array), f"({name})"
-
-
-def load(path: str | Path) -> Fit:
-    """Load a saved fit, which predicts without the original frame.
-
-    Raises
-    ------
-    DataError
-        The file is missing, truncated, foreign or from a newer version.
-    """
-    tree, frame, calendar = storage.load(path)
-    options = json.loads(tree.attrs["options"])
-    priors = json.loads(tree.attrs["priors"])
-    with ignored_warnings(HiermixWarning):  # they were said when the model was made
-        model = Model(tree.attrs["formula"], frame, priors=priors, calendar=calendar, **options)
-    defaults = json.loads(tree.attrs.get("default_priors", "[]"))
-    model.priors |= {name: replace(model.priors[name], given=False) for name in defaults}
-    # Files of 0.1 know no origins: their priors hold at x = 0, as priors that are written do.
-    found = json.loads(tree.attrs.get("origins", "{}"))
-    model.origins = dict(model.origins) | {name: np.array(each) for name, each in found.items()}
-    return Fit(model, trees.relabelled(tree, model.design))

@@ -41,6 +41,7 @@ ORDER = (
     "forecasting",
     "fit",
     "model",
+    "loading",
     "studies",
     "datasets",
     "__init__",

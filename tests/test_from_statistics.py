@@ -72,7 +72,7 @@ def test_the_model_is_that_of_the_rows(name: str) -> None:
     weights = None if name == "functions" else "w"
     expected = hm.Model(smaller or whole, rows(), weights=weights)
     found = hm.Model.from_statistics(hm.statistics(whole, rows(), weights=weights), smaller)
-    assert repr(found).splitlines()[:5] == repr(expected).splitlines()[:5]
+    assert repr(found).splitlines()[:6] == repr(expected).splitlines()[:6]
     assert found.priors.keys() == expected.priors.keys()
     for prior, theirs in zip(found.priors.values(), expected.priors.values(), strict=True):
         np.testing.assert_allclose(prior.arguments, theirs.arguments, rtol=1e-9, atol=1e-9)

@@ -1,0 +1,34 @@
+"""Loads a saved fit: its model is built again from the columns that were saved with it."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from hiermix.errors import HiermixWarning, ignored_warnings
+from hiermix.fit import Fit
+from hiermix.model import Model
+from hiermix.posterior import draws as trees
+from hiermix.posterior import storage
+
+
+def load(path: str | Path) -> Fit:
+    """Load a saved fit, which predicts without the original frame.
+
+    Raises
+    ------
+    DataError
+        The file is missing, truncated, foreign or from a newer version.
+    """
+    tree, frame, calendar = storage.load(path)
+    options = json.loads(tree.attrs["options"])
+    priors = json.loads(tree.attrs["priors"])
+    with ignored_warnings(HiermixWarning):  # they were said when the model was made
+        model = Model(tree.attrs["formula"], frame, priors=priors, calendar=calendar, **options)
+    defaults = json.loads(tree.attrs.get("default_priors", "[]"))
+    model.priors |= {name: replace(model.priors[name], given=False) for name in defaults}
+    # Files of 0.1 know no origins: their priors hold at x = 0, as priors that are written do.
+    found = json.loads(tree.attrs.get("origins", "{}"))
+    model.origins = dict(model.origins) | {name: np.array(each) for name, each in found.items()}
+    return Fit(model, trees.relabelled(tree, model.design))
