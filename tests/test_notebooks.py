@@ -253,6 +253,55 @@ def under_the_hood() -> list[Number]:
     ]
 
 
+def truth_of_the_shop() -> dict[str, float]:
+    """Differences in the share that buys which the simulation has, country by country."""
+    rng = np.random.default_rng(11)
+    level = -2.4 + 0.7 * rng.standard_normal(20)
+    effect = 0.22 + 0.2 * rng.standard_normal(20)
+    visitors = rng.lognormal(6.2, 1.0, 20).round()
+    gains = np.zeros(20)
+    for share, phone in ((0.4, 0.0), (0.6, 0.6)):
+        new, old = (1 / (1 + np.exp(phone - level - k * effect)) for k in (1, 0))
+        gains += share * (new - old)
+    return {"these": float(gains @ visitors / visitors.sum()), "all": float(gains.mean())}
+
+
+def comparing_groups() -> list[Number]:
+    truth = truth_of_the_shop()
+    post = "fit.data.posterior"
+    # The population's average by 200,000 countries drawn from one draw of the spread.
+    simulated = (
+        "(lambda p, z: (lambda a, e: sum(0.5 * (1 / (1 + np.exp(-(a + e + d)))"
+        " - 1 / (1 + np.exp(-(a + c)))).mean() for c, d in ((0.0, 0.0), (p['phone'], p['both']))))"
+        "(p['a'] + p['sd'][0] * z[0],"
+        " p['e'] + p['sd'][1] * (p['cor'] * z[0] + (1 - p['cor'] ** 2) ** 0.5 * z[1])))"
+        "({'a': float(" + post + "['Intercept'][0, 0]),"
+        " 'e': float(" + post + "['b'][0, 0].sel(term='arm[T.new]')),"
+        " 'phone': float(" + post + "['b'][0, 0].sel(term='device[T.phone]')),"
+        " 'both': float(" + post + "['b'][0, 0].sel(term=['device[T.phone]',"
+        " 'arm[T.new]:device[T.phone]']).sum()),"
+        " 'sd': " + post + "['sd_country'][0, 0].to_numpy(),"
+        " 'cor': float(" + post + "['cor_country'][0, 0, 0])},"
+        " np.random.default_rng(1).standard_normal((2, 200_000)))"
+    )
+    balanced = "fit.comparisons('arm', newdata='balanced', by=True, over='population').draws"
+    return [
+        mean(b("fit", "arm[T.new]"), 0.22, sds=2),
+        mean(f"{post}['sd_country'][..., 0]", 0.7, sds=2),
+        mean(f"{post}['sd_country'][..., 1]", 0.2, sds=2),
+        mean("answers['these groups'].draws", truth["these"], sds=2),
+        mean("answers['population'].draws", truth["all"], sds=2),
+        Number(f"float({balanced}[0, 0, 0]) - {simulated}", 0.0, "3e-4"),
+        true("answers['population'].draws.mean() > answers['typical group'].draws.mean()"),
+        true("answers['new group'].draws.std() > 2 * answers['population'].draws.std()"),
+        true("off['model'] < 0.5 * off['raw']"),
+        true("np.ptp(found) < 0.7 * np.ptp(raw)"),
+        true("ranks.table()['country'].iloc[0] == 'Kenya'"),
+        true("ranks.table()['probability'].iloc[0] > 0.95"),
+        true("(raw < 0).sum() == 8"),
+    ]
+
+
 NUMBERS = {
     "01-radon": radon,
     "02-classrooms": classrooms,
@@ -261,6 +310,7 @@ NUMBERS = {
     "05-counts-proportions-ratings": counts_proportions_ratings,
     "06-checking-a-model": checking_a_model,
     "07-under-the-hood": under_the_hood,
+    "09-comparing-groups": comparing_groups,
 }
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 from hiermix.errors import ArgumentError
 from hiermix.plots import style
 from hiermix.plots.style import BLUE, INK, PALE, Plot
-from hiermix.prediction.estimates import STATISTICS, Estimates
+from hiermix.posterior.coefficients import TERM
+from hiermix.prediction.estimates import STATISTICS, Estimates, telling
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +42,7 @@ def plot_estimates(
     panel.set_ylim(-0.7, len(data) - 0.3)
     panel.grid(axis="y", visible=False)
     panel.grid(axis="x", color=PALE, linewidth=0.4, alpha=0.5)
-    style.name_axes(panel, _measure(found, data), "")
+    style.name_axes(panel, _measure(found, data), ", ".join(telling(data, STATISTICS)))
     style.title(panel, _headline(found, data), f"{style.percent(found.conf_level)} intervals")
     return Plot(style.figure_of(panel), data)
 
@@ -52,9 +53,7 @@ def _compares(data: pd.DataFrame) -> bool:
 
 def _labels(data: pd.DataFrame) -> list[str]:
     """Return what tells the rows apart."""
-    names = [name for name in data if name not in STATISTICS]
-    telling = [name for name in names if len(data[name].unique()) > 1] or names[-1:]
-    rows = data[telling].astype(object).itertuples(index=False)
+    rows = data[telling(data, STATISTICS)].astype(object).itertuples(index=False)
     return [style.shorten(", ".join(map(_text, row)) or "all rows", _LONGEST) for row in rows]
 
 
@@ -72,6 +71,9 @@ def _measure(found: Estimates, data: pd.DataFrame) -> str:
 def _headline(found: Estimates, data: pd.DataFrame) -> str:
     if not _compares(data):
         return f"Expected over {found.over}"
+    told = telling(data, STATISTICS)
+    shared = [str(data[name].iloc[0]) for name in (TERM, "contrast")
+              if name in data and name not in told]  # fmt: skip
     sure = int((data["probability"] > found.conf_level).sum())
-    beyond = f"a direction beyond {style.percent(found.conf_level)}"
-    return f"Comparisons over {found.over}: {sure} of {len(data)} with {beyond}"
+    beyond = f"{sure} of {len(data)} with a direction beyond {style.percent(found.conf_level)}"
+    return f"{': '.join(shared) or 'Comparisons'} over {found.over}, {beyond}"

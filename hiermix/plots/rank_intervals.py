@@ -8,7 +8,7 @@ import pandas as pd
 from hiermix.errors import ArgumentError
 from hiermix.plots import style
 from hiermix.plots.style import BLUE, INK, ORANGE, PALE, Plot
-from hiermix.prediction.estimates import CATEGORY
+from hiermix.prediction.estimates import CATEGORY, telling
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -53,14 +53,17 @@ def plot_ranking(
 
 
 def _ranks(ax: "Axes", data: pd.DataFrame, best: int, order: str, prob: float) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     place = _places(data)
     ax.axvspan(0.5, best + 0.5, color=ORANGE, alpha=0.1, linewidth=0)
     ax.hlines(place, data["conf_low"], data["conf_high"], color=BLUE, linewidth=2.2, alpha=0.45)
     ax.plot(data["rank"], place, "o", color=BLUE, markersize=4.5)
     ax.set_xlim(0.5, len(data) + 0.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.grid(axis="y", visible=False)
     ax.grid(axis="x", color=PALE, linewidth=0.4, alpha=0.5)
-    names = [str(name) for name in data if name not in _NUMBERS]
+    names = telling(data, _NUMBERS)
     labels = data[names].astype(str).agg(", ".join, axis=1)
     ax.set_yticks(place, [style.shorten(each, _LONGEST) for each in labels])
     ax.set_ylim(-0.7, len(data) - 0.3)

@@ -103,6 +103,12 @@ class Estimates:
         return f"over {self.over}; scale: {self.scale}; {100 * self.conf_level:g} % intervals"
 
 
+def telling(table: pd.DataFrame, statistics: Sequence[str]) -> list[str]:
+    """Return the columns that tell the rows of a table apart: one at least, if there is any."""
+    names = [str(name) for name in table if name not in statistics]
+    return [name for name in names if len(table[name].unique()) > 1] or names[-1:]
+
+
 def shown_text(table: pd.DataFrame, statistics: Sequence[str], caption: str) -> str:
     """Return a table with short numbers, and what it is about."""
     return f"{_shortened(table, statistics).to_string(max_rows=30, index=False)}\n{caption}"
