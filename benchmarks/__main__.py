@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 ALL = ("startup", "gaussian", "scaling", "sampled", "crossed", "predictions", "peers")
 HOURS = ("designs",)
-"""Run when they are named."""
+NAMED = (*HOURS, "encoders")
+"""Run when they are named: they take hours, or other packages."""
 
 
 def main(names: Sequence[str], only: Sequence[int] = ()) -> None:
@@ -30,7 +31,7 @@ if __name__ == "__main__":
         importlib.import_module("benchmarks.numbers").main(sys.argv[2:])
         sys.exit()
     parser = argparse.ArgumentParser(prog="python -m benchmarks")
-    parser.add_argument("names", nargs="*", choices=[[], *ALL, *HOURS], metavar="name")
+    parser.add_argument("names", nargs="*", choices=[[], *ALL, *NAMED], metavar="name")
     parser.add_argument("--only", nargs="+", type=int, default=(), metavar="SEED")
     given = parser.parse_args()
     main(given.names, given.only)
