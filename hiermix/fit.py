@@ -25,6 +25,7 @@ from hiermix.posterior import describe, diagnostics, group_tables, hypothesis, s
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import cross_validation, held_out, predict, variance_partition
 from hiermix.prediction.update import learned_from
+from hiermix.statistics.summed import Statistics
 from hiermix.tuning.bar_origins import Origins
 from hiermix.typing import FloatArray, IntArray
 
@@ -40,6 +41,8 @@ class Fitted(Protocol):
     family: Family
     priors: PriorTable
     origins: Origins
+    statistics: Statistics | None
+    """What it was fitted to, in the place of rows."""
 
     def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":
         """Return the draws of the same model for some of its rows."""
@@ -355,4 +358,6 @@ class Fit:
         """
         calendar = self.design.calendar
         keep = (*options.names("keep", keep), *(() if calendar is None else calendar.keys))
-        storage.save(self.data, storage.columns(self.design, keep), path, calendar)
+        sums = self.model.statistics
+        parts = {} if sums is None else {"statistics": sums.tree()}
+        storage.save(self.data, storage.columns(self.design, keep), path, calendar, parts)

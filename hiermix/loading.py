@@ -11,6 +11,7 @@ from hiermix.fit import Fit
 from hiermix.model import Model
 from hiermix.posterior import draws as trees
 from hiermix.posterior import storage
+from hiermix.statistics.summed import Statistics
 
 
 def load(path: str | Path) -> Fit:
@@ -25,7 +26,11 @@ def load(path: str | Path) -> Fit:
     options = json.loads(tree.attrs["options"])
     priors = json.loads(tree.attrs["priors"])
     with ignored_warnings(HiermixWarning):  # they were said when the model was made
-        model = Model(tree.attrs["formula"], frame, priors=priors, calendar=calendar, **options)
+        if "statistics" in tree.children:
+            sums = Statistics.of_tree(tree["statistics"])
+            model = Model.from_statistics(sums, tree.attrs["formula"], priors=priors)
+        else:
+            model = Model(tree.attrs["formula"], frame, priors=priors, calendar=calendar, **options)
     defaults = json.loads(tree.attrs.get("default_priors", "[]"))
     model.priors |= {name: replace(model.priors[name], given=False) for name in defaults}
     # Files of 0.1 know no origins: their priors hold at x = 0, as priors that are written do.

@@ -130,6 +130,7 @@ class Model:
             "weights": weights,
         }  # fmt: skip
         self._sums: Sums = FROM_ROWS
+        self.statistics: Statistics | None = None
         self._ready(design, column_spreads.find(design), self.family.scale(design), priors)
 
     @classmethod
@@ -168,6 +169,7 @@ class Model:
             "parameterisation": "auto", "weights": statistics.coding.weights,
         }  # fmt: skip
         model._sums = found
+        model.statistics = statistics
         model._ready(found.design, found.spreads(), found.scale(), priors)
         return model
 

@@ -24,6 +24,7 @@ ORDER = (
     "errors",
     "optional",
     "options",
+    "files",
     "typing",
     "version",
     "formula",

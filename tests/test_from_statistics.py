@@ -1,6 +1,7 @@
 """Models of statistics: those of the rows themselves, and what is refused without rows."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -128,6 +129,51 @@ def test_what_sums_say_of_the_rows_is_said(fit: hm.Fit) -> None:
     pd.testing.assert_frame_equal(fit.variance_table(), theirs.variance_table(), rtol=1e-9)
     for name, density in theirs.log_prior().items():
         np.testing.assert_allclose(fit.log_prior()[name], density, rtol=1e-9)
+
+
+@pytest.mark.parametrize("formula", [*dict.fromkeys(whole for whole, _ in MODELS.values())])
+def test_statistics_are_saved_and_loaded_to_the_last_bit(formula: str, tmp_path: Path) -> None:
+    found = hm.statistics(formula, rows(), weights="w")
+    found.save(tmp_path / "sums.nc")
+    again = hm.Statistics.load(tmp_path / "sums.nc")
+    assert repr(again) == repr(found)
+    assert (again.levels == found.levels).all()
+    twice = found + again  # of one coding
+    np.testing.assert_array_equal(twice.sums.ZtX, 2 * found.sums.ZtX)
+    assert hm.Model.from_statistics(again).stan_data().keys()
+    np.testing.assert_array_equal(
+        hm.Model.from_statistics(again)._sums.gram(hm.Model.from_statistics(again).design).ZtR,
+        hm.Model.from_statistics(found)._sums.gram(hm.Model.from_statistics(found).design).ZtR,
+    )
+
+
+def test_a_loaded_fit_predicts_and_is_updated(fit: hm.Fit, tmp_path: Path) -> None:
+    fit.save(tmp_path / "fit.nc")
+    again = hm.load(tmp_path / "fit.nc")
+    new = rows().iloc[:9]
+    np.testing.assert_array_equal(again.predict(new), fit.predict(new))
+    assert again.model.statistics is not None
+    more = again.model.statistics + hm.statistics(
+        "y ~ x + word + (1 + x | g)", rows().iloc[:50], like=again.model.statistics
+    )
+    assert len(more) == N + 50
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "can't be read as netCDF"), (None, "is no set of statistics saved by hiermix")],
+)
+def test_files_of_something_else_are_told(
+    fit: hm.Fit, content: bytes | None, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "other.nc"
+    fit.save(path)
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(hm.DataError, match=message):
+        hm.Statistics.load(path)
+    with pytest.raises(hm.ArgumentError, match="is saved as netCDF, not as 'pickle'"):
+        hm.statistics("y ~ x", rows()).save(tmp_path / "sums.pickle")
 
 
 DOORS = {

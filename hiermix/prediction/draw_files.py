@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hiermix.errors import ArgumentError, DataError
-from hiermix.posterior.storage import replacing
+from hiermix.files import replacing
 
 if TYPE_CHECKING:
     import xarray as xr

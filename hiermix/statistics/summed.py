@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +14,16 @@ from hiermix.design import group_checks
 from hiermix.design.coding import Coding
 from hiermix.design.encoding import ordering
 from hiermix.errors import DataError, count, first_three
+from hiermix.files import netcdf, read_tree, write_tree
 from hiermix.statistics import moved
+from hiermix.statistics.as_tree import FORMAT, Parts, parts_of, tree_of
 from hiermix.statistics.moments import Moments
 from hiermix.statistics.moved import Centre, placed
 from hiermix.statistics.summing import Summing
 from hiermix.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _DIGITS = 1e-6
 """Share of a sum that must be left of it by a subtraction: it keeps ten digits then."""
@@ -100,6 +107,44 @@ class Statistics:
             effects = ", ".join(label for spec in specs for label in spec.labels)
             lines.append(f"group    {name}: {count(len(self.levels), 'level')}; {effects}")
         return "\n".join([*lines, f"size     {self.nbytes / 1e6:,.2f} MB"])
+
+    # Files -------------------------------------------------------------------------------------
+
+    def _parts(self) -> Parts:
+        return (
+            self.coding, self.centre, self.sums, self.levels, self.counts, self.rows, self.dropped
+        )  # fmt: skip
+
+    def tree(self) -> xr.DataTree:
+        """Return the statistics as a tree of arrays; see `of_tree`."""
+        return tree_of(self._parts())
+
+    @classmethod
+    def of_tree(cls, tree: xr.DataTree) -> Statistics:
+        """Return the statistics that a tree holds."""
+        return cls(*parts_of(tree))
+
+    def save(self, path: str | Path) -> None:
+        """Write the statistics as netCDF, to a temporary name first.
+
+        Raises
+        ------
+        DataError
+            The file can't be written; nothing half-written is left.
+        """
+        write_tree(self.tree(), netcdf(path, "a set of statistics"))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Statistics:
+        """Read statistics that `save` wrote.
+
+        Raises
+        ------
+        DataError
+            The file is missing, truncated, foreign or from a newer version.
+        """
+        what = "a set of statistics"
+        return cls.of_tree(read_tree(path, what, "hiermix_statistics", FORMAT))
 
     # A vector space ----------------------------------------------------------------------------
 

@@ -1,0 +1,125 @@
+"""Statistics as a tree of arrays, which a file can hold, and back; never pickle."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from hiermix.design.coding import Coding
+from hiermix.design.packing import decode, encode
+from hiermix.families import table
+from hiermix.formula.formula import parse
+from hiermix.statistics.moments import Moments, Pilot
+from hiermix.statistics.moved import Centre
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+type Parts = tuple[Coding, Centre, Moments, np.ndarray, np.ndarray, int, int]
+"""What `Statistics` are made of."""
+
+_DIMS = {
+    "xx": ("x", "x_"),
+    "xe": ("x",),
+    "zz": ("row_level", "z", "z_"),
+    "zx": ("row_level", "z", "x"),
+    "ze": ("row_level", "z"),
+    "x_center": ("x",),
+    "pilot": ("x",),
+    "z_center": ("z",),
+    "counts": ("row_level",),
+}
+FORMAT = 1
+
+
+def tree_of(parts: Parts) -> xr.DataTree:
+    """Return a tree that holds statistics."""
+    import xarray as xr
+
+    coding, centre, sums, levels, counts, rows, dropped = parts
+    arrays = {
+        "xx": sums.XtX, "xe": sums.Xte, "zz": sums.ZtZ, "zx": sums.ZtX, "ze": sums.Zte,
+        "x_center": sums.pilot.center, "pilot": sums.pilot.b, "z_center": centre.z,
+        "counts": counts,
+    }  # fmt: skip
+    shown, kinds = encode(coding.shown)
+    labels, how = encode(pd.DataFrame({"label": pd.Series(levels.tolist())}))
+    found = xr.DataTree.from_dict(
+        {
+            "/": xr.Dataset({name: (_DIMS[name], array) for name, array in arrays.items()}),
+            "/shown": xr.Dataset({name: (("row",), array) for name, array in shown.items()}),
+            "/levels": xr.Dataset({name: (("place",), array) for name, array in labels.items()}),
+        }
+    )
+    found.attrs = {
+        "hiermix_statistics": FORMAT,
+        "formula": str(coding.formula),
+        "weights": json.dumps(coding.weights),
+        "states": json.dumps(_packed(dict(coding.states or {}))),
+        "shown": json.dumps(kinds),
+        "levels": json.dumps(how),
+        "constant": json.dumps(centre.constant),
+        "weight_total": float(sums.n), "ee": float(sums.ete), "rows": rows, "dropped": dropped,
+    }  # fmt: skip
+    return found
+
+
+def parts_of(tree: xr.DataTree) -> Parts:
+    """Return what a tree holds."""
+    attrs, found = tree.attrs, tree.to_dataset()
+    values = {name: found[name].to_numpy() for name in _DIMS}
+    coding = Coding(
+        parse(attrs["formula"]),
+        json.loads(attrs["weights"]),
+        table.find("gaussian", None).response_rule(),
+        decode(tree["shown"].to_dataset(), json.loads(attrs["shown"])),
+        _unpacked(json.loads(attrs["states"])),
+    )
+    pilot = Pilot(values["x_center"], values["pilot"])
+    sums = Moments(
+        pilot, float(attrs["weight_total"]), values["xx"], values["xe"], float(attrs["ee"]),
+        values["zz"], values["zx"], values["ze"],
+    )  # fmt: skip
+    labels = decode(tree["levels"].to_dataset(), json.loads(attrs["levels"]))["label"]
+    levels = np.empty(len(labels), dtype=object)
+    levels[:] = labels.tolist()
+    centre = Centre(pilot, values["z_center"], json.loads(attrs["constant"]))
+    return coding, centre, sums, levels, values["counts"], int(attrs["rows"]), int(attrs["dropped"])
+
+
+# States of functions: dicts whose keys may be numbers, arrays, times -----------------------------
+
+
+def _packed(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {"dict": [[_packed(key), _packed(each)] for key, each in value.items()]}
+    if isinstance(value, np.ndarray):
+        return {"array": _packed(value.tolist())}
+    if isinstance(value, list | tuple):
+        return {type(value).__name__: [_packed(each) for each in value]}
+    if isinstance(value, pd.Timestamp | np.datetime64):
+        return {"time": pd.Timestamp(value).isoformat()}
+    if isinstance(value, pd.Timedelta | np.timedelta64):
+        return {"duration": pd.Timedelta(value).isoformat()}
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _unpacked(value: Any) -> Any:
+    match value:
+        case {"dict": pairs}:
+            return {_unpacked(key): _unpacked(each) for key, each in pairs}
+        case {"array": each}:
+            return np.array(_unpacked(each))
+        case {"list": each}:
+            return [_unpacked(one) for one in each]
+        case {"tuple": each}:
+            return tuple(_unpacked(one) for one in each)
+        case {"time": text}:
+            return pd.Timestamp(text)
+        case {"duration": text}:
+            return pd.Timedelta(text)
+    return value
