@@ -72,7 +72,7 @@ def named(design: Design, variables: Variables, over: str, *, numeric: bool) -> 
 
 
 def _by_default(design: Design, numeric: bool) -> list[str]:
-    """Return the predictors; an offset says how much there is of a row, and is none."""
+    """Return the predictors but dates; an offset says how much there is of a row, and is none."""
     formula = design.formula
     texts = [formula.population, *(term.effects for term in formula.groups)]
     used = {name for text in texts for name in columns(text)}
@@ -80,7 +80,8 @@ def _by_default(design: Design, numeric: bool) -> list[str]:
         name
         for name in design.predictors
         if name in used
-        and not (numeric and (_has_levels(design, name) or not _is_number(design, name)))
+        and (_is_number(design, name) or _has_levels(design, name))
+        and not (numeric and _has_levels(design, name))
     ]
 
 
@@ -176,9 +177,10 @@ def _numbers(design: Design, name: str) -> np.ndarray:
         what = (
             "levels" if design.levels_of(name) else kinds.words(kinds.stored(design.column(name)))
         )
+        values = "[one, other]" if what in ("dates", "durations") else "'pairwise'"
         raise ArgumentError(
-            f"variables: {name!r} holds {what} in the fit, not numbers: compare levels, "
-            f"variables={{{name!r}: 'pairwise'}}"
+            f"variables: {name!r} holds {what} in the fit, not numbers: compare two values, "
+            f"variables={{{name!r}: {values}}}"
         )
     return kinds.stored(design.column(name)).to_numpy(dtype=np.float64)
 

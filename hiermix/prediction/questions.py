@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from hiermix import options
 from hiermix.design.frames import NewRows
 from hiermix.errors import ArgumentError
 from hiermix.posterior.coefficients import TERM
@@ -98,9 +99,9 @@ def averaged(posterior: Posterior, asked: Asked, given: Variables) -> Estimates:
     """Answer `Fit.means`: `predicted` on a grid that has the levels asked for."""
     design = posterior.design
     grid = asked.newdata
-    names = [] if asked.by in (None, True, False) else [asked.by] if isinstance(
-        asked.by, str) else list(asked.by)  # type: ignore[arg-type]  # fmt: skip
-    if grid == "balanced":
+    named = not (asked.by is None or isinstance(asked.by, bool))
+    names = list(options.names("by", asked.by)) if named else []
+    if isinstance(grid, str) and grid == "balanced":
         known = (*design.predictors, *label_columns(design))
         values = {name: changes.values_of(design, name) for name in names if name in known}
         grid = DataGrid(values, "balanced")

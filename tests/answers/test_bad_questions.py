@@ -61,6 +61,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("slopes", {"variables": "x", "scale": "ratio"}, "slopes have scale='response' or 'linear'"),
     ("slopes", {"variables": {"x": [0, 1]}}, "slopes take names of variables"),
     ("means", {"by": "knd"}, "by names 'knd', no column of the rows. Did you mean 'kind'"),
+    ("means", {"by": 3}, "by takes a name or a list of names, not 3"),
     ("means", {"by": "x"}, "'x' has 96 different values: name those"),
     ("means", {"by": "kind", "wts": "cell"}, "Did you mean 'cells'"),
 ]
@@ -90,6 +91,18 @@ def test_these_groups_are_those_of_the_fit(fit: hm.Fit) -> None:
         known = fit.predictions(rows, over=over).draws
         for other in (rows.assign(g="new"), rows.drop(columns=["g", "h"])):
             np.testing.assert_array_equal(fit.predictions(other, over=over).draws, known)
+
+
+def test_dates_are_compared_between_two_of_them() -> None:
+    data = panel().assign(day=pd.date_range("2024-01-01", periods=96))
+    fit = invented("y ~ trend(day) + x + (1 | g)", data)
+    assert fit.comparisons(by=True).labels["term"].tolist() == ["x"]
+    days = [data["day"][0], data["day"][50]]
+    table = fit.comparisons({"day": days}, by=True).table()
+    assert table["contrast"].tolist() == ["2024-02-20 - 2024-01-01"]
+    for door in (fit.slopes, fit.comparisons):
+        with pytest.raises(hm.ArgumentError, match=r"holds dates in the fit.*\[one, other\]"):
+            door("day")
 
 
 def test_categories_without_an_order_have_no_mean(choice: hm.Fit) -> None:
