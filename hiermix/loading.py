@@ -27,7 +27,7 @@ def load(path: str | Path) -> Fit:
     priors = json.loads(tree.attrs["priors"])
     with ignored_warnings(HiermixWarning):  # they were said when the model was made
         if "statistics" in tree.children:
-            sums = Statistics.of_tree(tree["statistics"])
+            sums = Statistics.of_tree(tree.children["statistics"])
             model = Model.from_statistics(sums, tree.attrs["formula"], priors=priors)
         else:
             model = Model(tree.attrs["formula"], frame, priors=priors, calendar=calendar, **options)

@@ -23,14 +23,14 @@ type Parts = tuple[Coding, Centre, Moments, np.ndarray, np.ndarray, int, int]
 """What `Statistics` are made of."""
 
 _DIMS = {
-    "xx": ("x", "x_"),
-    "xe": ("x",),
-    "zz": ("row_level", "z", "z_"),
-    "zx": ("row_level", "z", "x"),
-    "ze": ("row_level", "z"),
-    "x_center": ("x",),
-    "pilot": ("x",),
-    "z_center": ("z",),
+    "xx": ("term", "term_"),
+    "xe": ("term",),
+    "zz": ("row_level", "effect", "effect_"),
+    "zx": ("row_level", "effect", "term"),
+    "ze": ("row_level", "effect"),
+    "x_center": ("term",),
+    "pilot": ("term",),
+    "z_center": ("effect",),
     "counts": ("row_level",),
 }
 FORMAT = 1
@@ -62,7 +62,7 @@ def tree_of(parts: Parts) -> xr.DataTree:
         "states": json.dumps(_packed(dict(coding.states or {}))),
         "shown": json.dumps(kinds),
         "levels": json.dumps(how),
-        "constant": json.dumps(centre.constant),
+        "intercept_at": json.dumps(centre.constant),
         "weight_total": float(sums.n), "ee": float(sums.ete), "rows": rows, "dropped": dropped,
     }  # fmt: skip
     return found
@@ -87,7 +87,7 @@ def parts_of(tree: xr.DataTree) -> Parts:
     labels = decode(tree["levels"].to_dataset(), json.loads(attrs["levels"]))["label"]
     levels = np.empty(len(labels), dtype=object)
     levels[:] = labels.tolist()
-    centre = Centre(pilot, values["z_center"], json.loads(attrs["constant"]))
+    centre = Centre(pilot, values["z_center"], json.loads(attrs["intercept_at"]))
     return coding, centre, sums, levels, values["counts"], int(attrs["rows"]), int(attrs["dropped"])
 
 
