@@ -9,7 +9,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-ALL = ("startup", "gaussian", "scaling", "sampled", "crossed", "predictions", "peers")
+ALL = ("startup", "gaussian", "scaling", "streams", "sampled", "crossed", "predictions", "peers")
 HOURS = ("designs",)
 NAMED = (*HOURS, "encoders")
 """Run when they are named: they take hours, or other packages."""

@@ -15,6 +15,10 @@ SLICE = 131_072
 """Rows of a pass over a design: few enough to stay in cache, many enough to hide the overhead."""
 
 
+BATCH = 4 * SLICE
+"""Rows of a source that are encoded at a time: many enough that levels cost less than rows."""
+
+
 def slices(rows: int) -> Iterator[slice]:
     """Yield the rows of a pass, a slice at a time."""
     for start in range(0, rows, SLICE):

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from hiermix.design import checks
-from hiermix.design.batches import SLICE
+from hiermix.design.batches import BATCH
 from hiermix.design.design import Design
 from hiermix.design.encoding import encoded_frame, encoding_of
 from hiermix.design.frames import select
@@ -189,7 +189,7 @@ def complete(roles: Roles, batches: Iterable[Table], missing: str) -> Iterator[C
         held.append(_without_missing(frame, drop))
         start, seen = start + len(frame), seen + len(frame)
         kept += len(held[-1])
-        if kept >= SLICE:
+        if kept >= BATCH:
             yield Complete(pd.concat(held), seen - kept)
             held, seen, kept = [], 0, 0
     if held:

@@ -22,7 +22,7 @@ import pandas as pd
 
 from hiermix import optional
 from hiermix.design import checks, frames
-from hiermix.design.batches import SLICE, slices
+from hiermix.design.batches import BATCH, slices
 from hiermix.design.tables import Table
 from hiermix.errors import DataError, first_three
 
@@ -115,7 +115,7 @@ class Spark:
 
     def first(self) -> Batches:
         """Yield the first rows."""
-        yield Table.of(self.frame.limit(SLICE).toPandas())
+        yield Table.of(self.frame.limit(BATCH).toPandas())
 
     def fold[T](self, part: Callable[[Batches], T], add: Callable[[T, T], T]) -> T:
         """Have Spark call the function for each of its partitions."""
@@ -242,7 +242,7 @@ def _check_file(fragment: Any, columns: Sequence[str]) -> None:
 def _read(dataset: Any, columns: list[str]) -> Batches:
     """Yield batches of a dataset, with little read ahead: memory stays that of few of them."""
     scanner = dataset.scanner(
-        columns=columns, batch_size=SLICE, batch_readahead=2, fragment_readahead=1
+        columns=columns, batch_size=BATCH, batch_readahead=2, fragment_readahead=1
     )
     try:
         for batch in scanner.to_batches():
@@ -257,7 +257,7 @@ def _query(relation: Any, columns: Sequence[str]) -> Source:
     names = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
     some = relation.project(names)
     read = some.to_arrow_reader if hasattr(some, "to_arrow_reader") else some.fetch_record_batch
-    return Stream(lambda: map(of_arrow, read(SLICE)))
+    return Stream(lambda: map(of_arrow, read(BATCH)))
 
 
 def _lazy(frame: Any, columns: Sequence[str]) -> Source:
@@ -269,10 +269,10 @@ def _lazy(frame: Any, columns: Sequence[str]) -> Source:
     def batches() -> Batches:
         if hasattr(some, "collect_batches"):
             each = some.collect_batches(
-                chunk_size=SLICE, maintain_order=False, lazy=True, engine="streaming"
+                chunk_size=BATCH, maintain_order=False, lazy=True, engine="streaming"
             )
         else:
-            each = some.collect(engine="streaming").iter_slices(SLICE)
+            each = some.collect(engine="streaming").iter_slices(BATCH)
         return map(of_arrow, chain.from_iterable(part.to_arrow().to_batches() for part in each))
 
     return Stream(batches)

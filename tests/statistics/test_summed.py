@@ -383,13 +383,13 @@ def test_spark_calls_the_same_function_on_its_batches(formula: str) -> None:
     assert_same(found, hm.statistics(FORMULAS[formula], rows(), weights="w"))
 
 
-def test_batches_are_no_larger_than_a_slice(tmp_path: Path) -> None:
-    table = arrow(pd.DataFrame({"x": np.arange(batches.SLICE * 2 + 5.0)}))
+def test_batches_of_a_file_have_a_greatest_size(tmp_path: Path) -> None:
+    table = arrow(pd.DataFrame({"x": np.arange(batches.BATCH * 2 + 5.0)}))
     pq.write_table(table, tmp_path / "long.parquet")
     found = sources.source(tmp_path / "long.parquet", ["x"])
     sizes = found.fold(lambda each: [len(batch) for batch in each], list.__add__)
     assert sum(sizes) == len(table)
-    assert max(sizes) == batches.SLICE
+    assert max(sizes) == batches.BATCH
 
 
 def test_what_statistics_say_of_themselves() -> None:
