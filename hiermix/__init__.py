@@ -1,6 +1,7 @@
 """Bayesian hierarchical (mixed-effects) models with Stan, from Python."""
 
 from hiermix.datasets import load_dataset
+from hiermix.design.centering import center_within
 from hiermix.errors import (
     ArgumentError,
     DataError,
@@ -38,6 +39,7 @@ __all__ = [
     "PriorError",
     "Statistics",
     "backtest",
+    "center_within",
     "compare",
     "datagrid",
     "load",
@@ -45,3 +47,8 @@ __all__ = [
     "pooling",
     "statistics",
 ]
+
+
+def __dir__() -> list[str]:
+    """List what is public."""
+    return [*__all__, "__version__"]

@@ -1,10 +1,9 @@
 """Fit: a fitted model, its labelled draws, and a door to everything asked of them."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial, wraps
-from inspect import Parameter, signature
+from collections.abc import Iterable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ from hiermix import options, plots
 from hiermix.answers import effects, group_levels
 from hiermix.design import checks, frames
 from hiermix.design.design import Design
-from hiermix.design.frames import NewRows
+from hiermix.design.frames import Frame, NewRows
 from hiermix.engines import Engine
 from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
@@ -21,13 +20,22 @@ from hiermix.forecasting import forecast as forecasts
 from hiermix.forecasting import nixtla
 from hiermix.forecasting.forecast import Forecast
 from hiermix.forecasting.horizon import Ahead
-from hiermix.posterior import describe, diagnostics, group_tables, hypothesis, storage, summary
+from hiermix.posterior import (
+    describe,
+    diagnostics,
+    group_tables,
+    hypothesis,
+    regression_tables,
+    storage,
+    summary,
+)
+from hiermix.posterior.asked import asked_of_posterior, drawn_of_posterior
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import cross_validation, held_out, predict, variance_partition
 from hiermix.prediction.update import learned_from
 from hiermix.statistics.summed import Statistics
 from hiermix.tuning.bar_origins import Origins
-from hiermix.typing import FloatArray, IntArray
+from hiermix.typing import FloatArray, ForecastKind, IntArray, NewGroups
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -48,42 +56,9 @@ class Fitted(Protocol):
         """Return the draws of the same model for some of its rows."""
         ...
 
-
-def _asked_of_posterior[**P, R](
-    function: Callable[Concatenate[Posterior, P], R],
-) -> Callable[Concatenate["Fit", P], R]:
-    """Return what is asked of a posterior as a method of its fit, with signature and docstring."""
-
-    @wraps(function)
-    def method(self: "Fit", /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return function(self.posterior, *args, **kwargs)
-
-    first, *others = signature(function).parameters.values()
-    method.__signature__ = signature(function).replace(  # type: ignore[attr-defined]
-        parameters=[first.replace(name="self", annotation=Parameter.empty), *others]
-    )
-    method.__qualname__ = f"Fit.{function.__name__}"
-    return method
-
-
-class _Later:
-    """A method that is made when somebody first looks at it."""
-
-    def __init__(self, make: Callable[[], Callable[..., Any]]) -> None:
-        self.make = make
-
-    def __get__(self, fit: "Fit | None", owner: type["Fit"]) -> Any:
-        method = self.make()
-        setattr(Fit, method.__name__, method)  # in place of this
-        return getattr(owner if fit is None else fit, method.__name__)
-
-
-def _drawn_of_posterior[**P, R](
-    find: Callable[[], Callable[Concatenate[Posterior, P], R]],
-) -> Callable[Concatenate["Fit", P], R]:
-    """Return the same of a plot, whose file is imported when somebody looks at it."""
-    method: Any = _Later(lambda: _asked_of_posterior(find()))
-    return cast(Callable[Concatenate["Fit", P], R], method)
+    def on(self, data: Frame) -> Any:
+        """Return the same model for other rows, ready to be fitted."""
+        ...
 
 
 class Fit:
@@ -124,6 +99,31 @@ class Fit:
         """Describe the model, the sampler's settings, the summary and what is doubtful."""
         return describe.fit(self.model.design, self.data)
 
+    def _repr_html_(self) -> str:
+        return plots.notebook.fit(self.model.design, self.data)
+
+    def __getitem__(self, name: str) -> "xr.DataArray":
+        """Draws (chain, draw) of a parameter, by the names that `hypothesis` reads."""
+        return hypothesis.draws(self.posterior, name)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return hypothesis.names(self.posterior)
+
+    @property
+    def __maketables_coef_table__(self) -> pd.DataFrame:
+        return regression_tables.coefficients(self.posterior, self.data)
+
+    def __maketables_stat__(self, key: str) -> int | None:
+        return regression_tables.statistics(self.posterior).get(key)
+
+    @property
+    def __maketables_default_stat_keys__(self) -> list[str]:
+        return list(regression_tables.statistics(self.posterior))
+
+    @property
+    def __maketables_depvar__(self) -> str:
+        return self.design.response_name
+
     def summary(
         self, variables: Sequence[str] | None = None, *, prob: float = 0.95
     ) -> pd.DataFrame:
@@ -151,30 +151,30 @@ class Fit:
                 checks.warn(text)
         return frame
 
-    group_effects = _asked_of_posterior(group_tables.group_effects)
-    coefficients = _asked_of_posterior(group_tables.coefficients)
-    hypothesis = _asked_of_posterior(hypothesis.hypothesis)
-    variance_table = _asked_of_posterior(variance_partition.variance_table)
-    variance = _asked_of_posterior(variance_partition.variance)
-    loo = _asked_of_posterior(cross_validation.loo)
+    group_effects = asked_of_posterior(group_tables.group_effects)
+    coefficients = asked_of_posterior(group_tables.coefficients)
+    hypothesis = asked_of_posterior(hypothesis.hypothesis)
+    variance_table = asked_of_posterior(variance_partition.variance_table)
+    variance = asked_of_posterior(variance_partition.variance)
+    loo = asked_of_posterior(cross_validation.loo)
 
-    predictions = _asked_of_posterior(effects.predictions)
-    comparisons = _asked_of_posterior(effects.comparisons)
-    slopes = _asked_of_posterior(effects.slopes)
-    means = _asked_of_posterior(effects.means)
-    levels = _asked_of_posterior(group_levels.levels)
-    ranks = _asked_of_posterior(group_levels.ranks)
+    predictions = asked_of_posterior(effects.predictions)
+    comparisons = asked_of_posterior(effects.comparisons)
+    slopes = asked_of_posterior(effects.slopes)
+    means = asked_of_posterior(effects.means)
+    levels = asked_of_posterior(group_levels.levels)
+    ranks = asked_of_posterior(group_levels.ranks)
 
-    predict_pieces = _asked_of_posterior(predict.predict_pieces)
-    predict = _asked_of_posterior(predict.predict)
+    predict_pieces = asked_of_posterior(predict.predict_pieces)
+    predict = asked_of_posterior(predict.predict)
 
-    plot_shrinkage = _drawn_of_posterior(lambda: plots.shrinkage.plot_shrinkage)
-    plot_groups = _drawn_of_posterior(lambda: plots.groups.plot_groups)
-    plot_effects = _drawn_of_posterior(lambda: plots.effect_curves.plot_effects)
-    plot_ranks = _asked_of_posterior(group_levels.plot_ranks)
-    plot_fit = _drawn_of_posterior(lambda: plots.fits.plot_fit)
-    plot_check = _drawn_of_posterior(lambda: plots.predictive_check.plot_check)
-    plot_residuals = _drawn_of_posterior(lambda: plots.residuals.plot_residuals)
+    plot_shrinkage = drawn_of_posterior(lambda: plots.shrinkage.plot_shrinkage)
+    plot_groups = drawn_of_posterior(lambda: plots.groups.plot_groups)
+    plot_effects = drawn_of_posterior(lambda: plots.effect_curves.plot_effects)
+    plot_ranks = asked_of_posterior(group_levels.plot_ranks)
+    plot_fit = drawn_of_posterior(lambda: plots.fits.plot_fit)
+    plot_check = drawn_of_posterior(lambda: plots.predictive_check.plot_check)
+    plot_residuals = drawn_of_posterior(lambda: plots.residuals.plot_residuals)
 
     def forecast(
         self,
@@ -186,9 +186,9 @@ class Fit:
         freq: "str | pd.offsets.BaseOffset | None" = None,
         step: object = None,
         by: str | Sequence[str] | None = None,
-        kind: str = "response",
+        kind: ForecastKind = "response",
         probs: Sequence[float] | None = None,
-        new_groups: str = "error",
+        new_groups: NewGroups = "error",
         group_effects: str | Sequence[str] = "all",
         offset: FloatArray | None = None,
         seed: int | None = None,
@@ -328,16 +328,37 @@ class Fit:
             As `loo` returns, with labels on ``elpd_i`` where groups were left out; `hm.compare`
             takes it.
         """
-        attrs = self.data.attrs
-        seed = int(attrs["seed"]) if seed is None else seed
-        keep = ("chains", "warmup", "draws", "adapt_delta", "max_treedepth")
-        settings = {name: attrs[name].item() if hasattr(attrs[name], "item") else attrs[name]
-                    for name in keep}  # fmt: skip
-
+        settings = self._settings() | ({} if seed is None else {"seed": seed})
         return cross_validation.kfold(
-            self.posterior, groups, folds, seed,
-            partial(self.model.refit, seed=seed, engine=engine, **settings),
+            self.posterior, groups, folds, settings["seed"],
+            partial(self.model.refit, engine=engine, **settings),
         )  # fmt: skip
+
+    def refit(self, new_data: Frame, **settings: Any) -> "Fit":
+        """Fit the same model, with the same priors, to other rows.
+
+        Parameters
+        ----------
+        new_data : DataFrame
+            Rows with the columns of the formula; their levels are those of the new fit.
+        **settings
+            As in `Model.fit`; those of this fit by default.
+
+        Returns
+        -------
+        Fit
+            The new one.
+        """
+        settings = {"progress": False, **self._settings(), **settings}
+        fitted: Fit = self.model.on(new_data).fit(**settings)
+        return fitted
+
+    def _settings(self) -> dict[str, Any]:
+        """Return the settings of the sampler."""
+        keep = ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth")
+        found = {name: self.data.attrs[name] for name in keep}
+        return {name: each.item() if hasattr(each, "item") else each
+                for name, each in found.items()}  # fmt: skip
 
     def save(self, path: str | Path, *, keep: Sequence[str] = ()) -> None:
         """Write the fit as netCDF, to a temporary name first.

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from hiermix import chain_starts, options
+from hiermix import chain_starts, options, plots
 from hiermix.chain_starts import Started
 from hiermix.design import beside_rows, checks, frames
 from hiermix.design.design import Design, build
@@ -36,7 +36,16 @@ from hiermix.statistics.summed import Statistics
 from hiermix.tuning import bar_origins
 from hiermix.tuning.bar_origins import Origins
 from hiermix.tuning.points import Point
-from hiermix.typing import FloatArray, IntArray, StanData
+from hiermix.typing import (
+    EffectsChoice,
+    FamilyName,
+    FloatArray,
+    IntArray,
+    LinkName,
+    Missing,
+    Parameterisation,
+    StanData,
+)
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -44,8 +53,8 @@ if TYPE_CHECKING:
 WARMUP = Settings.warmup
 _FEW_LEVELS, _CAREFUL = 5, 0.95
 """Levels up to which the tails of the sds ask for small steps, and the `adapt_delta` for them."""
-EFFECTS = ("auto", "integrated", "sampled")
-PARAMETERISATIONS = ("auto", "centered", "noncentered")
+EFFECTS = get_args(EffectsChoice.__value__)
+PARAMETERISATIONS = get_args(Parameterisation.__value__)
 
 
 class Model:
@@ -95,19 +104,19 @@ class Model:
         formula: str,
         data: Frame,
         *,
-        family: str = "gaussian",
-        link: str | None = None,
+        family: FamilyName = "gaussian",
+        link: LinkName | None = None,
         groups: Sequence[Group] = (),
         priors: Mapping[str, str] | None = None,
         weights: str | FloatArray | None = None,
         offset: str | FloatArray | None = None,
         trials: str | int | None = None,
         censored: str | None = None,
-        missing: str = "error",
+        missing: Missing = "error",
         success: Any = None,
         calendar: Frame | Calendar | None = None,
-        effects: str = "auto",
-        parameterisation: str = "auto",
+        effects: EffectsChoice = "auto",
+        parameterisation: Parameterisation = "auto",
     ) -> None:
         self.family = table.find(family, link)
         self.link = self.family.link
@@ -194,6 +203,9 @@ class Model:
             self.design, self.family.name, self.link, self.program_name, self._reason, self.priors,
             self.origins,
         )  # fmt: skip
+
+    def _repr_html_(self) -> str:
+        return plots.notebook.model(self.design, self.design.formula.text, repr(self))
 
     @property
     def _posterior(self) -> Assembled:
@@ -324,6 +336,20 @@ class Model:
     def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":
         """Return the draws of this model for some of its rows, fitted without a bar."""
         return self.of_rows(rows).fit(progress=False, **settings).data
+
+    def on(self, data: Frame) -> "Model":
+        """Return this model for other rows: same formula, family and options, same priors.
+
+        Levels are those of the new rows. A coefficient that only they have gets its default prior.
+        """
+        model = Model(
+            str(self.design.formula), data, calendar=self.design.calendar, **self._options
+        )
+        model.priors = {name: self.priors.get(name, each) for name, each in model.priors.items()}
+        same = {name: each for name, each in self.origins.items()
+                if name in model.origins and len(each) == len(model.origins[name])}  # fmt: skip
+        model.origins = {**model.origins, **same}
+        return model
 
     def _label(self, ready: Assembled, samples: Samples, seed: int) -> "xr.Dataset":
         """Name the draws and draw the effects that were integrated out."""

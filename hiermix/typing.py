@@ -1,7 +1,7 @@
 """Names for the types that pass between the rooms of the package."""
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,21 @@ type FloatArray = NDArray[np.float64]
 type IntArray = NDArray[np.int64]
 type StanData = dict[str, int | float | FloatArray | IntArray]
 """What an engine is handed: Python ints and floats, int64 and float64 arrays, nothing else."""
+
+
+type FamilyName = Literal[
+    "gaussian", "student_t", "lognormal", "gamma", "beta", "weibull", "exponential", "bernoulli",
+    "binomial", "beta_binomial", "poisson", "negative_binomial", "zero_inflated_poisson",
+    "zero_inflated_negative_binomial", "hurdle_poisson", "hurdle_negative_binomial", "ordinal",
+    "categorical",
+]  # fmt: skip
+type LinkName = Literal["identity", "log", "logit", "probit", "cloglog"]
+type Missing = Literal["error", "drop"]
+type EffectsChoice = Literal["auto", "integrated", "sampled"]
+type Parameterisation = Literal["auto", "centered", "noncentered"]
+type Kind = Literal["linear", "mean", "response", "probability"]
+type ForecastKind = Literal["response", "probability"]
+type NewGroups = Literal["error", "population", "sample", "update"]
 
 
 class Drawn(NamedTuple):

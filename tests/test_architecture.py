@@ -80,6 +80,7 @@ PUBLIC = {
     "Model",
     "PriorError",
     "Statistics",
+    "center_within",
     "compare",
     "backtest",
     "datagrid",

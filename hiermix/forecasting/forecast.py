@@ -4,11 +4,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
 
+from hiermix import plots
 from hiermix.design import row_labels, times
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count
@@ -29,13 +30,13 @@ from hiermix.posterior import intervals
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import pieces, predict
 from hiermix.prediction.predictor import Predictor
-from hiermix.typing import FloatArray, IntArray
+from hiermix.typing import FloatArray, ForecastKind, IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-KINDS = ("response", "probability")
+KINDS = get_args(ForecastKind.__value__)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -175,6 +176,11 @@ class Forecast(Predictive):
         if self.categories:
             raise ArgumentError("a total needs forecasts of the response: kind='response'")
         return totals.total(self, self._source, self._posterior, self._designs, by)
+
+    def _repr_html_(self) -> str | None:
+        if self.categories or self._source.family.unordered:
+            return plots.notebook.scores(repr(self), self.table())
+        return super()._repr_html_()
 
     def _check_drawable(self) -> None:
         super()._check_drawable()

@@ -123,6 +123,15 @@ class Predictive(ABC):
             levels=levels, panels=panels, history=history, sharey=sharey, figsize=figsize,
         )  # fmt: skip
 
+    def _repr_html_(self) -> str | None:
+        if self.time is None:
+            return None
+        numbers = self._numbers([0.1, 0.9]).reset_index(drop=True)
+        return plots.notebook.forecast(
+            self._in_series(self.rows.join(numbers)), self._in_series(self.observed),
+            self.response, repr(self),
+        )  # fmt: skip
+
     def _check_drawable(self) -> None:
         if self.time is None:
             raise ArgumentError("plot needs times: pass time= to forecast")

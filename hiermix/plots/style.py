@@ -53,6 +53,10 @@ class Plot:
         """Write the figure to a file; its suffix is the format."""
         self.figure.savefig(path, dpi=dpi)
 
+    def savefig(self, path: str | Path, **options: Any) -> None:
+        """Write the figure to a file, with the options of matplotlib's ``Figure.savefig``."""
+        self.figure.savefig(path, **{"dpi": 200, **options})
+
     def __repr__(self) -> str:
         """Name what is inside, instead of every number."""
         return f"Plot({len(self.data):,} x {len(self.data.columns)} numbers drawn)"

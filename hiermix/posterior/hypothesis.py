@@ -102,6 +102,39 @@ def evaluate(posterior: Posterior, statement: str) -> tuple[FloatArray, np.ndarr
     return np.array(value, dtype=np.float64), holds
 
 
+def draws(posterior: Posterior, name: str) -> "xr.DataArray":
+    """Return the draws (chain, draw) of a parameter by its name.
+
+    Raises
+    ------
+    ArgumentError
+        There is none of this name.
+    """
+    known = _Names(posterior)
+    found = known.at(name, 0) if isinstance(name, str) else None
+    if found is None or found[1] != len(name):
+        near = did_you_mean(str(name), known.shown)
+        raise ArgumentError(
+            f"{quoted(name)} is no parameter of this fit.{near} Known: "
+            f"{', '.join(known.shown)}; and of levels, county[AITKIN, Intercept]"
+        )
+    like = next(iter(posterior.draws.data_vars.values()))
+    coords = {dim: like[dim] for dim in ("chain", "draw")}
+    return type(like)(np.array(found[0]()), dims=("chain", "draw"), coords=coords, name=name)
+
+
+def names(posterior: Posterior) -> list[str]:
+    """Return the names of all parameters, coefficients of levels among them."""
+    levels = [
+        f"{each.name}[{', '.join(part for part in (before, str(level), after) if part)}]"
+        for each in posterior.design.groupings
+        for level in each.levels
+        for before, after, _ in _effects(posterior.design, each)
+        if after or len(each.effects) == 0
+    ]
+    return [*_Names(posterior).shown, *levels]
+
+
 def _parse(text: str, statement: str) -> ast.Compare:
     """Read one comparison; anything else is refused."""
     try:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 
@@ -10,9 +10,9 @@ from hiermix import options
 from hiermix.design.groupings import Grouping
 from hiermix.posterior.draw_arrays import Layout
 from hiermix.prediction.random_streams import RowStreams, generator
-from hiermix.typing import FloatArray
+from hiermix.typing import FloatArray, NewGroups
 
-POLICIES = ("error", "population", "sample", "update")
+POLICIES = get_args(NewGroups.__value__)
 _CACHED = 16_000_000
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,7 +24,7 @@ from hiermix.prediction.new_groups import NewEffects, check_policy
 from hiermix.prediction.pieces import draw_matrix, quantile_matrix
 from hiermix.prediction.predictor import Predictor
 from hiermix.prediction.update import with_updated
-from hiermix.typing import FloatArray
+from hiermix.typing import FloatArray, Kind, NewGroups
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 type Effects = str | Sequence[str]
 """``"all"``, ``"none"``, or the names of grouping factors."""
 
-KINDS = ("linear", "mean", "response", "probability")
+KINDS = get_args(Kind.__value__)
 
 
 def factors(design: Design, group_effects: Effects) -> tuple[str, ...]:
@@ -154,8 +154,8 @@ def predict(
     posterior: Posterior,
     new_data: NewRows | None = None,
     *,
-    kind: str = "mean",
-    new_groups: str = "error",
+    kind: Kind = "mean",
+    new_groups: NewGroups = "error",
     group_effects: str | Sequence[str] = "all",
     quantiles: Sequence[float] | None = None,
     offset: FloatArray | None = None,
@@ -218,8 +218,8 @@ def predict_pieces(
     posterior: Posterior,
     new_data: NewRows | None = None,
     *,
-    kind: str = "mean",
-    new_groups: str = "error",
+    kind: Kind = "mean",
+    new_groups: NewGroups = "error",
     group_effects: str | Sequence[str] = "all",
     offset: FloatArray | None = None,
     seed: int | None = None,

@@ -13,7 +13,7 @@ from hiermix.errors import DataError, HiermixError
 from hiermix.formula.names import quoted
 from hiermix.model import Model
 from hiermix.prediction import pieces, predict
-from hiermix.typing import FloatArray
+from hiermix.typing import FamilyName, FloatArray, LinkName
 
 _RESPONSE = "target"
 _NUGGET = 1e-6
@@ -50,8 +50,8 @@ class HierarchicalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
         formula: str | None = None,
         *,
         groups: Any = None,
-        family: str = "gaussian",
-        link: str | None = None,
+        family: FamilyName = "gaussian",
+        link: LinkName | None = None,
         priors: Any = None,
         new_groups: str = "sample",
         chains: int = 4,

@@ -141,6 +141,9 @@ class Backtest:
             self.table(by="step").reset_index(), self.table().reset_index(), figsize
         )
 
+    def _repr_html_(self) -> str:
+        return plots.notebook.scores(repr(self).splitlines()[0], self.table())
+
     def __repr__(self) -> str:
         """Show the table."""
         origins, series = self.scores["origin"].nunique(), self.scores["series"].nunique()

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from hiermix import typing
 from hiermix.design.plan import Given
 from hiermix.errors import DataError
 from hiermix.families.family import Family, Form, Limit
@@ -193,3 +194,9 @@ def _refused(call: Any) -> bool:
 def test_every_form_of_a_response_is_known() -> None:
     assert {*responses.FORMS} == {*get_args(Form.__value__)}
     assert {row.form for row in ROWS} == {*responses.FORMS}
+
+
+def test_names_of_families_and_links_are_known_to_the_type_checker() -> None:
+    assert get_args(typing.FamilyName.__value__) == tuple(FAMILIES)
+    links = {link for family in FAMILIES.values() for link in family.links}
+    assert set(get_args(typing.LinkName.__value__)) == links
