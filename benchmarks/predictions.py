@@ -1,6 +1,6 @@
-"""Time and peak memory of predictions: 4,000 draws x 100,000 new rows to quantiles, and to a file.
+"""Time and peak memory of predictions: 4,000 draws of new rows to quantiles, to a file, averaged.
 
-Run: python benchmarks/predictions.py
+Run: python -m benchmarks.predictions
 """
 
 import resource
@@ -21,24 +21,28 @@ GROUPS = 500
 
 
 def frame(rows: int, seed: int) -> pd.DataFrame:
-    """Return a panel with intercepts and slopes that vary over 500 groups."""
+    """Return a panel with intercepts and slopes that vary over 500 groups; yes is y above 1."""
     rng = np.random.default_rng(seed)
     group = rng.integers(GROUPS, size=rows)
     x = rng.standard_normal(rows)
     r = np.random.default_rng(0).standard_normal((GROUPS, 2)) * [1.0, 0.5]
     y = 1 + r[group, 0] + (0.5 + r[group, 1]) * x + rng.standard_normal(rows)
-    return pd.DataFrame({"y": y, "x": x, "g": [f"g{k:03d}" for k in group]})
+    return pd.DataFrame({"y": y, "yes": y > 1, "x": x, "g": [f"g{k:03d}" for k in group]})
 
 
 def one(what: str, rows: int) -> None:
     """Fit, predict once, and print seconds and the peak memory of the process."""
-    model = hm.Model("y ~ x + (1 + x | g)", frame(20_000, 1))
+    binary = what.startswith("logit")
+    formula = f"{'yes' if binary else 'y'} ~ x + (1 + x | g)"
+    model = hm.Model(formula, frame(20_000, 1), family="bernoulli" if binary else "gaussian")
     fit = model.fit(seed=1, chains=CHAINS, draws=DRAWS, warmup=300, progress=False)
     new = frame(rows, 2)
     before = peak()
     start, cpu = time.perf_counter(), time.process_time()
     kind, _, way = what.partition(" to ")
-    if way == "quantiles":
+    if way == "average":
+        fit.comparisons("x", newdata=new, by=True)
+    elif way == "quantiles":
         fit.predict(new, kind=kind, quantiles=[0.05, 0.5, 0.95])
     else:
         with tempfile.TemporaryDirectory() as folder:
@@ -58,9 +62,12 @@ def peak() -> float:
 def main() -> None:
     """Measure each case in a process of its own."""
     cases = [("mean to quantiles", 100_000), ("response to quantiles", 100_000),
-             ("mean to file", 25_000), ("mean to file", 100_000)]  # fmt: skip
+             ("mean to file", 25_000), ("mean to file", 100_000),
+             ("gaussian to average", 1_000_000), ("logit to average", 1_000_000)]  # fmt: skip
     for what, rows in cases:
-        subprocess.run([sys.executable, __file__, what, str(rows)], check=True)
+        subprocess.run(
+            [sys.executable, "-m", "benchmarks.predictions", what, str(rows)], check=True
+        )
 
 
 if __name__ == "__main__":

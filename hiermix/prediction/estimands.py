@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hiermix import options
 from hiermix.design import kinds
+from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import DataError, at_rows, count, first_three
@@ -99,9 +99,9 @@ class Spread:
     """Rows repeated for the fitted groups: each for those that it can be in."""
 
     frame: pd.DataFrame
-    origin: NDArray[np.intp]
+    origin: Rows = slice(None)
     """The row that each one repeats."""
-    share: FloatArray
+    share: FloatArray | float = 1.0
     """The share of the fitted rows that are in its groups, of those that the origin can be in."""
 
 
@@ -110,7 +110,7 @@ def over_these_groups(design: Design, frame: pd.DataFrame) -> Spread:
     names = label_columns(design)
     missing = [name for name in names if name not in frame]
     if not missing:
-        return Spread(frame, np.arange(len(frame)), np.ones(len(frame)))
+        return Spread(frame)
     design.check_rows(f"an average over {', '.join(map(repr, missing))}")
     shared = [name for name in names if name in frame]
     counts = design.frame[list(names)].value_counts(sort=False, dropna=False)

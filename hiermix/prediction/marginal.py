@@ -87,7 +87,7 @@ class Question:
                 "group of each row: add it, or ask over='population', 'typical group' or "
                 "'new group'"
             )
-        return Spread(frame, np.arange(len(frame)), np.ones(len(frame)))
+        return Spread(frame)
 
 
 def question(
@@ -124,8 +124,8 @@ def question(
             f"the answer would have {numbers:,} numbers ({count(len(labels), 'row')} of "
             f"{posterior.size:,} draws): average rows with by=True, or by= a column"
         )
-    order = np.argsort(cell, kind="stable")
-    if (np.diff(cell) < 0).any():
+    if (cell[1:] < cell[:-1]).any():
+        order = np.argsort(cell, kind="stable")
         frame, cell, weight = frame.iloc[order].reset_index(drop=True), cell[order], weight[order]
     if asked is None:
         labels, weight = _described(frame, posterior, is_grid), np.ones(len(frame))
