@@ -9,6 +9,9 @@ from hiermix.typing import FloatArray
 _NEAR, _POINTS = 1.0, 21
 """Up to this sd, so many Gauss-Hermite points are right to 1e-6 for every inverse link."""
 _STEP, _REACH = 0.75, 6.5
+_PRODUCT = 5_000
+"""Points of a product of one-dimensional rules; beyond, points of a low discrepancy take over."""
+_SCATTERED = 4_096
 
 
 def normal_nodes(sd: float) -> tuple[FloatArray, FloatArray]:
@@ -35,3 +38,28 @@ def _equal(sd: float) -> tuple[FloatArray, FloatArray]:
     nodes = np.linspace(-number * step, number * step, 2 * number + 1)
     weights = np.exp(-(nodes**2) / 2)
     return nodes, weights / weights.sum()
+
+
+def joint_nodes(sd: float, dimensions: int) -> tuple[FloatArray, FloatArray]:
+    """Return points (N, K) and weights of K independent standard normal variables."""
+    nodes, weights = normal_nodes(sd)
+    if dimensions > 1 and len(nodes) ** dimensions > _PRODUCT:
+        points = _scattered(dimensions)
+        return points, np.full(len(points), 1 / len(points))
+    each = np.meshgrid(*[nodes] * dimensions, indexing="ij")
+    products = np.prod(np.meshgrid(*[weights] * dimensions, indexing="ij"), axis=0)
+    return np.stack([axis.ravel() for axis in each], axis=-1), products.ravel()
+
+
+@lru_cache(8)
+def _scattered(dimensions: int) -> FloatArray:
+    """Return normal points (N, K) that fill the space evenly: Sobol's, scrambled (Owen, 1998).
+
+    Each has its mirror image, so that the means of the points are zero.
+    """
+    from scipy.special import ndtri
+    from scipy.stats import qmc
+
+    uniform = qmc.Sobol(dimensions, seed=1).random(_SCATTERED // 2)
+    half = ndtri(np.clip(uniform, 1e-12, 1 - 1e-12))
+    return np.concatenate([half, -half])

@@ -2,12 +2,11 @@
 
 The effects of all factors enter one linear predictor of a row as one normal variable, of variance
 z' Sigma z summed over the factors. So one dimension of quadrature does for any number of them, and
-for a family with several linear predictors as many as these.
+for a family with several linear predictors as many as vary.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 
@@ -15,13 +14,13 @@ from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
-from hiermix.prediction.normal_nodes import normal_nodes
+from hiermix.prediction.normal_nodes import joint_nodes, normal_nodes
 from hiermix.prediction.predictor import Matrices, Predictor
 from hiermix.typing import FloatArray
 
-_TENSOR = 1_000
-"""Points of a product of one-dimensional rules; beyond, points of a low discrepancy take over."""
-_SCATTERED = 4_096
+type Roots = Mapping[tuple[str, str | None], FloatArray]
+"""By grouping factor, and equation where each has effects of its own: (S, Q, Q), or of rows
+(n, S, Q), what standard normal variables are multiplied with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +29,8 @@ class PopulationAverage:
 
     source: Predictor
     """Without the effects of any group."""
-    spreads: tuple[Mapping[str, FloatArray], ...]
-    """Cholesky factors (S, Q, Q) by grouping factor, one mapping a linear predictor."""
+    roots: tuple[Roots, ...]
+    """Cholesky factors of the covariance of effects, one mapping a linear predictor."""
 
     @property
     def design(self) -> Design:
@@ -51,66 +50,69 @@ class PopulationAverage:
         """Return what is expected of some rows (n, S), or (n, S, C) of categories."""
         matrices = matrices or self.matrices(rows)
         eta = self.source.linear(rows, matrices._replace(Z={}))
-        if self.source.categories:
-            return self._categories(kind, rows, eta, matrices.Z)
-        sd = self._sd(self.spreads[0], matrices.Z)
+        moved = [_moved(each, matrices.Z) for each in self.roots]
         total: FloatArray = np.zeros((len(eta), *self.shape(kind)))
-        nodes, weights = normal_nodes(float(np.max(sd, initial=0.0)))
-        for node, weight in zip(nodes, weights, strict=True):
-            total += weight * self.source.expected(kind, rows, eta + node * sd)
+        if not self.source.categories:
+            sd = np.sqrt(_covariance(moved[0], moved[0], self.source.layout.draws))
+            for node, weight in zip(*normal_nodes(float(sd.max(initial=0.0))), strict=True):
+                total += weight * self.source.expected(kind, rows, eta + node * sd)
+            return total
+        L = _joint(moved, self.source.layout.draws)
+        largest = float(np.sqrt(np.max(np.sum(L**2, axis=-1), initial=0.0)))
+        for node, weight in zip(*joint_nodes(largest, len(moved)), strict=True):
+            total += weight * self.source.expected(kind, rows, eta + L @ node)
         return total
 
     def matrices(self, rows: Rows) -> Matrices:
         """Evaluate the formula for some rows: here effects enter by their spread alone."""
         design = self.design
-        return Matrices(design.X(rows), {name: design.Z(name, rows) for name in self.spreads[0]})
-
-    def _sd(self, spreads: Mapping[str, FloatArray], Zs: Mapping[str, FloatArray]) -> FloatArray:
-        """Sd (n, S) of what groups add to one linear predictor; (1, S) where rows agree."""
-        variance: FloatArray = np.zeros((1, self.source.layout.draws))
-        for name, Lambda in spreads.items():
-            rows = Zs[name][:1] if (Zs[name] == Zs[name][:1]).all() else Zs[name]
-            moved = [rows @ Lambda[:, :, k].T for k in range(Lambda.shape[2])]
-            variance = variance + sum(each**2 for each in moved)
-        return np.sqrt(variance)
-
-    def _categories(
-        self, kind: str, rows: slice, eta: FloatArray, Zs: Mapping[str, FloatArray]
-    ) -> FloatArray:
-        """Average probabilities: effects of different categories are independent."""
-        sd = np.stack([self._sd(each, Zs) for each in self.spreads], axis=-1)
-        total: FloatArray = np.zeros((len(eta), *self.shape(kind)))
-        for node, weight in zip(*_grid(float(sd.max(initial=0.0)), eta.shape[-1]), strict=True):
-            total += weight * self.source.expected(kind, rows, eta + node * sd)
-        return total
+        return Matrices(
+            design.X(rows), {each.name: design.Z(each.name, rows) for each in design.groupings}
+        )
 
 
 def population_average(posterior: Posterior) -> PopulationAverage:
     """Return what averages over new groups, for the rows of a posterior's design."""
     source = predict.predictor(posterior, group_effects="none")
-    spreads = tuple(
-        {each.name: posterior.Lambda(each, equation) for each in posterior.design.groupings}
+    roots = tuple(
+        {
+            (each.name, equation): posterior.Lambda(each, equation)
+            for each in posterior.design.groupings
+        }
         for equation in posterior.equations
     )
-    return PopulationAverage(source, spreads)
+    return PopulationAverage(source, roots)
 
 
-def _grid(sd: float, dimensions: int) -> tuple[FloatArray, FloatArray]:
-    """Return points (N, K) and weights of K independent standard normal variables."""
-    nodes, weights = normal_nodes(sd)
-    if len(nodes) ** dimensions > _TENSOR and dimensions > 1:
-        points = _scattered(dimensions)
-        return points, np.full(len(points), 1 / len(points))
-    each = np.meshgrid(*[nodes] * dimensions, indexing="ij")
-    products = np.prod(np.meshgrid(*[weights] * dimensions, indexing="ij"), axis=0)
-    return np.stack([axis.ravel() for axis in each], axis=-1), products.ravel()
+def _moved(roots: Roots, Zs: Mapping[str, FloatArray]) -> Roots:
+    """Return what normal variables are multiplied with in rows (n, S, Q), once where rows agree."""
+    found = {}
+    for key, root in roots.items():
+        Z = Zs[key[0]]
+        rows = Z[:1] if (Z[:1] == Z).all() else Z
+        columns = [rows @ root[:, :, k].T for k in range(root.shape[2])]
+        found[key] = np.stack(columns, axis=-1)
+    return found
 
 
-@lru_cache(8)
-def _scattered(dimensions: int) -> FloatArray:
-    """Return normal points (N, K) that fill the space evenly: Sobol's, scrambled (Owen, 1998)."""
-    from scipy.special import ndtri
-    from scipy.stats import qmc
+def _covariance(one: Roots, other: Roots, draws: int) -> FloatArray:
+    """Covariance (n, S) of what effects add to two linear predictors."""
+    total: FloatArray = np.zeros((1, draws))
+    for key in one.keys() & other.keys():
+        total = total + np.sum(one[key] * other[key], axis=-1)
+    return total
 
-    uniform = qmc.Sobol(dimensions, seed=1).random(_SCATTERED)
-    return np.asarray(ndtri(np.clip(uniform, 1e-12, 1 - 1e-12)))
+
+def _joint(moved: Sequence[Roots], draws: int) -> FloatArray:
+    """Cholesky factor (n, S, K, K) of the covariance of what effects add to linear predictors."""
+    K = len(moved)
+    pairs = {(i, j): _covariance(moved[i], moved[j], draws) for i in range(K) for j in range(i + 1)}
+    L = np.zeros((max(map(len, pairs.values())), draws, K, K))
+    for j in range(K):
+        rest = pairs[j, j] - np.sum(L[..., j, :j] ** 2, axis=-1)
+        L[..., j, j] = np.sqrt(np.maximum(rest, 0.0))
+        for i in range(j + 1, K):
+            inner = pairs[i, j] - np.sum(L[..., i, :j] * L[..., j, :j], axis=-1)
+            safe = np.where(L[..., j, j] > 0, L[..., j, j], 1.0)
+            L[..., i, j] = np.where(L[..., j, j] > 0, inner / safe, 0.0)
+    return L

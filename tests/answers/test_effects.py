@@ -264,3 +264,16 @@ def test_groups_are_compared_by_moving_rows() -> None:
     moved = [predicted(fit, data.assign(g=g), "these groups", "response") for g in ("g5", "g2")]
     close(draws(answer)[:, 0], (moved[0] - moved[1]).mean(axis=1))
     assert len(fit.comparisons({"g": "pairwise"}, by=True)) == 15
+
+
+@pytest.mark.parametrize("sd", [0.5, 2.0])
+def test_five_categories_are_averaged_to_a_thousandth(sd: float) -> None:
+    """Four linear predictors: points that fill the space, in the place of a product of rules."""
+    rng = np.random.default_rng(1)
+    data = panel(200).assign(choice=rng.choice(list("ABCDE"), 200))
+    fit = invented("choice ~ x + (1 + x | g)", data, "categorical", sd=sd, shape=(1, 2))
+    rows = data.iloc[[3]]
+    found = draws(fit.predictions(rows, over="population"))
+    for draw in range(2):
+        mean, error = simulated(fit, rows, 1_000_000, draw)
+        assert (np.abs(found[draw] - mean) < 1e-3 + 4 * error).all()
