@@ -62,7 +62,10 @@ def weighted_sums(source: Source, kind: str, rows: Membership) -> FloatArray:
     if is_linear(linear.family, kind):
         return linear_sums(linear, rows.cell, rows.weight, rows.cells)
     out = np.zeros((rows.cells, *source.shape(kind)))
-    jobs = (partial(_block, source, kind, rows, each) for each in _blocks(source, kind, rows))
+    jobs = (
+        partial(_block, source, kind, rows, each, source.matrices(each))
+        for each in _blocks(source, kind, rows)
+    )
     for first, part in in_turn(jobs):
         out[first : first + len(part)] += part
     return out
@@ -96,13 +99,14 @@ def _blocks(source: Source, kind: str, rows: Membership) -> Iterator[slice]:
         yield slice(start, stop)
 
 
-def _block(source: Source, kind: str, rows: Membership, block: slice) -> tuple[int, FloatArray]:
+def _block(
+    source: Source, kind: str, rows: Membership, block: slice, matrices: Matrices
+) -> tuple[int, FloatArray]:
     """Sum over the rows of a block; the first cell, and the sums of it and those that follow."""
     shape = source.shape(kind)
     size = max(1, PIECE // max(int(np.prod(source.shape(each))) for each in ("linear", kind)))
     first = int(rows.cell[block.start])
     out = np.zeros((int(rows.cell[block.stop - 1]) - first + 1, *shape))
-    matrices = source.matrices(block)
     for start in range(block.start, block.stop, size):
         piece = slice(start, min(start + size, block.stop))
         inside = slice(piece.start - block.start, piece.stop - block.start)

@@ -12,7 +12,7 @@ from hiermix.design import kinds
 from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.errors import DataError, at_rows, count, first_three
+from hiermix.errors import ArgumentError, DataError, at_rows, count, first_three
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.averages import Source
@@ -91,6 +91,10 @@ def _check_known(grouping: Grouping) -> None:
         )
 
 
+_MOST = 20_000_000
+"""Rows of a grid in all of the fitted groups."""
+
+
 # Rows without a group ----------------------------------------------------------------------------
 
 
@@ -119,6 +123,12 @@ def over_these_groups(design: Design, frame: pd.DataFrame) -> Spread:
     asked = pd.DataFrame({"key_": _keyed(frame, shared)["key_"], "origin_": np.arange(len(frame))})
     pairs = asked.merge(by.agg("sum").reset_index(), on="key_", how="left", sort=False)
     _check_there(frame, shared, pairs)
+    if len(pairs) > _MOST:
+        raise ArgumentError(
+            f"{count(len(frame), 'row')} of a grid, each in all of the fitted groups, make "
+            f"{len(pairs):,} rows: name groups in the grid, ask for fewer values, or over another "
+            "estimand, over='population'"
+        )
     origin = pairs["origin_"].to_numpy()
     rows = frame.iloc[origin].reset_index(drop=True)
     rows = rows.assign(**{name: pairs[name].array for name in missing})

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 import hiermix as hm
+from hiermix.prediction import estimands
 from tests.invented import invented, panel
 
 
@@ -91,6 +92,17 @@ def test_these_groups_are_those_of_the_fit(fit: hm.Fit) -> None:
         known = fit.predictions(rows, over=over).draws
         for other in (rows.assign(g="new"), rows.drop(columns=["g", "h"])):
             np.testing.assert_array_equal(fit.predictions(other, over=over).draws, known)
+
+
+def test_a_grid_in_very_many_groups_is_refused(
+    fit: hm.Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grid = hm.datagrid(x=np.linspace(0, 1, 50))
+    pairs = len(panel()[["g", "h"]].drop_duplicates())
+    monkeypatch.setattr(estimands, "_MOST", 50 * pairs - 1)
+    with pytest.raises(hm.ArgumentError, match=f"50 rows of a grid.* make {50 * pairs:,} rows"):
+        fit.predictions(grid)
+    assert len(fit.predictions(grid, over="population")) == 50
 
 
 def test_dates_are_compared_between_two_of_them() -> None:
