@@ -1,6 +1,5 @@
 """Model: what a user holds first. Reads as the pipeline; the arithmetic is elsewhere."""
 
-import json
 import secrets
 import time
 from collections.abc import Mapping, Sequence
@@ -11,19 +10,20 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from hiermix import chain_starts, options, plots
+from hiermix import chain_starts, expected_cost, options, plots
 from hiermix.chain_starts import Started
 from hiermix.design import beside_rows, checks, frames
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
+from hiermix.expected_cost import Cost
 from hiermix.families import category_equations, exact_fit, table
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
 from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
-from hiermix.posterior import describe, diagnostics
+from hiermix.posterior import describe, diagnostics, recorded
 from hiermix.posterior import draws as trees
 from hiermix.stan import assemble, assemble_tree, programs, variables
 from hiermix.stan.assemble import Assembled
@@ -292,15 +292,10 @@ class Model:
             modes, hardly any effective draws: once each, with what helps. `Fit.summary` and
             ``print(fit)`` say so too, and what the data leave open.
         """
-        if adapt_delta is None:
-            counts = self._sums.level_counts(self.design)
-            filled = [np.count_nonzero(each) for each in counts]
-            few = any(levels <= _FEW_LEVELS for levels in filled)
-            adapt_delta = _CAREFUL if few else Settings.adapt_delta
         settings = Settings(
             seed=secrets.randbelow(2**31) if seed is None else seed, chains=chains, warmup=warmup,
-            draws=draws, adapt_delta=adapt_delta, max_treedepth=max_treedepth, cores=cores,
-            progress=progress,
+            draws=draws, adapt_delta=self._acceptance(adapt_delta), max_treedepth=max_treedepth,
+            cores=cores, progress=progress,
         )  # fmt: skip
         start = time.perf_counter()
         started = self._start(prior_only=True) if prior_only else self._started
@@ -309,18 +304,60 @@ class Model:
             partial(chain_starts.inits, started, chains, settings.seed)
         )
         runner = choose(engine, ready.program)
+        if progress is None and not prior_only and gradients.work_here():
+            expected_cost.tell_if_long(started, self.design, settings)
         prepared = time.perf_counter()
         samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)
         sampled = time.perf_counter()
         posterior = self._label(ready, samples, settings.seed)
         seconds = {"prepare": prepared - start, **samples.seconds,
                    "effects": time.perf_counter() - sampled}  # fmt: skip
-        attrs = self._attrs(samples, settings, seconds, prior_only=prior_only)
+        attrs = recorded.attributes(
+            self.design, self.family, self.program_name, self.priors, self.origins, self._options,
+            samples, settings, seconds,
+        )  # fmt: skip
+        attrs["prior_only"] = int(prior_only)
         tree = trees.tree(posterior, samples, self.design, attrs)
         doubts = diagnostics.of_sampling(tree)
         for text in doubts.values():
             checks.warn(text)
         return Fit(self, tree, said=doubts)
+
+    def _acceptance(self, adapt_delta: float | None) -> float:
+        """Return what is aimed at: smaller steps where an sd has a long tail."""
+        if adapt_delta is not None:
+            return adapt_delta
+        counts = self._sums.level_counts(self.design)
+        few = any(np.count_nonzero(each) <= _FEW_LEVELS for each in counts)
+        return _CAREFUL if few else Settings.adapt_delta
+
+    def cost(
+        self,
+        *,
+        chains: int = 4,
+        warmup: int = WARMUP,
+        draws: int = 1000,
+        adapt_delta: float | None = None,
+        cores: int | None = None,
+    ) -> Cost:
+        """Return what a fit by the embedded engine will take, from a few gradients.
+
+        Parameters
+        ----------
+        chains, warmup, draws, adapt_delta, cores
+            As in `fit`.
+
+        Returns
+        -------
+        Cost
+            ``seconds`` with their ``range``, ``memory``, ``parts``, and ``advice``: which part
+            costs most, and what would lower it. It prints as sentences.
+        """
+        settings = Settings(seed=0, chains=chains, warmup=warmup, draws=draws, cores=cores,
+                            adapt_delta=self._acceptance(adapt_delta))  # fmt: skip
+        start = time.perf_counter()
+        task = partial(expected_cost.expected, self._started, self.design, settings)
+        return gradients.where_they_work(partial(task, time.perf_counter() - start))
 
     def of_rows(self, rows: IntArray) -> "Model":
         """Return this model for some of its rows: same levels, same priors, same encoding.
@@ -334,14 +371,11 @@ class Model:
         return model
 
     def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":
-        """Return the draws of this model for some of its rows, fitted without a bar."""
+        """Return the draws for some of the rows, fitted without a bar."""
         return self.of_rows(rows).fit(progress=False, **settings).data
 
     def on(self, data: Frame) -> "Model":
-        """Return this model for other rows: same formula, family and options, same priors.
-
-        Levels are those of the new rows. A coefficient that only they have gets its default prior.
-        """
+        """Return this model, with its priors, for other rows; new coefficients get defaults."""
         model = Model(
             str(self.design.formula), data, calendar=self.design.calendar, **self._options
         )
@@ -364,35 +398,3 @@ class Model:
             moved = bar_origins.at_zero(*part, self.design.groupings, self.origins)
             each.append(trees.posterior(*moved, self.design, ready.x_mean))
         return category_equations.join(each, self.design) if unordered else each[0]
-
-    def _attrs(
-        self,
-        samples: Samples,
-        settings: Settings,
-        seconds: Mapping[str, float],
-        *,
-        prior_only: bool,
-    ) -> dict[str, Any]:
-        from hiermix.version import __version__
-
-        return {
-            "formula": str(self.design.formula),  # with what was said by keyword
-            "family": self.family.name,
-            "link": self.link,
-            "program": self.program_name,
-            "priors": json.dumps({name: prior.exact for name, prior in self.priors.items()}),
-            "default_priors": json.dumps(
-                [name for name, prior in self.priors.items() if not prior.given]
-            ),
-            "origins": json.dumps({name: each.tolist() for name, each in self.origins.items()}),
-            "options": json.dumps(self._options),
-            "engine": samples.engine,
-            "engine_version": samples.version,
-            "hiermix_version": __version__,
-            "prior_only": int(prior_only),
-            "seconds": json.dumps(dict(seconds)),
-            "messages": json.dumps(list(samples.messages)),
-            "categories": json.dumps(list(map(str, self.design.categories))),
-            **{name: getattr(settings, name) for name in
-               ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth")},
-        }  # fmt: skip

@@ -1,0 +1,47 @@
+"""What a fit records of the model and of the sampler, as attributes of its tree."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from hiermix.design.design import Design
+from hiermix.engines import Samples, Settings
+from hiermix.families.family import Family
+from hiermix.families.priors import PriorTable
+from hiermix.tuning.bar_origins import Origins
+
+
+def attributes(
+    design: Design,
+    family: Family,
+    program: str,
+    priors: PriorTable,
+    origins: Origins,
+    options: Mapping[str, Any],
+    samples: Samples,
+    settings: Settings,
+    seconds: Mapping[str, float],
+) -> dict[str, Any]:
+    """Return formula, family, priors, versions, seed, timings, in what files can hold."""
+    from hiermix.version import __version__
+
+    return {
+        "formula": str(design.formula),  # with what was said by keyword
+        "family": family.name,
+        "link": family.link,
+        "program": program,
+        "priors": json.dumps({name: prior.exact for name, prior in priors.items()}),
+        "default_priors": json.dumps(
+            [name for name, prior in priors.items() if not prior.given]
+        ),
+        "origins": json.dumps({name: each.tolist() for name, each in origins.items()}),
+        "options": json.dumps(dict(options)),
+        "engine": samples.engine,
+        "engine_version": samples.version,
+        "hiermix_version": __version__,
+        "seconds": json.dumps(dict(seconds)),
+        "messages": json.dumps(list(samples.messages)),
+        "categories": json.dumps(list(map(str, design.categories))),
+        **{name: getattr(settings, name) for name in
+           ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth")},
+    }  # fmt: skip
