@@ -85,6 +85,8 @@ def test_questions_about_rows(fit: hm.Fit) -> None:
     close = np.testing.assert_allclose
     close(asked("pairwise"), np.stack([b - a, c - a, c - b], 1), atol=1e-12)
     close(asked("revpairwise"), -asked("pairwise"))
+    close(asked("~pairwise"), asked("pairwise"))
+    close(asked("difference ~ pairwise"), asked("pairwise"))
     close(asked("reference"), np.stack([b - a, c - a], 1), atol=1e-12)
     close(asked("revreference"), -asked("reference"))
     close(asked("sequential"), np.stack([b - a, c - b], 1), atol=1e-12)
