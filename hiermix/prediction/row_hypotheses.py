@@ -39,7 +39,9 @@ def _sequential(number: int) -> Pairs:
 _PAIRS: dict[str, Callable[[int], Pairs]] = {
     "pairwise": _pairwise, "reference": _reference, "sequential": _sequential,
 }  # fmt: skip
-_WRITTEN = re.compile(r"^\s*(?:(?:difference)?\s*~)?\s*(rev)?(pairwise|reference|sequential)\s*(?:\|(.*))?$")
+_WRITTEN = re.compile(
+    r"^\s*(?:(?:difference)?\s*~)?\s*(rev)?(pairwise|reference|sequential)\s*(?:\|(.*))?$"
+)
 
 
 def pairs_of(how: str, number: int) -> list[tuple[int, int]]:
