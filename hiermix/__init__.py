@@ -18,6 +18,7 @@ from hiermix.loading import load
 from hiermix.model import Model
 from hiermix.prediction.cross_validation import compare
 from hiermix.prediction.grids import datagrid
+from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.of_source import statistics
 from hiermix.statistics.summed import Statistics
 from hiermix.studies.backtest import Backtest, backtest
@@ -35,6 +36,7 @@ __all__ = [
     "Group",
     "HiermixError",
     "HiermixWarning",
+    "MergedRows",
     "Model",
     "PriorError",
     "Statistics",

@@ -33,6 +33,7 @@ from hiermix.posterior.asked import asked_of_posterior, drawn_of_posterior
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import cross_validation, held_out, predict, variance_partition
 from hiermix.prediction.update import learned_from
+from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.summed import Statistics
 from hiermix.tuning.bar_origins import Origins
 from hiermix.typing import FloatArray, ForecastKind, IntArray, NewGroups
@@ -49,7 +50,7 @@ class Fitted(Protocol):
     family: Family
     priors: PriorTable
     origins: Origins
-    statistics: Statistics | None
+    statistics: Statistics | MergedRows | None
     """What it was fitted to, in the place of rows."""
 
     def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":

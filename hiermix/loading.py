@@ -11,6 +11,7 @@ from hiermix.fit import Fit
 from hiermix.model import Model
 from hiermix.posterior import draws as trees
 from hiermix.posterior import storage
+from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.summed import Statistics
 
 
@@ -27,7 +28,9 @@ def load(path: str | Path) -> Fit:
     priors = json.loads(tree.attrs["priors"])
     with ignored_warnings(HiermixWarning):  # they were said when the model was made
         if "statistics" in tree.children:
-            sums = Statistics.of_tree(tree.children["statistics"])
+            held = tree.children["statistics"]
+            kind = MergedRows if "hiermix_rows" in held.attrs else Statistics
+            sums: Statistics | MergedRows = kind.of_tree(held)
             model = Model.from_statistics(sums, tree.attrs["formula"], priors=priors)
         else:
             model = Model(tree.attrs["formula"], frame, priors=priors, calendar=calendar, **options)

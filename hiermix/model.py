@@ -17,6 +17,7 @@ from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
+from hiermix.errors import ArgumentError
 from hiermix.expected_cost import Cost
 from hiermix.families import category_equations, exact_fit, table
 from hiermix.families.priors import PriorTable
@@ -29,6 +30,7 @@ from hiermix.stan import assemble, assemble_tree, programs, variables
 from hiermix.stan.assemble import Assembled
 from hiermix.statistics import column_spreads, conditional_effects
 from hiermix.statistics.column_spreads import Spreads
+from hiermix.statistics.merged import ROWS, MergedRows
 from hiermix.statistics.nested import outer_first
 from hiermix.statistics.of_formula import of_formula
 from hiermix.statistics.row_sums import FROM_ROWS, Sums
@@ -130,37 +132,34 @@ class Model:
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
             continuous=self.family.continuous,
         )  # fmt: skip
-        design = replace(outer_first(design), calendar=known)
-        self.family.check_design(design)
-        exact_fit.check(design, self.family)
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
             "parameterisation": parameterisation,
             "weights": weights,
         }  # fmt: skip
         self._sums: Sums = FROM_ROWS
-        self.statistics: Statistics | None = None
-        self._ready(design, column_spreads.find(design), self.family.scale(design), priors)
+        self.statistics: Statistics | MergedRows | None = None
+        self._of_rows(replace(design, calendar=known), priors)
 
     @classmethod
     def from_statistics(
         cls,
-        statistics: Statistics,
+        statistics: Statistics | MergedRows,
         formula: str | None = None,
         *,
         priors: Mapping[str, str] | None = None,
     ) -> "Model":
-        """Return a Gaussian model of rows that were added up, and of which there are no others.
+        """Return a model of rows that were added up, and of which there are no others.
 
         Its fit predicts new rows. What is asked of the fitted rows themselves, such as `Fit.loo`,
         is refused.
 
         Parameters
         ----------
-        statistics : Statistics
+        statistics : Statistics or MergedRows
             From `statistics`.
         formula : str, optional
-            A smaller formula: fewer predictors or slopes, ``||`` for ``|``, no groups.
+            A smaller one, of a Gaussian model: fewer predictors or slopes, no groups.
         priors : mapping of str to str, optional
             As in `Model`.
 
@@ -170,6 +169,10 @@ class Model:
             Before any engine starts.
         """
         model = cls.__new__(cls)
+        model.statistics = statistics
+        if isinstance(statistics, MergedRows):
+            model._of_merged(statistics, formula, priors)
+            return model
         model.family = table.find("gaussian", None)
         model.link = model.family.link
         found = of_formula(statistics, formula)
@@ -178,9 +181,34 @@ class Model:
             "parameterisation": "auto", "weights": statistics.coding.weights,
         }  # fmt: skip
         model._sums = found
-        model.statistics = statistics
         model._ready(found.design, found.spreads(), found.scale(), priors)
         return model
+
+    def _of_merged(
+        self, found: MergedRows, formula: str | None, priors: Mapping[str, str] | None
+    ) -> None:
+        """Take rows that were merged as weighted ones."""
+        if formula not in (None, str(found.formula)):
+            raise ArgumentError(f"merged rows are for their own formula, {str(found.formula)!r}")
+        self.family, self.link = found.family, found.family.link
+        self._options = {
+            "family": found.family.name, "effects": "auto", "parameterisation": "auto",
+            "weights": ROWS, **found.options,
+        }  # fmt: skip
+        self._sums = FROM_ROWS
+        rule = self.family.response_rule(found.options["success"])
+        design = build(
+            found.formula, found.given, weights=ROWS, states=found.states, response_rule=rule,
+            continuous=self.family.continuous,
+        )  # fmt: skip
+        self._of_rows(replace(design, merged=found.rows), priors)
+
+    def _of_rows(self, design: Design, priors: Mapping[str, str] | None) -> None:
+        """Check the rows of a design, and choose priors and program by them."""
+        design = outer_first(design)
+        self.family.check_design(design)
+        exact_fit.check(design, self.family)
+        self._ready(design, column_spreads.find(design), self.family.scale(design), priors)
 
     def _ready(
         self,

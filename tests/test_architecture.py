@@ -78,6 +78,7 @@ PUBLIC = {
     "Group",
     "HiermixError",
     "HiermixWarning",
+    "MergedRows",
     "Model",
     "PriorError",
     "Statistics",

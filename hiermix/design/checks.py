@@ -101,6 +101,15 @@ def missing_values(
         )
 
 
+def rows_not_here(what: str, *, merged: bool) -> None:
+    """Raise because something needs the rows of a fit to statistics."""
+    held = "rows that were merged" if merged else "none, only their sums"
+    raise DataError(
+        f"{what} needs the rows of the fit, and statistics hold {held}: pass rows where it takes "
+        "some, or fit hm.Model to the rows themselves"
+    )
+
+
 def missing_in_batch(missing: Mapping[str, NDArray[np.bool_]], index: pd.Index) -> None:
     """Raise for missing values in some of the rows of a source."""
     found = "; ".join(

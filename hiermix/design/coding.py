@@ -125,13 +125,7 @@ class Coding:
                     f"here and {others} there. Build them with like=, the statistics that know all "
                     "levels, or give the column these categories"
                 )
-        for expression, state in (self.states or {}).items():
-            if not _alike(state, (other.states or {}).get(expression)):
-                raise DataError(
-                    "statistics with other codings can't be added: what "
-                    f"{unaliased(expression)} knows of its rows differs. Build them with like=, "
-                    "the statistics whose columns are to be kept"
-                )
+        check_states(self.states, other.states)
 
     def design(
         self,
@@ -203,6 +197,17 @@ def _without_missing(frame: pd.DataFrame, drop: bool) -> pd.DataFrame:
     if not drop:
         checks.missing_in_batch(masks, frame.index)
     return frame.iloc[np.flatnonzero(~np.logical_or.reduce(list(masks.values())))]
+
+
+def check_states(mine: Mapping[str, Any] | None, theirs: Mapping[str, Any] | None) -> None:
+    """Raise unless functions know the same of their rows."""
+    for expression, state in (mine or {}).items():
+        if not _alike(state, (theirs or {}).get(expression)):
+            raise DataError(
+                "statistics with other codings can't be added: what "
+                f"{unaliased(expression)} knows of its rows differs. Build them with like=, the "
+                "statistics whose columns are to be kept"
+            )
 
 
 def _alike(one: Any, other: Any) -> bool:

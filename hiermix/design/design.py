@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,6 +71,8 @@ class Design:
     """What is known of rows that were added up and are not here."""
     _encoded: pd.DataFrame = field(repr=False)
     _plan: Plan = field(repr=False)
+    merged: int = 0
+    """Number of rows that these stand for, where equal ones were merged."""
     calendar: Calendar | None = None
     """What is known of times, for rows that come without it."""
 
@@ -155,11 +158,8 @@ class Design:
 
     def check_rows(self, what: str) -> None:
         """Raise a DataError where something needs the rows, and there are sums alone."""
-        if self.summed is not None:
-            raise DataError(
-                f"{what} needs the rows of the fit, and statistics hold none, only their sums: "
-                "pass rows where it takes some, or fit hm.Model to the rows themselves"
-            )
+        if self.summed is not None or self.merged:
+            checks.rows_not_here(what, merged=self.merged > 0)
 
     def take(self, rows: NDArray[np.intp]) -> Design:
         """Return the design of some of its own rows, by position."""
@@ -227,6 +227,7 @@ def build(
     censored: str | None = None,
     response_rule: ResponseRule | None = None,
     continuous: bool = True,
+    states: Mapping[str, Any] | None = None,
 ) -> Design:
     """Build the design of a formula on a frame.
 
@@ -262,7 +263,7 @@ def build(
         name: encoding_of(name, frame[name], found) for name, found in roles.uses().items()
     }
     encoded = encoded_frame(encodings, frame)
-    plan = plan_of(roles, encodings, frame, encoded, response_rule)
+    plan = plan_of(roles, encodings, frame, encoded, response_rule, states=states)
     plan = without_empty_effects(plan, encoded)
 
     # 3. Levels and codes, the response and what stands beside it.
@@ -295,6 +296,7 @@ def build(
         response=response,
         unused_levels=unused_levels(frame),
         summed=None,
+        merged=0,
         _encoded=encoded,
         _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
         **beside._asdict(),
@@ -367,6 +369,7 @@ def _on(
         groupings=groupings,
         response=response,
         summed=None,
+        merged=False,
         _encoded=encoded,
         **beside._asdict(),
     )

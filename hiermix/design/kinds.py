@@ -45,6 +45,14 @@ def stored(values: pd.Series) -> pd.Series:
     return _from_nullable(values)
 
 
+def as_values(values: pd.Series) -> pd.Series:
+    """Return categories as their values; other columns as they are."""
+    dtype = values.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return values.astype(dtype.categories.dtype)
+    return values
+
+
 def _like(values: pd.Series, array: Any) -> pd.Series:
     return pd.Series(array, index=values.index, name=values.name)
 

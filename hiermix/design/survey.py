@@ -69,14 +69,14 @@ class Survey:
 
 def survey(roles: Roles, data: pd.DataFrame) -> Survey:
     """Look at complete rows of the columns used, in the storage of their kinds."""
-    plain = pd.DataFrame({name: _plain(data[name]).array for name in data})
+    plain = pd.DataFrame({name: kinds.as_values(data[name]).array for name in data})
     every = list(_keys(roles, plain))
     categories = plain[list(dict.fromkeys(name for keys in every for name in keys))]
     return Survey(
         plain.iloc[:0],
         {str(name): _order(data[name]) for name in data},
         {keys: categories.drop_duplicates(list(keys)) for keys in every},
-        {name: plain[name] for name in _whole(roles)},
+        {name: plain[name] for name in whole_columns(roles)},
     )
 
 
@@ -96,7 +96,7 @@ def _keys(roles: Roles, data: pd.DataFrame) -> Iterator[Keys]:
                 yield keys
 
 
-def _whole(roles: Roles) -> list[str]:
+def whole_columns(roles: Roles) -> list[str]:
     """Return the columns that are state as a whole."""
     identifiers = {name for text in _texts(roles) for name in state_columns(text)}
     return [name for name in roles.uses() if alias(name) in identifiers]
@@ -112,14 +112,6 @@ def _texts(roles: Roles) -> list[str]:
 def _order(values: pd.Series) -> Order:
     dtype = values.dtype
     return tuple(dtype.categories) if isinstance(dtype, pd.CategoricalDtype) else None
-
-
-def _plain(values: pd.Series) -> pd.Series:
-    """Return categories as their values."""
-    dtype = values.dtype
-    if isinstance(dtype, pd.CategoricalDtype):
-        return values.astype(dtype.categories.dtype)
-    return values
 
 
 def _ordered(values: pd.Series, order: Order) -> pd.Series:

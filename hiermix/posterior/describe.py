@@ -45,7 +45,7 @@ def model(
 
 
 def _rows(design: Design) -> int:
-    return design.rows if design.summed is None else design.summed.rows
+    return design.merged or (design.rows if design.summed is None else design.summed.rows)
 
 
 def _groups(design: Design, how: str) -> list[str]:

@@ -80,7 +80,7 @@ def add(tree: xr.DataTree, posterior: Posterior, priors: PriorTable, origins: Or
     """Add the groups to a tree, but for those that it has."""
     source = Source(posterior, priors, origins)
     groups = {"log_prior": _priors(source)}
-    if posterior.design.response is not None:
+    if posterior.design.response is not None and not posterior.design.merged:
         groups["log_likelihood"] = _rows(source, source.log_likelihood, np.dtype(np.float64))
         kind = posterior.family.kind_of_response(posterior.design)
         groups["posterior_predictive"] = _rows(source, source.posterior_predictive, kind)

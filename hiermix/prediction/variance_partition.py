@@ -130,6 +130,8 @@ def _middle(draws: "xr.DataArray") -> FloatArray:
 def components(posterior: Posterior) -> dict[str, FloatArray]:
     """Draws (S,) of the variance of each component, population first and residual last."""
     needs_numbers(posterior.family, "variance")
+    if posterior.design.merged:
+        posterior.design.check_rows("variance")
     S, b = posterior.size, posterior.b()
     covariance, squares = _moments(posterior.design)
     population = np.einsum("ps,pq,qs->s", b, covariance, b)

@@ -59,7 +59,7 @@ def tree_of(parts: Parts) -> xr.DataTree:
         "hiermix_statistics": FORMAT,
         "formula": str(coding.formula),
         "weights": json.dumps(coding.weights),
-        "states": json.dumps(_packed(dict(coding.states or {}))),
+        "states": json.dumps(packed(dict(coding.states or {}))),
         "shown": json.dumps(kinds),
         "levels": json.dumps(how),
         "intercept_at": json.dumps(centre.constant),
@@ -77,7 +77,7 @@ def parts_of(tree: xr.DataTree) -> Parts:
         json.loads(attrs["weights"]),
         table.find("gaussian", None).response_rule(),
         decode(tree["shown"].to_dataset(), json.loads(attrs["shown"])),
-        _unpacked(json.loads(attrs["states"])),
+        unpacked(json.loads(attrs["states"])),
     )
     pilot = Pilot(values["x_center"], values["pilot"])
     sums = Moments(
@@ -94,13 +94,14 @@ def parts_of(tree: xr.DataTree) -> Parts:
 # States of functions: dicts whose keys may be numbers, arrays, times -----------------------------
 
 
-def _packed(value: Any) -> Any:
+def packed(value: Any) -> Any:
+    """Return what a function knows of its rows as JSON can say it."""
     if isinstance(value, Mapping):
-        return {"dict": [[_packed(key), _packed(each)] for key, each in value.items()]}
+        return {"dict": [[packed(key), packed(each)] for key, each in value.items()]}
     if isinstance(value, np.ndarray):
-        return {"array": _packed(value.tolist())}
+        return {"array": packed(value.tolist())}
     if isinstance(value, list | tuple):
-        return {type(value).__name__: [_packed(each) for each in value]}
+        return {type(value).__name__: [packed(each) for each in value]}
     if isinstance(value, pd.Timestamp | np.datetime64):
         return {"time": pd.Timestamp(value).isoformat()}
     if isinstance(value, pd.Timedelta | np.timedelta64):
@@ -108,16 +109,17 @@ def _packed(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _unpacked(value: Any) -> Any:
+def unpacked(value: Any) -> Any:
+    """Return what `packed` has said."""
     match value:
         case {"dict": pairs}:
-            return {_unpacked(key): _unpacked(each) for key, each in pairs}
+            return {unpacked(key): unpacked(each) for key, each in pairs}
         case {"array": each}:
-            return np.array(_unpacked(each))
+            return np.array(unpacked(each))
         case {"list": each}:
-            return [_unpacked(one) for one in each]
+            return [unpacked(one) for one in each]
         case {"tuple": each}:
-            return tuple(_unpacked(one) for one in each)
+            return tuple(unpacked(one) for one in each)
         case {"time": text}:
             return pd.Timestamp(text)
         case {"duration": text}:

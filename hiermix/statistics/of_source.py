@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
 
-from hiermix import options
 from hiermix.design import group_checks, sources
 from hiermix.design.coding import Coding, complete
 from hiermix.design.roles import Roles, with_keywords
 from hiermix.design.sources import Batches, Source
-from hiermix.design.survey import Survey, survey
-from hiermix.errors import DataError
+from hiermix.design.survey import Survey, survey, whole_columns
+from hiermix.errors import ArgumentError, DataError
 from hiermix.families import table
 from hiermix.families.family import Family
 from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
 from hiermix.formula.terms import Group
 from hiermix.statistics import moved
+from hiermix.statistics.merged import MergedRows, Merging
 from hiermix.statistics.moved import Centre
 from hiermix.statistics.summed import Statistics, near
 from hiermix.statistics.summing import Summing, first_centre
@@ -33,18 +33,25 @@ def statistics(
     groups: Sequence[Group] = (),
     weights: str | None = None,
     offset: str | None = None,
+    trials: str | int | None = None,
+    censored: str | None = None,
     missing: str = "error",
-    like: Statistics | None = None,
-) -> Statistics:
-    """Add up what a Gaussian model needs of its rows, wherever they are.
+    link: str | None = None,
+    success: Any = None,
+    like: Statistics | MergedRows | None = None,
+) -> Statistics | MergedRows:
+    """Add up what a model needs of its rows, wherever they are.
 
     Rows are read in batches, once or twice: levels of predictors and what functions such as
     ``poly`` need of all rows first, if the formula has some, then the sums. Of no row more is kept.
 
+    A Gaussian model needs sums alone. Other families need their rows, but equal ones once: with
+    predictors that are categories these are few, however many rows there are.
+
     Parameters
     ----------
     formula : str
-        As in `Model`, with one grouping factor at most.
+        As in `Model`; for family "gaussian" with one grouping factor at most.
     source : object
         Frames of pandas, polars or Arrow; a polars LazyFrame, a DuckDB relation or a query as
         text, the path or glob pattern of Parquet files, a pyarrow data set, whatever speaks the
@@ -52,8 +59,8 @@ def statistics(
         frames, or a function that returns an iterator of frames. An iterator itself can be passed
         over once, and that must do.
     family : str
-        ``"gaussian"``.
-    groups, missing
+        Distribution of the response.
+    groups, trials, censored, missing, link, success
         As in `Model`.
     weights, offset : str, optional
         Columns.
@@ -62,7 +69,7 @@ def statistics(
 
     Returns
     -------
-    Statistics
+    Statistics or MergedRows
         For `Model.from_statistics`.
 
     Raises
@@ -70,23 +77,71 @@ def statistics(
     FormulaError, DataError, ArgumentError
         As in `Model`; a source that can't be read or lacks a column.
     """
-    found = _family(family)
-    roles = _roles(parse(formula, groups), weights, offset)
+    found = table.find(family, link)
+    parsed = with_keywords(parse(formula, groups), _column("offset", offset), trials, censored)
+    roles = _roles(parsed, _column("weights", weights))
     opened = sources.source(source, roles.columns)
+    if not found.integrates:
+        said = {"link": link, "success": success}
+        return _merged(opened, roles, found, said, missing, like)
+    _no_more_than_sums(roles)
+    if isinstance(like, MergedRows):
+        raise ArgumentError("like= must be statistics of the same family")
+    return _gaussian(opened, roles, found, missing, like)
+
+
+def _gaussian(
+    source: Source, roles: Roles, family: Family, missing: str, like: Statistics | None
+) -> Statistics:
     if like is None:
-        coding = _coding(opened, roles, found, missing)
-        centre = first_centre(coding, sources.sample(opened), missing)
+        coding = _coding(source, roles, family, missing)
+        centre = first_centre(coding, sources.sample(source), missing)
     else:
         coding, centre = like.coding, like.centre
-        _same_formula(roles, coding)
-    total = _summed(opened, coding, centre, missing)
-    if total.rows < 2:
-        raise DataError(f"the source has {total.rows} complete rows; 2 or more are needed")
-    if not near(total) and not opened.once and like is None:
+        replace(coding, formula=roles.formula, weights=roles.weights).check_formula(coding)
+    total = _summed(source, coding, centre, missing)
+    _check_rows(total)
+    if not near(total) and not source.once and like is None:
         # The first rows lie far from the others, as those of the first days do.
         centre = moved.least_squares(total.sums, total.centre)
-        total = _summed(opened, coding, centre, missing)
+        total = _summed(source, coding, centre, missing)
     return total
+
+
+def _merged(
+    source: Source,
+    roles: Roles,
+    family: Family,
+    said: Mapping[str, Any],
+    missing: str,
+    like: Statistics | MergedRows | None,
+) -> MergedRows:
+    states = None
+    if like is not None:
+        if not isinstance(like, MergedRows) or like.family.name != family.name:
+            raise ArgumentError("like= must be statistics of the same family")
+        states = like.states
+    elif whole_columns(roles):
+        states = _coding(source, roles, family, missing).states
+    total = source.fold(partial(_merge, roles, family, said, states, missing), _both_rows)
+    _check_rows(total)
+    return total
+
+
+def _merge(
+    roles: Roles, family: Family, said: Mapping[str, Any], states: Any, missing: str,
+    batches: Batches,
+) -> MergedRows:  # fmt: skip
+    return MergedRows.of(Merging(roles, missing).take(batches), family, said, states)
+
+
+def _both_rows(one: MergedRows, two: MergedRows) -> MergedRows:
+    return one + two
+
+
+def _check_rows(found: Statistics | MergedRows) -> None:
+    if found.rows < 2:
+        raise DataError(f"the source has {found.rows} complete rows; 2 or more are needed")
 
 
 def _summed(source: Source, coding: Coding, centre: Centre, missing: str) -> Statistics:
@@ -130,18 +185,21 @@ def _both(one: Survey | None, two: Survey | None) -> Survey | None:
     return one + two
 
 
-def _family(name: str) -> Family:
-    found = table.find(name, None)
-    if not found.integrates:
-        options.one_of("family", name, ("gaussian",))
-    return found
+def _column(name: str, value: Any) -> Any:
+    if value is not None and not isinstance(value, str):
+        raise DataError(f"{name} must be the name of a column of the source")
+    return value
 
 
-def _roles(formula: Formula, weights: str | None, offset: str | None) -> Roles:
-    for name, value in (("weights", weights), ("offset", offset)):
-        if value is not None and not isinstance(value, str):
-            raise DataError(f"{name} must be the name of a column of the source")
-    roles = Roles(with_keywords(formula, offset, None, None), weights)
+def _roles(formula: Formula, weights: str | None) -> Roles:
+    roles = Roles(formula, weights)
+    group_checks.free_names(list(roles.factors))
+    group_checks.names_apart(list(map(in_results, roles.columns)), roles.columns)
+    return roles
+
+
+def _no_more_than_sums(roles: Roles) -> None:
+    """Raise for what the sums of a Gaussian model don't have."""
     if roles.formula.trials is not None or roles.formula.censored is not None:
         raise DataError("statistics take no trials() and no cens(): family 'gaussian' has none")
     if len(roles.factors) > 1:
@@ -150,11 +208,3 @@ def _roles(formula: Formula, weights: str | None, offset: str | None) -> Roles:
             f"statistics have one grouping factor, and the formula has {len(roles.factors)}: "
             f"{names}. Keep one, or fit the rows themselves with hm.Model"
         )
-    group_checks.free_names(list(roles.factors))
-    group_checks.names_apart(list(map(in_results, roles.columns)), roles.columns)
-    return roles
-
-
-def _same_formula(roles: Roles, coding: Coding) -> None:
-    asked = replace(coding, formula=roles.formula, weights=roles.weights)
-    asked.check_formula(coding)
