@@ -16,21 +16,20 @@ from hiermix.design import beside_rows, checks, frames
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
-from hiermix.engines import Engine, Samples, Settings, choose, gradients
-from hiermix.errors import ArgumentError
+from hiermix.engines import Engine, Settings, choose, gradients
 from hiermix.expected_cost import Cost
-from hiermix.families import category_equations, exact_fit, table
+from hiermix.families import exact_fit, table
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
 from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
-from hiermix.posterior import describe, diagnostics, recorded
+from hiermix.posterior import describe, diagnostics, labelling, recorded
 from hiermix.posterior import draws as trees
-from hiermix.stan import assemble, assemble_tree, programs, variables
+from hiermix.stan import assemble, assemble_tree, programs
 from hiermix.stan.assemble import Assembled
-from hiermix.statistics import column_spreads, conditional_effects
+from hiermix.statistics import column_spreads
 from hiermix.statistics.column_spreads import Spreads
-from hiermix.statistics.merged import ROWS, MergedRows
+from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.nested import outer_first
 from hiermix.statistics.of_formula import of_formula
 from hiermix.statistics.row_sums import FROM_ROWS, Sums
@@ -170,38 +169,18 @@ class Model:
         """
         model = cls.__new__(cls)
         model.statistics = statistics
-        if isinstance(statistics, MergedRows):
-            model._of_merged(statistics, formula, priors)
-            return model
-        model.family = table.find("gaussian", None)
-        model.link = model.family.link
-        found = of_formula(statistics, formula)
+        model.family, model.link = statistics.family, statistics.family.link
         model._options = {
-            "family": "gaussian", "link": None, "effects": "auto", "success": None,
-            "parameterisation": "auto", "weights": statistics.coding.weights,
+            "family": model.family.name, "effects": "auto", "parameterisation": "auto",
+            **statistics.said,
         }  # fmt: skip
-        model._sums = found
-        model._ready(found.design, found.spreads(), found.scale(), priors)
+        if isinstance(statistics, MergedRows):
+            model._sums = FROM_ROWS
+            model._of_rows(statistics.design(formula), priors)
+        else:
+            model._sums = found = of_formula(statistics, formula)
+            model._ready(found.design, found.spreads(), found.scale(), priors)
         return model
-
-    def _of_merged(
-        self, found: MergedRows, formula: str | None, priors: Mapping[str, str] | None
-    ) -> None:
-        """Take rows that were merged as weighted ones."""
-        if formula not in (None, str(found.formula)):
-            raise ArgumentError(f"merged rows are for their own formula, {str(found.formula)!r}")
-        self.family, self.link = found.family, found.family.link
-        self._options = {
-            "family": found.family.name, "effects": "auto", "parameterisation": "auto",
-            "weights": ROWS, **found.options,
-        }  # fmt: skip
-        self._sums = FROM_ROWS
-        rule = self.family.response_rule(found.options["success"])
-        design = build(
-            found.formula, found.given, weights=ROWS, states=found.states, response_rule=rule,
-            continuous=self.family.continuous,
-        )  # fmt: skip
-        self._of_rows(replace(design, merged=found.rows), priors)
 
     def _of_rows(self, design: Design, priors: Mapping[str, str] | None) -> None:
         """Check the rows of a design, and choose priors and program by them."""
@@ -337,7 +316,9 @@ class Model:
         prepared = time.perf_counter()
         samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)
         sampled = time.perf_counter()
-        posterior = self._label(ready, samples, settings.seed)
+        posterior = labelling.labelled(
+            ready, samples, settings.seed, self.design, self.family, self.origins
+        )
         seconds = {"prepare": prepared - start, **samples.seconds,
                    "effects": time.perf_counter() - sampled}  # fmt: skip
         attrs = recorded.attributes(
@@ -412,17 +393,3 @@ class Model:
                 if name in model.origins and len(each) == len(model.origins[name])}  # fmt: skip
         model.origins = {**model.origins, **same}
         return model
-
-    def _label(self, ready: Assembled, samples: Samples, seed: int) -> "xr.Dataset":
-        """Name the draws and draw the effects that were integrated out."""
-        own = tuple(each.name for each in self.family.own)
-        drawn = variables.drawn(samples.draws, own)
-        r = conditional_effects.all_factors(ready.gram, drawn, ready.groupings, seed)
-        unordered = self.family.unordered
-        parts = (category_equations.take_apart(drawn, r, self.design) if unordered
-                 else [(drawn, r)])  # fmt: skip
-        each = []
-        for part in parts:
-            moved = bar_origins.at_zero(*part, self.design.groupings, self.origins)
-            each.append(trees.posterior(*moved, self.design, ready.x_mean))
-        return category_equations.join(each, self.design) if unordered else each[0]

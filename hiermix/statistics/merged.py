@@ -13,10 +13,11 @@ import pandas as pd
 
 from hiermix.design import kinds, response_checks
 from hiermix.design.coding import check_states, complete
+from hiermix.design.design import Design, build
 from hiermix.design.packing import decode, encode
 from hiermix.design.roles import Roles
 from hiermix.design.tables import Table
-from hiermix.errors import DataError, count
+from hiermix.errors import ArgumentError, DataError, count
 from hiermix.families import table
 from hiermix.families.family import Family
 from hiermix.files import netcdf, read_tree, write_tree
@@ -73,9 +74,20 @@ class MergedRows:
         )
 
     @property
-    def given(self) -> pd.DataFrame:
-        """The frame that a model is fitted to, with its weights."""
-        return self.frame.drop(columns=_SEEN)
+    def said(self) -> dict[str, Any]:
+        """Options of a model of these rows."""
+        return {**self.options, "weights": self.weights}
+
+    def design(self, formula: str | None = None) -> Design:
+        """Return the design of the rows, weighted; `formula` can be no other than theirs."""
+        if formula not in (None, str(self.formula)):
+            raise ArgumentError(f"merged rows are for their own formula, {str(self.formula)!r}")
+        found = build(
+            self.formula, self.frame.drop(columns=_SEEN), weights=ROWS, states=self.states,
+            response_rule=self.family.response_rule(self.options["success"]),
+            continuous=self.family.continuous,
+        )  # fmt: skip
+        return replace(found, merged=self.rows)
 
     def __add__(self, other: MergedRows) -> MergedRows:
         """Return the rows of both.
@@ -149,7 +161,7 @@ class MergedRows:
             "hiermix_rows": FORMAT,
             "formula": str(self.formula),
             "family": self.family.name,
-            "options": json.dumps({**self.options, "weights": self.weights}),
+            "options": json.dumps(self.said),
             "states": json.dumps(packed(self.states)),
             "columns": json.dumps(how),
             "rows": self.rows,

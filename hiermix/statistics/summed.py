@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from hiermix.design import group_checks
 from hiermix.design.coding import Coding
 from hiermix.design.encoding import ordering
 from hiermix.errors import DataError, count, first_three
+from hiermix.families import table
+from hiermix.families.family import Family
 from hiermix.files import netcdf, read_tree, write_tree
 from hiermix.statistics import moved
 from hiermix.statistics.as_tree import FORMAT, Parts, parts_of, tree_of
@@ -82,6 +84,16 @@ class Statistics:
     def formula(self) -> str:
         """The formula, in its canonical form."""
         return str(self.coding.formula)
+
+    @property
+    def family(self) -> Family:
+        """The family whose models need sums alone."""
+        return table.find("gaussian", None)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """Options of a model of these sums."""
+        return {"link": None, "success": None, "weights": self.coding.weights}
 
     @property
     def factor(self) -> str | None:
