@@ -13,6 +13,7 @@ import pytest
 from jupyter_client.kernelspec import KernelSpec
 from jupyter_client.manager import AsyncKernelManager
 from nbclient import NotebookClient
+from scipy import stats
 from traitlets.config import Config
 
 import hiermix as hm
@@ -302,6 +303,55 @@ def comparing_groups() -> list[Number]:
     ]
 
 
+def panel_forecast() -> list[Number]:
+    return [
+        # The truth of the simulation.
+        Number("float(fit['promo'].mean())", 30, "2 * float(fit['promo'].std()) + 8 / 12 ** 0.5"),
+        mean(b("fit", "event[T.black friday]"), 55, sds=3),
+        mean(b("fit", "event[T.christmas]"), 35, sds=3),
+        mean("fit['sigma']", 10, sds=3),
+        # Totals are sums of the parts' draws, and as wide as these say.
+        exactly("chain['mean'] / parts['mean'].sum()", 1, 1e-12),
+        true("2 * (chain['q97.5'] - chain['q2.5']) < wrong"),
+        true("0.85 < together['in_95'] <= 1 and together['mase'] < 0.6"),
+        true("back.table().loc['partial', 'crps'] < 0.7 * back.table().loc['complete', 'crps']"),
+        true("back.table().loc['partial', 'crps'] < 0.6 * back.table().loc['naive', 'crps']"),
+        true("back.table().loc['partial', 'crps'] < 0.6 * back.table().loc['seasonal', 'crps']"),
+        true("len(thirteenth.rows) == 13"),
+    ]
+
+
+def eight_schools() -> dict[str, float]:
+    """Posterior means of center, spread and school A over a grid of both, apart from hiermix."""
+    y = np.array([28.0, 8, -3, 7, -1, 1, 18, 12])
+    se = np.array([15.0, 10, 16, 11, 9, 11, 10, 18])
+    mu, tau = np.meshgrid(np.linspace(-60, 80, 561), (np.arange(600) + 0.5) / 10, indexing="ij")
+    log = stats.norm.logpdf(mu, 0, 20) + stats.norm.logpdf(tau, 0, 10)
+    for each, error in zip(y, se, strict=True):
+        log += stats.norm.logpdf(each, mu, np.hypot(tau, error))
+    weights = np.exp(log - log.max()) / np.exp(log - log.max()).sum()
+    shrunk = (y[0] / se[0] ** 2 + mu / tau**2) / (1 / se[0] ** 2 + 1 / tau**2)
+    found = {"Intercept": mu, "sd_school[Intercept]": tau, "school[A, Intercept]": shrunk}
+    return {name: float((weights * values).sum()) for name, values in found.items()}
+
+
+def meta_analysis() -> list[Number]:
+    exact = eight_schools()
+    return [
+        *(drawn(f"fit[{name!r}]", value) for name, value in exact.items()),
+        *(exactly(f"by_hand[{ours!r}]", exact[name], 0.02) for ours, name in (
+            ("Intercept", "Intercept"), ("sd", "sd_school[Intercept]"),
+            ("school A", "school[A, Intercept]"),
+        )),
+        true("np.ptp(forest.loc['next school', ['low', 'high']])"
+             " > 1.3 * np.ptp(forest.loc['pooled', ['low', 'high']])"),
+        # Bayesian Data Analysis, section 5.5, with a flat prior: school A about 10, the best in
+        # less than a third.
+        true("0.15 < best['A'] < 0.33"),
+        true("rows['normal(0, 5)']['school A'] < rows['normal(0, 20)']['school A']"),
+    ]  # fmt: skip
+
+
 NUMBERS = {
     "01-radon": radon,
     "02-classrooms": classrooms,
@@ -311,6 +361,8 @@ NUMBERS = {
     "06-checking-a-model": checking_a_model,
     "07-under-the-hood": under_the_hood,
     "09-comparing-groups": comparing_groups,
+    "10-panel-forecast": panel_forecast,
+    "11-meta-analysis": meta_analysis,
 }
 
 

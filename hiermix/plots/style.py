@@ -204,9 +204,20 @@ def height_for(levels: int) -> float:
 
 def date_ticks(ax: "Axes", width: float) -> None:
     """Few dates along x, that don't run into each other; the year stands at its start or below."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
+    from matplotlib.dates import (
+        DAILY,
+        HOURLY,
+        MINUTELY,
+        MONTHLY,
+        SECONDLY,
+        AutoDateLocator,
+        ConciseDateFormatter,
+    )
 
     locator = AutoDateLocator(minticks=2, maxticks=max(2, int(width / 0.5)))  # type: ignore[no-untyped-call]
+    # Matplotlib's longest steps leave more ticks than a narrow panel takes, and then it warns.
+    for unit, longest in ((MONTHLY, 12), (DAILY, 31), (HOURLY, 24), (MINUTELY, 60), (SECONDLY, 60)):
+        locator.intervald[unit] = [*locator.intervald[unit], longest, 2 * longest]
     ax.xaxis.set_major_locator(locator)
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     ax.xaxis.get_offset_text().set(fontsize=SMALL - 1, color=INK)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 import hiermix as hm
 from hiermix.families.table import find
@@ -450,3 +451,16 @@ def test_wrong_names_are_answered_with_near_ones(
 ) -> None:
     with pytest.raises(hm.ArgumentError, match=message):
         call(sleep)
+
+
+@pytest.mark.parametrize("days", [0.001, 0.02, 0.3, 1.9, 20, 45, 61, 200, 371, 700, 4000])
+@pytest.mark.parametrize("width", [0.6, 1.2, 1.8, 4.0])
+def test_dates_find_a_step_in_panels_of_any_width(days: float, width: float) -> None:
+    """Matplotlib's own steps end too early for few ticks, and then it warns."""
+    figure = Figure(figsize=(width, 2))
+    axes = figure.add_subplot()
+    start = pd.Timestamp("2023-12-30 11:59")
+    axes.plot([start, start + pd.Timedelta(days, "D")], [0, 1])
+    style.date_ticks(axes, width)
+    figure.canvas.draw()
+    assert 1 <= len(axes.get_xticks()) <= max(3, int(width / 0.5) + 1)
