@@ -133,6 +133,7 @@ def _worded(design: Design, name: str, how: str) -> list[Step]:
         return _between(name, values_of(design, name), how)
     if how not in _SPREADS:
         raise _not_understood(name, how)
+    design.check_rows(f"{{{name!r}: {how!r}}}")
     x = _numbers(design, name)
     middle, sd = float(x.mean()), float(x.std(ddof=1))
     low, high = {
@@ -220,6 +221,7 @@ def spread_values(design: Design, name: str, how: Any) -> list[Any]:
         return named
     if _has_levels(design, name) or not _is_number(design, name):
         return values_of(design, name)
+    design.check_rows(f"variables={name!r}")
     return list(np.unique(np.quantile(_numbers(design, name), [0, 0.25, 0.5, 0.75, 1])))
 
 
@@ -229,9 +231,10 @@ def slope_ends(design: Design, frame: pd.DataFrame, name: str) -> tuple[np.ndarr
     Splines and logarithms may not be defined beyond it.
     """
     x, at = _numbers(design, name), as_numbers(frame, name)
+    x = x if design.rows else at
     low, high = float(x.min()), float(x.max())
     near = 1e-5 * ((high - low) or 1.0)
-    inside = (at >= low) & (at <= high)
+    inside = (at >= low) & (at <= high) & (low < high)
     below = np.where(inside, np.maximum(at - near, low), at - near)
     above = np.where(inside, np.minimum(at + near, high), at + near)
     return below, above

@@ -173,6 +173,10 @@ def levels(design: Design, name: str) -> list[Any]:
     known = design.levels_of(name)
     if known:
         return list(known)
+    factor = next((each for each in design.groupings if each.columns == (name,)), None)
+    if factor is not None:
+        return list(factor.levels)
+    design.check_rows(f"the values of {name!r}")
     values = kinds.stored(design.column(name)).dropna()
     if isinstance(values.dtype, pd.CategoricalDtype):
         return values.cat.remove_unused_categories().cat.categories.tolist()

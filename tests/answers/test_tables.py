@@ -227,3 +227,28 @@ def test_memory_does_not_grow_with_rows_times_draws() -> None:
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 40e6
+
+
+def test_a_fit_to_statistics_answers_about_rows_that_are_given() -> None:
+    data = panel()
+    formula = "y ~ x + treat + (1 + treat | g)"
+    sums = hm.Model.from_statistics(hm.statistics(formula, data))
+    fit = sums.fit(seed=1, chains=2, draws=50, warmup=100, progress=False)
+    rows = data.head(20)
+    change = fit.comparisons({"treat": [0, 1]}, newdata=rows, by=True)
+    one, none = (fit.predict(rows.assign(treat=k)).mean("row") for k in (1, 0))
+    np.testing.assert_allclose(flat(change)[:, 0], (one - none).to_numpy().ravel(), atol=1e-12)
+    slope = fit.slopes("x", newdata=rows, by=True)
+    b = fit.data.posterior["b"].sel(term="x").to_numpy().ravel()
+    np.testing.assert_allclose(flat(slope)[:, 0], b, rtol=1e-7)
+    assert len(fit.comparisons({"g": "pairwise"}, newdata=rows, by=True)) == 15
+    assert len(fit.levels("g")) == 6
+    for ask in (
+        lambda: fit.predictions(),
+        lambda: fit.means("treat"),
+        lambda: fit.comparisons({"x": "sd"}, newdata=rows),
+        lambda: fit.predictions(rows, variables="x"),
+        lambda: fit.plot_effects("x"),
+    ):
+        with pytest.raises(hm.DataError, match="statistics hold none, only their sums"):
+            ask()
