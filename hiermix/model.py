@@ -63,8 +63,9 @@ class Model:
 
     Parameters
     ----------
-    formula : str
-        Wilkinson formula with lme4's bars, ``"log_radon ~ floor + (1 + floor | county)"``.
+    formula : str or sequence of str
+        Wilkinson formula with lme4's bars, ``"log_radon ~ floor + (1 + floor | county)"``; a list
+        with equations of other parameters, ``["y ~ x + (1 | p | g)", "sigma ~ x + (1 | p | g)"]``.
     data : DataFrame
         One row an observation, of pandas, polars, pyarrow, DuckDB, Dask, what else narwhals reads
         or speaks the Arrow C stream; lazy frames are collected, and columns that nobody uses are
@@ -102,7 +103,7 @@ class Model:
 
     def __init__(
         self,
-        formula: str,
+        formula: str | Sequence[str],
         data: Frame,
         *,
         family: FamilyName = "gaussian",
@@ -123,11 +124,13 @@ class Model:
         self.link = self.family.link
         options.one_of("effects", effects, EFFECTS)
         options.one_of("parameterisation", parameterisation, PARAMETERISATIONS)
+        parsed = parse(formula, groups)
+        self.family.check_equations(parsed)
         rows, known = beside_rows.with_calendar(frames.table(data), calendar)
         frame, weights = beside_rows.as_column(rows, "weights", weights)
         frame, offset = beside_rows.as_column(frame, "offset", offset)
         design = build(
-            parse(formula, groups), frame, missing=missing, weights=weights, offset=offset,
+            parsed, frame, missing=missing, weights=weights, offset=offset,
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
             continuous=self.family.continuous,
         )  # fmt: skip

@@ -11,7 +11,7 @@ data {
   vector<lower=0>[N] weight; // of each row's log density
 }
 transformed data {
-  int A = 1; // phi
+  int A = own_predictor[1] == 0; // phi, where it has no equation
   real weights = sum(weight);
   real base = -dot_product(weight, log(y) + log1m(y));
 }
@@ -20,12 +20,18 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0> phi = exp(theta[P + 1]);
+  vector<lower=0>[A] phi = exp(theta[(P + 1):(P + A)]);
 #include parts/effects.stan
 }
 model {
 #include parts/linear_predictor.stan
-  target += base + beta_rows(y, eta, phi, weight, weights);
+  target += base;
+  if (predictors == 1) {
+    target += beta_rows(y, eta[1], phi[1], weight, weights);
+  } else {
+    target += beta_rows(y, eta[1], log_linked(phi, eta, own_predictor[1]),
+                        weight);
+  }
   target += prior_of_log(phi, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;

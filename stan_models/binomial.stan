@@ -37,13 +37,14 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
+  vector[N] eta_1 = eta[1];
   target += base;
   if (link == 1) {
-    target += binomial_logit_rows(successes, trials, eta, single);
+    target += binomial_logit_rows(successes, trials, eta_1, single);
   } else if (link == 2) {
-    target += binomial_probit_rows(successes, failures, eta);
+    target += binomial_probit_rows(successes, failures, eta_1);
   } else {
-    target += binomial_cloglog_rows(successes, failures, eta, some);
+    target += binomial_cloglog_rows(successes, failures, eta_1, some);
   }
 #include parts/priors.stan
   target += log_prior_r;

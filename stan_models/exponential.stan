@@ -24,7 +24,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += exponential_rows(y, eta, weight, event_weight);
+  target += exponential_rows(y, eta[1], weight, event_weight);
 #include parts/priors.stan
   target += log_prior_r;
 }

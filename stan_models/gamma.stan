@@ -11,7 +11,7 @@ data {
   vector<lower=0>[N] weight; // of each row's log density
 }
 transformed data {
-  int A = 1; // shape
+  int A = own_predictor[1] == 0; // shape, where it has no equation
   real weights = sum(weight);
   real base = -dot_product(weight, log(y));
 }
@@ -20,12 +20,18 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0> shape = exp(theta[P + 1]);
+  vector<lower=0>[A] shape = exp(theta[(P + 1):(P + A)]);
 #include parts/effects.stan
 }
 model {
 #include parts/linear_predictor.stan
-  target += base + gamma_rows(y, eta, shape, weight, weights);
+  target += base;
+  if (predictors == 1) {
+    target += gamma_rows(y, eta[1], shape[1], weight, weights);
+  } else {
+    target += gamma_rows(y, eta[1],
+                         log_linked(shape, eta, own_predictor[1]), weight);
+  }
   target += prior_of_log(shape, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;

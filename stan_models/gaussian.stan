@@ -12,7 +12,7 @@ data {
   vector<lower=0>[N] weight; // of each row's log density
 }
 transformed data {
-  int A = 1; // sigma
+  int A = own_predictor[1] == 0; // sigma, where it has no equation
   real weights = sum(weight);
 }
 parameters {
@@ -20,12 +20,17 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0> sigma = exp(theta[P + 1]);
+  vector<lower=0>[A] sigma = exp(theta[(P + 1):(P + A)]);
 #include parts/effects.stan
 }
 model {
 #include parts/linear_predictor.stan
-  target += gaussian_rows(y, eta, sigma, weight, weights);
+  if (predictors == 1) {
+    target += gaussian_rows(y, eta[1], sigma[1], weight, weights);
+  } else {
+    target += gaussian_rows(y, eta[1],
+                            log_linked(sigma, eta, own_predictor[1]), weight);
+  }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;

@@ -14,7 +14,9 @@ data {
 #include parts/reached_data.stan
 }
 transformed data {
-  int A = 2; // shape, hu
+  // shape, hu: those that have no equation.
+  int A_1 = own_predictor[1] == 0;
+  int A = A_1 + (own_predictor[2] == 0);
 #include parts/zero_counts.stan
 }
 parameters {
@@ -22,19 +24,32 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0> shape = exp(theta[P + 1]);
-  real<lower=0, upper=1> hu = inv_logit(theta[P + 2]);
+  vector<lower=0>[A_1] shape = exp(theta[(P + 1):(P + A_1)]);
+  vector<lower=0, upper=1>[A - A_1] hu
+    = inv_logit(theta[(P + A_1 + 1):(P + A)]);
 #include parts/effects.stan
 }
 model {
 #include parts/linear_predictor.stan
-  vector[counts] eta_count = eta[count];
-  target += sum(weight[zero]) * log(hu);
-  target += base + weights * log1m(hu)
-            + negative_binomial_rows(reached, y_count, eta_count, shape,
-                                     weight_count);
-  target += -log_above_zero(negative_binomial_zero(eta_count, shape),
-                            weight_count);
+  vector[counts] eta_count = eta[1][count];
+  target += base;
+  if (predictors == 1) {
+    target += sum(weight[zero]) * log(hu[1]) + weights * log1m(hu[1])
+              + negative_binomial_rows(reached, y_count, eta_count, shape[1],
+                                       weight_count);
+    target += -log_above_zero(negative_binomial_zero(eta_count, shape[1]),
+                              weight_count);
+  } else {
+    vector[counts] shape_count
+      = log_linked(shape, eta, own_predictor[1])[count];
+    vector[N] logit_hu = logit_of_rows(hu, eta, own_predictor[2]);
+    target += dot_product(weight[zero], log_inv_logit(logit_hu[zero]))
+              + dot_product(weight_count, log1m_inv_logit(logit_hu[count]))
+              + negative_binomial_rows(y_count, eta_count, shape_count,
+                                       weight_count);
+    target += -log_above_zero(negative_binomial_zero(eta_count, shape_count),
+                              weight_count);
+  }
   target += prior_of_log(shape, own_prior[1], own_par[1]);
   target += prior_of_logit(hu, own_prior[2], own_par[2]);
 #include parts/priors.stan

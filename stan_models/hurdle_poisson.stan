@@ -13,7 +13,7 @@ data {
   vector<lower=0>[N] weight; // of each row's log density
 }
 transformed data {
-  int A = 1; // hu
+  int A = own_predictor[1] == 0; // hu, where it has no equation
 #include parts/zero_counts.stan
 }
 parameters {
@@ -21,15 +21,20 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0, upper=1> hu = inv_logit(theta[P + 1]);
+  vector<lower=0, upper=1>[A] hu = inv_logit(theta[(P + 1):(P + A)]);
 #include parts/effects.stan
 }
 model {
 #include parts/linear_predictor.stan
-  vector[counts] eta_count = eta[count];
-  target += sum(weight[zero]) * log(hu);
-  target += base + weights * log1m(hu)
-            + poisson_counts(y_count, eta_count, weight_count);
+  vector[counts] eta_count = eta[1][count];
+  if (predictors == 1) {
+    target += sum(weight[zero]) * log(hu[1]) + weights * log1m(hu[1]);
+  } else {
+    vector[N] logit_hu = logit_of_rows(hu, eta, own_predictor[1]);
+    target += dot_product(weight[zero], log_inv_logit(logit_hu[zero]))
+              + dot_product(weight_count, log1m_inv_logit(logit_hu[count]));
+  }
+  target += base + poisson_counts(y_count, eta_count, weight_count);
   target += -log_above_zero(-exp(eta_count), weight_count);
   target += prior_of_logit(hu, own_prior[1], own_par[1]);
 #include parts/priors.stan

@@ -12,7 +12,7 @@ data {
 #include parts/reached_data.stan
 }
 transformed data {
-  int A = 1; // shape
+  int A = own_predictor[1] == 0; // shape, where it has no equation
   real base = -dot_product(weight, lgamma(y + 1));
 }
 parameters {
@@ -20,12 +20,19 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0> shape = exp(theta[P + 1]);
+  vector<lower=0>[A] shape = exp(theta[(P + 1):(P + A)]);
 #include parts/effects.stan
 }
 model {
 #include parts/linear_predictor.stan
-  target += base + negative_binomial_rows(reached, y, eta, shape, weight);
+  target += base;
+  if (predictors == 1) {
+    target += negative_binomial_rows(reached, y, eta[1], shape[1], weight);
+  } else {
+    target += negative_binomial_rows(y, eta[1],
+                                     log_linked(shape, eta, own_predictor[1]),
+                                     weight);
+  }
   target += prior_of_log(shape, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;

@@ -112,6 +112,6 @@ model {
   }
   target += -0.5 * (N * (log(2 * pi()) + 2 * log(sigma)) + log_det
                     + quad / square(sigma));
-  target += prior_of_log(sigma, own_prior[1], own_par[1]);
+  target += coded_lpdf(sigma | own_prior[1], own_par[1]) + log(sigma);
 #include parts/priors.stan
 }

@@ -36,9 +36,9 @@ model {
   // Thresholds as seen from eta, in which the intercept is.
   vector[C - 1] cut = threshold + b[1];
   if (link == 1) {
-    target += ordinal_logit_rows(y, next, eta, cut, weight);
+    target += ordinal_logit_rows(y, next, eta[1], cut, weight);
   } else {
-    target += ordinal_probit_rows(y, eta, cut, weight);
+    target += ordinal_probit_rows(y, eta[1], cut, weight);
   }
   // The priors of the thresholds take the place of the intercept's.
   target += coded_prior(threshold, rep_array(own_prior[1], C - 1),

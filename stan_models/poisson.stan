@@ -24,7 +24,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += base + poisson_rows(y, eta, exposure);
+  target += base + poisson_rows(y, eta[1], exposure);
 #include parts/priors.stan
   target += log_prior_r;
 }

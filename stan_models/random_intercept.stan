@@ -29,6 +29,6 @@ model {
                     + dot_product(groups, log(m))
                     + (rss + quad_form(XtX, d) + sum(square(s) ./ m))
                       / square(sigma));
-  target += prior_of_log(sigma, own_prior[1], own_par[1]);
+  target += coded_lpdf(sigma | own_prior[1], own_par[1]) + log(sigma);
 #include parts/priors.stan
 }

@@ -11,7 +11,9 @@ data {
   vector<lower=0>[N] weight; // of each row's log density
 }
 transformed data {
-  int A = 2; // sigma, nu
+  // sigma, nu: those that have no equation.
+  int A_1 = own_predictor[1] == 0;
+  int A = A_1 + (own_predictor[2] == 0);
   real weights = sum(weight);
 }
 parameters {
@@ -19,16 +21,25 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0> sigma = exp(theta[P + 1]);
+  vector<lower=0>[A_1] sigma = exp(theta[(P + 1):(P + A_1)]);
   // Below 1 the likelihood has a spike at each row that no sampler leaves.
-  real<lower=1> nu = 1 + exp(theta[P + 2]);
+  vector<lower=1>[A - A_1] nu = 1 + exp(theta[(P + A_1 + 1):(P + A)]);
 #include parts/effects.stan
 }
 model {
 #include parts/linear_predictor.stan
-  target += student_t_rows(y, eta, sigma, nu, weight, weights);
+  if (predictors == 1) {
+    target += student_t_rows(y, eta[1], sigma[1], nu[1], weight, weights);
+  } else {
+    target += student_t_rows(y, eta[1],
+                             log_linked(sigma, eta, own_predictor[1]),
+                             1 + log_linked(nu - 1, eta, own_predictor[2]),
+                             weight);
+  }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);
-  target += coded_lpdf(nu | own_prior[2], own_par[2]) + theta[P + 2];
+  if (A > A_1) {
+    target += coded_lpdf(nu[1] | own_prior[2], own_par[2]) + theta[P + A];
+  }
 #include parts/priors.stan
   target += log_prior_r;
 }

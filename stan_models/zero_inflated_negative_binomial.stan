@@ -14,7 +14,9 @@ data {
 #include parts/reached_data.stan
 }
 transformed data {
-  int A = 2; // shape, zi
+  // shape, zi: those that have no equation.
+  int A_1 = own_predictor[1] == 0;
+  int A = A_1 + (own_predictor[2] == 0);
 #include parts/zero_counts.stan
 }
 parameters {
@@ -22,17 +24,30 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0> shape = exp(theta[P + 1]);
-  real<lower=0, upper=1> zi = inv_logit(theta[P + 2]);
+  vector<lower=0>[A_1] shape = exp(theta[(P + 1):(P + A_1)]);
+  vector<lower=0, upper=1>[A - A_1] zi
+    = inv_logit(theta[(P + A_1 + 1):(P + A)]);
 #include parts/effects.stan
 }
 model {
 #include parts/linear_predictor.stan
-  target += inflated_zeros(negative_binomial_zero(eta[zero], shape), zi,
-                           weight[zero]);
-  target += base + weights * log1m(zi)
-            + negative_binomial_rows(reached, y_count, eta[count], shape,
-                                     weight_count);
+  target += base;
+  if (predictors == 1) {
+    target += inflated_zeros(negative_binomial_zero(eta[1][zero], shape[1]),
+                             zi[1], weight[zero]);
+    target += weights * log1m(zi[1])
+              + negative_binomial_rows(reached, y_count, eta[1][count],
+                                       shape[1], weight_count);
+  } else {
+    vector[N] shape_row = log_linked(shape, eta, own_predictor[1]);
+    vector[N] logit_zi = logit_of_rows(zi, eta, own_predictor[2]);
+    target += inflated_zeros(negative_binomial_zero(eta[1][zero],
+                                                    shape_row[zero]),
+                             logit_zi[zero], weight[zero]);
+    target += dot_product(weight_count, log1m_inv_logit(logit_zi[count]))
+              + negative_binomial_rows(y_count, eta[1][count],
+                                       shape_row[count], weight_count);
+  }
   target += prior_of_log(shape, own_prior[1], own_par[1]);
   target += prior_of_logit(zi, own_prior[2], own_par[2]);
 #include parts/priors.stan

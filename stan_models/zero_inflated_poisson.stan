@@ -13,7 +13,7 @@ data {
   vector<lower=0>[N] weight; // of each row's log density
 }
 transformed data {
-  int A = 1; // zi
+  int A = own_predictor[1] == 0; // zi, where it has no equation
 #include parts/zero_counts.stan
 }
 parameters {
@@ -21,14 +21,20 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0, upper=1> zi = inv_logit(theta[P + 1]);
+  vector<lower=0, upper=1>[A] zi = inv_logit(theta[(P + 1):(P + A)]);
 #include parts/effects.stan
 }
 model {
 #include parts/linear_predictor.stan
-  target += inflated_zeros(-exp(eta[zero]), zi, weight[zero]);
-  target += base + weights * log1m(zi)
-            + poisson_counts(y_count, eta[count], weight_count);
+  target += base + poisson_counts(y_count, eta[1][count], weight_count);
+  if (predictors == 1) {
+    target += inflated_zeros(-exp(eta[1][zero]), zi[1], weight[zero]);
+    target += weights * log1m(zi[1]);
+  } else {
+    vector[N] logit_zi = logit_of_rows(zi, eta, own_predictor[1]);
+    target += inflated_zeros(-exp(eta[1][zero]), logit_zi[zero], weight[zero]);
+    target += dot_product(weight_count, log1m_inv_logit(logit_zi[count]));
+  }
   target += prior_of_logit(zi, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;

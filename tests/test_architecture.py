@@ -339,7 +339,6 @@ def test_only_a_factor_knows_that_a_row_has_one_level() -> None:
         and not ast.unparse(node).endswith(".cat.codes")
     }
     assert {user for user in users if not user.startswith("design/")} == {
-        "families/category_equations.py",
         "prediction/group_densities.py",
         "prediction/predictor.py",
         "prediction/update.py",

@@ -601,7 +601,7 @@ def test_row_39_intercepts_that_repeat(text: str) -> None:
         formula.parse(text)
 
 
-@pytest.mark.parametrize("text", ["y ~ (x | p | g)", "y ~ (| g)", "y ~ (x | g |)", "y ~ (x |)"])
+@pytest.mark.parametrize("text", ["y ~ (x | p | g | h)", "y ~ (| g)", "y ~ (x | g |)", "y ~ (x |)"])
 def test_row_40_bars_that_say_nothing(text: str) -> None:
     with pytest.raises(FormulaError, match=re.escape("write (1 | g) for intercepts")):
         formula.parse(text)

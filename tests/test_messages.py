@@ -103,7 +103,8 @@ MODELS: dict[str, dict[str, Any]] = {
     "complex y": {"formula": "q ~ x + (1 | g)", "data": frame(q=np.arange(N) * 1j)},
     "labels 1 and '1'": {"formula": "y ~ x + (1 | q)",
                          "data": frame(q=pd.Series([np.int64(1), "1"] * (N // 2), dtype=object))},
-    "an array as data": {"data": np.zeros((3, 3))}, "a list as formula": {"formula": ["y ~ x"]},
+    "an array as data": {"data": np.zeros((3, 3))},
+    "a tuple of numbers as formula": {"formula": (1, 2)},
 }  # fmt: skip
 
 SETTINGS: dict[str, dict[str, Any]] = {

@@ -14,6 +14,7 @@ from hiermix.design import checks
 from hiermix.design.batches import BATCH
 from hiermix.design.design import Design
 from hiermix.design.encoding import encoded_frame, encoding_of
+from hiermix.design.equation import Equation
 from hiermix.design.frames import select
 from hiermix.design.groupings import grouping_of
 from hiermix.design.kinds import KnownLabels
@@ -22,6 +23,7 @@ from hiermix.design.roles import Roles
 from hiermix.design.survey import Survey
 from hiermix.design.tables import Table
 from hiermix.errors import DataError, first_three
+from hiermix.formula.equations import MU
 from hiermix.formula.formula import Formula
 from hiermix.formula.names import unaliased
 
@@ -146,7 +148,7 @@ class Coding:
             frame=frame,
             others=Table.of(frame[[]]),
             rows=0,
-            terms=plan.population.labels,
+            equations=(Equation(MU, plan.population.labels),),
             groupings=tuple(
                 grouping_of(name, plan, levels.get(name, ()), codes) for name in plan.roles.factors
             ),
@@ -154,7 +156,6 @@ class Coding:
             response=None,
             trials=None,
             weights=None,
-            offset=None,
             censored=None,
             unused_levels={},
             summed=summed,

@@ -7,7 +7,7 @@ rows x columns is held: X and Z are made for the rows asked for.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -18,13 +18,14 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiermix.design import checks, frames, group_checks, response_checks
 from hiermix.design.batches import Rows
-from hiermix.design.encoding import Encoding, encoded_frame, encoding_of
+from hiermix.design.encoding import encoded_frame, encoding_of
+from hiermix.design.equation import Equation, equations_of
 from hiermix.design.expressions import worked_out
 from hiermix.design.frames import Frame, NewRows, complete_rows, given_array, select, unused_levels
 from hiermix.design.groupings import Grouping, grouping_on, make_grouping
 from hiermix.design.identifiable import check_effects, check_rows, check_varying, told_apart
 from hiermix.design.known_ahead import Calendar
-from hiermix.design.partitions import warn_of_twins
+from hiermix.design.partitions import in_one_part
 from hiermix.design.plan import (
     Labels,
     Plan,
@@ -38,9 +39,9 @@ from hiermix.design.response import beside_of, outcomes_of, response_of
 from hiermix.design.roles import Roles, with_keywords
 from hiermix.design.tables import Table
 from hiermix.errors import DataError
+from hiermix.formula.equations import MU
 from hiermix.formula.formula import Formula
 from hiermix.formula.names import in_results
-from hiermix.formula.sums import columns
 from hiermix.typing import FloatArray
 
 
@@ -54,16 +55,14 @@ class Design:
     others: Table
     """The other columns of the same rows, as they were given."""
     rows: int
-    terms: tuple[str, ...]
-    """Labels of the columns of X, ``"Intercept"`` first if the model has one."""
+    equations: tuple[Equation, ...]
+    """Linear predictors: that of the response's location first, or those of categories."""
     groupings: tuple[Grouping, ...]
     response_name: str
     response: FloatArray | None
     """None where new data have no response; NaN where new data have it missing."""
     trials: FloatArray | None
     weights: FloatArray | None
-    offset: FloatArray | None
-    """The sum of all offsets."""
     censored: FloatArray | None
     unused_levels: Mapping[str, int]
     """Categorical columns and how many of their levels no row has."""
@@ -76,9 +75,23 @@ class Design:
     calendar: Calendar | None = None
     """What is known of times, for rows that come without it."""
 
-    def X(self, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
-        """Return the population design (n, P) of some rows, in raw units."""
-        return self._plan.population.matrix(self._encoded.iloc[rows])
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Labels of the population columns of the first equation."""
+        return self.equations[0].terms
+
+    @property
+    def offset(self) -> FloatArray | None:
+        """Offset (rows,) of the first equation."""
+        return self.equations[0].offset
+
+    def equation(self, name: str) -> Equation:
+        """Return an equation by name."""
+        return next(each for each in self.equations if each.name == name)
+
+    def X(self, rows: Rows = slice(None), equation: str = MU) -> FloatArray:  # noqa: N802
+        """Return the population design (n, P) of some rows and an equation, in raw units."""
+        return self._plan.populations[equation].matrix(self._encoded.iloc[rows])
 
     def Z(self, name: str, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
         """Return the design (n, Q) of the coefficients that vary over a grouping factor."""
@@ -172,11 +185,11 @@ class Design:
             frame=self.frame.iloc[rows],
             others=self.others.take(rows),
             rows=len(rows),
+            equations=tuple(each.take(rows) for each in self.equations),
             groupings=tuple(replace(each, codes=each.codes[rows]) for each in self.groupings),
             response=some(self.response),
             trials=some(self.trials),
             weights=some(self.weights),
-            offset=some(self.offset),
             censored=some(self.censored),
             _encoded=self._encoded.iloc[rows],
         )
@@ -268,19 +281,16 @@ def build(
 
     # 3. Levels and codes, the response and what stands beside it.
     groupings = tuple(make_grouping(name, frame, plan, continuous) for name in roles.factors)
-    _in_one_part(roles, encodings, groupings, frame)
-    arrays = (
-        given_array(what, values, len(data), kept)
-        for what, values in (("weights", weights), ("offset", offset))
-    )
-    beside = beside_of(plan, frame, encoded, *arrays)
+    in_one_part(roles, encodings, groupings, frame)
+    beside = beside_of(plan, frame, given_array("weights", weights, len(data), kept))
     response, labels = response_of(plan, frame, encoded, beside.trials)
     plan = replace(plan, response_labels=labels)
     if continuous:
         response_checks.constant_response(roles.response_name, response)
 
     # 4. Population columns that can be told apart.
-    plan = replace(plan, population=told_apart(plan, encoded, frame.index))
+    told = {each.name: told_apart(plan, each, encoded, frame.index) for each in formula.equations}
+    plan = replace(plan, populations=told)
     check_effects(plan, encoded, frame.index, roles.factors)
     for grouping in groupings:
         check_varying(plan, encoded, grouping, frame.index)
@@ -290,7 +300,9 @@ def build(
         frame=frame,
         others=others if kept is None else others.take(kept),
         rows=len(frame),
-        terms=plan.population.labels,
+        equations=equations_of(
+            plan, frame, encoded, given_array("offset", offset, len(data), kept)
+        ),
         groupings=groupings,
         response_name=roles.response_name,
         response=response,
@@ -342,9 +354,10 @@ def _on(
     shown = {*predictors, *(roles.response_columns if has_response else ())}
     encodings = {name: each for name, each in plan.encodings.items() if name in shown}
     encoded = encoded_frame(encodings, frame)
-    check_rows([plan.population], encoded, frame.index)
+    check_rows([*plan.populations.values()], encoded, frame.index)
     check_effects(plan, encoded, frame.index, wanted)
-    for spec in (plan.population, *chain.from_iterable(plan.effects[name] for name in wanted)):
+    every = plan.populations.values(), *(plan.effects[name] for name in wanted)
+    for spec in chain.from_iterable(every):
         for each in spec.cells:
             each.check(worked_out(spec.expressions, encoded), frame.index)
 
@@ -355,7 +368,7 @@ def _on(
     )
     if plan.array_offset and offset is None:
         raise DataError("the fit had an offset that is no column: pass offset= for the new rows")
-    beside = beside_of(plan, frame, encoded, weights, offset)
+    beside = beside_of(plan, frame, weights)
     if beside.trials is not None:
         response_checks.usable_trials(str(roles.formula.trials), beside.trials, frame.index)
     response = None
@@ -366,32 +379,11 @@ def _on(
         frame=frame,
         others=new_data.without(frame),
         rows=len(frame),
+        equations=equations_of(plan, frame, encoded, offset),
         groupings=groupings,
         response=response,
         summed=None,
         merged=False,
         _encoded=encoded,
         **beside._asdict(),
-    )
-
-
-def _in_one_part(
-    roles: Roles,
-    encodings: Mapping[str, Encoding],
-    groupings: Sequence[Grouping],
-    frame: pd.DataFrame,
-) -> None:
-    """Warn of groups that are in the model twice, under one name or two."""
-    used = columns(roles.formula.population)
-    categories = [name for name in used if encodings[name].levels is not None]
-    for column in categories:
-        if in_results(column) in roles.factors:
-            group_checks.not_in_both_parts(column)
-    warn_of_twins(
-        {each.name: (each.codes, each.effects) for each in groupings},
-        {
-            name: frame[name].to_numpy()
-            for name in categories
-            if in_results(name) not in roles.factors
-        },
     )

@@ -13,6 +13,8 @@ from hiermix.design import group_checks
 from hiermix.design.codes import Codes, Labels, codes_of
 from hiermix.design.factor import Factor
 from hiermix.design.plan import Plan
+from hiermix.formula.equations import MU, qualified
+from hiermix.formula.terms import GroupTerm
 from hiermix.typing import FloatArray
 
 
@@ -23,7 +25,13 @@ class Grouping:
     name: str
     columns: tuple[str, ...]
     effects: tuple[str, ...]
-    """Labels of the varying coefficients."""
+    """Labels of the varying coefficients, ``"x"``, or ``"sigma_x"`` in the equation of sigma."""
+    terms: tuple[str, ...]
+    """Labels of the columns that they belong to."""
+    equations: tuple[str, ...]
+    """Names of the equations that they enter."""
+    places: tuple[int, ...]
+    """Columns of Z that they belong to: categories share theirs."""
     blocks: tuple[int, ...]
     """Sizes of consecutive blocks of correlated effects."""
     levels: Labels
@@ -59,6 +67,30 @@ class Grouping:
         """Whether a row has no label."""
         return bool((self.codes < 0).any())
 
+    def repeated(self, times: int) -> Grouping:
+        """Return the same levels for the rows, repeated as a whole."""
+        return replace(self, codes=np.tile(self.codes, times))
+
+    def of_equation(self, name: str) -> list[int]:
+        """Return the places of the effects that enter an equation."""
+        return [place for place, each in enumerate(self.equations) if each == name]
+
+    @property
+    def of_location(self) -> tuple[str, ...]:
+        """Labels of the effects that enter the response's location."""
+        return tuple(self.effects[place] for place in self.of_equation(MU))
+
+    @property
+    def bars(self) -> list[list[int]]:
+        """Places of the effects of each block that enter one equation, the intercept first."""
+        found, start = [], 0
+        for size in self.blocks:
+            block = range(start, start + size)
+            names = dict.fromkeys(self.equations[start : start + size])
+            found += [[k for k in block if self.equations[k] == name] for name in names]
+            start += size
+        return found
+
     def rows_of(self, level: object) -> NDArray[np.bool_]:
         """(rows,) whether a row has this label."""
         return self.factor.at(int(np.flatnonzero(self.levels == level)[0]))
@@ -77,8 +109,7 @@ def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) 
     """Return a grouping factor of the fit: its levels, the codes of its rows, its blocks."""
     terms = plan.roles.factors[name]
     codes, levels = codes_of(name, terms[0].factor, frame)
-    specs = plan.effects[name]
-    effects = [label for spec in specs for label in spec.labels]
+    effects = [qualified(label, equation) for label, equation in _labels(plan, name)]
     group_checks.distinct_effects(name, effects)
     group_checks.several_levels(name, levels, " + ".join(map(str, terms)))
     first, *inner = terms[0].factor
@@ -91,19 +122,37 @@ def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) 
 def grouping_of(name: str, plan: Plan, levels: Sequence[object], codes: Codes) -> Grouping:
     """Return a grouping factor of a plan with these levels: its effects and their blocks."""
     terms, specs = plan.roles.factors[name], plan.effects[name]
-    blocks = [
-        size
-        for term, spec in zip(terms, specs, strict=True)
-        for size in ([len(spec.labels)] if term.correlated else [1] * len(spec.labels))
-    ]
+    each = _labels(plan, name)
     return Grouping(
         name=name,
         columns=terms[0].factor,
-        effects=tuple(label for spec in specs for label in spec.labels),
-        blocks=tuple(blocks),
+        effects=tuple(qualified(label, equation) for label, equation in each),
+        terms=tuple(label for label, _ in each),
+        equations=tuple(equation for _, equation in each),
+        places=tuple(range(len(each))),
+        blocks=_blocks(terms, [len(spec.labels) for spec in specs]),
         levels=_objects(levels),
         codes=codes,
     )
+
+
+def _labels(plan: Plan, name: str) -> list[tuple[str, str]]:
+    """Return the column and the equation of each effect of a factor."""
+    pairs = zip(plan.roles.factors[name], plan.effects[name], strict=True)
+    return [(label, term.equation) for term, spec in pairs for label in spec.labels]
+
+
+def _blocks(terms: Sequence[GroupTerm], sizes: Sequence[int]) -> tuple[int, ...]:
+    """Sizes of blocks of correlated effects; terms of one key, which follow each other, are one."""
+    blocks: list[int] = []
+    key = None
+    for term, size in zip(terms, sizes, strict=True):
+        if term.key is not None and term.key == key:
+            blocks[-1] += size
+        else:
+            blocks += [size] if term.correlated else [1] * size
+        key = term.key
+    return tuple(blocks)
 
 
 def grouping_on(

@@ -11,6 +11,7 @@ from hiermix.design import column_checks
 from hiermix.design.groupings import Grouping
 from hiermix.design.plan import Plan
 from hiermix.design.specs import Spec, finite_slices
+from hiermix.formula.equations import MU, EquationText
 from hiermix.formula.sums import columns
 from hiermix.typing import FloatArray
 
@@ -22,16 +23,16 @@ _SHARE = 1e-8
 """The smallest share of another column that counts as part of a combination."""
 
 
-def told_apart(plan: Plan, encoded: pd.DataFrame, index: pd.Index) -> Spec:
-    """Return the population's columns without those that empty cells leave undetermined.
+def told_apart(plan: Plan, equation: EquationText, encoded: pd.DataFrame, index: pd.Index) -> Spec:
+    """Return an equation's columns without those that empty cells leave undetermined.
 
     Raise if a column is no number somewhere, or a combination of those before it for any other
     reason.
     """
-    spec = plan.population
+    spec = plan.populations[equation.name]
     labels = spec.labels
     column_checks.distinct_terms(labels)
-    for column in columns(plan.roles.formula.population):
+    for column in columns(equation.population):
         levels = plan.encodings[column].levels
         if levels is not None and len(levels) == 1 and "Intercept" in labels:
             column_checks.one_level(column, levels[0])
@@ -114,7 +115,9 @@ def check_varying(plan: Plan, encoded: pd.DataFrame, grouping: Grouping, index: 
 
     Other combinations may stand in group terms: each block has a spread of its own.
     """
-    if "Intercept" not in grouping.effects or set(grouping.effects) <= set(plan.population.labels):
+    if "Intercept" not in grouping.effects or set(grouping.effects) <= set(
+        plan.populations[MU].labels
+    ):
         return
     for spec in plan.effects[grouping.name]:
         ranges = [(Z.min(axis=0), Z.max(axis=0)) for Z in finite_slices(spec, encoded, index)]

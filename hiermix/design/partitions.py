@@ -1,12 +1,17 @@
 """The same groups under two names: a model can't tell their effects apart, only priors do."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
-from hiermix.design import checks
+from hiermix.design import checks, group_checks
+from hiermix.design.encoding import Encoding
+from hiermix.design.groupings import Grouping
+from hiermix.design.roles import Roles
+from hiermix.formula.names import in_results
+from hiermix.formula.sums import columns
 
 type Factor = tuple[np.ndarray, Collection[str]]
 """Codes of the rows, and the effects that vary."""
@@ -43,3 +48,25 @@ def alike(one: np.ndarray, other: np.ndarray) -> bool:
     first, second = pd.factorize(one)[0], pd.factorize(other)[0]
     # Counted in the order of first appearance, the same partition has the same numbers.
     return bool(np.array_equal(first, second))
+
+
+def in_one_part(
+    roles: Roles,
+    encodings: Mapping[str, Encoding],
+    groupings: Sequence[Grouping],
+    frame: pd.DataFrame,
+) -> None:
+    """Warn of groups that are in the model twice, under one name or two."""
+    used = columns(roles.formula.population)
+    categories = [name for name in used if encodings[name].levels is not None]
+    for column in categories:
+        if in_results(column) in roles.factors:
+            group_checks.not_in_both_parts(column)
+    warn_of_twins(
+        {each.name: (each.codes, each.effects) for each in groupings},
+        {
+            name: frame[name].to_numpy()
+            for name in categories
+            if in_results(name) not in roles.factors
+        },
+    )

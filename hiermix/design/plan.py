@@ -15,6 +15,7 @@ from hiermix.design.encoding import Encoding
 from hiermix.design.kinds import Kind, KnownLabels
 from hiermix.design.roles import Roles, distinct
 from hiermix.design.specs import Spec, fit_spec, without_zeros
+from hiermix.formula.equations import MU
 from hiermix.typing import FloatArray
 
 type Labels = tuple[object, ...]
@@ -81,19 +82,28 @@ class Plan:
     labels: Mapping[str, KnownLabels]
     """Of the columns of grouping factors."""
     encodings: Mapping[str, Encoding]
-    population: Spec
+    populations: Mapping[str, Spec]
+    """Of each equation."""
     effects: Mapping[str, tuple[Spec, ...]]
-    offsets: tuple[Spec, ...]
+    """Of each factor, those of all equations."""
+    offsets: Mapping[str, tuple[Spec, ...]]
+    """Of each equation."""
     response: Spec | None
     response_rule: ResponseRule | None
     response_labels: Labels = ()
     array_offset: bool = False
 
     @property
+    def population(self) -> Spec:
+        """That of the response's location."""
+        return self.populations[MU]
+
+    @property
     def states(self) -> dict[str, Any]:
         """What functions know of all rows, over all specs."""
         some = () if self.response is None else (self.response,)
-        specs = (self.population, *chain(*self.effects.values()), *self.offsets, *some)
+        several = chain(*self.effects.values(), *self.offsets.values())
+        specs = (*self.populations.values(), *several, *some)
         return {name: state for spec in specs for name, state in spec.states.items()}
 
 
@@ -118,12 +128,15 @@ def plan_of(
         kind_of={str(name): Kind.of(str(name), frame[name]) for name in frame},
         labels={name: KnownLabels(column_codes(name, frame[name])[1]) for name in factors},
         encodings=encodings,
-        population=fitted(formula.population),
+        populations={each.name: fitted(each.population) for each in formula.equations},
         effects={
             name: tuple(fitted(term.effects) for term in terms)
             for name, terms in roles.factors.items()
         },
-        offsets=tuple(fitted(f"0 + {text}") for text in formula.offsets),
+        offsets={
+            each.name: tuple(fitted(f"0 + {text}") for text in each.offsets)
+            for each in formula.equations
+        },
         response=None if roles.plain_response else fitted(f"0 + {formula.response}"),
         response_rule=response_rule,
     )

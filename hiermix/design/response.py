@@ -56,22 +56,14 @@ class Beside(NamedTuple):
 
     trials: FloatArray | None
     weights: FloatArray | None
-    offset: FloatArray | None
     censored: FloatArray | None
 
 
-def beside_of(
-    plan: Plan,
-    frame: pd.DataFrame,
-    encoded: pd.DataFrame,
-    weights: ArrayLike | None,
-    offset: ArrayLike | None,
-) -> Beside:
+def beside_of(plan: Plan, frame: pd.DataFrame, weights: ArrayLike | None) -> Beside:
     """Return what stands beside the response in some rows."""
     return Beside(
         trials=_trials(plan.roles, frame),
         weights=_weights(plan.roles.weights, frame, weights),
-        offset=_offset(plan, frame, encoded, offset),
         censored=_censored(plan.roles.formula.censored, frame),
     )
 
@@ -95,21 +87,6 @@ def _weights(column: str | None, frame: pd.DataFrame, given: ArrayLike | None) -
     weights = _numeric(column, frame, "weights")
     response_checks.usable_weights(f"column {column!r}", weights, frame.index)
     return weights
-
-
-def _offset(
-    plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, given: ArrayLike | None
-) -> FloatArray | None:
-    if not plan.offsets and given is None:
-        return None
-    parts: list[FloatArray] = []
-    if given is not None:
-        parts.append(array_of("offset", given, len(frame)))
-        response_checks.usable_offset("the array", parts[0], frame.index)
-    for spec in plan.offsets:
-        parts.append(one_column(spec, encoded))
-        response_checks.usable_offset(f"offset({spec.labels[0]})", parts[-1], frame.index)
-    return np.asarray(np.sum(parts, axis=0), dtype=np.float64)
 
 
 _CENSORED = {"left": -1.0, "none": 0.0, "right": 1.0, "interval": 2.0}

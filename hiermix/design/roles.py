@@ -28,7 +28,7 @@ class Roles:
         self.response_name = in_results(unaliased(aliased(formula.response)))
         self.factors: dict[str, tuple[GroupTerm, ...]] = {}
         for term in formula.groups:
-            self.factors[term.name] = (*self.factors.get(term.name, ()), term)
+            self.factors[term.name] = _beside_its_key(self.factors.get(term.name, ()), term)
 
     @property
     def plain_response(self) -> str | None:
@@ -39,7 +39,8 @@ class Roles:
     @property
     def curves(self) -> tuple[str, ...]:
         """Columns that stand, with others, in a term with a function: a curve may be meant."""
-        each = [columns(term) for term in terms(self.formula.population) if "(" in term]
+        sums = [each.population for each in self.formula.equations]
+        each = [columns(term) for text in sums for term in terms(text) if "(" in term]
         return distinct(*(names for names in each if len(names) > 1))
 
     @property
@@ -61,8 +62,7 @@ class Roles:
 
     def predictors(self, factors: Collection[str]) -> tuple[str, ...]:
         """Return the columns that the linear predictor needs, with the effects of those factors."""
-        formula = self.formula
-        texts = [formula.population, *formula.offsets]
+        texts = [piece for each in self.formula.equations for piece in each.pieces]
         texts += [term.effects for name in factors for term in self.factors[name]]
         return distinct(*map(columns, texts))
 
@@ -72,14 +72,20 @@ class Roles:
 
     def uses(self) -> dict[str, list[Use]]:
         """How formulaic will use each column that goes through it."""
-        formula = self.formula
-        texts = [formula.population, *formula.offsets, *(term.effects for term in formula.groups)]
+        texts = [*self.formula.pieces]
         if self.plain_response is None:
-            texts.append(formula.response)
+            texts.append(self.formula.response)
         found: dict[str, list[Use]] = {}
         for use in (use for text in texts for use in uses(text)):
             found.setdefault(use.column, []).append(use)
         return found
+
+
+def _beside_its_key(terms: tuple[GroupTerm, ...], term: GroupTerm) -> tuple[GroupTerm, ...]:
+    """Add a term to those of its factor, after the last one that it is correlated with."""
+    mates = [place for place, each in enumerate(terms) if term.key and each.key == term.key]
+    at = mates[-1] + 1 if mates else len(terms)
+    return *terms[:at], term, *terms[at:]
 
 
 def distinct(*names: Iterable[str]) -> tuple[str, ...]:

@@ -104,7 +104,8 @@ def whole_columns(roles: Roles) -> list[str]:
 
 def _texts(roles: Roles) -> list[str]:
     formula = roles.formula
-    texts = [formula.population, *(f"0 + {text}" for text in formula.offsets)]
+    texts = [each.population for each in formula.equations]
+    texts += [f"0 + {text}" for each in formula.equations for text in each.offsets]
     texts += [term.effects for term in formula.groups]
     return texts if roles.plain_response else [*texts, f"0 + {formula.response}"]
 

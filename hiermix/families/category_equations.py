@@ -1,81 +1,31 @@
-"""Unordered categories: a linear predictor for each but the first, on one design.
+"""Unordered categories: an equation for each but the first, all on the columns of one.
 
-To the penalised fit the rows are stacked, once for each further category, with columns and effects
-of their own: one design with more rows. The program reads every row once. Its draws are taken apart
-along a dim ``category``.
+Draws of the program are taken apart along a dim ``category``.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.families.priors import Slot, b_name
+from hiermix.families.priors import Slot
 from hiermix.typing import Drawn, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
 
 
-@dataclass(frozen=True, eq=False)
-class Stacked(Design):
-    """The rows of a design once for each further category: all of the second category first."""
-
-    base: Design = field(kw_only=True)
-    x_mean: FloatArray = field(kw_only=True)
-    """(P,) subtracted from the columns of X of the base."""
-    b_names: tuple[str, ...] = field(kw_only=True)
-    """Prior names of the terms."""
-
-    def X(self, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
-        """Return the population design, centred, in the columns of each row's category."""
-        return self._spread(rows, lambda here: self.base.X(here) - self.x_mean)
-
-    def Z(self, name: str, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
-        """Return the design of the varying coefficients, in the columns of the category."""
-        return self._spread(rows, lambda here: self.base.Z(name, here))
-
-    def _spread(self, rows: Rows, of_base: Callable[[Rows], FloatArray]) -> FloatArray:
-        place = np.arange(self.rows)[rows]
-        category, row = np.divmod(place, self.base.rows)
-        values = of_base(row)
-        out = np.zeros((len(place), self.rows // self.base.rows, values.shape[1]))
-        out[np.arange(len(place)), category] = values
-        return out.reshape(len(place), -1)
-
-    def log_odds_against(self, eta: FloatArray) -> FloatArray:
-        """Log of the sum of exp(eta) over the other categories of the row, the first included.
-
-        Given those, whether a row is in a category is Bernoulli with logit eta less this.
-        """
-        each = eta.reshape(-1, self.base.rows)
-        first = np.zeros((1, each.shape[1]))
-        others = [
-            np.logaddexp.reduce(np.concatenate([first, np.delete(each, c, axis=0)]), axis=0)
-            for c in range(len(each))
-        ]
-        return np.concatenate(others)
-
-
-def stack(design: Design, x_mean: FloatArray) -> Stacked:
-    """Stack the rows of a design; the response is whether a row is in the category."""
-    assert design.response is not None
+def expand(design: Design) -> Design:
+    """Give each category but the first an equation, and effects of its own, which share columns."""
     names = further(design)
-    K = len(names)
-    shared = {each.name: getattr(design, each.name) for each in fields(Design)} | {
-        "rows": K * design.rows,
-        "terms": tuple(f"{name}, {term}" for name in names for term in design.terms),
-        "groupings": tuple(_stacked_grouping(each, names) for each in design.groupings),
-        "response": (design.response == np.arange(2, K + 2)[:, None]).ravel().astype(np.float64),
-        "weights": None if design.weights is None else np.tile(design.weights, K),
-        "offset": None,
-    }
-    b_names = tuple(named(b_name(term), name) for name in names for term in design.terms)
-    return Stacked(**shared, base=design, x_mean=x_mean, b_names=b_names)
+    return replace(
+        design,
+        equations=tuple(replace(design.equations[0], name=name) for name in names),
+        groupings=tuple(_expanded(each, names) for each in design.groupings),
+    )
 
 
 def further(design: Design) -> list[str]:
@@ -83,13 +33,16 @@ def further(design: Design) -> list[str]:
     return [str(label) for label in design.categories[1:]] if design.unordered else []
 
 
-def _stacked_grouping(grouping: Grouping, names: Sequence[str]) -> Grouping:
+def _expanded(grouping: Grouping, names: Sequence[str]) -> Grouping:
     """Give each category effects of its own, which vary apart from those of the others."""
+    K, Q = len(names), len(grouping.effects)
     return replace(
         grouping,
         effects=tuple(f"{name}, {effect}" for name in names for effect in grouping.effects),
-        blocks=grouping.blocks * len(names),
-        codes=np.tile(grouping.codes, len(names)),
+        terms=grouping.terms * K,
+        equations=tuple(name for name in names for _ in range(Q)),
+        places=grouping.places * K,
+        blocks=grouping.blocks * K,
     )
 
 
@@ -124,7 +77,7 @@ def named(name: str, category: str | None) -> str:
 def take_apart(
     drawn: Drawn, effects: Mapping[str, FloatArray], design: Design
 ) -> list[tuple[Drawn, Mapping[str, FloatArray]]]:
-    """Take the draws of the stacked design apart: for each category those of a plain one."""
+    """Take the draws of all categories apart: for each those of a design without categories."""
     K, P = len(further(design)), len(design.terms)
     sizes = {each.name: len(each.effects) for each in design.groupings}
     found: list[tuple[Drawn, Mapping[str, FloatArray]]] = []

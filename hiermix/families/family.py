@@ -1,6 +1,6 @@
 """What a family is: its links, its distribution, its parameters."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -9,12 +9,13 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.plan import Outcomes, ResponseRule
-from hiermix.errors import ArgumentError, DataError
+from hiermix.errors import ArgumentError, DataError, FormulaError, did_you_mean
 from hiermix.families import links, ordinal, thresholds
 from hiermix.families import response_rules as rules
 from hiermix.families.links import Own, unchanged
 from hiermix.families.priors import Prior
 from hiermix.families.residual_variances import LogMean
+from hiermix.formula.formula import Formula
 from hiermix.typing import FloatArray
 
 type Rule = Callable[..., Outcomes]
@@ -63,6 +64,19 @@ class OwnParameter:
         if self.transform == "logit":
             return links.inverse_link("logit", theta)
         return thresholds.from_gaps(theta, thresholds.anchor(design))
+
+    def by_row(self, eta: FloatArray) -> FloatArray:
+        """Value of a parameter that has an equation, at its linear predictor."""
+        if self.transform == "logit":
+            return links.inverse_link("logit", eta)
+        return links.inverse_link("log", eta) + (self.transform == "log_above_one")
+
+    def location(self, scale: float) -> float:
+        """Linear predictor at the median of the default prior."""
+        median = float(self.default(scale).frozen().median())
+        if self.transform == "logit":
+            return links.link_of("logit", median)
+        return float(np.log(median - (self.transform == "log_above_one")))
 
     def log_jacobian(self, theta: FloatArray) -> float:
         """Log derivative of the value with respect to the coordinate."""
@@ -157,9 +171,38 @@ class Family:
             return self.mean(eta, own)
         return ordinal.category_probabilities(self.link, eta, own)
 
+    def at_equations(
+        self, names: Sequence[str], etas: FloatArray
+    ) -> tuple[FloatArray, dict[str, FloatArray]]:
+        """Linear predictors (equations, ...) to that of the response, and parameters by row.
+
+        Those of unordered categories stand on a last axis.
+        """
+        if self.unordered:
+            return np.moveaxis(etas, 0, -1), {}
+        further = zip(names[1:], etas[1:], strict=True)
+        return etas[0], {name: self.parameter(name).by_row(eta) for name, eta in further}
+
+    def parameter(self, name: str) -> OwnParameter:
+        """Return one of the family's own parameters."""
+        return next(each for each in self.own if each.name == name)
+
+    def scalars(self, design: Design) -> tuple[OwnParameter, ...]:
+        """Return the own parameters that are one number for all rows: they have no equation."""
+        names = [each.name for each in design.equations]
+        return tuple(each for each in self.own if each.name not in names)
+
     def scale(self, design: Design) -> tuple[float, float]:
         """Location and spread of the linear predictor to expect."""
         return self.scale_of(design, self.link)
+
+    def expected(self, equation: str, where: tuple[float, float]) -> tuple[float, float]:
+        """Return the same of any equation; links of parameters make a spread of 1 of most.
+
+        `where` is `scale`, of the response's location.
+        """
+        parameters = [own for own in self.own if own.name == equation]
+        return (parameters[0].location(where[1]), 1.0) if parameters else where
 
     @property
     def unordered(self) -> bool:
@@ -184,6 +227,23 @@ class Family:
         if success is not None:
             return ResponseRule(partial(rules.success, success=success))
         return ResponseRule(partial(self.rule, family=self.name), self.categories)
+
+    def check_equations(self, formula: Formula) -> None:
+        """Raise for the equation of what is no parameter of the family.
+
+        Raises
+        ------
+        FormulaError
+            It is none, or one that can't vary over rows.
+        """
+        known = [own.name for own in self.own if own.transform != "gaps"]
+        for each in formula.further:
+            if each.name not in known:
+                listed = ", ".join(known) or "none"
+                raise FormulaError(
+                    f"family {self.name!r} has no parameter {each.name!r} for an equation."
+                    f"{did_you_mean(each.name, known)} Parameters that may have one: {listed}"
+                )
 
     def check_design(self, design: Design) -> None:
         """Raise if the formula says what the family has no use for.

@@ -87,8 +87,8 @@ def weights(design: Design) -> FloatArray:
 
 
 def offsets(design: Design) -> FloatArray:
-    """Return the offset of each row; zeros where there is none."""
-    return np.zeros(design.rows) if design.offset is None else design.offset
+    """Return the offset of each row, of the response's location; zeros where there is none."""
+    return design.equations[0].known(design.rows)
 
 
 def less_offset(y: FloatArray, design: Design) -> FloatArray:

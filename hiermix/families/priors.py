@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from hiermix.errors import PriorError, did_you_mean, quoted
+from hiermix.formula.equations import MU
 from hiermix.typing import FloatArray, IntArray
 
 
@@ -190,26 +191,28 @@ class Slot:
         return self.names[0]
 
 
-def b_name(term: str) -> str:
-    """Name of the prior of a population coefficient."""
-    return term if term == "Intercept" else f"b[{term}]"
+def b_name(term: str, equation: str = MU) -> str:
+    """Name of the prior of a population coefficient: ``b[x]``, or ``b_sigma[x]`` of sigma."""
+    of = "" if equation == MU else f"_{equation}"
+    return f"Intercept{of}" if term == "Intercept" else f"b{of}[{term}]"
 
 
 def population_slots(
-    terms: Sequence[str], *, location: FloatArray, scale: FloatArray
+    terms: Sequence[str], *, location: FloatArray, scale: FloatArray, equation: str = MU
 ) -> Iterable[Slot]:
     """Slots of the population coefficients; `location` and `scale` (P,) are their defaults'."""
     for term, center, width in zip(terms, location, scale, strict=True):
-        names = (term,) if term == "Intercept" else (b_name(term), "b")
+        name = b_name(term, equation)
+        names = (name,) if term == "Intercept" else (name, name.partition("[")[0])
         yield Slot(names, Prior("normal", (float(center), float(width))))
 
 
 def group_slots(
-    name: str, effects: Sequence[str], blocks: Sequence[int], *, scale: float, z_size: FloatArray
+    name: str, effects: Sequence[str], blocks: Sequence[int], *, scale: FloatArray
 ) -> Iterable[Slot]:
-    """Slots of one grouping factor; `z_size` (Q,) is the size of each varying column."""
-    for effect, size in zip(effects, z_size, strict=True):
-        default = Prior("student_t", (3.0, 0.0, 2.5 * scale / size))
+    """Slots of one grouping factor; `scale` (Q,) is that of the default of each sd."""
+    for effect, width in zip(effects, scale.tolist(), strict=True):
+        default = Prior("student_t", (3.0, 0.0, width))
         yield Slot(sd_names(name, effect), default, positive=True)
     if max(blocks) > 1:
         yield Slot((f"cor[{name}]", "cor"), Prior("lkj", (1.0,)))

@@ -286,7 +286,7 @@ def forecast(
         source = replace(source, design=source.design.take(rest))
     by_category = fitted.unordered or kind == "probability"
     sigma, sd = None, source.family.plug_in
-    if sd is not None:
+    if sd is not None and sd not in posterior.parameters:
         sigma = float(posterior.own()[sd].mean())
     ends = [level for level in scores.LEVELS if level != 0.5]  # the median has its own column
     levels = tuple(intervals.levels(ends if probs is None else probs).tolist())

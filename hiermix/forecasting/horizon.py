@@ -20,7 +20,6 @@ from hiermix.errors import (
     quoted,
 )
 from hiermix.forecasting import panel
-from hiermix.formula.sums import columns
 
 type By = str | Sequence[str] | None
 
@@ -304,9 +303,7 @@ def _check_numbers(time: str, known: pd.Index, later: pd.Index) -> None:
 def _wanted(design: Design) -> list[str]:
     """Return the columns that a prediction of the response needs, but for those of a calendar."""
     formula, calendar = design.formula, design.calendar
-    texts = [formula.population, *formula.offsets, *(term.effects for term in formula.groups)]
-    names = [name for text in texts for name in columns(text)]
-    names += [name for term in formula.groups for name in term.factor]
+    names = [*formula.predictors]
     if formula.trials is not None and not formula.trials.isdecimal():
         names.append(formula.trials)
     if calendar is not None:

@@ -13,6 +13,7 @@ def bar(reader: Reader) -> list[GroupTerm]:
         reader.fail(f"nothing stands left of the bar: {BAR_HELP}")
     effects = _effects(reader)
     correlated = reader.next().text == "|"
+    key = _key(reader) if correlated else None
     factors = _factors(reader)
     if reader.at("|", "||"):
         reader.fail(f"a group term has one bar: {BAR_HELP}")
@@ -23,7 +24,18 @@ def bar(reader: Reader) -> list[GroupTerm]:
         )
     if effects == "0":
         reader.fail(f"nothing varies in this group term: {BAR_HELP}", opening)
-    return [GroupTerm(effects, factor, correlated) for factor in factors]
+    return [GroupTerm(effects, factor, correlated, key=key) for factor in factors]
+
+
+def _key(reader: Reader) -> str | None:
+    """Read the name between two bars, which correlates terms: ``(x | p | g)``."""
+    name, bars = reader.token, reader.tokens[reader.place + 1 : reader.place + 2]
+    if name.kind != "name" or [each.text for each in bars] != ["|"]:
+        return None
+    reader.place += 2
+    if "." in name.text:
+        reader.fail("between two bars stands a plain word, as in (x | p | g)", name)
+    return name.text
 
 
 def _effects(reader: Reader) -> str:
@@ -61,6 +73,8 @@ def bars_of(spec: object) -> list[GroupTerm]:
     effects, by = checked_text(spec.effects, "effects"), checked_text(spec.by, "by")
     reader = Reader(f"({effects} {'|' if spec.correlated else '||'} {by})")
     terms = bar(reader)
+    if any(term.key for term in terms):
+        raise FormulaError(f"effects {effects!r}: a group term has one bar: {BAR_HELP}")
     if reader.token.kind != "end":
         stray(reader)
     return terms

@@ -7,17 +7,18 @@ canonical way, so that equal formulas are equal whatever their spacing.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from hiermix.errors import FormulaError, caret
 from hiermix.formula import foreign_syntax
 from hiermix.formula.bars import bar, bars_of
 from hiermix.formula.calls import is_call, offset_of
+from hiermix.formula.equations import MU, EquationText, written
 from hiermix.formula.names import quoted
 from hiermix.formula.sums import Side, atom, columns, joined, no_minus, product, signs
 from hiermix.formula.terms import Group, GroupTerm
-from hiermix.formula.tokens import Reader, checked_text, column_of
+from hiermix.formula.tokens import Reader, checked_text, column_of, tokens_of
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,29 @@ class Formula:
     response: str
     population: str
     groups: tuple[GroupTerm, ...]
+    """Of all equations."""
     offsets: tuple[str, ...]
     trials: str | None
     censored: str | None
+    further: tuple[EquationText, ...] = ()
+    """Equations of other parameters than the response's location."""
+
+    @property
+    def equations(self) -> tuple[EquationText, ...]:
+        """Every equation, that of the response's location first."""
+        return EquationText(MU, self.population, self.offsets), *self.further
+
+    @property
+    def pieces(self) -> tuple[str, ...]:
+        """Every sum of terms right of a tilde or left of a bar."""
+        own = [piece for each in self.equations for piece in each.pieces]
+        return *own, *(term.effects for term in self.groups)
+
+    @property
+    def predictors(self) -> tuple[str, ...]:
+        """Every column right of a tilde, those of grouping factors among them."""
+        names = [name for piece in self.pieces for name in columns(piece)]
+        return *names, *(name for term in self.groups for name in term.factor)
 
     def __str__(self) -> str:
         left = self.response
@@ -38,17 +59,22 @@ class Formula:
             left += f" | trials({self.trials if self.trials.isdecimal() else quoted(self.trials)})"
         if self.censored is not None:
             left += f" | cens({quoted(self.censored)})"
-        offsets = [f"offset({text})" for text in self.offsets]
-        return f"{left} ~ " + " + ".join([self.population, *offsets, *map(str, self.groups)])
+        each = [written(one, self._bars(one.name), left if one.name == MU else "")
+                for one in self.equations]  # fmt: skip
+        return "; ".join(each)
+
+    def _bars(self, equation: str) -> str:
+        return " + ".join(str(term) for term in self.groups if term.equation == equation)
 
 
-def parse(text: str, groups: Sequence[Group] = ()) -> Formula:
-    """Read a formula.
+def parse(text: str | Sequence[str], groups: Sequence[Group] = ()) -> Formula:
+    """Read a formula, and the equations of other parameters.
 
     Parameters
     ----------
     text
-        A formula such as ``"y ~ x + (1 + x | g)"``.
+        A formula such as ``"y ~ x + (1 + x | g)"``; with equations of other parameters a list,
+        ``["y ~ x + (1 | g)", "sigma ~ x"]``, or one text with semicolons between.
     groups
         Group terms given as specs, added after those of the text.
 
@@ -57,11 +83,35 @@ def parse(text: str, groups: Sequence[Group] = ()) -> Formula:
     FormulaError
         If the text is no formula, or calls what a formula may not call.
     """
-    reader = Reader(checked_text(text, "formula"))
+    first, *others = _texts(text)
+    formula = _main(first, groups)
+    for other in others:
+        formula = _with_equation(formula, other)
+    _no_repeats(formula)
+    _response_on_left_only(formula)
+    return formula
+
+
+def _texts(text: object) -> list[str]:
+    """Return the texts of the equations: a list, or what stands between semicolons."""
+    if isinstance(text, list | tuple):
+        if not text:
+            raise FormulaError("the list of formulas is empty: write ['y ~ x', 'sigma ~ x']")
+        return [checked_text(each, "formula") for each in text]
+    whole = checked_text(text, "formula")
+    ends = [token.start for token in tokens_of(whole) if token.text == ";"]
+    if whole.count("~") <= len(ends):  # no equation behind a semicolon
+        ends = []
+    starts = [0, *(end + 1 for end in ends)]
+    return [whole[start:end] for start, end in zip(starts, [*ends, len(whole)], strict=True)]
+
+
+def _main(text: str, groups: Sequence[Group]) -> Formula:
+    reader = Reader(text)
     response, trials, censored = _left(reader)
     side = _right(reader)
     bars = [*side.bars, *(bar for spec in groups for bar in bars_of(spec))]
-    formula = Formula(
+    return Formula(
         text=text,
         response=response,
         population=joined(side.terms, side.intercept, explicit=False),
@@ -70,9 +120,25 @@ def parse(text: str, groups: Sequence[Group] = ()) -> Formula:
         trials=trials,
         censored=censored,
     )
-    _no_repeats(formula)
-    _response_on_left_only(formula)
-    return formula
+
+
+def _with_equation(formula: Formula, text: str) -> Formula:
+    """Add the equation of a parameter to a formula."""
+    reader = Reader(text)
+    name = reader.next()
+    if name.kind != "name" or not reader.take("~"):
+        reader.fail("an equation of a parameter starts with its name: sigma ~ x", name)
+    if name.text in [each.name for each in formula.equations]:
+        reader.fail(f"{name.text!r} has an equation already", name)
+    side = _right(reader)
+    population = joined(side.terms, side.intercept, explicit=False)
+    bars = (replace(each, equation=name.text) for each in side.bars)
+    return replace(
+        formula,
+        text=f"{formula.text}; {text}",
+        groups=(*formula.groups, *bars),
+        further=(*formula.further, EquationText(name.text, population, tuple(side.offsets))),
+    )
 
 
 def _left(reader: Reader) -> tuple[str, str | None, str | None]:
@@ -139,26 +205,22 @@ def _right(reader: Reader) -> Side:
 
 def _no_repeats(formula: Formula) -> None:
     """Raise for two intercepts of one factor; repeated slopes show only when there are columns."""
-    seen: set[frozenset[str]] = set()
+    seen: set[tuple[str, frozenset[str]]] = set()
     for term in formula.groups:
         if term.effects.startswith("0"):
             continue
-        if frozenset(term.factor) in seen:
+        key = term.equation, frozenset(term.factor)
+        if key in seen:
             raise FormulaError(
                 f"group terms repeat the intercept for {term.name!r}: {term} brings it a second "
                 "time. Write one term with all effects, or start all but one with 0 +"
             )
-        seen.add(frozenset(term.factor))
+        seen.add(key)
 
 
 def _response_on_left_only(formula: Formula) -> None:
-    right = [*columns(formula.population)]
-    for term in formula.groups:
-        right += [*columns(term.effects), *term.factor]
-    for text in formula.offsets:
-        right += columns(text)
     for column in columns(formula.response):
-        if column in right:
+        if column in formula.predictors:
             raise FormulaError(
                 f"response {column!r} is on both sides of the formula {str(formula)!r}"
             )

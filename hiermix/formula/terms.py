@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from hiermix.formula.equations import MU
 from hiermix.formula.names import in_results, quoted
 
 
@@ -12,6 +13,10 @@ class GroupTerm:
     effects: str
     factor: tuple[str, ...]
     correlated: bool
+    equation: str = MU
+    """The equation that the effects enter."""
+    key: str | None = None
+    """Terms of one factor and one key are correlated, whatever equations they enter."""
 
     @property
     def name(self) -> str:
@@ -20,7 +25,8 @@ class GroupTerm:
 
     def __str__(self) -> str:
         factor = ":".join(quoted(column) for column in self.factor)
-        return f"({self.effects} {'|' if self.correlated else '||'} {factor})"
+        bar = "||" if not self.correlated else "|" if self.key is None else f"| {self.key} |"
+        return f"({self.effects} {bar} {factor})"
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,9 @@ def plot(
     figsize: tuple[float, float] | None,
 ) -> Plot:
     """Draw a panel an effect, and a last one of predictive densities."""
-    chosen = style.choose_effects(effects, posteriors["no"].grouping(group))
+    chosen = style.choose_effects(
+        effects, posteriors["no"].grouping(group), posteriors["no"].grouping(group).of_location
+    )
     data = numbers(posteriors, group, prob)
     data = data[data["effect"].isin(chosen)].reset_index(drop=True)
     width = style.width_for(len(data) // len(chosen))
@@ -54,7 +56,7 @@ def numbers(posteriors: Mapping[str, Posterior], group: str, prob: float) -> pd.
     grouping = posteriors["no"].grouping(group)
     rows = grouping.factor.counts()
     order = np.argsort(rows, kind="stable")
-    effects = grouping.effects
+    effects = grouping.of_location
     frame = pd.DataFrame({
         "level": np.repeat(grouping.levels[order], len(effects)),
         "effect": list(effects) * len(order),
@@ -62,7 +64,8 @@ def numbers(posteriors: Mapping[str, Posterior], group: str, prob: float) -> pd.
         "complete": posteriors["complete"].means(effects).tolist() * len(order),
     })  # fmt: skip
     for name in ("no", "partial"):
-        draws = posteriors[name].group_coefficients(group).to_numpy()
+        every = posteriors[name].group_coefficients(group)
+        draws = every.sel({every.dims[-1]: list(effects)}).to_numpy()
         draws = draws.reshape(-1, *draws.shape[2:])[:, order]
         low, high = np.quantile(draws, levels, axis=0)
         found = {

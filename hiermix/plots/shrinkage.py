@@ -61,7 +61,7 @@ def plot_shrinkage(
     needs_numbers(posterior.family, "plot_shrinkage")
     posterior.design.check_rows("plot_shrinkage")
     grouping = posterior.grouping(group)
-    group, chosen = grouping.name, style.choose_effects(effects, grouping)
+    group, chosen = grouping.name, style.choose_effects(effects, grouping, grouping.of_location)
     data = numbers(posterior, group, prob)
     data = data[data["effect"].isin(chosen)].reset_index(drop=True)
     if len(chosen) == 2:
@@ -84,24 +84,26 @@ def numbers(posterior: Posterior, group: str, prob: float) -> pd.DataFrame:
     """
     levels = tails(prob)
     grouping = posterior.grouping(group)
-    draws = posterior.group_coefficients(group).to_numpy()
+    effects = grouping.of_location
+    found = posterior.group_coefficients(group)
+    draws = found.sel({found.dims[-1]: list(effects)}).to_numpy()
     draws = draws.reshape(-1, *draws.shape[2:])
     low, high = np.quantile(draws, levels, axis=0)
     rows = grouping.factor.counts()
-    center = posterior.means(grouping.effects)
+    center = posterior.means(effects)
     pooled = no_pooling.complete(posterior)
     order = np.argsort(rows, kind="stable")
-    repeat = len(grouping.effects)
+    repeat = len(effects)
     frame = {
         "level": np.repeat(grouping.levels[order], repeat),
-        "effect": list(grouping.effects) * len(order),
+        "effect": list(effects) * len(order),
         "rows": np.repeat(rows[order], repeat),
         "no_pooling": no_pooling.per_group(posterior, group)[order].ravel(),
         "mean": draws.mean(axis=0)[order].ravel(),
         "low": low[order].ravel(),
         "high": high[order].ravel(),
         "population": np.tile(center, len(order)),
-        "complete_pooling": [pooled.get(each, 0.0) for each in grouping.effects] * len(order),
+        "complete_pooling": [pooled.get(each, 0.0) for each in effects] * len(order),
     }
     return pd.DataFrame(frame)
 

@@ -272,17 +272,22 @@ def percent(prob: float) -> str:
     return f"{100 * prob:g} %"
 
 
-def choose_effects(effects: str | Sequence[str] | None, grouping: Grouping) -> tuple[str, ...]:
-    """Return the effects to draw; all by default.
+def choose_effects(
+    effects: str | Sequence[str] | None, grouping: Grouping, known: Sequence[str] | None = None
+) -> tuple[str, ...]:
+    """Return the effects to draw; all that are `known` by default.
 
     Raises
     ------
     ArgumentError
-        An effect that does not vary over the grouping factor.
+        An effect that does not vary over the grouping factor, or not in the response's location
+        where only such ones can be drawn.
     """
-    known = grouping.effects
+    known = grouping.effects if known is None else known
+    if not known:
+        raise ArgumentError(f"{grouping.name} has no effects on the location of the response")
     if effects is None:
-        return known
+        return tuple(known)
     chosen = options.names("effects", effects)
     for name in chosen:
         if name not in known:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hiermix.formula.equations import MU
 from hiermix.posterior.draw_arrays import Which, flat
 from hiermix.typing import FloatArray
 
@@ -20,6 +21,13 @@ type Variables = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 NAMES = INTERCEPT, SLOPES, TERM = "Intercept", "b", "term"
 """Names that no other variable or dim of a posterior may have."""
+
+
+def names_of(equation: str = MU) -> tuple[str, str, str]:
+    """Names of intercept, slopes and dim of an equation: ``Intercept_sigma``, ``b_sigma``."""
+    if equation == MU:
+        return INTERCEPT, SLOPES, TERM
+    return f"{INTERCEPT}_{equation}", f"{SLOPES}_{equation}", f"{equation}_{TERM}"
 
 
 def at_zero(
@@ -34,42 +42,49 @@ def at_zero(
     return moved, shift
 
 
-def variables(terms: Sequence[str], values: FloatArray, *, thresholds: bool) -> Variables:
+def variables(
+    terms: Sequence[str], values: FloatArray, *, thresholds: bool = False, equation: str = MU
+) -> Variables:
     """Return the variables of coefficients (..., P)."""
     first = int(INTERCEPT in terms)
+    intercept, slopes, dim = names_of(equation)
     found: Variables = {}
     if first and not thresholds:
-        found[INTERCEPT] = ((), values[..., 0])
+        found[intercept] = ((), values[..., 0])
     if len(terms) > first:
-        found[SLOPES] = ((TERM,), values[..., first:])
+        found[slopes] = ((dim,), values[..., first:])
     return found
 
 
-def labels(terms: Sequence[str]) -> dict[str, list[str]]:
+def labels(terms: Sequence[str], equation: str = MU) -> dict[str, list[str]]:
     """Return the coordinate of the slopes, if there are any."""
-    return {TERM: _slopes(terms)} if _slopes(terms) else {}
+    return {names_of(equation)[2]: _slopes(terms)} if _slopes(terms) else {}
 
 
 def _slopes(terms: Sequence[str]) -> list[str]:
     return [term for term in terms if term != INTERCEPT]
 
 
-def draws(posterior: "xr.Dataset", term: str) -> "xr.DataArray":
+def draws(posterior: "xr.Dataset", term: str, equation: str = MU) -> "xr.DataArray":
     """Draws of a coefficient; zero where the population has none of this term."""
-    if term == INTERCEPT and INTERCEPT in posterior:
-        return posterior[INTERCEPT]
-    if term != INTERCEPT and SLOPES in posterior and term in posterior[TERM]:
-        return posterior[SLOPES].sel({TERM: term}, drop=True)
+    intercept, slopes, dim = names_of(equation)
+    if term == INTERCEPT and intercept in posterior:
+        return posterior[intercept]
+    if term != INTERCEPT and slopes in posterior and term in posterior[dim]:
+        return posterior[slopes].sel({dim: term}, drop=True)
     return 0.0 * posterior["chain"] * posterior["draw"]
 
 
-def matrix(posterior: "xr.Dataset", terms: Sequence[str], which: Which = None) -> FloatArray:
+def matrix(
+    posterior: "xr.Dataset", terms: Sequence[str], which: Which = None, equation: str = MU
+) -> FloatArray:
     """Draws (P, S) of coefficients in the order of terms."""
+    _, slopes, dim = names_of(equation)
     parts = []
     if INTERCEPT in terms:
-        parts.append(flat(draws(posterior, INTERCEPT), which)[:, None])
+        parts.append(flat(draws(posterior, INTERCEPT, equation), which)[:, None])
     if labels(terms):
-        parts.append(flat(posterior[SLOPES].sel(labels(terms)), which, TERM))
+        parts.append(flat(posterior[slopes].sel(labels(terms, equation)), which, dim))
     if not parts:
         number = posterior.sizes["chain"] * posterior.sizes["draw"]
         return np.empty((0, number if which is None else len(which)))

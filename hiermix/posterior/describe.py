@@ -74,11 +74,13 @@ def _places(design: Design, origins: Origins) -> dict[str, str]:
     """Where the priors of intercepts' sds and of correlations hold, factor by factor."""
     found: dict[str, str] = {}
     for each in design.groupings:
-        moved = zip(each.effects, origins[each.name], strict=True)
-        places = [f"{effect} = {mean:.4g}" for effect, mean in moved if mean]
-        if places:
-            place = ", ".join(places) if len(places) < 4 else "the mean of the bar's columns"
-            found |= {f"sd[{each.name}, Intercept]": place, f"cor[{each.name}]": place}
+        origin = origins[each.name]
+        for bar in each.bars:
+            places = [f"{each.terms[k]} = {origin[k]:.4g}" for k in bar if origin[k]]
+            if places:
+                place = ", ".join(places) if len(places) < 4 else "the mean of the bar's columns"
+                intercept = f"sd[{each.name}, {each.effects[bar[0]]}]"
+                found = {f"cor[{each.name}]": place} | found | {intercept: place}
     return found
 
 

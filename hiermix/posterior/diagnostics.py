@@ -3,9 +3,8 @@
 `of_sampling` is said when a fit ends, `of_answers` by the first summary: each doubt once.
 """
 
-import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -17,7 +16,10 @@ from hiermix.errors import count
 from hiermix.families import table
 from hiermix.families.family import Family
 from hiermix.families.priors import parse_prior
+from hiermix.posterior import small_spreads
 from hiermix.posterior.coefficients import SLOPES, TERM
+from hiermix.posterior.single_values import flat, label
+from hiermix.posterior.small_spreads import at_zero
 from hiermix.stan import programs
 from hiermix.typing import FloatArray
 
@@ -59,7 +61,12 @@ def of_sampling(tree: "xr.DataTree", enough: int | None = None) -> dict[str, str
 def of_answers(tree: "xr.DataTree") -> list[str]:
     """Return what the data leave open: sds near zero, priors that decide, few levels."""
     levels = [group_checks.few_levels(name, size) for name, size in _factors(tree).items()]
-    found = [*_spreads(tree), *_on_their_priors(tree), _limit_of_family(tree), *levels]
+    found = [
+        *small_spreads.sentences(tree, _factors(tree)),
+        *_on_their_priors(tree),
+        _limit_of_family(tree),
+        *levels,
+    ]
     return [text for text in found if text]
 
 
@@ -134,19 +141,6 @@ def _restlessness(flat: FloatArray) -> FloatArray:
     return np.where(moves, (means.var(axis=0) + 1e-300) / np.maximum(squares, 1e-300), 0.0)
 
 
-def label(name: str, array: "xr.DataArray", place: int) -> str:
-    """Name of one value as summaries print it: ``sd_county[floor]``."""
-    dims = array.dims[2:]
-    if not dims:
-        return name
-    at = np.unravel_index(place, array.shape[2:])
-    return f"{name}[{', '.join(str(_at(array, dim, i)) for dim, i in zip(dims, at, strict=True))}]"
-
-
-def _at(array: "xr.DataArray", dim: object, place: np.intp) -> object:
-    return array[dim].to_numpy()[place] if dim in array.coords else place
-
-
 def _divergences(tree: "xr.DataTree") -> str:
     diverging = tree["sample_stats"]["diverging"].to_numpy().astype(bool)
     number = int(diverging.sum())
@@ -170,17 +164,13 @@ def _narrow_place(tree: "xr.DataTree", diverging: np.ndarray) -> str:
     for name, array in tree["posterior"].data_vars.items():
         if not str(name).startswith("sd_"):
             continue
-        for place, draws in enumerate(np.moveaxis(_flat(array), -1, 0)):
+        for place, draws in enumerate(np.moveaxis(flat(array), -1, 0)):
             rank = np.mean(draws[~diverging] < np.median(draws[diverging]))
             found.append((abs(rank - 0.5), label(str(name), array, place), rank))
     if not found or max(found)[0] < 0.3:
         return ""
     _, sd, rank = max(found)
     return f" where {sd} is {'small' if rank < 0.5 else 'large'}"
-
-
-def _flat(array: "xr.DataArray") -> FloatArray:
-    return np.asarray(array.to_numpy().reshape(*array.shape[:2], -1))
 
 
 def _deep_trees(tree: "xr.DataTree") -> str:
@@ -283,58 +273,6 @@ def _factors(tree: "xr.DataTree") -> dict[str, int]:
     }
 
 
-def _spreads(tree: "xr.DataTree") -> Iterator[str]:
-    """Sds that may be zero: absence of evidence, which is no evidence of absence."""
-    origins = json.loads(tree.attrs.get("origins", "{}"))
-    for name in _factors(tree):
-        origin = origins.get(name, [])
-        array = _moved(origin, tree, name)
-        for place, draws in enumerate(np.moveaxis(_flat(array), -1, 0)):
-            if not at_zero(draws):
-                continue
-            *category, effect = label("", array, place)[1:-1].split(", ", array.ndim - 3)
-            where = f" of {category[0]}" if category else ""
-            kind = "intercept" if effect == "Intercept" else "slope"
-            if any(origin) and kind == "intercept":
-                where += " at the mean of the bar's columns"
-            yield (
-                f"sd of {effect} by {name}{where} may be zero; up to "
-                f"{np.quantile(draws, 0.95):.2g} (95 %): the data don't tell whether this {kind} "
-                "varies."
-            )
-
-
-def _moved(origin: Sequence[float], tree: "xr.DataTree", name: str) -> "xr.DataArray":
-    """Sds of a factor's effects, that of the intercept where its prior holds.
-
-    At x = 0 it has in it what slopes make of the way from there to the data, and is never small.
-    """
-    posterior = tree["posterior"].dataset
-    sd, dim = posterior[f"sd_{name}"], f"{name}_effect"
-    effects = sd[dim].to_numpy().tolist()
-    parts = {effect: at * sd.sel({dim: effect}, drop=True)
-             for effect, at in zip(effects, origin, strict=False) if at}  # fmt: skip
-    if not parts:
-        return sd
-    parts["Intercept"] = sd.sel({dim: "Intercept"}, drop=True)
-    cor = posterior[f"cor_{name}"]
-    known = set(cor[f"{name}_pair"].to_numpy().tolist())
-    square = sum(part**2 for part in parts.values())
-    for first, second in itertools.permutations(parts, 2):
-        pair = f"{first}, {second}"
-        if pair in known:
-            together = cor.sel({f"{name}_pair": pair}, drop=True)
-            square = square + 2 * together * parts[first] * parts[second]
-    moved = np.sqrt(np.maximum(square, 0.0))
-    return sd.where(sd[dim] != "Intercept", moved).transpose(*sd.dims)
-
-
-def at_zero(draws: FloatArray) -> bool:
-    """Say whether the density rises towards zero, from two slices of equal width near it."""
-    width = np.quantile(draws, 0.5) / 2
-    return bool(np.mean(draws < width) > np.mean((draws >= width) & (draws < 2 * width)))
-
-
 def _on_their_priors(tree: "xr.DataTree") -> Iterator[str]:
     """Slopes that the data bound on one side only, as where a predictor separates responses."""
     if not _family(tree).separable or SLOPES not in tree["posterior"]:
@@ -342,7 +280,7 @@ def _on_their_priors(tree: "xr.DataTree") -> Iterator[str]:
     priors = json.loads(tree.attrs["priors"])
     defaults = set(json.loads(tree.attrs.get("default_priors", "[]")))
     b = tree["posterior"].data_vars[SLOPES]
-    for place, draws in enumerate(np.moveaxis(_flat(b), -1, 0)):
+    for place, draws in enumerate(np.moveaxis(flat(b), -1, 0)):
         name = label(SLOPES, b, place)
         if name not in defaults:
             continue
@@ -360,7 +298,7 @@ def _on_their_priors(tree: "xr.DataTree") -> Iterator[str]:
 def _limit_of_family(tree: "xr.DataTree") -> str:
     """Say that a simpler family will do: the parameter's posterior then has no mean."""
     limit = _family(tree).limit
-    if limit is None:
+    if limit is None or limit.parameter not in tree["posterior"]:
         return ""
     name, simpler = limit
     draws = tree["posterior"][name].to_numpy().ravel()

@@ -24,7 +24,9 @@ class Layout:
     b: FloatArray
     """(P, S) population coefficients, in the order of the design's terms."""
     own: dict[str, FloatArray]
-    """(S, ...) the family's own parameters."""
+    """(S, ...) the family's own parameters that have no equation."""
+    of: dict[str, FloatArray]
+    """(P, S) population coefficients of those that have one."""
     r: dict[str, FloatArray]
     """(Q, J, S) effects of each grouping factor, in the order of its levels."""
     Lambda: dict[str, FloatArray]
@@ -40,6 +42,7 @@ class Layout:
         return Layout(
             b=self.b[:, draws],
             own={name: values[draws] for name, values in self.own.items()},
+            of={name: b[:, draws] for name, b in self.of.items()},
             r={name: values[:, :, draws] for name, values in self.r.items()},
             Lambda={name: values[draws] for name, values in self.Lambda.items()},
         )

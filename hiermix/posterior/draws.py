@@ -85,20 +85,26 @@ def posterior(
 
     chains, length = drawn.b.shape[:2]
     thresholds = "threshold" in drawn.own
-    b, shift = coefficients.at_zero(drawn.b, design.terms, x_mean)
-    variables = coefficients.variables(design.terms, b, thresholds=thresholds)
+    variables: Variables = {}
+    coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(length)}
+    at = 0
+    for each in design.equations:
+        columns = slice(at, at + len(each.terms))
+        b, shift = coefficients.at_zero(drawn.b[..., columns], each.terms, x_mean[columns])
+        variables |= coefficients.variables(
+            each.terms, b, thresholds=thresholds, equation=each.name
+        )
+        coords |= coefficients.labels(each.terms, each.name)
+        at = columns.stop
     variables |= {name: (_dims(values, name), values) for name, values in drawn.own.items()}
     if thresholds:
         variables["threshold"] = (("threshold_dim",), drawn.own["threshold"] + shift[..., None])
-    coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(length)}
-    if thresholds:
         coords["threshold_dim"] = between(design)
-    coords |= coefficients.labels(design.terms)
     at = 0
     for grouping in design.groupings:
         these = slice(at, at + len(grouping.effects))
         variables |= _spread(grouping, drawn.sd[..., these], drawn.L[..., these, these])
-        level = level_dim(grouping.name, {"row", *coefficients.NAMES, *drawn.own})
+        level = level_dim(grouping.name, {"row", *coefficients.NAMES, *variables, *coords})
         dims = (level, f"{grouping.name}_effect")
         variables[f"r_{grouping.name}"] = (dims, effects[grouping.name])
         coords |= _labels(grouping, level)

@@ -23,9 +23,9 @@ from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families.category_equations import further, named
 from hiermix.posterior.arithmetic import Read, Reader, taken_out
 from hiermix.posterior.coefficients import term_of
-from hiermix.posterior.diagnostics import label
 from hiermix.posterior.intervals import ends, tails
 from hiermix.posterior.posterior import Posterior
+from hiermix.posterior.single_values import label
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:

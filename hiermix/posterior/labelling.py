@@ -26,7 +26,7 @@ def labelled(
     origins: Origins,
 ) -> "xr.Dataset":
     """Name the draws and draw the effects that were integrated out."""
-    own = tuple(each.name for each in family.own)
+    own = {each.name: each.transform != "gaps" for each in family.scalars(design)}
     drawn = variables.drawn(samples.draws, own)
     r = conditional_effects.all_factors(ready.gram, drawn, ready.groupings, seed)
     unordered = family.unordered

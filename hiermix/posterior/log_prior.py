@@ -29,13 +29,15 @@ def log_prior(posterior: Posterior, table: PriorTable, origins: Origins) -> "xr.
     import xarray as xr
 
     design, shape = posterior.design, posterior.shape
-    means = column_spreads.means(design)
+    means = column_spreads.means(design, design.equations[0])
 
     def of(equation: str | None) -> "xr.Dataset":
         b = posterior.b(equation)
         found = _population(b, design.terms, table, means, equation) | _own(
             posterior, table, means @ b
         )
+        for name in posterior.parameters:
+            found |= _of_parameter(posterior, name, table)
         for grouping in design.groupings:
             Lambda = posterior.Lambda(grouping, equation)
             found |= _factor(Lambda, grouping, table, origins, equation)
@@ -72,11 +74,22 @@ def _population(
     return coefficients.variables(terms, each, thresholds=thresholds)
 
 
+def _of_parameter(posterior: Posterior, name: str, table: PriorTable) -> Variables:
+    """Of the coefficients of a parameter's equation."""
+    equation = posterior.design.equation(name)
+    at_mean = column_spreads.means(posterior.design, equation) @ posterior.b(name)
+    b, each = posterior.b(name), np.zeros((posterior.size, len(equation.terms)))
+    for place, term in enumerate(equation.terms):
+        values = at_mean if term == INTERCEPT else b[place]
+        each[:, place] = density(table[b_name(term, name)], values)
+    return coefficients.variables(equation.terms, each, equation=name)
+
+
 def _own(posterior: Posterior, table: PriorTable, at_mean: FloatArray) -> Variables:
     """Of the family's own parameters; thresholds as the linear predictor at the mean sees them."""
     found: Variables = {}
     own = posterior.own()
-    for each in posterior.family.own:
+    for each in posterior.family.scalars(posterior.design):
         values, dims = own[each.name], tuple[str, ...]()
         if values.ndim > 1:
             values, dims = values - at_mean[:, None], (f"{each.name}_dim",)

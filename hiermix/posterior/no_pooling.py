@@ -14,6 +14,7 @@ from hiermix.design.batches import slices
 from hiermix.design.factor import Factor
 from hiermix.families.family import row_values
 from hiermix.families.linear_scale import offsets
+from hiermix.formula.equations import MU
 from hiermix.posterior.posterior import Posterior
 from hiermix.statistics.parabola import parabola
 from hiermix.typing import FloatArray
@@ -32,12 +33,13 @@ type Slopes = Callable[[FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
 
 
 def per_group(posterior: Posterior, group: str) -> FloatArray:
-    """Estimates of each level alone, (level, effect); NaN where its rows can't tell."""
+    """Estimates of each level alone, (level, effect of the location); NaN where rows can't tell."""
     grouping, design = posterior.grouping(group), posterior.design
-    center = posterior.means(grouping.effects)
+    mine = grouping.of_equation(MU)
+    center = posterior.means([grouping.terms[place] for place in mine])
     eta = posterior_mean(posterior, without=grouping.name)
-    found = _estimates(design.Z(grouping.name), grouping.factor, eta, posterior)
-    return np.asarray(center + found)
+    Z = design.Z(grouping.name)[:, mine]
+    return np.asarray(center + _estimates(Z, grouping.factor, eta, posterior))
 
 
 def complete(posterior: Posterior) -> dict[str, float]:
@@ -55,33 +57,49 @@ def _estimates(Z: FloatArray, factor: Factor, eta: FloatArray, posterior: Poster
     """Coefficients (group, Q) of Z that fit best beside `eta`."""
     design, family = posterior.design, posterior.family
     root = np.ones(design.rows) if design.weights is None else np.sqrt(design.weights)
+    own = _own(posterior)
     parts = factor.members()
     start, unit = np.zeros((factor.size, Z.shape[1])), 1.0
     if family.unit is not None:
         assert design.response is not None
         y = family.additive(design.response) - eta
+        root = root / np.ravel(own[family.unit])
         lines = np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
         if family.normal:
             return lines
-        start, unit = np.nan_to_num(lines), float(posterior.draws[family.unit].median())
-    slopes = _slopes(posterior, 1e-3 * unit)
+        start, unit = np.nan_to_num(lines), float(np.median(own[family.unit]))
+    slopes = _slopes(posterior, own, 1e-3 * unit)
     found, converged = _newton(Z, factor, start, eta, slopes, unit)
     known = np.array([_estimable(Z[p] * root[p, None]) for p in parts])
     return np.where(known & converged[:, None], found, np.nan)
 
 
-def posterior_mean(posterior: Posterior, *, without: str | None = None) -> FloatArray:
-    """Posterior mean of the linear predictor of the fitted rows, less one factor's effects."""
-    design = posterior.design
-    eta = offsets(design).copy()
-    b = posterior.means(design.terms)
+def posterior_mean(
+    posterior: Posterior, equation: str = MU, *, without: str | None = None
+) -> FloatArray:
+    """Posterior mean of a linear predictor of the fitted rows, less one factor's effects."""
+    design, one = posterior.design, posterior.design.equation(equation)
+    eta = one.known(design.rows).copy()
+    b = posterior.means(one.terms, None if equation == MU else equation)
     for rows in slices(design.rows):
-        eta[rows] += design.X(rows) @ b
+        eta[rows] += design.X(rows, equation) @ b
         for each in design.groupings:
             if each.name != without:
-                r = posterior.effects(each.name).mean(("chain", "draw")).to_numpy()
-                eta[rows] += np.sum(design.Z(each.name, rows) * each.factor.gather(r, rows), axis=1)
+                mine = each.of_equation(equation)
+                r = posterior.effects(each.name).mean(("chain", "draw")).to_numpy()[:, mine]
+                Z = design.Z(each.name, rows)[:, mine]
+                eta[rows] += np.sum(Z * each.factor.gather(r, rows), axis=1)
     return eta
+
+
+def _own(posterior: Posterior) -> dict[str, FloatArray]:
+    """Own parameters: medians, as the mean of a shape that may be infinite is none; or by row."""
+    family, design = posterior.family, posterior.design
+    own = {each.name: posterior.draws[each.name].median(("chain", "draw")).to_numpy()[None]
+           for each in family.scalars(design)}  # fmt: skip
+    by_row = {name: family.parameter(name).by_row(posterior_mean(posterior, name))[:, None]
+              for name in posterior.parameters}  # fmt: skip
+    return own | by_row
 
 
 def _least_squares(Z: FloatArray, y: FloatArray, root: FloatArray) -> FloatArray:
@@ -106,13 +124,10 @@ def _decompose(Z: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray,
     return size, (U[:, kept], s[kept], Vt[kept])
 
 
-def _slopes(posterior: Posterior, step: float) -> Slopes:
+def _slopes(posterior: Posterior, own: dict[str, FloatArray], step: float) -> Slopes:
     """Return the pointwise log density and its derivatives, by differences: any family will do."""
     design, family = posterior.design, posterior.family
-    # Medians: the mean of a shape that may be infinite is none.
-    own = {each.name: posterior.draws[each.name].median(("chain", "draw")).to_numpy()[None]
-           for each in family.own}  # fmt: skip
-    own |= {name: values[:, None] for name, values in row_values(design).items()}
+    own = own | {name: values[:, None] for name, values in row_values(design).items()}
     assert design.response is not None
     y = design.response[:, None]
     weights = 1.0 if design.weights is None else design.weights

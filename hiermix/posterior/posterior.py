@@ -12,6 +12,7 @@ from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families.category_equations import further
 from hiermix.families.family import Family
+from hiermix.formula.equations import MU
 from hiermix.formula.names import in_results
 from hiermix.posterior import coefficients, draw_arrays
 from hiermix.posterior.draw_arrays import Layout, Which
@@ -81,9 +82,16 @@ class Posterior:
         """Names of the linear predictors: of each category but the first, or one without name."""
         return tuple(further(self.design)) or (None,)
 
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of the parameters of the family that have an equation."""
+        return tuple(each.name for each in self.design.equations[1:])
+
     def of_equation(self, equation: str | None) -> "xr.Dataset":
         """Return the draws of one linear predictor; all draws for None."""
-        return self.draws if equation is None else self.draws.sel(category=equation, drop=True)
+        if equation is None or equation in self.parameters:
+            return self.draws
+        return self.draws.sel(category=equation, drop=True)
 
     def coefficient(self, term: str, equation: str | None = None) -> "xr.DataArray":
         """Draws (chain, draw) of a population coefficient; zero where the population has none.
@@ -93,14 +101,20 @@ class Posterior:
         term : str
             Label of a column of X, ``"Intercept"`` among them.
         equation : str, optional
-            The linear predictor that it belongs to. Where there are several, None means all of
-            them, along ``category``.
+            The linear predictor that it belongs to: a category, or a parameter of the family. None
+            means that of the response's location; of categories all, along ``category``.
         """
-        return coefficients.draws(self.of_equation(equation), term)
+        name = equation if equation in self.parameters else None
+        return coefficients.draws(self.of_equation(equation), term, name or MU)
 
-    def means(self, terms: Sequence[str]) -> FloatArray:
+    def means(self, terms: Sequence[str], equation: str | None = None) -> FloatArray:
         """Posterior means (P,) of population coefficients."""
-        return np.array([float(self.coefficient(term).mean()) for term in terms])
+        return np.array([float(self.coefficient(term, equation).mean()) for term in terms])
+
+    def beside(self, grouping: Grouping, place: int) -> "xr.DataArray":
+        """Draws of the population coefficient that an effect, by its place, deviates from."""
+        equation = grouping.equations[place]
+        return self.coefficient(grouping.terms[place], None if equation == MU else equation)
 
     def grouping(self, name: str) -> Grouping:
         """Return a grouping factor.
@@ -130,21 +144,24 @@ class Posterior:
         """
         found = self.effects(group)
         found = (found if level is None else found.sel({found.dims[-2]: [level]})).copy()
-        for effect in self.grouping(group).effects:
+        grouping = self.grouping(group)
+        for place, effect in enumerate(grouping.effects):
             where = {found.dims[-1]: effect}
-            found.loc[where] = found.loc[where] + self.coefficient(effect)
+            found.loc[where] = found.loc[where] + self.beside(grouping, place)
         return found
 
     # Laid out, the draw last ------------------------------------------------------------------
 
     def b(self, equation: str | None = None, draws: Which = None) -> FloatArray:
-        """Return population coefficients (P, S), in the order of the design's terms."""
-        make = partial(coefficients.matrix, terms=self.design.terms, which=draws)
+        """Return population coefficients (P, S), in the order of the equation's terms."""
+        name = equation if equation in self.parameters else None
+        terms = self.design.equation(name).terms if name else self.design.terms
+        make = partial(coefficients.matrix, terms=terms, which=draws, equation=name or MU)
         return self._once("population", make, equation, draws)
 
     def own(self, draws: Which = None) -> dict[str, FloatArray]:
-        """Return the family's own parameters (S, ...)."""
-        names = [each.name for each in self.family.own]
+        """Return the family's own parameters (S, ...) that have no equation."""
+        names = [each.name for each in self.family.scalars(self.design)]
         return {name: draw_arrays.flat(self.draws[name], draws) for name in names}
 
     def r(self, grouping: Grouping, equation: str | None = None, draws: Which = None) -> FloatArray:
@@ -158,6 +175,10 @@ class Posterior:
         """Return Cholesky factors (S, Q, Q) of the covariance of the effects of one level."""
         make = partial(draw_arrays.spread, grouping=grouping, draws=draws)
         return self._once(f"Lambda_{grouping.name}", make, equation, draws)
+
+    def root(self, grouping: Grouping, equation: str = MU) -> FloatArray:
+        """Return the rows (S, q, Q) of Lambda of the effects that enter an equation."""
+        return self.Lambda(grouping)[:, grouping.of_equation(equation)]
 
     def layout(
         self, factors: Collection[str], equation: str | None = None, draws: Which = None
@@ -177,6 +198,7 @@ class Posterior:
         return Layout(
             b=self.b(equation, draws),
             own=self.own(draws),
+            of={name: self.b(name, draws) for name in self.parameters},
             r={each.name: self.r(each, equation, draws) for each in chosen},
             Lambda={each.name: self.Lambda(each, equation, draws) for each in chosen},
         )

@@ -15,6 +15,7 @@ from hiermix.design.factor import Factor
 from hiermix.design.groupings import Grouping
 from hiermix.families import links
 from hiermix.families.family import Family
+from hiermix.formula.equations import MU
 from hiermix.prediction.predictor import Predictor
 from hiermix.typing import FloatArray
 
@@ -38,10 +39,12 @@ def linear_sums(
     for rows in slices(design.rows):
         matrices = source.matrices(rows)
         here, by = cell[rows], weight[rows]
-        X += Factor(here, cells).scatter(by[:, None] * matrices.X)
+        X += Factor(here, cells).scatter(by[:, None] * matrices.X[MU])
         for name, part in matrices.Z.items():
-            factor = design.grouping(name).with_new
-            found = [factor.scatter_by(here, cells, by * column, rows) for column in part.T]
+            grouping = design.grouping(name)
+            mine = part[:, grouping.of_equation(MU)]
+            factor = grouping.with_new
+            found = [factor.scatter_by(here, cells, by * column, rows) for column in mine.T]
             before = Z[name] or [0 * found[0]] * len(found)
             Z[name] = [one + other for one, other in zip(before, found, strict=True)]
     given = np.zeros(design.rows) if design.offset is None else design.offset
@@ -56,7 +59,7 @@ def _drawn(source: Predictor, X: FloatArray, Z: "dict[str, list[csr_array]]") ->
     for name, sums in Z.items():
         grouping = source.design.grouping(name)
         for places, r in _effects(source, grouping):
-            for part, effect in zip(sums, r, strict=True):
+            for part, effect in zip(sums, r[grouping.of_equation(MU)], strict=True):
                 chosen = part[:, places]
                 if chosen.nnz:
                     found += chosen @ effect

@@ -12,6 +12,8 @@ import numpy as np
 
 from hiermix.design.batches import Rows
 from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
+from hiermix.formula.equations import MU
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.normal_nodes import joint_nodes, normal_nodes
@@ -31,6 +33,8 @@ class PopulationAverage:
     """Without the effects of any group."""
     roots: tuple[Roots, ...]
     """Cholesky factors of the covariance of effects, one mapping a linear predictor."""
+    parameters: tuple[str, ...] = ()
+    """Those of the family that groups move, in the order of their linear predictors."""
 
     @property
     def design(self) -> Design:
@@ -49,39 +53,61 @@ class PopulationAverage:
     def values(self, kind: str, rows: slice, matrices: "Matrices | None" = None) -> FloatArray:
         """Return what is expected of some rows (n, S), or (n, S, C) of categories."""
         matrices = matrices or self.matrices(rows)
-        eta = self.source.linear(rows, matrices._replace(Z={}))
+        alone = matrices._replace(Z={})
+        eta = self.source.linear(rows, alone)
         moved = [_moved(each, matrices.Z) for each in self.roots]
         total: FloatArray = np.zeros((len(eta), *self.shape(kind)))
-        if not self.source.categories:
+        if len(moved) == 1 and not self.source.categories:
+            own = self.source.own(rows, alone)
             sd = np.sqrt(_covariance(moved[0], moved[0], self.source.layout.draws))
             for node, weight in zip(*normal_nodes(float(sd.max(initial=0.0))), strict=True):
-                total += weight * self.source.expected(kind, rows, eta + node * sd)
+                total += weight * self.source.expected(kind, rows, eta + node * sd, own)
             return total
         L = _joint(moved, self.source.layout.draws)
         largest = float(np.sqrt(np.max(np.sum(L**2, axis=-1), initial=0.0)))
         for node, weight in zip(*joint_nodes(largest, len(moved)), strict=True):
-            total += weight * self.source.expected(kind, rows, eta + L @ node)
+            total += weight * self._expected(kind, rows, eta, L @ node, alone)
         return total
+
+    def _expected(
+        self, kind: str, rows: slice, eta: FloatArray, step: FloatArray, alone: Matrices
+    ) -> FloatArray:
+        """Return what is expected where groups move linear predictors by a step (n, S, K)."""
+        if self.source.categories:
+            return self.source.expected(kind, rows, eta + step, self.source.own(rows, alone))
+        first, *others = np.moveaxis(step, -1, 0)
+        own = self.source.own(rows, alone, dict(zip(self.parameters, others, strict=True)))
+        return self.source.expected(kind, rows, eta + first, own)
 
     def matrices(self, rows: Rows) -> Matrices:
         """Evaluate the formula for some rows: here effects enter by their spread alone."""
         design = self.design
-        return Matrices(
-            design.X(rows), {each.name: design.Z(each.name, rows) for each in design.groupings}
-        )
+        X = {each.name: design.X(rows, each.columns) for each in design.equations}
+        return Matrices(X, {each.name: design.Z(each.name, rows) for each in design.groupings})
 
 
 def population_average(posterior: Posterior) -> PopulationAverage:
     """Return what averages over new groups, for the rows of a posterior's design."""
     source = predict.predictor(posterior, group_effects="none")
-    roots = tuple(
-        {
-            (each.name, equation): posterior.Lambda(each, equation)
-            for each in posterior.design.groupings
-        }
+    groupings = posterior.design.groupings
+    roots = [
+        {(each.name, equation): _rows(posterior.Lambda(each, equation), each, MU)
+         for each in groupings}
         for equation in posterior.equations
-    )
-    return PopulationAverage(source, roots)
+    ]  # fmt: skip
+    parameters = [name for name in posterior.parameters
+                  if any(name in each.equations for each in groupings)]  # fmt: skip
+    roots += [
+        {(each.name, None): _rows(posterior.Lambda(each), each, name) for each in groupings}
+        for name in parameters
+    ]
+    return PopulationAverage(source, tuple(roots), tuple(parameters))
+
+
+def _rows(Lambda: FloatArray, grouping: Grouping, equation: str) -> FloatArray:
+    """Return a factor whose rows are those of the effects that enter an equation, zero but for."""
+    mine = np.isin(np.arange(Lambda.shape[1]), grouping.of_equation(equation))
+    return Lambda if mine.all() else Lambda * mine[:, None]
 
 
 def _moved(roots: Roots, Zs: Mapping[str, FloatArray]) -> Roots:

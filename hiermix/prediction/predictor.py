@@ -4,7 +4,7 @@ Rows are worked through in pieces, all draws of a row together; nothing of the s
 is made. What a row and a group get does not depend on the pieces or on what stands beside them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -16,6 +16,8 @@ from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families.family import Family, row_values
+from hiermix.families.links import Own
+from hiermix.formula.equations import MU
 from hiermix.posterior.draw_arrays import Layout
 from hiermix.prediction.draw_weights import Weighed
 from hiermix.prediction.new_groups import NewEffects
@@ -30,12 +32,15 @@ PIECE = 65_536
 class Matrices(NamedTuple):
     """The matrices of some rows: a formula is evaluated once for many pieces."""
 
-    X: FloatArray
+    X: dict[str, FloatArray]
+    """By equation."""
     Z: dict[str, FloatArray]
+    """By grouping factor."""
 
     def rows(self, inside: slice) -> "Matrices":
         """Return some of the rows."""
-        return Matrices(self.X[inside], {name: Z[inside] for name, Z in self.Z.items()})
+        return Matrices({name: X[inside] for name, X in self.X.items()},
+                        {name: Z[inside] for name, Z in self.Z.items()})  # fmt: skip
 
 
 type Job = Callable[[], tuple[slice, FloatArray]]
@@ -74,7 +79,7 @@ class Predictor:
         size = max(1, PIECE // entries)
         for start in range(0, self.design.rows, _ROWS):
             block = self.matrices(slice(start, start + _ROWS))
-            stop = start + len(block.X)
+            stop = start + len(block.X[MU])
             for first in range(start, stop, size):
                 rows = slice(first, min(first + size, stop))
                 inside = slice(rows.start - start, rows.stop - start)
@@ -85,9 +90,10 @@ class Predictor:
     ) -> tuple[slice, FloatArray]:
         """Return the prediction of some rows, and which they are."""
         eta = self.linear(rows, matrices)
+        own = {} if kind == "linear" else self.own(rows, matrices)
         if kind != "response":
-            return rows, self.expected(kind, rows, eta)
-        drawn, ratings = self._response(rows, eta), self.design.ratings
+            return rows, self.expected(kind, rows, eta, own)
+        drawn, ratings = self._response(rows, eta, own), self.design.ratings
         return rows, drawn if ratings is None else ratings[drawn.astype(np.intp) - 1]
 
     @property
@@ -99,43 +105,45 @@ class Predictor:
         """Return the prediction of some rows (n, S), or (n, S, C) of categories."""
         return self.piece(kind, rows, matrices)[1]
 
-    def expected(self, kind: str, rows: slice, eta: FloatArray) -> FloatArray:
+    def expected(self, kind: str, rows: slice, eta: FloatArray, own: Own) -> FloatArray:
         """Return what is expected of some rows, or their log density, at a linear predictor."""
         if kind == "linear":
             return eta
         if kind == "probability":
-            return self.family.probabilities(eta, self.own(rows))
+            return self.family.probabilities(eta, own)
         if kind == "log_density":
-            return self._log_density(rows, eta)
-        return self._mean(rows, eta)
+            return self._log_density(rows, eta, own)
+        return self._mean(eta, own)
 
-    def _mean(self, rows: slice, eta: FloatArray) -> FloatArray:
-        own, ratings = self.own(rows), self.design.ratings
+    def _mean(self, eta: FloatArray, own: Own) -> FloatArray:
+        ratings = self.design.ratings
         if ratings is None or (np.diff(ratings) == 1).all():  # as if counted, and faster
             shift = 0.0 if ratings is None else ratings[0] - 1
             return self.family.mean(eta, own) + shift
         return np.asarray(self.family.probabilities(eta, own) @ ratings)
 
-    def _log_density(self, rows: slice, eta: FloatArray) -> FloatArray:
+    def _log_density(self, rows: slice, eta: FloatArray, own: Own) -> FloatArray:
         """Log density of the observed responses, times the weights of their rows."""
         response, weights = self.design.response, self.design.weights
         assert response is not None
-        found = self.family.log_density(response[rows, None], eta, self.own(rows))
+        found = self.family.log_density(response[rows, None], eta, own)
         return found if weights is None else found * weights[rows, None]
 
-    def _response(self, rows: slice, eta: FloatArray) -> FloatArray:
+    def _response(self, rows: slice, eta: FloatArray, own: Own) -> FloatArray:
         """Draw responses; every row has a stream of its own."""
         streams = RowStreams(self.seed, "response")
         drawn = np.empty(eta.shape[:2])
         for place, (hash_, same) in enumerate(self.hashes[rows].tolist()):
-            own = self.own(rows.start + place)
-            drawn[place] = self.family.draw(streams.at((hash_, same)), eta[place], own)
+            here = {name: values if name in self.layout.own else values[place]
+                    for name, values in own.items()}  # fmt: skip
+            drawn[place] = self.family.draw(streams.at((hash_, same)), eta[place], here)
         return drawn
 
     def matrices(self, rows: Rows) -> Matrices:
         """Evaluate the formula for some rows."""
         chosen = [each.name for each in self.design.groupings if each.name in self.layout.r]
-        return Matrices(self.design.X(rows), {name: self.design.Z(name, rows) for name in chosen})
+        X = {each.name: self.design.X(rows, each.columns) for each in self.design.equations}
+        return Matrices(X, {name: self.design.Z(name, rows) for name in chosen})
 
     def linear(self, rows: Rows, matrices: Matrices | None = None) -> FloatArray:
         """Return the linear predictor (n, S) of some rows; (n, S, C - 1) of categories."""
@@ -143,31 +151,53 @@ class Predictor:
         if self.categories:
             each = [source.linear(rows, matrices) for source in self.categories]
             return np.stack(each, axis=-1)
-        X, Zs = matrices
-        eta: FloatArray = X @ self.layout.b
-        if self.design.offset is not None:
-            eta += self.design.offset[rows, None]
-        for name, Z in Zs.items():
-            grouping = self.design.grouping(name)
-            effects = self._effects(grouping, rows)
-            for k, label in enumerate(grouping.effects):
-                if label != "Intercept":
-                    effects[k] *= Z[:, k, None]
-                eta += effects[k]
+        return self._of_equation(MU, self.layout.b, rows, matrices)
+
+    def _of_equation(self, name: str, b: FloatArray, rows: Rows, matrices: Matrices) -> FloatArray:
+        """Return one linear predictor (n, S) of some rows."""
+        eta: FloatArray = matrices.X[name] @ b
+        offset = self.design.equation(name).offset
+        if offset is not None:
+            eta += offset[rows, None]
+        for factor, Z in matrices.Z.items():
+            grouping = self.design.grouping(factor)
+            places = grouping.of_equation(name)
+            for k, effects in zip(places, self._effects(grouping, rows, places), strict=True):
+                if grouping.terms[k] != "Intercept":
+                    effects *= Z[:, k, None]
+                eta += effects
         return eta
 
-    def own(self, rows: Rows | int) -> dict[str, FloatArray]:
-        """Return the family's own parameters, and what rows bring, ready to broadcast."""
-        beside = row_values(self.design)
-        return self.layout.own | {name: each[rows, None] for name, each in beside.items()}
+    def own(
+        self,
+        rows: Rows,
+        matrices: Matrices | None = None,
+        moved: Mapping[str, FloatArray] | None = None,
+    ) -> dict[str, FloatArray]:
+        """Return the family's own parameters, and what rows bring, ready to broadcast.
 
-    def _effects(self, grouping: Grouping, rows: Rows) -> FloatArray:
-        """Return the effects (Q, n, S) of the groups of some rows."""
+        Linear predictors (n, S) of parameters may be `moved` first.
+        """
+        beside = {name: each[rows, None] for name, each in row_values(self.design).items()}
+        if not self.layout.of:
+            return self.layout.own | beside
+        matrices = matrices or self.matrices(rows)
+        by_row = {}
+        for name, b in self.layout.of.items():
+            eta = self._of_equation(name, b, rows, matrices) + (moved or {}).get(name, 0.0)
+            by_row[name] = self.family.parameter(name).by_row(eta)
+        return self.layout.own | beside | by_row
+
+    def _effects(self, grouping: Grouping, rows: Rows, places: list[int]) -> FloatArray:
+        """Return some effects (places, n, S) of the groups of some rows."""
         codes = grouping.codes[rows]
         r = self.layout.r[grouping.name]
         known = (codes >= 0) & (codes < len(grouping.levels))
         if known.all():
-            return r.take(codes, axis=1)
+            whole = len(places) == len(r)
+            return (
+                r.take(codes, axis=1) if whole else np.array([r[k].take(codes, 0) for k in places])
+            )
         found = np.empty((len(r), len(codes), r.shape[2]))
         found[:, known] = r[:, codes[known]]
         for code in np.unique(codes[codes >= len(grouping.levels)]):
@@ -176,4 +206,4 @@ class Predictor:
         for place in np.flatnonzero(codes < 0):
             hash_, same = self.hashes[rows][place].tolist()
             found[:, place] = self.new.of_row(grouping, (hash_, same))
-        return found
+        return found[places]

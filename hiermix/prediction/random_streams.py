@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 
 from hiermix.design import kinds
 from hiermix.design.design import Design
-from hiermix.formula.formula import Formula
-from hiermix.formula.sums import columns
 from hiermix.typing import FloatArray
 
 type Hashes = NDArray[np.uint64]
@@ -53,20 +51,13 @@ def row_hashes(design: Design) -> Hashes:
     are told apart by their order.
     """
     hashes = np.zeros(design.rows, dtype=np.uint64)
-    for name in _columns(design.formula):
+    for name in sorted(set(design.formula.predictors)):
         if name in design.frame:
             hashes = _mix(hashes) ^ _hash(design.frame[name])
     if design.offset is not None:
         hashes = _mix(hashes) ^ pd.util.hash_array(design.offset + 0.0)
     same = pd.Series(hashes).groupby(hashes, sort=False).cumcount()
     return np.column_stack([hashes, same.to_numpy(dtype=np.uint64)])
-
-
-def _columns(formula: Formula) -> list[str]:
-    texts = [formula.population, *formula.offsets, *(term.effects for term in formula.groups)]
-    found = [name for text in texts for name in columns(text)]
-    found += [name for term in formula.groups for name in term.factor]
-    return sorted(set(found))
 
 
 def _mix(hashes: Hashes) -> Hashes:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.errors import DataError
+from hiermix.errors import ArgumentError, DataError
+from hiermix.formula.equations import MU
 from hiermix.prediction.draw_weights import Weighed, weigh
 from hiermix.prediction.importance_sampling import Target, resample
 from hiermix.prediction.new_groups import NewEffects
@@ -216,7 +217,14 @@ class Cluster:
 
     def drawn(self) -> tuple[FloatArray, FloatArray]:
         """Draw v (S, q), and return the log density (S,) of the rows with v integrated out."""
-        return self.exact() if self.source.family.integrates else self.resampled()
+        for each, _ in self.levels:
+            if set(each.equations) != {MU}:
+                raise ArgumentError(
+                    f"new_groups='update' knows effects of the response's location alone: those of "
+                    f"{each.name!r} enter other equations too. Write 'sample', or fit anew"
+                )
+        exact = self.source.family.integrates and not self.source.layout.of
+        return self.exact() if exact else self.resampled()
 
     def exact(self) -> tuple[FloatArray, FloatArray]:
         """Draw v (S, q) of a Gaussian model, and return the log density (S,) of the rows."""

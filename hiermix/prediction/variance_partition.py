@@ -5,7 +5,7 @@ the rows for varying slopes (Johnson, 2014) and the residual variances of the fa
 `families.residual_variances`.
 """
 
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,8 +15,10 @@ from hiermix.design import checks
 from hiermix.design.batches import slices
 from hiermix.design.design import Design
 from hiermix.families.family import needs_numbers
+from hiermix.formula.equations import MU
 from hiermix.posterior.intervals import ends, tails
 from hiermix.posterior.posterior import Posterior
+from hiermix.prediction.predict import predictor
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -132,18 +134,32 @@ def components(posterior: Posterior) -> dict[str, FloatArray]:
     needs_numbers(posterior.family, "variance")
     if posterior.design.merged:
         posterior.design.check_rows("variance")
-    S, b = posterior.size, posterior.b()
+    b = posterior.b()
     covariance, squares = _moments(posterior.design)
     population = np.einsum("ps,pq,qs->s", b, covariance, b)
     random = {}
     for each in posterior.design.groupings:
-        Lambda = posterior.Lambda(each)
+        Lambda = posterior.root(each)
         random[each.name] = np.einsum("sik,sjk,ij->s", Lambda, Lambda, squares[each.name])
-    own = {name: values.reshape(S, -1)[:, 0] for name, values in posterior.own().items()}
-    family = posterior.family
+    return {"population": population, **random, "residual": _residual(posterior)}
+
+
+def _residual(posterior: Posterior) -> FloatArray:
+    """Draws (S,) of the residual variance; of parameters with an equation the mean over rows."""
+    family, S, rows = posterior.family, posterior.size, posterior.design.rows
     assert family.residual_variance is not None, "responses are numbers"
-    residual = family.residual_variance(family.link, own, partial(_log_mean, posterior))
-    return {"population": population, **random, "residual": np.broadcast_to(residual, S)}
+    log_mean = cache(partial(_log_mean, posterior))
+    if not posterior.parameters:
+        own = {name: values.reshape(S, -1)[:, 0] for name, values in posterior.own().items()}
+        residual = family.residual_variance(family.link, own, log_mean)
+        return np.broadcast_to(np.asarray(residual), S)
+    source, total = predictor(posterior), np.zeros(S)
+    size = max(1, _ENTRIES // S)
+    for start in range(0, rows, size):
+        part = slice(start, min(start + size, rows))
+        residual = family.residual_variance(family.link, source.own(part), log_mean)
+        total += np.sum(np.broadcast_to(residual, (part.stop - start, S)), axis=0)
+    return total / rows
 
 
 def _log_mean(posterior: Posterior) -> FloatArray:
@@ -158,7 +174,8 @@ def _log_mean(posterior: Posterior) -> FloatArray:
             eta += design.offset[rows, None]
         variance = np.zeros_like(eta)
         for each in design.groupings:
-            moved = np.einsum("nq,sqk->nsk", design.Z(each.name, rows), posterior.Lambda(each))
+            Z = design.Z(each.name, rows)[:, each.of_equation(MU)]
+            moved = np.einsum("nq,sqk->nsk", Z, posterior.root(each))
             variance += np.sum(moved**2, axis=-1)
         total = np.logaddexp(total, np.logaddexp.reduce(_log_expected(link, eta, variance), axis=0))
     return np.asarray(total - np.log(design.rows))
@@ -185,11 +202,12 @@ def _moments(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:
     mean = sum((design.X(part).sum(axis=0) for part in rows), np.zeros(len(design.terms)))
     mean = mean / design.rows
     covariance = np.zeros((len(mean), len(mean)))
-    squares = {each.name: np.zeros((len(each.effects),) * 2) for each in design.groupings}
+    mine = {each.name: each.of_equation(MU) for each in design.groupings}
+    squares = {name: np.zeros((len(places),) * 2) for name, places in mine.items()}
     for part in rows:
         X = design.X(part) - mean
         covariance += X.T @ X / design.rows
         for name, total in squares.items():
-            Z = design.Z(name, part)
+            Z = design.Z(name, part)[:, mine[name]]
             total += Z.T @ Z / design.rows
     return covariance, squares

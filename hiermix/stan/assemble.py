@@ -8,13 +8,14 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations, linear_scale
-from hiermix.families.category_equations import Stacked
-from hiermix.families.family import Family
+from hiermix.families.family import Family, row_values
 from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.families.table import find
+from hiermix.formula.equations import MU
 from hiermix.stan import programs, responses, stan_data, variables
 from hiermix.stan.chart import Chart
 from hiermix.stan.programs import Program
+from hiermix.stan.stan_data import Columns
 from hiermix.statistics import repeated_rows
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.statistics.gram import Gram, empty
@@ -28,6 +29,7 @@ from hiermix.tuning.points import Point
 from hiermix.tuning.population_scale import common
 from hiermix.tuning.problem import Problem
 from hiermix.tuning.program_tuning import tune
+from hiermix.tuning.stacked import stack
 from hiermix.tuning.standardise import standardise
 from hiermix.typing import FloatArray, StanData
 
@@ -56,6 +58,9 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
         return family.program, 'effects="sampled"'
     if not family.integrates:
         return family.program, f"no closed form with family {family.name!r}"
+    if len(design.equations) > 1:
+        names = " and ".join(each.name for each in design.equations[1:])
+        return family.program, f"{names} of each row has an equation"
     if len(design.groupings) > 1:
         if is_chain(design):
             return programs.NESTED, "exact, each factor nested in the one before it"
@@ -73,18 +78,25 @@ def prior_table(
 ) -> PriorTable:
     """Defaults that say where the data are, and the user's overrides.
 
-    `where` is location and spread of the linear predictor to expect.
+    `where` is location and spread of the linear predictor of the response to expect.
     """
-    location, scale = where
-    slots = list(population_slots(
-        design.terms, location=location * spreads.x_level, scale=2.5 * scale / spreads.x_left
-    ))  # fmt: skip
+    expected = {each.name: family.expected(each.name, where) for each in design.equations}
+    slots: list[Slot] = []
+    for one in design.equations:
+        location, scale = expected[one.name]
+        level, left = spreads.x_level[one.name], spreads.x_left[one.name]
+        slots += population_slots(
+            one.terms, location=location * level, scale=2.5 * scale / left, equation=one.name
+        )
     if family.thresholds:
         slots = [slot for slot in slots if slot.name != "Intercept"]
     for each in design.groupings:
-        sizes = spreads.z_size[each.name]
-        slots += group_slots(each.name, each.effects, each.blocks, scale=scale, z_size=sizes)
-    slots += [Slot((own.name,), own.default(scale), positive=own.positive) for own in family.own]
+        scales = np.array([2.5 * expected[name][1] for name in each.equations])
+        slots += group_slots(
+            each.name, each.effects, each.blocks, scale=scales / spreads.z_size[each.name]
+        )
+    slots += [Slot((own.name,), own.default(expected[MU][1]), positive=own.positive)
+              for own in family.scalars(design)]  # fmt: skip
     if family.unordered:
         slots = category_equations.stack_slots(slots, design)
     return fill(slots, overrides)
@@ -119,7 +131,7 @@ def integrated(
         Lambda = effects_root(at.center[P + 1 :], priors.blocks)
         at = at.follow(priors.b_precision, common(gram), Lambda)
     data = stan_data.coordinates(design, table, at)
-    data |= stan_data.own_priors(find("gaussian").own, table) | stan_data.statistics(
+    data |= stan_data.own_priors(find("gaussian"), table) | stan_data.statistics(
         rotated, priors.blocks
     )
     keep = variables.kept(["sigma"], sampled=False)
@@ -167,26 +179,29 @@ def sampled(
     near: Point | None = None,
 ) -> Assembled:
     """Assemble the family's program, which samples the effects of any number of factors."""
-    X, x_mean = _centred(design)
+    if family.unordered:
+        design = category_equations.expand(design)
+    X = _centred(design)
     added_up = family.form in responses.ADDED_UP
     found = (
-        repeated_rows.no_rows() if prior_only else repeated_rows.find(design, X, added_up=added_up)
+        repeated_rows.no_rows()
+        if prior_only
+        else repeated_rows.find(design, X.values, added_up=added_up)
     )
     data = stan_data.rows(design, X, found) | responses.response(design, family, found)
-    if family.unordered:
-        design = category_equations.stack(design, x_mean)
-    problem = _problem(design, family, table, x_mean, near)
+    data["own_predictor"] = stan_data.own_equations(family, design)
+    problem = _problem(design, family, table, X.x_mean, near)
     fitted = penalised.fit_prior(problem) if prior_only else penalised.fit(problem, near)
     tuning = tune(problem, fitted, "noncentered" if prior_only else parameterisation)
     data |= stan_data.coordinates(design, table, tuning.coordinates)
-    data |= stan_data.own_priors(family.own, table)
+    data |= stan_data.own_priors(family, table)
     data |= stan_data.factors(design, tuning)
-    keep = variables.kept([each.name for each in family.own], sampled=True)
-    ready = Assembled(programs.find(family.program), data, x_mean, None, keep, design.groupings)
+    keep = variables.kept([each.name for each in family.scalars(design)], sampled=True)
+    ready = Assembled(programs.find(family.program), data, X.x_mean, None, keep, design.groupings)
     if prior_only:
         return ready
     hyper = Hyper(
-        list(zip(family.own, problem.own_priors, strict=True)),
+        list(zip(problem.own, problem.own_priors, strict=True)),
         stan_data.sd_priors(design.groupings, table),
         stan_data.b_priors(design, table),
         tuning.least_squares,
@@ -202,26 +217,43 @@ def _problem(
     priors = {
         name: _hyperpriors(design, table, name, near, sigma=False) for name in names or [None]
     }
-    scale = family.scale(design)
+    equations = [each.name for each in design.equations]
+    where = family.scale(design)
+    scales = [family.expected(each, where) for each in equations]
     assert design.response is not None
     y = design.response
     if family.normal:
         family, y = find("gaussian"), family.additive(y)
-    own = [table[each.name] for each in family.own]
-    origin = scale[0] if family.link == "identity" else 0.0
-    problem = Problem(design, family, y, scale, priors, own, x_mean, origin)
-    if not isinstance(design, Stacked):
-        return problem
-    return replace(
-        problem, family=find("bernoulli"), x_mean=np.zeros(len(design.terms)),
-        against=design.log_odds_against,
-    )  # fmt: skip
+    own = family.scalars(design)
+    single = len(equations) == 1
+    return Problem(
+        design=design if single else stack(design, x_mean),
+        family=family,
+        y=y,
+        names=equations,
+        scales=scales,
+        priors=priors,
+        own=own,
+        own_priors=[table[each.name] for each in own],
+        x_mean=x_mean if single else np.zeros(len(x_mean)),
+        origin=scales[0][0] if family.link == "identity" else 0.0,
+        beside=row_values(design),
+    )
 
 
-def _centred(design: Design) -> tuple[FloatArray, FloatArray]:
+def _centred(design: Design) -> Columns:
     """Centre the columns of X if there is an intercept; also return what was subtracted."""
-    X = design.X()
-    x_mean = np.zeros(X.shape[1])
-    if "Intercept" in design.terms:
-        x_mean[1:] = np.average(X[:, 1:], axis=0, weights=linear_scale.weights(design))
-    return X - x_mean, x_mean
+    start: dict[str, int] = {}
+    values: list[FloatArray] = []
+    x_mean: list[FloatArray] = []
+    for each in design.equations:
+        X = design.X(equation=each.columns)
+        mean = np.zeros(X.shape[1])
+        if "Intercept" in each.terms:
+            mean[1:] = np.average(X[:, 1:], axis=0, weights=linear_scale.weights(design))
+        x_mean.append(mean)
+        if each.columns not in start:
+            start[each.columns] = sum(part.shape[1] for part in values)
+            values.append(X - mean)
+    return Columns(values[0] if len(values) == 1 else np.hstack(values), start,
+                   np.concatenate(x_mean))  # fmt: skip

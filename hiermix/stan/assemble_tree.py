@@ -35,7 +35,7 @@ def assemble(
     )
     phi = None if near is None else np.concatenate([near.own, near.log_sd, near.cor])
     data = stan_data.coordinates(design, table, standardise(tree, priors, phi))
-    data |= stan_data.own_priors(family.own, table)
+    data |= stan_data.own_priors(family, table)
     data |= tree_data.statistics(tree, [each.blocks for each in groupings])
     keep = variables.kept(["sigma"], sampled=False)
     ready = Assembled(programs.find(programs.NESTED), data, tree.x_mean, tree, keep, groupings)

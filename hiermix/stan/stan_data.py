@@ -1,14 +1,14 @@
 """The dict that an engine hands to a program; its response is in `responses`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.families.category_equations import Stacked
-from hiermix.families.family import OwnParameter
-from hiermix.families.linear_scale import offsets
+from hiermix.families import category_equations
+from hiermix.families.family import Family
 from hiermix.families.priors import Prior, PriorTable, b_name, coded
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.statistics.within_between import Within
@@ -16,6 +16,20 @@ from hiermix.tuning.coordinates import Coordinates, pairs
 from hiermix.tuning.population_scale import Following
 from hiermix.tuning.program_tuning import Tuning
 from hiermix.typing import FloatArray, IntArray, StanData
+
+_ANY = Prior("normal", (0.0, 1.0))
+"""Stands where no prior is read."""
+
+
+class Columns(NamedTuple):
+    """Columns of X of all equations, each set of them once."""
+
+    values: FloatArray
+    """(rows, columns)"""
+    start: Mapping[str, int]
+    """Columns before those of an equation of the formula."""
+    x_mean: FloatArray
+    """(P,) what was subtracted from the columns of each equation in turn."""
 
 
 def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
@@ -65,7 +79,13 @@ def _spread(design: Design, at: Coordinates) -> FloatArray:
 
 def b_names(design: Design) -> Sequence[str]:
     """Prior names of the population coefficients, in the programs' order."""
-    return design.b_names if isinstance(design, Stacked) else [*map(b_name, design.terms)]
+    return [
+        b_name(term, each.name)
+        if each.name == each.columns
+        else category_equations.named(b_name(term), each.name)
+        for each in design.equations
+        for term in each.terms
+    ]
 
 
 def b_priors(design: Design, table: PriorTable) -> list[Prior]:
@@ -88,9 +108,10 @@ def lkj_shapes(groupings: Sequence[Grouping], table: PriorTable) -> list[float]:
     ]
 
 
-def own_priors(own: Sequence[OwnParameter], table: PriorTable) -> StanData:
-    """Build the priors of the family's own parameters."""
-    each = [coded([table[one.name]], positive=one.positive) for one in own]
+def own_priors(family: Family, table: PriorTable) -> StanData:
+    """Build the priors of the family's own parameters; none counts for one with an equation."""
+    own = family.own
+    each = [coded([table.get(one.name, _ANY)], positive=one.positive) for one in own]
     return {
         "own_count": len(own),
         "own_prior": np.concatenate([_ints([]), *(code for code, _ in each)]),
@@ -134,31 +155,57 @@ def lower(A: FloatArray) -> FloatArray:
     return np.ascontiguousarray(A[:, rows, columns])
 
 
-def rows(design: Design, X: FloatArray, repeats: Repeats) -> StanData:
+def rows(design: Design, X: Columns, repeats: Repeats) -> StanData:
     """Build the rows for the programs that sample the effects.
 
     Parameters
     ----------
     design : Design
         The fitted rows.
-    X : array, shape (rows, P)
-        Population design, centred if there is an intercept.
+    X : Columns
+        Population columns of all equations, centred where there is an intercept.
     repeats : Repeats
         Which rows to hand over; none to sample the prior.
     """
     which = repeats.first
-    groupings = design.groupings
+    return {"N": len(which), **_predictors(design, X, which), **_effects(design, which)}
+
+
+def _predictors(design: Design, X: Columns, which: IntArray) -> StanData:
+    """Build the linear predictors but for the effects of groups."""
+    return {
+        "predictors": len(design.equations),
+        "P_of": _ints([len(each.terms) for each in design.equations]),
+        "columns_X": X.values.shape[1],
+        "X_at": _ints([X.start[each.columns] for each in design.equations]),
+        "X": X.values[which],
+        "known": np.column_stack([each.known(design.rows)[which] for each in design.equations]),
+    }
+
+
+def _effects(design: Design, which: IntArray) -> StanData:
+    """Build the columns of the effects of groups, and where each enters."""
+    groupings, names = design.groupings, [each.name for each in design.equations]
     Z = [design.Z(each.name)[which] for each in groupings]
-    effects = [effect for each in groupings for effect in each.effects]
+    before = np.cumsum([0, *(part.shape[1] for part in Z)]).tolist()
+    places = [start + place for each, start in zip(groupings, before, strict=False)
+              for place in each.places]  # fmt: skip
+    enters = [names.index(name) for each in groupings for name in each.equations]
     codes = [each.codes[which].astype(np.int64) + 1 for each in groupings]
     return {
-        "N": len(which),
-        "X": X[which],
-        "known": offsets(design)[which],
         "level": np.array(codes, dtype=np.int64).reshape(len(groupings), len(which)),
+        "columns_Z": before[-1],
         "Z": np.concatenate([*Z, np.empty((len(which), 0))], axis=1),
-        "constant": _ints([effect == "Intercept" for effect in effects]),
+        "Z_at": _ints([place + 1 for place in places]),
+        "constant": _ints([term == "Intercept" for each in groupings for term in each.terms]),
+        "predictor_of": _ints([place + 1 for place in enters]),
     }
+
+
+def own_equations(family: Family, design: Design) -> IntArray:
+    """Place among the equations of each of the family's own parameters; 0: one number."""
+    names = [each.name for each in design.equations]
+    return _ints([names.index(own.name) + 1 if own.name in names else 0 for own in family.own])
 
 
 def factors(design: Design, tuning: Tuning) -> StanData:

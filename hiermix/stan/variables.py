@@ -15,10 +15,17 @@ def kept(own: Sequence[str], *, sampled: bool) -> tuple[str, ...]:
     return (*_SHARED, *([_EFFECTS] if sampled else []), *own)
 
 
-def drawn(draws: Mapping[str, FloatArray], own: Sequence[str]) -> Drawn:
-    """Return what an engine kept, by what it is."""
+def drawn(draws: Mapping[str, FloatArray], own: Mapping[str, bool]) -> Drawn:
+    """Return what an engine kept, by what it is; own parameters with whether they are numbers.
+
+    Programs that know equations have a number as a vector of one element.
+    """
     b, sd, L = (draws[name] for name in _SHARED)
-    return Drawn(b, sd, L, {name: draws[name] for name in own}, draws.get(_EFFECTS))
+    parts = {
+        name: draws[name].reshape(b.shape[:2]) if number else draws[name]
+        for name, number in own.items()
+    }
+    return Drawn(b, sd, L, parts, draws.get(_EFFECTS))
 
 
 def parameters(data: StanData, points: FloatArray) -> list[dict[str, FloatArray]]:

@@ -3,13 +3,15 @@
 A weight of two counts as a row that was seen twice.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from hiermix.design.batches import slices
 from hiermix.design.design import Design
+from hiermix.design.equation import Equation
 from hiermix.errors import DataError
 from hiermix.families.linear_scale import weights
 from hiermix.statistics.gram import solve_symmetric
@@ -21,11 +23,11 @@ _SMALLEST = 1e-120
 
 @dataclass(frozen=True)
 class Spreads:
-    """Means and spreads of the columns of X (P,) and of each factor's Z (Q,)."""
+    """Means and spreads of the columns of X (P,) of each equation, and of each factor's Z (Q,)."""
 
-    x_left: FloatArray
+    x_left: Mapping[str, FloatArray]
     """Root mean square of the part of each column that the others leave."""
-    x_level: FloatArray
+    x_level: Mapping[str, FloatArray]
     """Coefficients with which the columns come closest to a constant one."""
     z_mean: Mapping[str, FloatArray]
     z_size: Mapping[str, FloatArray]
@@ -51,38 +53,50 @@ class Columns:
 def find(design: Design) -> Spreads:
     """Read the design once, in slices."""
     w = weights(design)
-    of_x = _moments(design, None, w)
-    of_z = {each.name: _moments(design, each.name, w) for each in design.groupings}
-    return spreads(of_x, of_z, intercept="Intercept" in design.terms)
+    of_x = {each.name: _of_x(design, each, w) for each in design.equations}
+    of_z = {
+        each.name: _moments(partial(design.Z, each.name), design.rows, each.effects, w)
+        for each in design.groupings
+    }
+    return spreads(of_x, of_z, {each.name: each.terms for each in design.equations})
 
 
-def spreads(x: Columns, z: Mapping[str, Columns], *, intercept: bool) -> Spreads:
-    """Return what the moments of the columns of X, and of each factor's Z, say."""
+def spreads(
+    x: Mapping[str, Columns], z: Mapping[str, Columns], terms: Mapping[str, Sequence[str]]
+) -> Spreads:
+    """Return what the moments of the columns of X, by equation, and of each factor's Z, say."""
+    of_x = {
+        name: _population(each, intercept="Intercept" in terms[name]) for name, each in x.items()
+    }
     return Spreads(
-        *_population(x, intercept=intercept),
+        {name: left for name, (left, _) in of_x.items()},
+        {name: level for name, (_, level) in of_x.items()},
         {name: each.mean for name, each in z.items()},
         {name: each.size for name, each in z.items()},
     )
 
 
-def means(design: Design) -> FloatArray:
+def means(design: Design, equation: Equation) -> FloatArray:
     """Return what programs subtract from the columns of X (P,); one for the intercept."""
-    if "Intercept" not in design.terms:
-        return np.zeros(len(design.terms))
+    if "Intercept" not in equation.terms:
+        return np.zeros(len(equation.terms))
     known = design.summed
-    return _moments(design, None, weights(design)).mean if known is None else known.mean
+    return _of_x(design, equation, weights(design)).mean if known is None else known.mean
 
 
-def _moments(design: Design, name: str | None, w: FloatArray) -> Columns:
-    """Moments of X, or of the Z of a factor, added up around the first row."""
+def _of_x(design: Design, equation: Equation, w: FloatArray) -> Columns:
+    X = partial(design.X, equation=equation.columns)
+    return _moments(X, design.rows, equation.terms, w)
 
-    def columns(rows: slice) -> FloatArray:
-        return design.X(rows) if name is None else design.Z(name, rows)
 
+def _moments(
+    columns: Callable[[slice], FloatArray], number: int, labels: Sequence[str], w: FloatArray
+) -> Columns:
+    """Moments of the columns of a matrix, added up around the first row."""
     shift = columns(slice(0, 1))
     first, second = np.zeros(shift.shape[1]), np.zeros((shift.shape[1],) * 2)
     largest = np.zeros(shift.shape[1])
-    for rows in slices(design.rows):
+    for rows in slices(number):
         values = columns(rows)
         largest = np.maximum(largest, np.abs(values).max(axis=0))
         values = values - shift
@@ -91,7 +105,7 @@ def _moments(design: Design, name: str | None, w: FloatArray) -> Columns:
         with np.errstate(over="ignore"):  # said below
             second += weighted.T @ values
     mean = first / w.sum()
-    _check_sizes(design.terms if name is None else design.grouping(name).effects, largest)
+    _check_sizes(labels, largest)
     return Columns(mean + shift[0], second / w.sum() - np.outer(mean, mean))
 
 

@@ -13,6 +13,7 @@ from hiermix.design.design import Design
 from hiermix.design.identifiable import without_dependent
 from hiermix.design.plan import Plan, Summed
 from hiermix.errors import DataError, did_you_mean
+from hiermix.formula.equations import MU
 from hiermix.formula.formula import parse
 from hiermix.formula.names import in_results
 from hiermix.formula.sums import columns
@@ -53,7 +54,8 @@ class SummedRows:
         assert known is not None
         of_z = _of_z(self.sums, self.centre)
         z = {each.name: of_z for each in self.design.groupings}
-        return spreads(Columns(known.mean, known.covariance), z, intercept=self.intercept)
+        x = {MU: Columns(known.mean, known.covariance)}
+        return spreads(x, z, {MU: self.design.terms})
 
     def scale(self) -> tuple[float, float]:
         """Mean and sd of the response, less its offset."""
@@ -128,7 +130,7 @@ def _summed(rows: int, sums: Moments, centre: Centre, plan: Plan) -> Summed:
 
 def _smaller(coding: Coding, formula: str) -> Coding:
     parsed = parse(formula)
-    for what in ("response", "offsets", "trials", "censored"):
+    for what in ("response", "offsets", "trials", "censored", "further"):
         if getattr(parsed, what) != getattr(coding.formula, what):
             raise DataError(
                 f"{formula!r} has another {what.removesuffix('s')} than the statistics, which are "
@@ -202,7 +204,7 @@ def _determined(plan: Plan, sums: Moments, centre: Centre) -> Plan:
             spec.without([place for each in spec.cells for place in each.places if not part[place]])
             for spec, part in zip(specs, parts, strict=True)
         )
-    return replace(plan, population=population, effects=effects)
+    return replace(plan, populations={MU: population}, effects=effects)
 
 
 def _mean(sums: Moments, centre: Centre) -> FloatArray:

@@ -79,6 +79,7 @@ def statistics(
     """
     found = table.find(family, link)
     parsed = with_keywords(parse(formula, groups), _column("offset", offset), trials, censored)
+    found.check_equations(parsed)
     roles = _roles(parsed, _column("weights", weights))
     opened = sources.source(source, roles.columns)
     if not found.integrates:
@@ -202,6 +203,12 @@ def _no_more_than_sums(roles: Roles) -> None:
     """Raise for what the sums of a Gaussian model don't have."""
     if roles.formula.trials is not None or roles.formula.censored is not None:
         raise DataError("statistics take no trials() and no cens(): family 'gaussian' has none")
+    if roles.formula.further:
+        name = roles.formula.further[0].name
+        raise DataError(
+            f"statistics are of one equation, and the formula has one of {name} too: sums over "
+            "rows don't know it. Fit the rows themselves with hm.Model"
+        )
     if len(roles.factors) > 1:
         names = ", ".join(map(repr, roles.factors))
         raise DataError(

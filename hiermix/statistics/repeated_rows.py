@@ -58,7 +58,6 @@ def _columns(design: Design, X: FloatArray, added_up: bool) -> Iterator[NDArray[
     if not added_up:
         yield from (each for each in beside if each is not None)
     yield from X.T
-    if design.offset is not None:
-        yield design.offset
+    yield from (each.offset for each in design.equations if each.offset is not None)
     for each in design.groupings:
         yield from design.Z(each.name).T

@@ -26,6 +26,7 @@ from hiermix.errors import ArgumentError, HiermixWarning, did_you_mean, ignored_
 from hiermix.families.family import needs_numbers
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
+from hiermix.formula.equations import MU
 from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
 from hiermix.formula.terms import Group
@@ -297,9 +298,9 @@ def _wide(priors: PriorTable, design: Design, group: str) -> dict[str, float]:
 
 def _means(design: Design, group: str) -> dict[str, float]:
     means = design.Z(group).mean(axis=0)
-    effects = design.grouping(group).effects
-    return {each: float(mean) for each, mean in zip(effects, means, strict=True)
-            if each != "Intercept"}  # fmt: skip
+    grouping = design.grouping(group)
+    slopes = [place for place in grouping.of_equation(MU) if grouping.terms[place] != "Intercept"]
+    return {grouping.effects[place]: float(means[place]) for place in slopes}
 
 
 def rmse(fit: Fit) -> float:

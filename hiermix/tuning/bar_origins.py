@@ -17,6 +17,7 @@ from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families.priors import canonical, sd_names
+from hiermix.formula.equations import qualified
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.typing import Drawn, FloatArray
 
@@ -42,15 +43,19 @@ def choose(design: Design, spreads: Spreads, written: Collection[str]) -> dict[s
     names, found = {canonical(name) for name in written}, {}
     for each in design.groupings:
         origin = np.zeros(len(each.effects))
-        if "Intercept" in each.effects and names.isdisjoint(
-            map(canonical, sd_names(each.name, "Intercept"))
-        ):
-            mean = spreads.z_mean[each.name]
-            fixed = np.abs(mean) > _FAR * spreads.z_size[each.name]
-            for block in blocks(each):
-                if each.effects[block.start] == "Intercept":
-                    origin[block.start + 1 : block.stop] = mean[block.start + 1 : block.stop]
-                    fixed[block] = False
+        mean = spreads.z_mean[each.name]
+        far = np.abs(mean) > _FAR * spreads.z_size[each.name]
+        for equation in dict.fromkeys(each.equations):
+            fixed = far & (np.array(each.equations) == equation)
+            intercept = qualified("Intercept", equation)
+            if intercept not in each.effects or not names.isdisjoint(
+                map(canonical, sd_names(each.name, intercept))
+            ):
+                continue
+            for first, *slopes in each.bars:
+                if each.effects[first] == intercept:
+                    origin[slopes] = mean[slopes]
+                    fixed[[first, *slopes]] = False
             _warn(each, fixed)
         found[each.name] = origin
     return found
@@ -116,6 +121,6 @@ def at_zero(
 def shear(grouping: Grouping, origin: FloatArray) -> FloatArray:
     """S (Q, Q): effects at x = 0 from those at the origin, (11) of docs/how-it-samples.md."""
     S = np.eye(len(origin))
-    for block in blocks(grouping):
-        S[block.start, block] -= origin[block]
+    for bar in grouping.bars:
+        S[bar[0], bar] -= origin[bar]
     return S

@@ -18,7 +18,7 @@ _ROWS = 5_000
 def first(problem: Problem) -> FloatArray:
     """Coordinates to start from: medians of the priors; thresholds by shares of the categories."""
     start: list[FloatArray] = []
-    for own, prior in zip(problem.family.own, problem.own_priors, strict=True):
+    for own, prior in zip(problem.own, problem.own_priors, strict=True):
         if own.transform == "gaps":
             start.append(thresholds.start(problem.design, problem.family.link))
             continue
@@ -32,7 +32,7 @@ def first(problem: Problem) -> FloatArray:
 
 def _log_prior(problem: Problem, theta: FloatArray) -> float:
     lp, at = 0.0, 0
-    for own, prior in zip(problem.family.own, problem.own_priors, strict=True):
+    for own, prior in zip(problem.own, problem.own_priors, strict=True):
         part = theta[at : at + own.coordinates(problem.design)]
         at += len(part)
         value = own.value(part, problem.design)
@@ -46,24 +46,28 @@ def estimate(
     eta: FloatArray,
     blur: FloatArray,
 ) -> Coordinates:
-    """Mode and scale of the own parameters; `blur` is the uncertainty of eta, row by row.
+    """Mode and scale of the own parameters; `blur` (rows,) is the uncertainty of the location.
 
     The mean over eta - blur and eta + blur makes up for the degrees of freedom that eta used.
     """
     if not len(start):
         return Coordinates(start, np.zeros((0, 0)))
-    step = max(1, len(eta) // _ROWS)
-    part = slice(0, len(eta), step)  # no rows: the prior
-    at = eta - problem.origin
-    ends = (at - blur)[part], (at + blur)[part]
-    weight = np.full(len(ends[0]), 0.5 * step)
-    if problem.design.weights is not None and len(eta):
-        weight *= problem.design.weights[part]
+    origins = problem.origins() if len(eta) else 0.0
+    at = (eta - origins).reshape(len(problem.names), -1)
+    rows = at.shape[1]  # none: the prior
+    step = max(1, rows // _ROWS)
+    part = slice(0, rows, step)
+    ends = [np.concatenate([at[:1, part] + by[part], at[1:, part]]).ravel()
+            for by in (-blur, blur)]  # fmt: skip
+    weight = np.full(len(range(rows)[part]), 0.5 * step)
+    if problem.weights is not None and rows:
+        weight *= problem.weights[part]
     guess = np.full(len(start), 0.3)
     if not problem.family.thresholds:
         return Coordinates(*mode(_by_differences(problem, part, ends, weight), start, guess))
-    category = problem.y[: len(eta)][part].astype(np.int64)
-    gaps = Gaps(problem.family.link, category, ends, weight, thresholds.anchor(problem.design))
+    category = problem.y[:rows][part].astype(np.int64)
+    anchor = thresholds.anchor(problem.design)
+    gaps = Gaps(problem.family.link, category, (ends[0], ends[1]), weight, anchor)
     return Coordinates(*mode(gaps.value_and_gradient, start, guess, gaps.curvature))
 
 

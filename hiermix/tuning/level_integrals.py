@@ -156,7 +156,7 @@ class Levels:
 
     def _slopes(self, u: FloatArray, weight: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Mean slopes (rows,) by the linear predictor; by the effect, at each node (nodes, J)."""
-        h = _STEP * self.problem.scale[1]
+        h = _STEP * self.problem.scales[0][1]
         mean, by_effect = np.zeros(len(self.Z)), np.empty_like(u)
         for k, at in enumerate(u):
             slope = (self._row(at, h) - self._row(at, -h)) / (2 * h)
@@ -213,7 +213,7 @@ class Held:
 def factor(problem: Problem) -> str | None:
     """Name of the factor whose effects are integrated; None where no parabola is in doubt."""
     groupings = problem.design.groupings
-    if problem.family.name == "gaussian" or not groupings:
+    if problem.family.name == "gaussian" or not groupings or len(problem.names) > 1:
         return None
     finest = max(groupings, key=lambda each: len(each.levels))
     return finest.name if len(finest.effects) == 1 else None

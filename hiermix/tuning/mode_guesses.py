@@ -130,7 +130,7 @@ def elemental(at: Point, problem: Problem, found: Penalised) -> Iterator[Point]:
 
     Every other one keeps the population's coefficients.
     """
-    if problem.family.concave:
+    if problem.family.concave or len(problem.names) > 1:
         return
     rng = np.random.default_rng(0)
     for turn in range(_ELEMENTAL):

@@ -17,17 +17,15 @@ import numpy as np
 from hiermix.design.batches import by_slices
 from hiermix.design.design import Design
 from hiermix.families import linear_scale
-from hiermix.families.family import Family
 from hiermix.statistics import nested
 from hiermix.statistics.conditional_effects import Hyperdraws, mean_effects
 from hiermix.statistics.gram import Gram, empty, statistics
-from hiermix.statistics.parabola import parabola
 from hiermix.statistics.within_between import split
 from hiermix.tuning import family_parameters, level_integrals
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root, pairs
 from hiermix.tuning.level_integrals import Held, Integrals
 from hiermix.tuning.points import Point
-from hiermix.tuning.problem import Problem, log_density
+from hiermix.tuning.problem import Problem, slopes_and_curvatures
 from hiermix.tuning.standardise import around, standardise
 from hiermix.typing import FloatArray
 
@@ -98,10 +96,10 @@ def fit(problem: Problem, near: Point | None = None) -> Penalised:
     """Fit the model, from where a mode is known if one is."""
     design = problem.design
     offset = linear_scale.offsets(design)
-    location, spread = problem.scale
+    blur = np.zeros(problem.rows)
     parts, phi = _first(problem, near)
     if near is None:
-        eta = location + offset
+        eta = np.repeat([location for location, _ in problem.scales], problem.rows) + offset
         own = family_parameters.estimate(
             problem, family_parameters.first(problem), eta, np.zeros(design.rows)
         )
@@ -111,20 +109,19 @@ def fit(problem: Problem, near: Point | None = None) -> Penalised:
     fits: dict[str | None, FactorFit] = {}
     finest, shared = level_integrals.factor(problem), np.zeros(design.rows)
     for _ in range(_ROUNDS):
-        weights, working = _working(problem, eta, own, spread)
+        weights, working = _working(problem, eta, own, blur)
         held = _held(problem, finest, fits, offset + shared, parts, own)
         if held is not None:
             weights, working = held.parabolas(weights, working)
         shared = _backfit(problem, working - offset, weights, parts, fits, phi, held)
-        before, eta = eta, _within(problem.family, offset + shared + sum(parts.values()),
-                                   location)  # fmt: skip
-        if len(own.center):
-            blur = _blur(problem, fits, weights)
+        before, eta = eta, _within(problem, offset + shared + sum(parts.values()))
+        if len(problem.family.own):
+            blur = _blur(problem, fits, weights)[: problem.rows]
             own = family_parameters.estimate(problem, own.center, eta, blur)
         moved = np.sqrt(np.mean(weights * (eta - before) ** 2))
         if moved < _SETTLED and (finest is None or (held is not None and held.settled)):
             break
-    weights, working = _working(problem, eta, own, spread)
+    weights, working = _working(problem, eta, own, blur)
     held = _held(problem, finest, fits, offset + shared, parts, own)
     if held is not None:
         weights, working = held.parabolas(weights, working)
@@ -184,7 +181,7 @@ def _blur(
     for name, fit in fits.items():
         if name is not None:
             variance += _of_effects(design, name, fit, weights)
-    return np.asarray(np.minimum(np.sqrt(variance), 10 * problem.scale[1]))
+    return np.asarray(np.minimum(np.sqrt(variance), 10 * problem.scales[0][1]))
 
 
 def _of_population(design: Design, name: str | None, fit: FactorFit) -> FloatArray:
@@ -220,34 +217,45 @@ def _of_effects(design: Design, name: str, fit: FactorFit, weights: FloatArray) 
     return np.asarray(own * factor.gather(np.minimum(left, 1.0)) ** 2)
 
 
-def _within(family: Family, eta: FloatArray, location: float) -> FloatArray:
-    """Keep the linear predictor where its link still has a derivative."""
-    return eta if family.link == "identity" else np.clip(eta, location - 20, location + 20)
+def _within(problem: Problem, eta: FloatArray) -> FloatArray:
+    """Keep linear predictors where their links still have a derivative."""
+    for place, part in enumerate(problem.parts()):
+        if not problem.is_identity(place):
+            location = problem.scales[place][0]
+            eta[part] = np.clip(eta[part], location - 20, location + 20)
+    return eta
 
 
 def _working(
-    problem: Problem, eta: FloatArray, own: Coordinates, spread: float
+    problem: Problem, eta: FloatArray, own: Coordinates, blur: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Weights and working response, (12): the parabola that touches each row's log density.
 
     The slope is exact, so that the fit has the right mode. The curvature is positive where the
     density is not log-concave, and enough to keep the step of a row within reason.
     """
-    h = 1e-3 * spread
-    at = eta - problem.origin - problem.against(eta)
-    _, slope, curvature = parabola(lambda eta: log_density(problem, eta, own.center), at, h)
-    typical = max(float(np.median(np.abs(curvature))), 1e-10 / spread**2)
-    curvature = np.maximum(curvature, 1e-3 * typical)
-    if problem.family.link == "identity":
-        # The parabola with its peak at the response never overshoots: the weights of the EM
-        # algorithm for Student's t (Lange, Little and Taylor, 1989).
-        away = problem.y - problem.origin - at
-        far = np.abs(away) > h
-        curvature[far] = np.maximum(slope[far] / away[far], 1e-10 * typical)
-    else:
-        curvature = np.maximum(curvature, np.abs(slope) / _LONGEST_STEP)
+    slope, curvature = slopes_and_curvatures(problem, eta, own.center, blur)
+    for place, part in enumerate(problem.parts()):
+        curvature[part] = _bounded(problem, place, eta[part], slope[part], curvature[part])
     weights = curvature if problem.design.weights is None else curvature * problem.design.weights
     return weights, eta + slope / curvature
+
+
+def _bounded(
+    problem: Problem, place: int, eta: FloatArray, slope: FloatArray, curvature: FloatArray
+) -> FloatArray:
+    """Curvatures in one linear predictor that keep steps within reason."""
+    spread = problem.scales[place][1]
+    typical = max(float(np.median(np.abs(curvature))), 1e-10 / spread**2)
+    curvature = np.maximum(curvature, 1e-3 * typical)
+    if not problem.is_identity(place):
+        return np.maximum(curvature, np.abs(slope) / _LONGEST_STEP)
+    # The parabola with its peak at the response never overshoots: the weights of the EM
+    # algorithm for Student's t (Lange, Little and Taylor, 1989).
+    away = problem.y - problem.origin - (eta - problem.origin)
+    far = np.abs(away) > 1e-3 * spread
+    curvature[far] = np.maximum(slope[far] / away[far], 1e-10 * typical)
+    return curvature
 
 
 def _backfit(

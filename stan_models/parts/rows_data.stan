@@ -1,8 +1,18 @@
-  // Rows, and the levels of the grouping factors they belong to.
+  // Rows, their linear predictors, and the levels of the grouping factors that
+  // they belong to.
   int<lower=0> N;
-  matrix[N, P] X; // population design
-  vector[N] known; // offset
+  int<lower=1> predictors;
+  array[predictors] int<lower=0> P_of; // coefficients of each, P in all
+  int<lower=0> columns_X;
+  array[predictors] int<lower=0> X_at; // columns of X before those of each
+  matrix[N, columns_X] X; // population designs
+  matrix[N, predictors] known; // offsets
 #include parts/factors_data.stan
   array[M, N] int<lower=1> level;
-  matrix[N, E] Z; // varying designs, factor after factor
-  array[E] int<lower=0, upper=1> constant; // is the column of Z all ones?
+  int<lower=0> columns_Z;
+  matrix[N, columns_Z] Z; // varying designs, factor after factor
+  array[E] int<lower=1, upper=columns_Z> Z_at; // column of each effect
+  array[E] int<lower=0, upper=1> constant; // is it all ones?
+  array[E] int<lower=1, upper=predictors> predictor_of; // which each enters
+  // That of each parameter that only this family has; 0: it is one number.
+  array[own_count] int<lower=0, upper=predictors> own_predictor;

@@ -279,4 +279,4 @@ def test_poisson_rows_are_added_up_by_offset() -> None:
     found = hm.Model("y ~ x + (1 | g)", again, family="poisson", offset="o").stan_data()
     np.testing.assert_array_equal(found["y"], [0, 6, 10])
     np.testing.assert_array_equal(found["exposure"], [2, 4, 2])
-    np.testing.assert_array_equal(found["known"], [1, 1, 2])
+    np.testing.assert_array_equal(found["known"][:, 0], [1, 1, 2])

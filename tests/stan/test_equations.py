@@ -1,0 +1,134 @@
+"""Programs with equations of the family's own parameters are the model: log density against scipy.
+
+Every parameter of every family, and pairs of them; effects of one factor correlated across the
+equations, those of another in one alone.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import special, stats
+from scipy.linalg import block_diag
+
+import hiermix as hm
+from hiermix.engines.embedded import Embedded
+from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
+from tests.stan.test_log_density import CASES, INTERCEPT, PRIORS, Case, bent, effects, frame, prior
+
+FEW, MANY = 20, 200
+"""Points, in the quick suite and in the slow one."""
+MU, SLOPE, STUDENT, SD = (
+    stats.t(4, 1, 3),
+    stats.norm(0.2, 2),
+    stats.t(5, 0.2, 1),
+    stats.truncnorm(-0.3, np.inf, 0.3, 1),
+)
+
+
+@dataclass(frozen=True)
+class Equations:
+    case: Case
+    of: tuple[str, ...]
+    """Parameters that have one."""
+
+    @property
+    def model(self) -> tuple[hm.Model, pd.DataFrame]:
+        rows = frame(self.case.family)
+        keywords: dict[str, object] = {"family": self.case.family, "weights": "weight"}
+        if self.case.family == "beta_binomial":
+            keywords["trials"] = "size"
+        if self.case.family == "weibull":
+            keywords["censored"] = "late"
+        priors = PRIORS | INTERCEPT | {"b[x]": "normal(0.2, 2)"}
+        priors |= {name: text for name, text in self.case.own.items() if name not in self.of}
+        formulas = ["y ~ x + offset(known) + (x | p | g) + (1 | h)"]
+        for name in self.of:
+            formulas.append(f"{name} ~ w + offset(known) + (1 | p | g)")
+            priors |= {f"Intercept_{name}": "student_t(5, 0.2, 1)", f"b_{name}": "normal(0.2, 2)"}
+        return hm.Model(formulas, rows, priors=priors, **keywords), rows
+
+
+ALL = [
+    Equations(case, of)
+    for case in CASES
+    if case.family != "ordinal" and case.own
+    for names in [tuple(case.own)]
+    for of in dict.fromkeys((names[:1], names[-1:], names))
+]
+
+
+def centred(rows: pd.DataFrame, name: str) -> pd.Series:
+    return rows[name] - np.average(rows[name], weights=rows["weight"])
+
+
+def reference(each: Equations, model: hm.Model, rows: pd.DataFrame, point: np.ndarray) -> float:
+    """Log density of the coordinates."""
+    data = model.stan_data()
+    D, K = int(data["D"]), len(each.of)
+    P, E, A = 2 + 2 * K, 3 + K, len(each.case.own) - K
+    theta = data["center"] + data["scale"] @ point[:D]
+    _, own, sd, raw = np.split(theta, [P, P + A, P + A + E])
+    sd, lp = bent(sd, data["center"][P + A : P + A + E], data["sd_spread"], data["sd_bend"])
+    L, jacobian = correlation(raw, E - 1)
+    lp += jacobian + lkj_log_density(L, 1.7) + np.sum(SD.logpdf(sd) + np.log(sd))
+    b, log_width = population(data, point[:D], sd, block_diag(L, 1))
+    lp += log_width
+    # 1. Effects of both factors, and what their levels have in common.
+    d, z, Q = b - data["b_hat"], point[D:], E - 1
+    W, R, u, extent = data["ZtWZ"], data["ZtWR"], data["share"], data["extent"]
+    r_g, lp_g, of_g = effects(
+        W[:4, : Q * (Q + 1) // 2], R[:4, : Q * (1 + P)], sd[:Q, None] * L, d,
+        z[: 4 * Q].reshape(Q, 4), u[:4], extent[0],
+    )  # fmt: skip
+    r_h, lp_h, of_h = effects(
+        W[4:, :1], R[4:, : 1 + P], sd[Q:, None], d, z[4 * Q :].reshape(1, 3), u[4:], extent[1]
+    )
+    # 2. Coefficients: x of the bar is not centred, as the priors of sds are written.
+    b[0] -= of_g[0] + np.average(rows["x"], weights=rows["weight"]) * of_g[1] + of_h[0]
+    b[1] -= of_g[1]
+    b[2::2] -= of_g[2:]
+    lp += MU.logpdf(b[0]) + SLOPE.logpdf(b[1])
+    lp += np.sum(STUDENT.logpdf(b[2::2])) + np.sum(SLOPE.logpdf(b[3::2]))
+    # 3. Linear predictors, and the family's own parameters.
+    g, h = rows["g"].map("abcd".index), rows["h"].map("uvw".index)
+    eta = b[0] + b[1] * centred(rows, "x") + rows["known"]
+    eta = (eta + r_g[g, 0] + r_g[g, 1] * rows["x"] + r_h[h, 0]).to_numpy()
+    values, left = [], iter(own)
+    for name, text in each.case.own.items():
+        unit, above = name in ("zi", "hu"), name == "nu"
+        if name in each.of:
+            k = each.of.index(name)
+            at = b[2 + 2 * k] + b[3 + 2 * k] * centred(rows, "w") + rows["known"] + r_g[g, 2 + k]
+            at = at.to_numpy()
+            values.append(special.expit(at) if unit else np.exp(at) + above)
+            continue
+        at = next(left)
+        value = special.expit(at) if unit else np.exp(at) + above
+        lp += prior(text).logpdf(value) + (np.log(value) + np.log1p(-value) if unit else at)
+        values.append(value)
+    pointwise = each.case.log_density(rows, eta, *values)
+    return float(lp + lp_g + lp_h + np.sum(rows["weight"] * pointwise))
+
+
+@pytest.mark.parametrize("number", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("each", ALL, ids=lambda each: f"{each.case.family}-{'-'.join(each.of)}")
+def test_log_density_equals_scipy(each: Equations, number: int) -> None:
+    model, rows = each.model
+    data, program = model.stan_data(), model._posterior.program
+    size = int(data["D"]) + int(data["K"])
+    points = np.random.default_rng(5).normal(0, 0.8, (number, size))
+    found, gradient = Embedded().log_density(program, data, points)
+    expected = np.array([reference(each, model, rows, point) for point in points])
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    # As far out as warmup goes: sds of 100 of a log shape leave no density, and no message.
+    far, _ = Embedded().log_density(program, data, 4 * points)
+    assert np.isfinite(far).mean() > 0.9
+    assert not np.isnan(far).any()
+    steps = 1e-5 * np.concatenate([np.eye(size), -np.eye(size)])
+    around = (points[:3, None, :] + steps).reshape(-1, size)
+    values = Embedded().log_density(program, data, around)[0].reshape(3, 2, size)
+    numeric = (values[:, 0] - values[:, 1]) / 2e-5
+    atol = 1e-5 * np.abs(gradient[:3]).max()
+    np.testing.assert_allclose(gradient[:3], numeric, rtol=1e-5, atol=atol)
