@@ -1,9 +1,10 @@
 """Densities of whole groups of rows together, with what only these rows inform integrated out.
 
 A level all of whose rows are left out together is, to the rest of the data, a level that was never
-seen: its effect is integrated over its distribution, exactly in Gaussian models and by importance
-sampling in others, and draws of everything else are weighed by what comes out (Vehtari et al.,
-2016; Merkle, Furr and Rabe-Hesketh, 2019). A level with other rows keeps the effect of each draw.
+seen: its effect is integrated over its distribution, exactly in Gaussian models, by quadrature of
+one or two effects or importance sampling of more in others. Draws of everything else are weighed by
+what comes out (Vehtari et al., 2016; Merkle, Furr and Rabe-Hesketh, 2019). A level with other rows
+keeps the effect of each draw.
 """
 
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def _together(source: Predictor) -> Iterator[tuple[IntArray, FloatArray]]:
                 f"leaving out one group takes out {len(cluster.levels):,} levels that share rows: "
                 "too many to integrate over at once. kfold(groups=...) refits instead"
             )
-        yield cluster.rows, cluster.drawn()[1]
+        yield cluster.rows, cluster.log_density()
 
 
 def _row_by_row(source: Predictor, rows: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:

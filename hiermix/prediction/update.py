@@ -23,7 +23,7 @@ from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, DataError
 from hiermix.formula.equations import MU
 from hiermix.prediction.draw_weights import Weighed, weigh
-from hiermix.prediction.importance_sampling import Target, resample
+from hiermix.prediction.importance_sampling import FEW, Target, log_integral, resample
 from hiermix.prediction.new_groups import NewEffects
 from hiermix.prediction.predictor import Predictor
 from hiermix.prediction.random_streams import generator
@@ -267,14 +267,22 @@ class Cluster:
 
     def resampled(self) -> tuple[FloatArray, FloatArray]:
         """Draw v (S, q) of any other model, and estimate the log density (S,) of the rows."""
+        names = [f"{each.name}\x1f{each.new_levels[place]}" for each, place in self.levels]
+        return resample(self._target(), generator(self.source.seed, "update", *names))
+
+    def log_density(self) -> FloatArray:
+        """Return the log density (S,) of the rows with v integrated out."""
+        few = not self.source.family.integrates and self.q <= FEW
+        return log_integral(self._target()) if few else self.drawn()[1]
+
+    def _target(self) -> Target:
+        """Return the density of v and the rows, of models that are not Gaussian."""
         source = self.source
         own, y, weights = source.own(self.rows), self.response[:, None], self.weights[:, None]
-        target = Target(
+        return Target(
             lambda eta: weights * source.family.log_density(y, eta, own),
             source.linear(self.rows), self.Z, self.Lambda(slice(None)),
         )  # fmt: skip
-        names = [f"{each.name}\x1f{each.new_levels[place]}" for each, place in self.levels]
-        return resample(target, generator(source.seed, "update", *names))
 
     def effects(self, v: FloatArray) -> Effects:
         """Return the effects (Q, S) by factor and label."""
