@@ -1,5 +1,6 @@
 """Fits whose draws are invented: any design and family, without sampling."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,13 +10,14 @@ import xarray as xr
 import hiermix as hm
 from hiermix.design.design import Design
 from hiermix.families.family import Family
+from hiermix.formula.equations import MU
 
 SHAPE = (2, 8)
 _OWN = {"sigma": 0.6, "shape": 2.0, "phi": 5.0, "nu": 4.0, "zi": 0.2, "hu": 0.3}
 
 
 def invented(
-    formula: str,
+    formula: str | list[str],
     data: pd.DataFrame,
     family: str = "gaussian",
     *,
@@ -44,13 +46,8 @@ def _draws(
         sizes = [len(each) for each in coords.values()]
         return xr.DataArray(scale * rng.standard_normal(sizes), coords, list(coords))
 
-    slopes = [term for term in design.terms if term != "Intercept"]
-    found: dict[str, xr.DataArray] = {}
-    if "Intercept" in design.terms and not family.thresholds:
-        found["Intercept"] = drawn(lead)
-    if slopes:
-        found["b"] = drawn(lead | {"term": slopes})
-    for own in family.own:
+    found = _coefficients(design, family, lead, drawn)
+    for own in family.scalars(design):
         first = {name: lead[name] for name in ("chain", "draw")}
         if own.name == "threshold":
             names = [f"t{k}" for k in range(len(design.categories) - 1)]
@@ -67,6 +64,22 @@ def _draws(
             names = [f"{each.effects[i]}, {each.effects[j]}" for i, j in each.pairs]
             found[f"cor_{each.name}"] = np.tanh(drawn(lead | {f"{each.name}_pair": names}, 0.3))
     return xr.Dataset(found)
+
+
+def _coefficients(
+    design: Design, family: Family, lead: dict[str, Any], drawn: Callable[..., xr.DataArray]
+) -> dict[str, xr.DataArray]:
+    """Return intercepts and slopes of every equation."""
+    found: dict[str, xr.DataArray] = {}
+    for each in design.equations:
+        mine = each.name == MU or design.unordered
+        end, dim = ("", "term") if mine else (f"_{each.name}", f"{each.name}_term")
+        slopes = [term for term in each.terms if term != "Intercept"]
+        if "Intercept" in each.terms and not (mine and family.thresholds):
+            found[f"Intercept{end}"] = drawn(lead)
+        if slopes:
+            found[f"b{end}"] = drawn(lead | {dim: slopes})
+    return found
 
 
 def panel(rows: int = 96, seed: int = 3) -> pd.DataFrame:

@@ -74,7 +74,8 @@ def named(design: Design, variables: Variables, over: str, *, numeric: bool) -> 
 def _by_default(design: Design, numeric: bool) -> list[str]:
     """Return the predictors but dates; an offset says how much there is of a row, and is none."""
     formula = design.formula
-    texts = [formula.population, *(term.effects for term in formula.groups)]
+    texts = [each.population for each in formula.equations]
+    texts += [term.effects for term in formula.groups]
     used = {name for text in texts for name in columns(text)}
     return [
         name

@@ -45,7 +45,7 @@ def linear_sums(
             mine = part[:, grouping.of_equation(MU)]
             factor = grouping.with_new
             found = [factor.scatter_by(here, cells, by * column, rows) for column in mine.T]
-            before = Z[name] or [0 * found[0]] * len(found)
+            before = Z[name] or [0 * each for each in found]
             Z[name] = [one + other for one, other in zip(before, found, strict=True)]
     given = np.zeros(design.rows) if design.offset is None else design.offset
     offset = Factor(cell, cells).scatter(weight * given)[:, None]

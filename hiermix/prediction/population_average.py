@@ -13,12 +13,17 @@ import numpy as np
 from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
+from hiermix.errors import ArgumentError
+from hiermix.families import continuous, links, successes
 from hiermix.formula.equations import MU
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.normal_nodes import joint_nodes, normal_nodes
 from hiermix.prediction.predictor import Matrices, Predictor
 from hiermix.typing import FloatArray
+
+_OF_LOCATION = (links.mean, successes.binomial_mean)
+"""Means that depend on the response's location alone."""
 
 type Roots = Mapping[tuple[str, str | None], FloatArray]
 """By grouping factor, and equation where each has effects of its own: (S, Q, Q), or of rows
@@ -52,6 +57,7 @@ class PopulationAverage:
 
     def values(self, kind: str, rows: slice, matrices: "Matrices | None" = None) -> FloatArray:
         """Return what is expected of some rows (n, S), or (n, S, C) of categories."""
+        self._check()
         matrices = matrices or self.matrices(rows)
         alone = matrices._replace(Z={})
         eta = self.source.linear(rows, alone)
@@ -79,6 +85,16 @@ class PopulationAverage:
         own = self.source.own(rows, alone, dict(zip(self.parameters, others, strict=True)))
         return self.source.expected(kind, rows, eta + first, own)
 
+    def _check(self) -> None:
+        """Raise where there is no average: exp(sigma^2 / 2) of a lognormal sigma has no mean."""
+        lognormal = self.source.family.linked_mean is continuous.lognormal_mean
+        if lognormal and "sigma" in self.parameters:
+            raise ArgumentError(
+                "over='population': where groups differ in sigma, the means of lognormal responses "
+                "have no mean over all groups. Ask over='typical group' or 'new group', or "
+                "scale='linear'"
+            )
+
     def matrices(self, rows: Rows) -> Matrices:
         """Evaluate the formula for some rows: here effects enter by their spread alone."""
         design = self.design
@@ -95,8 +111,9 @@ def population_average(posterior: Posterior) -> PopulationAverage:
          for each in groupings}
         for equation in posterior.equations
     ]  # fmt: skip
+    matter = posterior.family.linked_mean not in _OF_LOCATION
     parameters = [name for name in posterior.parameters
-                  if any(name in each.equations for each in groupings)]  # fmt: skip
+                  if matter and any(name in each.equations for each in groupings)]  # fmt: skip
     roots += [
         {(each.name, None): _rows(posterior.Lambda(each), each, name) for each in groupings}
         for name in parameters

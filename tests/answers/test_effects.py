@@ -277,3 +277,80 @@ def test_five_categories_are_averaged_to_a_thousandth(sd: float) -> None:
     for draw in range(2):
         mean, error = simulated(fit, rows, 1_000_000, draw)
         assert (np.abs(found[draw] - mean) < 1e-3 + 4 * error).all()
+
+
+EQUATIONS = {
+    "zero_inflated_poisson": ("count", ["zi ~ x + (1 | p | g)"]),
+    "hurdle_negative_binomial": ("count", ["hu ~ treat + (1 | h)", "shape ~ (1 | p | g)"]),
+    "lognormal": ("positive", ["sigma ~ treat"]),
+    "gaussian": ("y", ["sigma ~ x + (1 | p | g)"]),
+    "negative_binomial": ("count", ["shape ~ x + (1 | h)"]),
+}
+
+
+@pytest.fixture(scope="module", params=EQUATIONS)
+def of_equations(request: pytest.FixtureRequest) -> hm.Fit:
+    response, others = EQUATIONS[request.param]
+    bar = "(1 + x | p | g)" if "| p |" in " ".join(others) else "(1 + x | h)"
+    return invented([f"{response} ~ x + treat + {bar}", *others], panel(), request.param, sd=0.4)
+
+
+@pytest.mark.parametrize("over", [each for each in OVER if each != "population"])
+def test_parameters_with_equations_of_their_own(of_equations: hm.Fit, over: str) -> None:
+    rows = predicted(of_equations, panel(), over, "response")
+    close(draws(of_equations.predictions(by=True, over=over))[:, 0], rows.mean(axis=1))
+
+
+def test_the_population_of_several_equations_is_that_of_simulated_groups(
+    of_equations: hm.Fit,
+) -> None:
+    """Effects of one group on mu and on zi are correlated, and averaged together."""
+    fit, rows = of_equations, panel().iloc[[0, 7, 19]]
+    found = draws(fit.predictions(rows, over="population"))
+    design, post = fit.design, fit.posterior
+    on = design.on(rows.drop(columns="y"), new_groups="population")
+    for draw in (0, 9):
+        rng = np.random.default_rng(draw)
+        names = [each.name for each in design.equations]
+        b = [post.b(None if name == "mu" else name)[:, draw] for name in names]
+        etas = [
+            (on.X(slice(None), name) @ each)[:, None] for name, each in zip(names, b, strict=True)
+        ]
+        etas = [each + np.zeros((len(rows), 200_000)) for each in etas]
+        for grouping in design.groupings:
+            L, Z = post.Lambda(grouping)[draw], on.Z(grouping.name)
+            r = L @ rng.standard_normal((len(L), 200_000))
+            for k, name in enumerate(names):
+                places = grouping.of_equation(name)
+                etas[k] += Z[:, places] @ r[places]
+        family = fit.model.family
+        own = {name: values[draw] for name, values in post.own().items()}
+        own |= {name: family.parameter(name).by_row(eta)
+                for name, eta in zip(names[1:], etas[1:], strict=True)}  # fmt: skip
+        values = family.mean(etas[0], own)
+        error = values.std(axis=1) / np.sqrt(200_000)
+        assert (np.abs(found[draw] - values.mean(axis=1)) < 6 * error + 1e-9).all()
+
+
+def test_lognormal_means_have_no_mean_where_groups_differ_in_sigma() -> None:
+    fit = invented(["positive ~ x + (1 | g)", "sigma ~ (1 | g)"], panel(), "lognormal")
+    with pytest.raises(hm.ArgumentError, match="have no mean over all groups"):
+        fit.means()
+    for over in ("these groups", "typical group", "new group"):
+        assert np.isfinite(fit.predictions(by=True, over=over).table()["estimate"]).all()
+    linear = fit.predictions(by=True, over="population", scale="linear")
+    np.testing.assert_allclose(
+        draws(linear), draws(fit.predictions(by=True, over="typical group", scale="linear"))
+    )
+
+
+def test_a_factor_that_enters_another_equation_alone() -> None:
+    """It has no part in sums of the linear predictor."""
+    data = panel()
+    fit = invented(["y ~ x + (1 | h)", "sigma ~ (1 | g)"], data)
+    for over in OVER:
+        answer = fit.predictions(by="kind", over=over)
+        if over != "population":
+            rows = predicted(fit, data, over, "response")
+            kinds = data.groupby("kind").indices
+            close(draws(answer), np.stack([rows[:, at].mean(axis=1) for at in kinds.values()], 1))
