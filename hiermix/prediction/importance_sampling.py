@@ -94,7 +94,7 @@ def log_integral(target: Target) -> FloatArray:
     """Integrate the density of the rows over v: its log (S,), by quadrature around the mode.
 
     For few effects (Gauss and Hermite's rule in each, adapted; Pinheiro and Bates, 1995): exact to
-    a thousandth where `resample`, which also draws, errs by hundredths.
+    a few thousandths where `resample`, which also draws, errs by hundredths.
     """
     mode, curvature = _mode(target)
     root = np.linalg.cholesky(curvature)
