@@ -283,6 +283,7 @@ def build(
     groupings = tuple(make_grouping(name, frame, plan, continuous) for name in roles.factors)
     in_one_part(roles, encodings, groupings, frame)
     beside = beside_of(plan, frame, given_array("weights", weights, len(data), kept))
+    response_checks.some_weight(roles.weights, beside.weights)
     response, labels = response_of(plan, frame, encoded, beside.trials)
     plan = replace(plan, response_labels=labels)
     if continuous:

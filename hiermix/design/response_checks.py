@@ -58,11 +58,16 @@ def usable_trials(name: str, trials: FloatArray, index: pd.Index) -> None:
 
 
 def usable_weights(name: str, weights: FloatArray, index: pd.Index) -> None:
-    """Raise unless weights are numbers from 0 up, and not all 0."""
+    """Raise unless weights are numbers from 0 up."""
     found = rows_that_break(~(weights >= 0) | np.isinf(weights), weights, index)
     if found:
         raise DataError(f"weights must be finite and not negative: {name} has {found}")
-    if len(weights) and not weights.any():
+
+
+def some_weight(column: str | None, weights: FloatArray | None) -> None:
+    """Raise where all weights of the rows of a fit are zero."""
+    if weights is not None and not weights.any():
+        name = "the array" if column is None else f"column {column!r}"
         raise DataError(f"weights must not all be zero: {name} has no other value")
 
 

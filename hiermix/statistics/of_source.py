@@ -7,7 +7,9 @@ from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
 
-from hiermix.design import group_checks, sources
+import numpy as np
+
+from hiermix.design import group_checks, response_checks, sources
 from hiermix.design.coding import Coding, complete
 from hiermix.design.roles import Roles, with_keywords
 from hiermix.design.sources import Batches, Source
@@ -102,6 +104,7 @@ def _gaussian(
         replace(coding, formula=roles.formula, weights=roles.weights).check_formula(coding)
     total = _summed(source, coding, centre, missing)
     _check_rows(total)
+    _check_sums(total)
     if not near(total) and not source.once and like is None:
         # The first rows lie far from the others, as those of the first days do.
         centre = moved.least_squares(total.sums, total.centre)
@@ -134,6 +137,17 @@ def _merge(
     batches: Batches,
 ) -> MergedRows:  # fmt: skip
     return MergedRows.of(Merging(roles, missing).take(batches), family, said, states)
+
+
+def _check_sums(found: Statistics) -> None:
+    """Raise where sums are no numbers, or of nothing."""
+    response_checks.some_weight(found.coding.weights, np.array([found.sums.n]))
+    labels = ["the response", *(each for each in found.coding.plan.population.labels
+                                if each != "Intercept")]  # fmt: skip
+    sizes = [found.sums.ete, *np.diag(found.sums.XtX)[1:].tolist()]
+    for label, size in zip(labels, sizes, strict=True):
+        if not np.isfinite(size):
+            raise DataError(f"squares of {label} are no numbers any more: use other units")
 
 
 def _both_rows(one: MergedRows, two: MergedRows) -> MergedRows:

@@ -52,7 +52,8 @@ class Summing:
         grouping = own_levels(design)
         places = np.zeros(0, dtype=np.int64) if grouping is None else self._places(grouping)
         for rows in slices(design.rows):
-            part = of_slice(design, grouping, rows, self.centre)
+            with np.errstate(over="ignore", invalid="ignore"):  # said when all rows are in
+                part = of_slice(design, grouping, rows, self.centre)
             self.sums = _added(self.sums, part, places)
         if grouping is not None:
             self.counts[places] += grouping.factor.counts()
@@ -124,7 +125,8 @@ def first_centre(coding: Coding, batches: Iterable[Table], missing: str) -> Cent
     y = np.concatenate([_response(rows) for rows in each])
     center = X.mean(axis=0)
     center[0] = 0.0
-    return Centre(moments.fitted_pilot(X, y, center), z, constant)
+    with np.errstate(over="ignore", invalid="ignore"):  # said when all rows are in
+        return Centre(moments.fitted_pilot(X, y, center), z, constant)
 
 
 def _response(design: Design) -> FloatArray:

@@ -17,6 +17,7 @@ import hiermix as hm
 from hiermix.design import batches, sources
 from hiermix.statistics import moved
 from tests.combinations import thinned
+from tests.same_sums import assert_same
 
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
@@ -62,27 +63,6 @@ def rows(n: int = N) -> pd.DataFrame:
 
 def arrow(data: pd.DataFrame) -> Any:
     return pa.Table.from_pandas(data, preserve_index=False)
-
-
-def assert_same(found: hm.Statistics, expected: hm.Statistics, relative: float = 1e-12) -> None:
-    assert (len(found), found.dropped) == (len(expected), expected.dropped)
-    assert found.levels.tolist() == expected.levels.tolist()
-    assert found.counts.tolist() == expected.counts.tolist()
-    mine, theirs = moved.around(found.sums, found.centre, expected.centre), expected.sums
-    assert mine.n == pytest.approx(theirs.n, rel=relative)
-    assert mine.ete == pytest.approx(theirs.ete, rel=relative)
-    # Entries are compared in units of their row and column: off the diagonal some are near zero.
-    x, e = np.sqrt(np.diag(theirs.XtX)), np.sqrt(theirs.ete)
-    z = np.sqrt(np.einsum("jqq->jq", theirs.ZtZ))
-    close = {
-        "XtX": (mine.XtX - theirs.XtX) / np.outer(x, x),
-        "Xte": (mine.Xte - theirs.Xte) / (x * e),
-        "ZtZ": (mine.ZtZ - theirs.ZtZ) / (z[:, :, None] * z[:, None, :]),
-        "ZtX": (mine.ZtX - theirs.ZtX) / (z[:, :, None] * x),
-        "Zte": (mine.Zte - theirs.Zte) / (z * e),
-    }
-    for name, difference in close.items():
-        assert np.abs(difference).max(initial=0.0) < relative, name
 
 
 # Sources -----------------------------------------------------------------------------------------
@@ -295,6 +275,29 @@ def test_missing_rows_are_counted_or_told_with_their_place() -> None:
         hm.statistics("y ~ x", data.assign(x=np.nan), missing="drop")
 
 
+def test_weights_may_be_zero_in_some_batches_and_not_in_all() -> None:
+    data = rows().assign(w=np.where(np.arange(N) < 130, 0.0, 1.0))
+    found = hm.statistics("y ~ x", lambda: pieces(data), weights="w")
+    assert found.sums.n == N - 130
+    with pytest.raises(hm.DataError, match="must not all be zero: column 'w' has no other value"):
+        hm.statistics("y ~ x", lambda: pieces(data.assign(w=0.0)), weights="w")
+    with pytest.raises(hm.DataError, match=r"not negative: column 'w' has -1, -1"):
+        hm.statistics("y ~ x", lambda: pieces(data.assign(w=-1.0)), weights="w")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [({"x": 1e200}, "squares of x"), ({"y": 1e200}, "column 'y' goes up to 1e.200"),
+     ({"x": np.inf}, "column 'x' has 1 infinite value")],
+)  # fmt: skip
+def test_numbers_that_have_no_squares_are_told(change: Any, message: str) -> None:
+    data = rows()
+    for name, value in change.items():
+        data.loc[250, name] = value
+    with pytest.raises(hm.DataError, match=message):
+        hm.statistics("y ~ x + (1 | g)", lambda: pieces(data))
+
+
 # Sources that are none ---------------------------------------------------------------------------
 
 
@@ -332,11 +335,10 @@ def test_files_that_are_broken_or_lack_a_column_are_named(tmp_path: Path) -> Non
     ("formula", "options", "message"),
     [
         ("y ~ x + (1 | g) + (1 | k)", {}, "one grouping factor, and the formula has 2: 'g', 'k'"),
-        ("k ~ x", {"family": "poisson"}, "family must be one of gaussian, not 'poisson'"),
         ("y | cens(flag) ~ x", {}, r"no cens\(\)"),
         ("y ~ x", {"weights": np.ones(N)}, "weights must be the name of a column"),
     ],
-    ids=["factors", "family", "censored", "weights"],
+    ids=["factors", "censored", "weights"],
 )
 def test_what_has_no_sums_is_told(formula: str, options: Any, message: str) -> None:
     with pytest.raises(hm.HiermixError, match=message):
