@@ -28,7 +28,7 @@ from hiermix.statistics.summing import Summing, first_centre
 
 
 def statistics(
-    formula: str,
+    formula: str | Sequence[str],
     source: Any,
     family: str = "gaussian",
     *,
@@ -52,8 +52,8 @@ def statistics(
 
     Parameters
     ----------
-    formula : str
-        As in `Model`; for family "gaussian" with one grouping factor at most.
+    formula : str or sequence of str
+        As in `Model`; for family "gaussian" with one equation and one grouping factor at most.
     source : object
         Frames of pandas, polars or Arrow; a polars LazyFrame, a DuckDB relation or a query as
         text, the path or glob pattern of Parquet files, a pyarrow data set, whatever speaks the

@@ -41,7 +41,7 @@ def rows(seed: int = 4) -> pd.DataFrame:
     return data
 
 
-MODELS: dict[str, tuple[str, dict[str, Any]]] = {
+MODELS: dict[str, tuple[Any, dict[str, Any]]] = {
     "poisson": ("count ~ word + scale(k) + (1 | g)", {"family": "poisson", "offset": "size"}),
     "bernoulli": ("yes ~ word * k + (1 | g)", {"family": "bernoulli"}),
     "weighted": ("yes ~ word + (k | g)", {"family": "bernoulli", "weights": "w"}),
@@ -50,6 +50,7 @@ MODELS: dict[str, tuple[str, dict[str, Any]]] = {
     "trials": ("hits | trials(n) ~ poly(k, 2) + (1 | g)", {"family": "binomial"}),
     "ordinal": ("stars ~ k + (1 | g)", {"family": "ordinal"}),
     "categorical": ("g ~ k", {"family": "categorical"}),
+    "equations": (["count ~ k + (1 | g)", "zi ~ word"], {"family": "zero_inflated_poisson"}),
     "two factors": ("count ~ k + (1 | g) + (1 | word)", {"family": "negative_binomial"}),
 }
 
