@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
 import hiermix as hm
+from hiermix.families.priors import Prior
 from hiermix.stan import stan_data
 from hiermix.statistics import tree
 from hiermix.tuning import bar_origins
@@ -48,3 +49,47 @@ def test_value_is_that_of_dense_rows_and_the_gradient_is_its_slope(case: str) ->
         dense -= (d.weights.sum() - d.rows) * np.log(sigma)
         constants.append(value - density.prior(phi)[0] - dense)
     np.testing.assert_allclose(constants, constants[0], atol=1e-9)
+
+
+LME4 = {
+    # REML by lme4 1.1.31: log likelihood, sds of the residual and of the effects, a correlation.
+    "pastes": (
+        "strength ~ 1 + (1 | batch/cask)", -123.495372926743,
+        [0.8234075473601, 1.287365097387, 2.904077593414], None,
+    ),
+    "classrooms": (
+        "y ~ x1 + x2 + x3 + (z2 | groups) + (1 + prior_test || groups:classroom)",
+        -3344.39059312785,
+        [0.9649438450892, 0.918862885034, 1.019514791073, 1.326669635205, 2.296596712543],
+        -0.04204489058258,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LME4)
+def test_the_maximum_without_priors_is_the_one_of_lme4(name: str) -> None:
+    formula, log_likelihood, sds, cor = LME4[name]
+    d = hm.Model(formula, hm.load_dataset(name)).design
+    found = tree.statistics(d, d.response, None)
+    flat, E = Prior("normal", (0.0, 1e8)), found.places[-1].stop
+    blocks = [size for each in d.groupings for size in each.blocks]
+    known = Hyperpriors(
+        b=[flat] * len(d.terms), sigma=flat, sd=[flat] * E, lkj=[1.0] * len(blocks), blocks=blocks
+    )
+    density = TreeRestricted(found, known)
+
+    def less_prior(phi: np.ndarray) -> tuple[float, np.ndarray]:
+        (value, slope), (prior, prior_slope) = density.value_and_gradient(phi), density.prior(phi)
+        return prior - value, prior_slope - slope
+
+    start = np.concatenate([np.log(sds) + 0.3, [0.0] * (cor is not None)])
+    at = optimize.minimize(less_prior, start, jac=True, method="BFGS", options={"gtol": 1e-7})
+    np.testing.assert_allclose(np.exp(at.x[: len(sds)]), sds, rtol=1e-5)
+    if cor is not None:
+        assert np.tanh(at.x[-1]) == pytest.approx(cor, abs=1e-5)
+    constant = 0.5 * (d.rows - len(d.terms)) * np.log(2 * np.pi)
+    assert -at.fun - constant == pytest.approx(log_likelihood, abs=1e-6)
+    b, root = density.population(at.x)
+    if name == "pastes":
+        assert b[0] == pytest.approx(60.053333333335, abs=1e-6)
+        assert root[0, 0] == pytest.approx(0.6768700846545, rel=1e-5)
