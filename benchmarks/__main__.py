@@ -9,7 +9,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-ALL = ("startup", "gaussian", "scaling", "streams", "sampled", "crossed", "predictions", "peers")
+ALL = (
+    "startup", "gaussian", "scaling", "streams", "nested", "sampled", "crossed", "predictions",
+    "peers",
+)  # fmt: skip
 HOURS = ("designs",)
 NAMED = (*HOURS, "encoders")
 """Run when they are named: they take hours, or other packages."""

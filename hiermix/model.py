@@ -91,7 +91,8 @@ class Model:
         columns that name them as in `data`, and columns for the formula. They are joined to `data`
         and to whatever rows come later; times that it lacks are ``"none"``, or False.
     effects : {"auto", "integrated", "sampled"}
-        Whether group effects are integrated out, which "auto" does where it can be done exactly.
+        Whether group effects are integrated out, which "auto" does where it can be done exactly and
+        costs no more than to sample them.
     parameterisation : {"auto", "centered", "noncentered"}
         Of sampled effects. "auto" is tuned by the data and nearly always the fastest.
 

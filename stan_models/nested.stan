@@ -1,9 +1,11 @@
 // Gaussian response, grouping factors nested in each other, any number of
-// varying coefficients in each, correlated or not. All group effects are
-// integrated out exactly, the innermost first: what is left of the rows for
-// the levels of the next factor are small matrices, sums over the levels
-// inside them, so that a gradient costs the same for a thousand rows and for a
-// million. Lambda = diag(sd) L / sigma; everything is in units of sigma.
+// varying coefficients in each, correlated or not, and small factors crossed
+// with them. All group effects are integrated out exactly, those of nested
+// factors from the innermost one outwards: what is left of the rows for the
+// levels of the next factor are small matrices, sums over the levels inside
+// them, so that a gradient costs the same for a thousand rows and for a
+// million. Effects of crossed factors come last, in one block. Lambda =
+// diag(sd) L / sigma; everything is in units of sigma.
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
@@ -16,7 +18,13 @@ data {
 }
 transformed data {
   int A = 1; // sigma
-  int pairs = (C[T - 1] * (C[T - 1] + 1)) %/% 2;
+  int pairs = (C[T] * (C[T] + 1)) %/% 2;
+  int outer = sum(J) - J[T]; // levels of all factors but the innermost
+  // Columns of crossed factors among those of QtR.
+  array[Q[T], NW] int further;
+  for (a in 1:Q[T]) {
+    for (i in 1:NW) further[a, i] = (a - 1) * (1 + P + NW) + 1 + P + i;
+  }
 }
 parameters {
 #include parts/raw_parameters.stan
@@ -26,58 +34,90 @@ transformed parameters {
   real<lower=0> sigma = exp(theta[P + 1]);
 }
 model {
-  vector[P] d = b - b_hat;
+  // Effects of crossed factors are counted from those that make up best for b.
+  vector[P] from_hat = b - head(b_hat, P);
+  vector[P + NW] d = append_row(from_hat, -along * from_hat);
+  vector[P + NW] within = root_XtX * d;
   real log_det = 0;
-  real quad = rss + quad_form(XtX, d);
+  real quad = rss + dot_self(within);
+  // Of crossed factors: -W'V^-1 e and W'V^-1 W.
+  vector[NW] u = root_XtX[, (P + 1):(P + NW)]' * within;
+  matrix[NW, NW] U = crossprod(root_XtX[, (P + 1):(P + NW)]);
   {
-    // Of all factors but the innermost: what is left of A'A, then of A'e.
-    int done = sum(J[1:(T - 1)]);
-    int e = E;
-    matrix[done, pairs + C[T - 1]] left
-      = rep_matrix(0, done, pairs + C[T - 1]);
+    // Of all factors but the innermost: what is left of A'A, then of A'e, then
+    // of -A'W, column after column.
+    int width = pairs + C[T] * (1 + NW);
+    int done = outer;
+    matrix[outer, width] left = rep_matrix(0, outer, width);
     for (k in 1:loose) {
       int c = loose_column[k];
-      int before = done - J[T - 1];
+      int before = outer - parents;
+      int columns = (k - 1) * (1 + P + NW);
       for (l in 1:k) {
-        left[(before + 1):done, (c * (c - 1)) %/% 2 + loose_column[l]]
+        left[(before + 1):outer, (c * (c - 1)) %/% 2 + loose_column[l]]
           = AtA[, (k * (k - 1)) %/% 2 + l];
       }
-      left[(before + 1):done, pairs + c]
-        = AtR[, ((k - 1) * (1 + P) + 1):(k * (1 + P))] * append_row(1, d);
+      left[(before + 1):outer, pairs + c]
+        = AtR[, (columns + 1):(columns + 1 + P + NW)] * append_row(1, d);
+      if (NW) {
+        left[(before + 1):outer,
+             (pairs + C[T] + (c - 1) * NW + 1):(pairs + C[T] + c * NW)]
+          = AtR[, (columns + 2 + P):(columns + 1 + P + NW)];
+      }
     }
     for (i in 1:T) {
       int t = T + 1 - i;
       int n = Q[t];
-      int carried = t > 1 ? C[t - 1] : 0;
+      int carried = C[t];
+      int e = at[t];
       matrix[n, n] Lambda
-        = diag_pre_multiply(sd[(e - n + 1):e] / sigma,
-                            L[(e - n + 1):e, (e - n + 1):e]);
-      array[n] int col = column_of[(e - n + 1):e];
+        = diag_pre_multiply(sd[(e + 1):(e + n)] / sigma,
+                            L[(e + 1):(e + n), (e + 1):(e + n)]);
+      array[n] int col = column_of[(e + 1):(e + n)];
       array[n, n] vector[J[t]] F;
       array[n] vector[J[t]] h;
       array[n, carried] vector[J[t]] K;
+      array[n] matrix[J[t], NW] H;
       vector[J[t]] det;
       if (t == T) {
         F = covariance_factors(R, Lambda, order, entry_first, entry_last);
         h = whitened(F, QtR, d);
-        K = whitened_columns(F, QtA, carried);
+        if (carried) K = whitened_columns(F, QtA, carried);
+        if (NW) {
+          for (a in 1:n) {
+            matrix[J[t], NW] m = QtR[, further[a]];
+            for (k in 1:(a - 1)) m -= diag_pre_multiply(F[a, k], H[k]);
+            H[a] = m;
+          }
+        }
       } else {
-        matrix[J[t], pairs] U = left[(done + 1):(done + J[t]), 1:pairs];
+        matrix[J[t], width] mine = left[(done + 1):(done + J[t])];
         matrix[J[t], (n * (n + 1)) %/% 2] G;
         matrix[J[t], n] g;
         for (k in 1:n) {
           for (l in 1:k) {
             int c = max(col[k], col[l]);
             G[, (k * (k - 1)) %/% 2 + l]
-              = U[, (c * (c - 1)) %/% 2 + min(col[k], col[l])];
+              = mine[, (c * (c - 1)) %/% 2 + min(col[k], col[l])];
           }
-          g[, k] = left[(done + 1):(done + J[t]), pairs + col[k]];
+          g[, k] = mine[, pairs + col[k]];
         }
-        F = group_factors(G, Lambda, last[(e - n + 1):e], 1);
+        F = group_factors(G, Lambda, last[(e + 1):(e + n)], 1);
         h = whitened(F, g * Lambda, rep_vector(0, 0));
         if (carried) {
-          K = whitened_columns(F, rotated_columns(U, Lambda, col, carried),
+          K = whitened_columns(F, rotated_columns(mine, Lambda, col, carried),
                                carried);
+        }
+        if (NW) {
+          for (a in 1:n) {
+            matrix[J[t], NW] m = rep_matrix(0, J[t], NW);
+            for (k in a:n) {
+              int before = pairs + C[T] + (col[k] - 1) * NW;
+              m += Lambda[k, a] * mine[, (before + 1):(before + NW)];
+            }
+            for (k in 1:(a - 1)) m -= diag_pre_multiply(F[a, k], H[k]);
+            H[a] = m;
+          }
         }
       }
       for (a in 1:n) {
@@ -87,28 +127,82 @@ model {
           log_det += t == T ? dot_product(groups, log(det)) : sum(log(det));
         }
         quad += (t == T ? 1 : -1) * dot_product(h[a], h[a] ./ F[a, a]);
+        if (NW) {
+          vector[J[t]] scale_a = (t == T ? 1 : -1) * inv(F[a, a]);
+          u += H[a]' * (scale_a .* h[a]);
+          U += H[a]' * diag_pre_multiply(scale_a, H[a]);
+        }
       }
-      if (carried) {
+      if (t > 1) {
         int before = done - J[t - 1];
         int cells = (carried * (carried + 1)) %/% 2;
         array[J[t - 1] + 1] int inside
           = start_inside[(before + t - 1):(done + t - 1)];
         matrix[J[t - 1], cells + carried] taken
           = sums_of_products(F, K, h, carried, inside);
-        if (t == T) {
-          left[(before + 1):done] += taken;
-        } else {
-          for (k in 1:(cells + carried)) {
-            int place = k > cells ? pairs + k - cells : k;
-            vector[J[t]] mine = left[(done + 1):(done + J[t]), place];
+        for (k in 1:(cells + carried)) {
+          int place = k > cells ? pairs + k - cells : k;
+          if (t == T) {
+            left[(before + 1):done, place] += taken[, k];
+          } else {
             left[(before + 1):done, place]
-              = sums_over(mine, inside) - taken[, k];
+              = sums_over(left[(done + 1):(done + J[t]), place], inside)
+                - taken[, k];
+          }
+        }
+        if (NW) {
+          for (c in 1:carried) {
+            int place = pairs + C[T] + (c - 1) * NW;
+            matrix[J[t], NW] m = rep_matrix(0, J[t], NW);
+            for (a in 1:n) m += diag_pre_multiply(K[a, c] ./ F[a, a], H[a]);
+            if (t < T) {
+              m = left[(done + 1):(done + J[t]), (place + 1):(place + NW)] - m;
+            }
+            left[(before + 1):done, (place + 1):(place + NW)]
+              += column_sums_over(m, inside);
           }
         }
         done = before;
       }
-      e -= n;
     }
+  }
+  if (NW) {
+    // With v their effects in units of their sds and w = Lambda v, what is
+    // least in v of the sums of squares of e - W (w - start) and of v: not a
+    // difference of large numbers, however large the effects are.
+    int done = 0;
+    vector[NW] start = tail(b_hat + d, NW);
+    matrix[NW, NW] M = U;
+    row_vector[NW] h = (U * start - u)';
+    for (m in 1:crossed) {
+      int e = at_crossed[m];
+      int n = Q_crossed[m];
+      matrix[n, n] Lambda
+        = diag_pre_multiply(sd[(e + 1):(e + n)] / sigma,
+                            L[(e + 1):(e + n), (e + 1):(e + n)]);
+      M = times_block(times_block(M, Lambda, J_crossed[m], done)',
+                      Lambda, J_crossed[m], done);
+      h = times_block(to_matrix(h), Lambda, J_crossed[m], done)[1];
+      done += n * J_crossed[m];
+    }
+    // Rounding must not make it asymmetric.
+    matrix[NW, NW] root = cholesky_decompose(add_diag(0.5 * (M + M'), 1));
+    row_vector[NW] v = mdivide_right_tri_low(mdivide_left_tri_low(root, h')',
+                                            root);
+    row_vector[NW] w = v;
+    done = 0;
+    for (m in 1:crossed) {
+      int e = at_crossed[m];
+      int n = Q_crossed[m];
+      matrix[n, n] Lambda
+        = diag_pre_multiply(sd[(e + 1):(e + n)] / sigma,
+                            L[(e + 1):(e + n), (e + 1):(e + n)]);
+      w = times_block(to_matrix(w), Lambda', J_crossed[m], done)[1];
+      done += n * J_crossed[m];
+    }
+    vector[NW] delta = w' - start;
+    log_det += 2 * sum(log(diagonal(root)));
+    quad += 2 * dot_product(u, delta) + quad_form(U, delta) + dot_self(v);
   }
   target += -0.5 * (N * (log(2 * pi()) + 2 * log(sigma)) + log_det
                     + quad / square(sigma));

@@ -20,7 +20,7 @@ from hiermix.statistics import repeated_rows
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.statistics.gram import Gram, empty
 from hiermix.statistics.row_sums import FROM_ROWS, Sums
-from hiermix.statistics.tree import Tree, is_chain
+from hiermix.statistics.tree import Tree, beside, chain
 from hiermix.statistics.within_between import rotate, split
 from hiermix.tuning import mode_guesses, penalised
 from hiermix.tuning.coordinates import Hyperpriors, effects_root
@@ -32,6 +32,10 @@ from hiermix.tuning.program_tuning import tune
 from hiermix.tuning.stacked import stack
 from hiermix.tuning.standardise import standardise
 from hiermix.typing import FloatArray, StanData
+
+_BLOCK, _ENTRIES, _PRODUCTS = 100, 1_000, 8
+"""Effects of crossed factors that one block holds; numbers of the innermost factor's levels in it
+up to which it costs less than to sample them, and products of these for each row."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,24 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
         names = " and ".join(each.name for each in design.equations[1:])
         return family.program, f"{names} of each row has an equation"
     if len(design.groupings) > 1:
-        if is_chain(design):
-            return programs.NESTED, "exact, each factor nested in the one before it"
-        return family.program, "the factors are not nested one in the other"
+        return _of_several(family, design, effects)
     one = design.groupings and design.groupings[0].effects == ("Intercept",)
     return programs.INTERCEPT if one else programs.SLOPES, "exact, with one factor"
+
+
+def _of_several(family: Family, design: Design, effects: str) -> tuple[str, str]:
+    """Choose for several factors: those beside a chain of nested ones cost products in pairs."""
+    columns = sum(len(each.levels) * len(each.effects) for each in beside(design))
+    inner = chain(design)[-1]
+    if not columns:
+        return programs.NESTED, "exact, each factor nested in the one before it"
+    if columns > _BLOCK:
+        return family.program, f"{columns} effects of crossed factors are too many for one block"
+    entries = len(inner.levels) * len(inner.effects) * columns
+    cheap = entries <= min(_ENTRIES, _PRODUCTS * design.rows / columns)
+    if effects == "integrated" or cheap:
+        return programs.NESTED, f"exact, with {columns} effects of crossed factors in one block"
+    return family.program, f"that costs less than a block of {columns} effects of crossed factors"
 
 
 def prior_table(

@@ -43,5 +43,5 @@ def assemble(
         return ready
     own = [(each, table[each.name]) for each in family.own]
     levels = [(gram, each.blocks) for gram, each in zip(tree.grams, groupings, strict=True)]
-    hyper = Hyper(own, priors.sd, priors.b, tree.within.b_hat, levels)
+    hyper = Hyper(own, priors.sd, priors.b, tree.within.b_hat[: len(priors.b)], levels)
     return replace(ready, guesses=mode_guesses.around(center_of(data), hyper))

@@ -81,7 +81,7 @@ class Chart:
         self.D, self.P, self.E = (int(data[name]) for name in (SIZE, "P", "E"))
         cor = sum(size * (size - 1) // 2 for size in self.blocks)
         self.sds = slice(self.D - cor - self.E, self.D - cor)
-        self.b_hat = np.asarray(data["b_hat"])
+        self.b_hat = np.asarray(data["b_hat"])[: self.P]
         self.factors = list(_factors(data)) if EFFECTS in data else []
         self.K = int(data.get(EFFECTS, 0))
 

@@ -1,12 +1,14 @@
-"""Nested factors for the program that integrates the effects of all of them out."""
+"""Nested and crossed factors for the program that integrates the effects of all of them out."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 
 from hiermix.stan import stan_data
 from hiermix.statistics.tree import Tree
-from hiermix.typing import IntArray, StanData
+from hiermix.tuning.restricted_likelihood import root_of
+from hiermix.typing import FloatArray, IntArray, StanData
 
 
 def statistics(tree: Tree, blocks: list[tuple[int, ...]]) -> StanData:
@@ -17,29 +19,46 @@ def statistics(tree: Tree, blocks: list[tuple[int, ...]]) -> StanData:
     tree : Tree
         Statistics of the rows.
     blocks : list of tuple of int
-        Sizes of the blocks of correlated effects of each factor.
+        Sizes of the blocks of correlated effects of each factor, in the order of the model.
     """
     orders = _orders(tree)
-    leaves, above = orders[-1], orders[-2]
+    leaves, above = orders[-1], orders[-2] if len(orders) > 1 else _ints([])
     w = tree.within
     within = replace(w, R=w.R[leaves], QtR=w.QtR[leaves], groups=w.groups[leaves])
-    sizes = [len(each.own) for each in tree.levels]
-    carried = [each.carried for each in tree.levels]
-    columns = max(int(each.own.max()) for each in tree.levels) + 1
-    return stan_data.statistics(within, blocks[-1]) | {
+    column_of = np.zeros(sum(map(sum, blocks)), dtype=np.int64)
+    for each in tree.levels:
+        column_of[each.effects] = each.own + 1
+    return stan_data.statistics(within, blocks[tree.innermost]) | {
         "T": len(tree.levels),
-        "Q": np.array(sizes, dtype=np.int64),
-        "J": np.array([each.size for each in tree.levels], dtype=np.int64),
-        "last": np.array([end for each in blocks for end in stan_data.ends(each)], dtype=np.int64),
-        "C": np.array([*carried[1:], columns], dtype=np.int64),
-        "column_of": np.concatenate([each.own for each in tree.levels]) + 1,
-        "QtA": tree.QtA[leaves].reshape(len(leaves), -1),
+        "Q": _ints(len(each.own) for each in tree.levels),
+        "J": _ints(each.size for each in tree.levels),
+        "at": _ints(each.effects.start for each in tree.levels),
+        "last": _ints(end for each in blocks for end in stan_data.ends(each)),
+        "C": _ints(each.carried for each in tree.levels),
+        "column_of": column_of,
+        "crossed": len(tree.crossed),
+        "Q_crossed": _ints(each.effects.stop - each.effects.start for each in tree.crossed),
+        "J_crossed": _ints(each.size for each in tree.crossed),
+        "at_crossed": _ints(each.effects.start for each in tree.crossed),
+        "NW": tree.W,
+        "root_XtX": root_of(w.XtX),
+        "along": tree.along,
+        "QtA": _flat(tree.QtA[leaves]),
         "loose": len(tree.loose),
         "loose_column": tree.loose + 1,
+        "parents": len(above),
         "AtA": stan_data.lower(tree.AtA[above]),
-        "AtR": tree.AtR[above].reshape(len(above), -1),
-        "start_inside": _first(tree, orders),
+        "AtR": _flat(tree.AtR[above]),
+        "start_inside": _start_inside(tree, orders),
     }
+
+
+def _flat(matrices: FloatArray) -> FloatArray:
+    return matrices.reshape(len(matrices), matrices.shape[1] * matrices.shape[2])
+
+
+def _ints(values: Iterable[int]) -> IntArray:
+    return np.array(list(values), dtype=np.int64)
 
 
 def _orders(tree: Tree) -> list[IntArray]:
@@ -51,10 +70,10 @@ def _orders(tree: Tree) -> list[IntArray]:
     return orders
 
 
-def _first(tree: Tree, orders: list[IntArray]) -> IntArray:
+def _start_inside(tree: Tree, orders: list[IntArray]) -> IntArray:
     """First of the levels inside each level, from 1, and one behind the last, factor by factor."""
     found = []
     for order, outer, inner in zip(orders, tree.levels, tree.levels[1:], strict=False):
         count = np.bincount(inner.above, minlength=outer.size)[order]
         found.append(np.concatenate([[1], 1 + np.cumsum(count)]))
-    return np.concatenate(found)
+    return np.concatenate([_ints([]), *found])

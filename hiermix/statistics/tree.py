@@ -6,17 +6,20 @@ in `within_between`; what they leave belongs to the levels of the factor around 
 brackets are equations of docs/how-it-samples.md.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
+from math import prod
 
 import numpy as np
 
 from hiermix.design.batches import slices
 from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.statistics import moments, within_between
-from hiermix.statistics.gram import Gram, around_least_squares, empty
-from hiermix.statistics.moments import Moments, of_rows, pilot_of
+from hiermix.statistics.gram import Gram, around_least_squares, empty, solve_symmetric
+from hiermix.statistics.gram import statistics as gram_statistics
+from hiermix.statistics.moments import Moments, Pilot, of_rows, pilot_of
 from hiermix.statistics.within_between import Within
 from hiermix.typing import FloatArray, IntArray
 
@@ -34,15 +37,34 @@ class Level:
     """Number of columns that vary over a factor around it: the first ones."""
     above: IntArray
     """(J,) level of the factor around it that each level lies in; zeros for the outermost."""
+    effects: slice
+    """Its places among the effects of all factors."""
+
+
+@dataclass(frozen=True)
+class Crossed:
+    """A factor beside the tree, whose effects are coefficients of columns like those of X."""
+
+    name: str
+    size: int
+    """J, its number of levels."""
+    effects: slice
+    """Its places among the effects of all factors."""
+    columns: slice
+    """Its Q J columns among those of all crossed factors: effect after effect, level by level."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """Statistics of the rows around ``within.b_hat``; levels come the outermost first."""
+    """Statistics of the rows around ``within.b_hat``; levels come the outermost first.
+
+    P counts the columns of X and, behind them, the W columns of crossed factors.
+    """
 
     levels: tuple[Level, ...]
+    crossed: tuple[Crossed, ...]
     x_mean: FloatArray
-    """(P,) what was subtracted from the columns of X."""
+    """What was subtracted from the columns of X."""
     within: Within
     """Of the innermost factor, in its own columns."""
     QtA: FloatArray
@@ -54,29 +76,47 @@ class Tree:
     AtR: FloatArray
     """(J_above, loose, 1 + P): A'e, then -A'X, of what it leaves."""
     grams: tuple[Gram, ...]
-    """Of each factor alone, in its own columns."""
+    """Of each factor alone, in the order of the model, in its own columns."""
+    innermost: int
+    """Place of the innermost factor in the model."""
+    along: FloatArray
+    """(W, P) how effects of crossed factors make up for coefficients of X that move."""
 
     @property
     def places(self) -> list[slice]:
-        """Places of the effects of each factor among those of all."""
-        ends = np.cumsum([len(each.own) for each in self.levels]).tolist()
-        sizes = [len(each.own) for each in self.levels]
-        return [slice(end - size, end) for end, size in zip(ends, sizes, strict=True)]
+        """Places of the effects of each factor of the tree among those of all."""
+        return [each.effects for each in self.levels]
+
+    @property
+    def W(self) -> int:  # noqa: N802, as in the formulas
+        """Number of columns of crossed factors."""
+        return self.crossed[-1].columns.stop if self.crossed else 0
 
 
-def is_chain(design: Design) -> bool:
-    """Whether there are several factors, each nested in the one before it."""
-    pairs = zip(design.groupings, design.groupings[1:], strict=False)
-    return len(design.groupings) > 1 and all(
-        len(inner.levels) > len(outer.levels) and inner.factor.above(outer.factor) is not None
-        for outer, inner in pairs
-    )
+def chain(design: Design) -> tuple[Grouping, ...]:
+    """Return the factor with the most effects and those that it is nested in, outermost first."""
+    by_size = sorted(design.groupings, key=lambda each: len(each.levels) * len(each.effects))
+    found = by_size[-1:]
+    for outer in sorted(design.groupings, key=lambda each: -len(each.levels)):
+        if len(outer.levels) < len(found[0].levels) and _above(found[0], outer) is not None:
+            found.insert(0, outer)
+    return tuple(found)
+
+
+def beside(design: Design) -> tuple[Grouping, ...]:
+    """Return the factors that are not in the chain."""
+    inside = {each.name for each in chain(design)}
+    return tuple(each for each in design.groupings if each.name not in inside)
+
+
+def _above(inner: Grouping, outer: Grouping) -> IntArray | None:
+    return inner.factor.above(outer.factor)
 
 
 def statistics(
     design: Design, response: FloatArray, weights: FloatArray | None, *, rows: bool = True
 ) -> Tree:
-    """Build the statistics of a response, less any offset, for factors that are a chain.
+    """Build the statistics of a response, less any offset, for the chain and factors beside it.
 
     Parameters
     ----------
@@ -87,79 +127,117 @@ def statistics(
     rows : bool
         Whether there are any; those of no rows stand for the prior.
     """
-    columns, owns = _distinct(design)
-    levels = tuple(_levels(design, owns))
-    sums = _moments(design, columns, response, weights)
-    gram = around_least_squares(sums, intercept="Intercept" in design.terms)
+    factors, crossed = chain(design), tuple(_crossed(design))
+    columns, owns = _distinct(design, factors)
+    levels = tuple(_levels(design, factors, owns))
+    sums = _moments(design, columns, crossed, response, weights)
+    P, wide = len(design.terms), len(sums.pilot.b)
+    gram = around_least_squares(sums, intercept="Intercept" in design.terms, centred=P)
     if not rows:
-        none = empty(len(design.terms), len(columns), levels[-1].size)
+        none = empty(wide, len(columns), levels[-1].size)
         gram = replace(none, x_mean=gram.x_mean)
-    own = owns[-1]
-    leaf = Gram(gram.n, gram.x_mean, gram.b_hat, gram.XtX, gram.rss,
-                gram.ZtZ[:, own[:, None], own], gram.ZtR[:, own])  # fmt: skip
-    name = levels[-1].name
+    leaf, name = _columns_of(gram, levels[-1].own), levels[-1].name
     within = (
         within_between.split_rows(leaf, design, name, response, weights)
-        if rows
+        if rows and wide == P
         else within_between.split(leaf)
     )
-    return _tree(levels, gram, leaf, within)
+    grams = dict(_alone(levels, gram, P))
+    for each in crossed:
+        one = gram_statistics(design, each.name, response, weights)
+        grams[each.name] = one if rows else empty(P, one.Q, each.size)
+    names = [each.name for each in design.groupings]
+    in_order = [grams[each] for each in names]
+    return _tree(levels, crossed, gram, within, P, in_order, names.index(name))
 
 
-def _tree(levels: tuple[Level, ...], gram: Gram, leaf: Gram, within: Within) -> Tree:
+def _columns_of(gram: Gram, own: IntArray) -> Gram:
+    return replace(gram, ZtZ=gram.ZtZ[:, own[:, None], own], ZtR=gram.ZtR[:, own])
+
+
+def _tree(
+    levels: tuple[Level, ...],
+    crossed: tuple[Crossed, ...],
+    gram: Gram,
+    within: Within,
+    P: int,
+    grams: Sequence[Gram],
+    innermost: int,
+) -> Tree:
     """Take the innermost factor's columns out of those that are carried from it."""
     last = levels[-1]
-    step = within.b_hat - gram.b_hat
     ZtR = gram.ZtR.copy()
-    ZtR[:, :, 0] += ZtR[:, :, 1:] @ step
-    carried, loose = np.arange(last.carried), np.setdiff1d(np.arange(last.carried), last.own)
-    own = last.own[within.order]
+    ZtR[:, :, 0] += ZtR[:, :, 1:] @ (within.b_hat - gram.b_hat)
+    carried = np.arange(last.carried)
+    loose, own = np.setdiff1d(carried, last.own), last.own[within.order]
     QtA = within_between.solve_transposed(within.R, gram.ZtZ[:, own[:, None], carried])
     away = QtA[:, :, loose].swapaxes(1, 2)
     AtA = gram.ZtZ[:, loose[:, None], loose] - away @ QtA[:, :, loose]
     AtR = ZtR[:, loose] - away @ within.QtR
-    grams = [leaf]
-    whole = gram
-    for inner, outer in zip(levels[:0:-1], levels[-2::-1], strict=True):
-        whole = Gram(gram.n, gram.x_mean, gram.b_hat, gram.XtX, gram.rss,
-                     over(whole.ZtZ, inner.above, outer.size),
-                     over(whole.ZtR, inner.above, outer.size))  # fmt: skip
-        grams.insert(0, Gram(gram.n, gram.x_mean, gram.b_hat, gram.XtX, gram.rss,
-                             whole.ZtZ[:, outer.own[:, None], outer.own],
-                             whole.ZtR[:, outer.own]))  # fmt: skip
-    J = levels[-2].size
+    J = levels[-2].size if len(levels) > 1 else 0
+    above = last.above if J else last.above[:0]
     return Tree(
-        levels, gram.x_mean, within, QtA, loose,
-        over(AtA, last.above, J), over(AtR, last.above, J), tuple(grams),
+        levels, crossed, gram.x_mean[:P], within, QtA, loose,
+        over(AtA[: len(above)], above, J), over(AtR[: len(above)], above, J), tuple(grams),
+        innermost, solve_symmetric(gram.XtX[P:, P:], gram.XtX[P:, :P]),
     )  # fmt: skip
+
+
+def _alone(levels: tuple[Level, ...], gram: Gram, P: int) -> Iterator[tuple[str, Gram]]:
+    """Yield the statistics of each factor, from the innermost one outwards, in X alone."""
+    narrow = replace(
+        gram, b_hat=gram.b_hat[:P], XtX=gram.XtX[:P, :P], ZtR=gram.ZtR[:, :, : 1 + P],
+        x_mean=gram.x_mean[:P],
+    )  # fmt: skip
+    for place in range(len(levels) - 1, -1, -1):
+        yield levels[place].name, _columns_of(narrow, levels[place].own)
+        if place:
+            above, J = levels[place].above, levels[place - 1].size
+            narrow = replace(narrow, ZtZ=over(narrow.ZtZ, above, J), ZtR=over(narrow.ZtR, above, J))
 
 
 def over(values: FloatArray, above: IntArray, size: int) -> FloatArray:
     """Sum numbers (J_inner, ...) over each of the outer levels, (size, ...)."""
-    flat = values.reshape(len(values), -1)
+    flat = values.reshape(len(values), prod(values.shape[1:]))
     sums = [np.bincount(above, column, size) for column in flat.T]
     total = np.stack(sums, axis=1) if sums else np.zeros((size, 0))
     return total.reshape(size, *values.shape[1:])
 
 
-def _levels(design: Design, owns: Sequence[IntArray]) -> list[Level]:
-    found: list[Level] = []
-    for place, each in enumerate(design.groupings):
-        J = len(each.levels)
-        above: IntArray | None = np.zeros(J, dtype=np.int64)
-        if place:
-            above = each.factor.above(design.groupings[place - 1].factor)
+def _levels(
+    design: Design, factors: Sequence[Grouping], owns: Sequence[IntArray]
+) -> Iterator[Level]:
+    places = _places(design)
+    for place, each in enumerate(factors):
+        above = _above(each, factors[place - 1]) if place else np.zeros(len(each.levels), np.int64)
         assert above is not None
         before = reduce(np.union1d, owns[:place], np.zeros(0, dtype=np.int64))
-        found.append(Level(each.name, J, owns[place], len(before), above))
-    return found
+        yield Level(each.name, len(each.levels), owns[place], len(before), above, places[each.name])
 
 
-def _distinct(design: Design) -> tuple[list[tuple[str, int]], list[IntArray]]:
+def _crossed(design: Design) -> Iterator[Crossed]:
+    places, end = _places(design), 0
+    for each in beside(design):
+        start, end = end, end + len(each.levels) * len(each.effects)
+        yield Crossed(each.name, len(each.levels), places[each.name], slice(start, end))
+
+
+def _places(design: Design) -> dict[str, slice]:
+    """Return the places of the effects of each factor among those of all."""
+    ends = np.cumsum([len(each.effects) for each in design.groupings]).tolist()
+    return {
+        each.name: slice(end - len(each.effects), end)
+        for each, end in zip(design.groupings, ends, strict=True)
+    }
+
+
+def _distinct(
+    design: Design, factors: Sequence[Grouping]
+) -> tuple[list[tuple[str, int]], list[IntArray]]:
     """Return where each distinct column stands first, and the columns of each factor."""
     columns: list[tuple[str, int]] = []
     owns = []
-    for each in design.groupings:
+    for each in factors:
         own = []
         for place in range(len(each.effects)):
             same = [i for i, at in enumerate(columns) if _equal(design, at, (each.name, place))]
@@ -174,27 +252,37 @@ def _equal(design: Design, one: tuple[str, int], other: tuple[str, int]) -> bool
     """Whether two columns are the same number in every row."""
     labels = [design.grouping(name).effects[place] for name, place in (one, other)]
     return labels[0] == labels[1] and all(
-        np.array_equal(
-            design.Z(one[0], rows)[:, one[1]], design.Z(other[0], rows)[:, other[1]]
-        )
+        np.array_equal(design.Z(one[0], rows)[:, one[1]], design.Z(other[0], rows)[:, other[1]])
         for rows in slices(design.rows)
-    )  # fmt: skip
+    )
 
 
 def _moments(
     design: Design,
     columns: Sequence[tuple[str, int]],
+    crossed: Sequence[Crossed],
     response: FloatArray,
     weights: FloatArray | None,
 ) -> Moments:
-    """Add up the moments of all distinct columns over the levels of the innermost factor."""
-    inner, pilot = design.groupings[-1], pilot_of(design, response)
+    """Add up the moments of all distinct columns over the levels of the innermost factor.
+
+    X has the columns of crossed factors behind it.
+    """
+    inner, pilot = chain(design)[-1], pilot_of(design, response)
+    W = np.zeros(crossed[-1].columns.stop if crossed else 0)
+    pilot = Pilot(np.concatenate([pilot.center, W]), np.concatenate([pilot.b, W]))
     total = moments.none(pilot, len(inner.levels), len(columns))
     for rows in slices(design.rows):
         Z = {name: design.Z(name, rows) for name, _ in columns}
         A = np.column_stack([Z[name][:, place] for name, place in columns])
         w = None if weights is None else weights[rows]
-        total = total + of_rows(
-            pilot, design.X(rows), response[rows], w, A, inner.factor.on(rows)
-        )  # fmt: skip
+        X = np.column_stack([design.X(rows), *(_indicators(design, c.name, rows) for c in crossed)])
+        total = total + of_rows(pilot, X, response[rows], w, A, inner.factor.on(rows))
     return total
+
+
+def _indicators(design: Design, name: str, rows: slice) -> FloatArray:
+    """(n, Q J) the columns of Z, each where a row has a level: effect after effect."""
+    factor, Z = design.grouping(name).factor.on(rows), design.Z(name, rows)
+    at = factor.gather(np.eye(factor.size))
+    return np.concatenate([column[:, None] * at for column in Z.T], axis=1)

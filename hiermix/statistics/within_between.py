@@ -55,6 +55,12 @@ class Within:
         """Number of varying coefficients."""
         return int(self.R.shape[1])
 
+    def first(self, P: int) -> "Within":
+        """Return the statistics without the last columns."""
+        return replace(
+            self, b_hat=self.b_hat[:P], XtX=self.XtX[:P, :P], QtR=self.QtR[:, :, : 1 + P]
+        )
+
     @property
     def whole(self) -> float:
         """Residual sum of squares within groups and between them."""

@@ -26,8 +26,9 @@ def _start(tree: Tree, priors: Hyperpriors) -> FloatArray:
     size = np.concatenate([np.einsum("jqq->q", gram.ZtZ) for gram in tree.grams]) / n
     residual = typical(priors.sigma)
     if within.n:  # of rows that are fitted exactly, rounding is left
-        residual = max(np.sqrt(within.whole / n), 1e-6 * residual)
-    part = residual / np.sqrt(1 + len(tree.levels))
+        whole = max(within.whole, *(gram.rss for gram in tree.grams))
+        residual = max(np.sqrt(whole / n), 1e-6 * residual)
+    part = residual / np.sqrt(1 + len(tree.grams))
     sigma = np.sqrt(within.rss / n) if within.far and within.rss > 0 else part
     sd = [
         part / np.sqrt(each) if each > 0 else typical(prior)
@@ -38,7 +39,7 @@ def _start(tree: Tree, priors: Hyperpriors) -> FloatArray:
 
 def _guess(tree: Tree, priors: Hyperpriors) -> FloatArray:
     """Rough posterior sd of each coordinate but those of the population."""
-    sd = [np.full(len(each.own), 1 / np.sqrt(2 * each.size + 1)) for each in tree.levels]
-    least = min(each.size for each in tree.levels)
+    sd = [np.full(gram.Q, 1 / np.sqrt(2 * len(gram.ZtZ) + 1)) for gram in tree.grams]
+    least = min(len(gram.ZtZ) for gram in tree.grams)
     cor = np.full(pairs(priors.blocks), 1 / np.sqrt(least + 1))
     return np.concatenate([[1 / np.sqrt(2 * tree.within.n + 1)], *sd, cor])

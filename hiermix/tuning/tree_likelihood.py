@@ -11,7 +11,8 @@ import numpy as np
 from hiermix.statistics.small_matrices import product, sandwich
 from hiermix.statistics.tree import Tree
 from hiermix.statistics.tree_algebra import Eliminated, eliminate
-from hiermix.statistics.tree_effects import together
+from hiermix.statistics.tree_effects import in_units, together
+from hiermix.statistics.within_between import quadratic
 from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode import LARGEST_LOG
 from hiermix.tuning.restricted_likelihood import Restricted, inverse_of_rows, root_of
@@ -19,31 +20,46 @@ from hiermix.typing import FloatArray
 
 
 class TreeRestricted(Restricted):
-    """Log density of phi = (log sigma, log sd, correlations), population integrated out."""
+    """Log density of phi = (log sigma, log sd, correlations), population integrated out.
+
+    Effects of crossed factors, in units of their sds, are integrated out along with the
+    population: coefficients of a normal prior like any other.
+    """
 
     def __init__(self, tree: Tree, priors: Hyperpriors) -> None:
-        super().__init__(tree.within, priors)
+        super().__init__(tree.within.first(len(priors.b)), priors)
         self.tree = tree
+        self.precision = np.concatenate([self.precision, np.ones(tree.W)])
+        self.location = np.concatenate([self.location, np.zeros(tree.W)])
+        self.left = quadratic(tree.within)
 
-    def _eliminated(self, phi: FloatArray) -> "_State":
+    def _solved(self, phi: FloatArray) -> "_State":
         sigma, Lambda = self.unpack(phi)
         parts = [Lambda[None, each, each] / sigma for each in self.tree.places]
-        up = eliminate(self.tree, parts, np.eye(len(self.location) + 1)[None])
-        # T of (8): what lies within the levels of the innermost factor and between them, less
-        # what the effects of the others take.
+        up = eliminate(self.tree, parts, np.eye(len(self.left))[None])
+        # 1. T of (8) in all columns: what lies within the levels of the innermost factor and
+        # between them, less what the effects of the others take.
         T = self.left.copy()
         for each in up:
             T += each.sign * np.einsum("aksj,alsj->kl", each.h / each.d[:, None], each.h)
         T /= sigma**2
-        squares = [root_of(T[1:, 1:]), np.diag(np.sqrt(self.precision))]
+        # 2. In units of the sds of crossed factors.
+        units = in_units(self.tree, Lambda)
+        form = units.T @ T @ units
+        squares = [root_of(form[1:, 1:]), np.diag(np.sqrt(self.precision))]
         root = inverse_of_rows(np.concatenate(squares))
-        d = root @ (root.T @ (self.precision * self.location - T[1:, 0]))
-        return _State(sigma, up, T, root, d)
+        d = root @ (root.T @ (self.precision * self.location - form[1:, 0]))
+        return _State(sigma, up, T, root, d, units)
 
     def population(self, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Conditional mode of the population coefficients and a root of their covariance."""
-        state = self._eliminated(phi)
-        return self.within.b_hat + state.d, state.root
+        state, P = self._solved(phi), len(self.priors.b)
+        root = state.root[:P] if self.tree.W else state.root
+        if self.tree.W:
+            size = np.linalg.norm(root, axis=1)
+            scaled = root / size[:, None]
+            root = size[:, None] * np.linalg.cholesky(scaled @ scaled.T)
+        return self.tree.within.b_hat[:P] + state.d[:P], root
 
     def value_and_gradient(self, phi: FloatArray) -> tuple[float, FloatArray]:
         """Log density (7) and its gradient, by what is known of the effects: (24)."""
@@ -52,43 +68,56 @@ class TreeRestricted(Restricted):
             return nowhere
         try:
             with np.errstate(all="ignore"):
-                s = self._eliminated(phi)
+                s = self._solved(phi)
         except np.linalg.LinAlgError:  # correlations that round to one
             return nowhere
-        one_d = np.concatenate([[1.0], s.d])
-        off = s.d - self.location
-        # 1. The value.
         log_prior, gradient = self.prior(phi)
+        value = log_prior + self._value(s)
+        return (value, gradient + self._slope(phi, s)) if np.isfinite(value) else nowhere
+
+    def _value(self, s: "_State") -> float:
+        at, off = s.units @ [1.0, *s.d], s.d - self.location
         log_det = sum(float(np.log(each.d).sum()) for each in s.up)
-        value = log_prior - 0.5 * (
-            2 * self.within.n * np.log(s.sigma) + log_det + one_d @ s.T @ one_d
+        return -0.5 * float(
+            2 * self.within.n * np.log(s.sigma) + log_det + at @ s.T @ at
             + off @ (self.precision * off) - 2 * np.sum(np.log(np.diag(s.root)))
         )  # fmt: skip
-        if not np.isfinite(value):
-            return nowhere
-        # 2. Quadratic forms gain a column for each direction in which b is uncertain.
-        spread = np.zeros((len(one_d), len(one_d)))
-        spread[:, 0] = one_d
+
+    def _slope(self, phi: FloatArray, s: "_State") -> FloatArray:
+        # 1. Quadratic forms gain a column for each direction in which b is uncertain.
+        spread = np.zeros((1 + len(s.d),) * 2)
+        spread[:, 0] = 1.0, *s.d
         spread[1:, 1:] = s.root
-        slopes = _slopes(s, spread)
+        columns = s.units @ spread
+        pull = s.T @ columns
+        slopes = _slopes(s, columns)
+        dLambda = np.zeros((len(self.priors.sd),) * 2)
+        for place, slope in zip(self.tree.places, slopes, strict=True):
+            dLambda[place, place] = slope / s.sigma
+        # 2. In Lambda of crossed factors, of which only the form knows.
+        first = 1 + len(self.priors.b)
+        for factor in self.tree.crossed:
+            rows = slice(first + factor.columns.start, first + factor.columns.stop)
+            shape = (-1, factor.size, len(spread))
+            dLambda[factor.effects, factor.effects] = -np.einsum(
+                "ajc,kjc->ak", pull[rows].reshape(shape), spread[rows].reshape(shape)
+            )
         # 3. In log sigma with Lambda as it is: V grows along with sigma less what Lambda doesn't.
         Lambdas = [each.Lambda[:, :, 0, 0] for each in s.up]
         held = sum(np.sum(A * B) for A, B in zip(slopes, Lambdas, strict=True))
-        quadratic = float(np.sum(spread * (s.T @ spread)))
-        dLambda = np.zeros((self.tree.places[-1].stop,) * 2)
-        for place, slope in zip(self.tree.places, slopes, strict=True):
-            dLambda[place, place] = slope / s.sigma
-        return value, gradient + self.chain(phi, dLambda, quadratic - self.within.n - held)
+        return self.chain(phi, dLambda, float(np.sum(columns * pull)) - self.within.n - held)
 
 
 class _State(NamedTuple):
     sigma: float
     up: list[Eliminated]
     T: FloatArray
-    """(1 + P, 1 + P) of (8)."""
+    """T of (8) in all columns."""
     root: FloatArray
     """Upper triangular root of the covariance of the population."""
     d: FloatArray
+    units: FloatArray
+    """What (1, d) is as combinations of e and the columns."""
 
 
 class _Known(NamedTuple):

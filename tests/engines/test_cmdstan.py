@@ -791,14 +791,20 @@ def test_both_engines_have_the_same_log_density(program: Program) -> None:
 
 def our_programs() -> dict[str, tuple[Program, StanData]]:
     """Return the Gaussian programs with real data."""
-    radon = hm.load_dataset("radon")
-    models = [
-        hm.Model("log_radon ~ floor + (1 | county)", radon),
-        hm.Model("log_radon ~ floor + (1 + floor | county)", radon),
-        hm.Model("log_radon ~ floor + (1 + floor | county)", radon, effects="sampled"),
-    ]
-    found = {model.program_name: model.stan_data() for model in models}
-    return {name: (programs.find(name), data) for name, data in found.items()}
+    radon, classrooms, penicillin = map(hm.load_dataset, ("radon", "classrooms", "penicillin"))
+    inside = "y ~ x1 + (z2 | groups) + (1 + prior_test | groups:classroom)"
+    crossed = "diameter ~ 1 + (1 | plate) + (1 | sample)"
+    models = {
+        "random_intercept": hm.Model("log_radon ~ floor + (1 | county)", radon),
+        "random_slope": hm.Model("log_radon ~ floor + (floor | county)", radon),
+        "gaussian": hm.Model("log_radon ~ floor + (floor | county)", radon, effects="sampled"),
+        "nested": hm.Model(inside, classrooms),
+        "nested, crossed": hm.Model(crossed, penicillin, effects="integrated"),
+    }
+    return {
+        name: (programs.find(model.program_name), model.stan_data())
+        for name, model in models.items()
+    }
 
 
 def points_for(data: StanData) -> FloatArray:
@@ -806,9 +812,9 @@ def points_for(data: StanData) -> FloatArray:
     return 0.5 * np.random.default_rng(1).normal(size=(10, size))
 
 
-def test_our_programs_are_three_and_have_a_density_at_their_points() -> None:
-    assert set(our_programs()) == {"random_intercept", "random_slope", "gaussian"}
-    for program, data in our_programs().values():
+def test_our_programs_are_called_by_their_names_and_have_a_density_at_their_points() -> None:
+    for name, (program, data) in our_programs().items():
+        assert name.split(",")[0] == program.name
         values, gradients = Embedded().log_density(program, data, points_for(data))
         assert np.isfinite(values).all()
         assert np.isfinite(gradients).all()
@@ -816,7 +822,9 @@ def test_our_programs_are_three_and_have_a_density_at_their_points() -> None:
 
 @pytest.mark.cmdstan
 @needs_cmdstan
-@pytest.mark.parametrize("name", ["random_intercept", "random_slope", "gaussian"])
+@pytest.mark.parametrize(
+    "name", ["random_intercept", "random_slope", "gaussian", "nested", "nested, crossed"]
+)
 def test_both_engines_agree_on_our_programs(name: str) -> None:
     program, data = our_programs()[name]
     ours = CmdStan().log_density(program, data, points_for(data))
@@ -837,7 +845,8 @@ def sampled_model(name: str) -> hm.Model:
 
 def test_every_program_is_compared_on_both_engines() -> None:
     names = {sampled_model(name).program_name for name in (*SAMPLED, "categorical-logit")}
-    assert names | set(our_programs()) == set(programs.names())
+    ours = {program.name for program, _ in our_programs().values()}
+    assert names | ours == set(programs.names())
 
 
 @pytest.mark.slow

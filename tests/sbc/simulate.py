@@ -104,11 +104,13 @@ class Case:
     """Those that have a linear predictor, where not all rows share one."""
     inside: int = 0
     """Levels of a second factor inside each level of the first."""
+    across: int = 0
+    """Levels of a second factor, in every scene, that is crossed with the first."""
 
     @property
     def integrated(self) -> bool:
-        """Whether group effects are integrated out: of one factor, or of one in another."""
-        return self.family == "gaussian" and "effects" not in self.options
+        """Whether group effects are integrated out: of one factor, or of two."""
+        return self.family == "gaussian" and self.options.get("effects") != "sampled"
 
 
 def y(function: Callable[..., Array]) -> Callable[..., dict[str, Array]]:
@@ -229,6 +231,9 @@ CASES = {
     "ordinal": Case("ordinal", ordered(expit), THRESHOLD, {}),
     "ordinal (probit)": Case("ordinal", ordered(normal_cdf), THRESHOLD, {"link": "probit"}),
     "nested": Case("gaussian", NORMAL, SIGMA, {}, inside=3),
+    "nested (crossed)": Case(
+        "gaussian", NORMAL, SIGMA, {"effects": "integrated"}, across=5
+    ),
 }  # fmt: skip
 
 
@@ -260,8 +265,8 @@ def simulate(case: Case, scene: Scene, rng: Rng) -> Truth:
 def _simulate(case: Case, scene: Scene, rng: Rng) -> Truth:
     x, g = rng.normal(scene.middle, 1, ROWS), np.arange(ROWS) % scene.levels
     size = rng.integers(1, 8, ROWS)
-    h = rng.permutation(np.arange(ROWS) % max(scene.crossed, 1))
-    second = scene.crossed if not case.integrated else 0
+    h = rng.permutation(np.arange(ROWS) % max(case.across or scene.crossed, 1))
+    second = case.across or (scene.crossed if not case.integrated else 0)
     if case.inside:
         h = g * case.inside + np.arange(ROWS) // scene.levels % case.inside
         second = scene.levels * case.inside

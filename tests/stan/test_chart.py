@@ -25,6 +25,8 @@ MODELS = [
     ),
     ("pastes", "strength ~ 1 + (1 | batch/cask)", "gaussian"),
     ("penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)", "gaussian"),
+    ("pastes", "strength ~ 1 + (1 | batch/cask)", "lognormal"),
+    ("penicillin", "diameter ~ 1 + (1 | plate) + (1 | sample)", "lognormal"),
     ("inhaler", "rating ~ treat + (1 | subject)", "categorical"),
 ]
 

@@ -326,6 +326,8 @@ def build(case: Case, **options: object) -> tuple[hm.Model, pd.DataFrame]:
         keywords["trials"] = "size"
     if case.family in ("weibull", "exponential"):
         keywords["censored"] = "late"
+    if case.family == "gaussian":
+        keywords["effects"] = "sampled"
     intercept = {} if case.family == "ordinal" else INTERCEPT
     keywords["priors"] = PRIORS | intercept | case.own
     return hm.Model(FORMULA, rows, **(keywords | options)), rows

@@ -27,9 +27,18 @@ CASES = {
     "other slopes on every level": "y ~ x + w + (x | a) + (0 + w | a:b) + (1 + w | a:b:c)",
     "two bars of a factor": "y ~ x + w + (x | a) + (0 + w | a) + (1 + w | a:b)",
     "no population": "y ~ 0 + x + (x | a/b)",
+    "crossed": "y ~ x + (1 | g) + (1 | c)",
+    "crossed slopes": "y ~ x + w + (x | g) + (x + w | b)",
+    "crossed first": "y ~ x + (x | b) + (1 | e) + (1 + x | g)",
+    "beside a tree": "y ~ x + (x | a/b) + (1 + w | c)",
+    "two beside a tree": "y ~ x + w + (x || c) + (x + w | a) + (1 | a:b) + (1 | e)",
 }
 
-WEIGHTED = {"three levels", "slopes everywhere", "independent", "other slopes on every level"}
+UNCORRELATED = {"two levels", "three levels", "four levels", "independent", "crossed"}
+WEIGHTED = {
+    "three levels", "slopes everywhere", "independent", "other slopes on every level",
+    "crossed slopes", "two beside a tree",
+}  # fmt: skip
 
 
 def frame() -> pd.DataFrame:
@@ -41,8 +50,8 @@ def frame() -> pd.DataFrame:
     # Labels whose order is not that of the levels around them.
     names = rng.permutation([f"n{i}" for i in range(rows)])
     return pd.DataFrame({"y": y, "x": x, "w": w, "a": names[a], "b": names[b], "c": names[c],
-                         "e": names[e], "h": rng.uniform(0.5, 2, rows),
-                         "k": rng.normal(size=rows)})  # fmt: skip
+                         "e": names[e], "g": rng.integers(0, 12, rows),
+                         "h": rng.uniform(0.5, 2, rows), "k": rng.normal(size=rows)})  # fmt: skip
 
 
 def dense(model: hm.Model, raw: np.ndarray, lkj: float) -> float:
@@ -94,10 +103,10 @@ def dense(model: hm.Model, raw: np.ndarray, lkj: float) -> float:
 def test_log_density_equals_that_of_dense_rows(case: str) -> None:
     formula = CASES[case]
     weighted = {"weights": "h", "offset": "k"} if case in WEIGHTED else {}
-    priors = PRIORS | ({} if "(1 | a/b" in formula or "||" in formula else {"cor": "lkj(1.7)"})
+    priors = PRIORS | ({} if case in UNCORRELATED else {"cor": "lkj(1.7)"})
     if "0 + x +" in formula:
         priors.pop("Intercept")
-    model = hm.Model(formula, frame(), priors=priors, **weighted)
+    model = hm.Model(formula, frame(), priors=priors, effects="integrated", **weighted)
     assert model.program_name == "nested"
     data = model.stan_data()
     points = np.random.default_rng(5).normal(0, 1.5, (POINTS, int(data["D"])))

@@ -14,6 +14,8 @@ CASES = {
     "intercepts": "y ~ x + (1 | a/b/c)",
     "slopes": "y ~ x + (x | a) + (1 + x | a:b)",
     "other slopes": "y ~ x + w + (x + w | a) + (0 + w | a:b) + (1 | a:b:c)",
+    "crossed": "y ~ x + (x | a:b) + (1 + x | c)",
+    "crossed beside a tree": "y ~ x + w + (x | c) + (x + w | a) + (1 | a:b)",
 }
 
 
@@ -44,8 +46,8 @@ def test_effects_have_their_conditional_distribution(case: str) -> None:
     weights = rng.uniform(0.5, 2, d.rows)
     found = tree.statistics(d, d.response, weights)
     P, S, sigma = len(d.terms), 20_000, 0.7
-    Lambda = block_diag(*(np.tril(rng.normal(0.3, 0.6, (len(each.own),) * 2))
-                          for each in found.levels))  # fmt: skip
+    Lambda = block_diag(*(np.tril(rng.normal(0.3, 0.6, (len(each.effects),) * 2))
+                          for each in d.groupings))  # fmt: skip
     b = rng.normal(size=P)
     prior, Z = dense(d, Lambda)
     V = np.diag(sigma**2 / weights) + Z @ prior @ Z.T
@@ -84,13 +86,17 @@ def test_columns_that_factors_share_are_one_column() -> None:
 
 
 @pytest.mark.parametrize(
-    "formula",
+    ("formula", "inside", "beside"),
     [
-        "y ~ (1 | a) + (1 | b)",
-        "y ~ (1 | a/b) + (1 | c)",
-        "y ~ (1 | a)",
-        "y ~ (1 | a/b) + (1 | a:c)",
+        ("y ~ (1 | c) + (1 | a:b)", ["a:b"], ["c"]),
+        ("y ~ (1 | a/b) + (1 | c)", ["a", "a:b"], ["c"]),
+        ("y ~ (1 | a/b) + (1 | a:c)", ["a", "a:b"], ["a:c"]),
+        ("y ~ (1 | c) + (1 | a:b:c) + (1 | a)", ["a", "a:b:c"], ["c"]),
     ],
 )
-def test_other_factors_are_no_chain(formula: str) -> None:
-    assert not tree.is_chain(design(formula))
+def test_the_tree_holds_the_factor_with_most_effects(
+    formula: str, inside: list[str], beside: list[str]
+) -> None:
+    d = design(formula)
+    assert [each.name for each in tree.chain(d)] == inside
+    assert [each.name for each in tree.beside(d)] == beside

@@ -73,7 +73,7 @@ def test_the_posterior_is_near_standard_normal_in_its_coordinates(name: str) -> 
     Before common effects were apart, laboratories had directions of 0.001, plates of 0.001 and 690.
     """
     formula, frame = DESIGNS[name]
-    model = hm.Model(formula, frame())
+    model = hm.Model(formula, frame(), effects="sampled")
     data = model.stan_data()
     size = int(data["D"]) + int(data["K"])
     steps = 1e-4 * np.concatenate([np.eye(size), -np.eye(size)])
@@ -87,7 +87,7 @@ def test_the_posterior_is_near_standard_normal_in_its_coordinates(name: str) -> 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_crossed_and_informative(seed: int) -> None:
     """The bound is far below what is found (4,000 effective draws), and far above 129."""
-    fit = hm.Model("y ~ 1 + (1 | t) + (1 | r)", raters(0.2)).fit(seed=seed)
+    fit = hm.Model("y ~ 1 + (1 | t) + (1 | r)", raters(0.2), effects="sampled").fit(seed=seed)
     table = fit.summary()
     assert table["ess_bulk"].min() > 1_500
     assert table["r_hat"].max() < 1.02
@@ -101,25 +101,27 @@ def test_six_outer_levels_do_not_diverge(seed: int) -> None:
     g, h = np.repeat(np.arange(6), 9), np.repeat(np.arange(18), 3)
     inner, residual = {2: (1.0, 0.1), 5: (2.0, 0.3)}[seed]
     y = draw.normal(0, 1, 6)[g] + draw.normal(0, inner, 18)[h] + residual * draw.normal(size=54)
-    fit = hm.Model("y ~ 1 + (1 | g) + (1 | h)", pd.DataFrame({"y": y, "g": g, "h": h})).fit(seed=1)
+    data = pd.DataFrame({"y": y, "g": g, "h": h})
+    fit = hm.Model("y ~ 1 + (1 | g) + (1 | h)", data, effects="sampled").fit(seed=1)
     assert int(fit.data.sample_stats["diverging"].sum()) <= 4  # of 4,000
     assert fit.summary()["r_hat"].max() < 1.02
 
 
 def test_crossed_factors_and_few_nested_levels_are_apart() -> None:
-    apart = {name: hm.Model(text, frame()).stan_data()["apart"].tolist()
-             for name, (text, frame) in DESIGNS.items()}  # fmt: skip
+    def flags(formula: str, data: pd.DataFrame) -> dict[str, int]:
+        model = hm.Model(formula, data, effects="sampled")
+        names = [each.name for each in model.design.groupings]
+        return dict(zip(names, model.stan_data()["apart"].tolist(), strict=True))
+
+    apart = {name: list(flags(text, frame()).values()) for name, (text, frame) in DESIGNS.items()}
     assert apart["plates"] == [1, 1, 1]  # eight labs
     many = plates().assign(lab=lambda d: d["lab"] * 6 + d["day"], day=lambda d: d["plate"])
-    assert hm.Model("y ~ 1 + (1 | lab/day)", many).stan_data()["apart"].tolist() == [0, 0]
+    assert not any(flags("y ~ 1 + (1 | lab/day)", many).values())
     assert apart["laboratories"] == [1, 1, 1]
     # An effect that the population does not have can be told from it.
     data = slopes()
-    model = hm.Model("y ~ 1 + (0 + x | a) + (1 | b)", data)
-    names = [each.name for each in model.design.groupings]
-    flags = model.stan_data()["apart"].tolist()
-    assert dict(zip(names, flags, strict=True)) == {"a": 0, "b": 1}
-    assert not hm.Model("y ~ x + (x | a)", data, effects="sampled").stan_data()["apart"].any()
+    assert flags("y ~ 1 + (0 + x | a) + (1 | b)", data) == {"a": 0, "b": 1}
+    assert flags("y ~ x + (x | a)", data) == {"a": 0}
 
 
 def test_columns_of_z_are_found_in_x() -> None:

@@ -15,7 +15,8 @@ from tests.stan.test_nested_density import CASES, frame
 
 
 @pytest.mark.parametrize("case", ["three levels", "slopes outside alone",
-                                  "other slopes on every level"])  # fmt: skip
+                                  "other slopes on every level", "crossed slopes",
+                                  "two beside a tree"])  # fmt: skip
 def test_value_is_that_of_dense_rows_and_the_gradient_is_its_slope(case: str) -> None:
     priors = {"b": "normal(0, 1)", "Intercept": "normal(0, 2)"}
     model = hm.Model(CASES[case], frame(), weights="h", priors=priors)
@@ -41,8 +42,9 @@ def test_value_is_that_of_dense_rows_and_the_gradient_is_its_slope(case: str) ->
         np.testing.assert_allclose(gradient, slopes, rtol=1e-6, atol=1e-6 * np.abs(slopes).max())
         sigma, Lambda = density.unpack(phi)
         V = np.diag(sigma**2 / d.weights) + X @ np.diag(1 / known.b_precision) @ X.T
-        for each, place in zip(d.groupings, found.places, strict=True):
-            same, root = each.codes[:, None] == each.codes, d.Z(each.name) @ Lambda[place, place]
+        for each in (*found.levels, *found.crossed):
+            codes, place = d.grouping(each.name).codes, each.effects
+            same, root = codes[:, None] == codes, d.Z(each.name) @ Lambda[place, place]
             V += same * (root @ root.T)
         mean = X @ [prior.location for prior in known.b]
         dense = stats.multivariate_normal(mean, V).logpdf(d.response)
@@ -56,6 +58,10 @@ LME4 = {
     "pastes": (
         "strength ~ 1 + (1 | batch/cask)", -123.495372926743,
         [0.8234075473601, 1.287365097387, 2.904077593414], None,
+    ),
+    "penicillin": (
+        "diameter ~ 1 + (1 | plate) + (1 | sample)", -165.430294495543,
+        [0.5499231351379, 0.8467043675362, 1.931558305863], None,
     ),
     "classrooms": (
         "y ~ x1 + x2 + x3 + (z2 | groups) + (1 + prior_test || groups:classroom)",
@@ -71,7 +77,7 @@ def test_the_maximum_without_priors_is_the_one_of_lme4(name: str) -> None:
     formula, log_likelihood, sds, cor = LME4[name]
     d = hm.Model(formula, hm.load_dataset(name)).design
     found = tree.statistics(d, d.response, None)
-    flat, E = Prior("normal", (0.0, 1e8)), found.places[-1].stop
+    flat, E = Prior("normal", (0.0, 1e8)), sum(len(each.effects) for each in d.groupings)
     blocks = [size for each in d.groupings for size in each.blocks]
     known = Hyperpriors(
         b=[flat] * len(d.terms), sigma=flat, sd=[flat] * E, lkj=[1.0] * len(blocks), blocks=blocks
