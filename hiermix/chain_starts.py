@@ -135,7 +135,8 @@ def find(density: Density, chart: Chart, guesses: Iterable[FloatArray]) -> list[
             found.append(top)
         elif posterior.integrated(top) > posterior.integrated(found[joined.index(True)]) + _DIP:
             found[joined.index(True)] = top  # the other was a saddle, or on the way
-    modes = sorted(map(posterior.normal, found), key=lambda mode: -mode.log_weight)
+    touched = [mode for mode in map(posterior.normal, found) if mode is not None]
+    modes = sorted(touched, key=lambda mode: -mode.log_weight)
     return [mode for mode in modes if mode.log_weight > modes[0].log_weight - _KNOWN]
 
 
@@ -234,15 +235,22 @@ class _Posterior:
         way = np.linspace(0.1, 0.9, 9)
         return all(self.integrated((1 - t) * one + t * other) > least for t in way)
 
-    def normal(self, at: FloatArray) -> Mode:
-        """Fit a normal distribution at a mode: levels are independent given the rest."""
+    def normal(self, at: FloatArray) -> Mode | None:
+        """Fit a normal distribution at a mode: levels are independent given the rest.
+
+        None where curvatures are no numbers: at the edge of what can be computed is no mode.
+        """
         chart = self.chart
         D = chart.D
         columns = [self._curvature(at, step) for step in np.eye(D, chart.size)]
         H = np.array(columns).reshape(D, chart.size)
         free, log_volume = self._given_rest(at)
-        along = _along(free, H[:, D:])
-        root, volume = _root((H[:, :D] + H[:, D:] @ along)[None])
+        with np.errstate(all="ignore"):
+            along = _along(free, H[:, D:])
+            of_raw = H[:, :D] + H[:, D:] @ along
+        if not np.isfinite(of_raw).all():
+            return None
+        root, volume = _root(of_raw[None])
         return Mode(at, self.density(at)[0], log_volume + volume, root[0], along, free)
 
     def _highest(self, start: FloatArray, free: IntArray, tilt: FloatArray) -> FloatArray:

@@ -356,8 +356,8 @@ class Fit:
 
     def _settings(self) -> dict[str, Any]:
         """Return the settings of the sampler."""
-        keep = ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth")
-        found = {name: self.data.attrs[name] for name in keep}
+        keep = ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth", "algorithm")
+        found = {name: self.data.attrs[name] for name in keep if name in self.data.attrs}
         return {name: each.item() if hasattr(each, "item") else each
                 for name, each in found.items()}  # fmt: skip
 

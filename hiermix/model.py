@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from hiermix import chain_starts, expected_cost, options, plots
+from hiermix import chain_starts, expected_cost, options, plots, sampling
 from hiermix.chain_starts import Started
 from hiermix.design import beside_rows, checks, frames
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
-from hiermix.engines import Engine, Settings, choose, gradients
+from hiermix.engines import Engine, Settings, gradients
 from hiermix.expected_cost import Cost
 from hiermix.families import exact_fit, table
 from hiermix.families.priors import PriorTable
@@ -38,6 +38,7 @@ from hiermix.tuning import bar_origins
 from hiermix.tuning.bar_origins import Origins
 from hiermix.tuning.points import Point
 from hiermix.typing import (
+    Algorithm,
     EffectsChoice,
     FamilyName,
     FloatArray,
@@ -260,6 +261,7 @@ class Model:
         warmup: int = WARMUP,
         draws: int = 1000,
         engine: str | Engine = "auto",
+        algorithm: Algorithm = "nuts",
         adapt_delta: float | None = None,
         max_treedepth: int = 10,
         cores: int | None = None,
@@ -277,6 +279,8 @@ class Model:
             Number of chains; of warmup iterations and of draws in each.
         engine : str or Engine
             ``"auto"``, ``"cmdstan"``, ``"embedded"``, or an object with the engine protocol.
+        algorithm : {"nuts", "importance", "laplace"}
+            Chains; or draws from around the modes, weighed by importance or, for a first look, not.
         adapt_delta : float, optional
             Target acceptance rate, between 0 and 1; by default 0.8, and 0.95 where a grouping
             factor has five levels or fewer, so that its sds have long tails.
@@ -308,28 +312,25 @@ class Model:
             draws=draws, adapt_delta=self._acceptance(adapt_delta), max_treedepth=max_treedepth,
             cores=cores, progress=progress,
         )  # fmt: skip
+        options.one_of("algorithm", algorithm, sampling.ALGORITHMS)
         start = time.perf_counter()
         started = self._start(prior_only=True) if prior_only else self._started
-        ready = started.ready
-        inits = gradients.where_they_work(
-            partial(chain_starts.inits, started, chains, settings.seed)
-        )
-        runner = choose(engine, ready.program)
-        if progress is None and not prior_only and gradients.work_here():
+        if algorithm == "nuts" and progress is None and not prior_only and gradients.work_here():
             expected_cost.tell_if_long(started, self.design, settings)
         prepared = time.perf_counter()
-        samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)
+        samples, drawn, said = sampling.sample(
+            started, settings, self.design, self.family, engine=engine, algorithm=algorithm
+        )
         sampled = time.perf_counter()
         posterior = labelling.labelled(
-            ready, samples, settings.seed, self.design, self.family, self.origins
+            started.ready, drawn, settings.seed, self.design, self.family, self.origins
         )
         seconds = {"prepare": prepared - start, **samples.seconds,
                    "effects": time.perf_counter() - sampled}  # fmt: skip
         attrs = recorded.attributes(
             self.design, self.family, self.program_name, self.priors, self.origins, self._options,
             samples, settings, seconds,
-        )  # fmt: skip
-        attrs["prior_only"] = int(prior_only)
+        ) | {"prior_only": int(prior_only), **said}  # fmt: skip
         tree = trees.tree(posterior, samples, self.design, attrs)
         doubts = diagnostics.of_sampling(tree)
         for text in doubts.values():

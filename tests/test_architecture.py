@@ -35,6 +35,8 @@ ORDER = (
     "stan",
     "engines",
     "chain_starts",
+    "mode_draws",
+    "sampling",
     "expected_cost",
     "posterior",
     "prediction",

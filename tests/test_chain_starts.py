@@ -173,3 +173,16 @@ def test_priors_are_started_from_like_posteriors() -> None:
     assert len(started.modes) == 1
     assert isinstance(started.ready, Assembled)
     assert started.ready.guesses == ()
+
+
+def test_the_edge_of_what_can_be_computed_is_no_mode(even: hm.Model) -> None:
+    """Curvatures whose products overflow ended in numpy's error that eigenvalues don't converge."""
+
+    chart = Chart(even._posterior.data)
+
+    def density(q: np.ndarray) -> tuple[float, np.ndarray]:
+        raw, z = q[: chart.D].sum(), q[chart.D :].sum()
+        return 0.0, 1e298 * np.where(np.arange(chart.size) < chart.D, z, raw)
+
+    posterior = chain_starts._Posterior(density, chart)
+    assert posterior.normal(np.zeros(chart.size)) is None

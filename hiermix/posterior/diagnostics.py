@@ -34,6 +34,8 @@ _MODES = 1.2
 _WORST = 20
 """Values of a variable that are looked at closely: there may be thousands of group effects."""
 _CAREFUL = 0.95
+_RELIABLE = 0.7
+"""Pareto k up to which weighted draws can be trusted (Vehtari et al., 2024)."""
 _ENTRIES = 4_000_000
 
 
@@ -52,6 +54,7 @@ def of_sampling(tree: "xr.DataTree", enough: int | None = None) -> dict[str, str
     chains = Chains(tree)
     least = min(ENOUGH, chains.total // 10) if enough is None else enough
     found = {
+        "weights": _weights(tree),
         "divergences": _divergences(tree), "treedepth": _deep_trees(tree),
         "chains": _disagreement(chains), "effective draws": _few(chains, least),
     }  # fmt: skip
@@ -139,6 +142,18 @@ def _restlessness(flat: FloatArray) -> FloatArray:
     moves = np.ptp(flat, axis=(0, 1)) > 0
     # A value that moves between stretches alone is the worst of all.
     return np.where(moves, (means.var(axis=0) + 1e-300) / np.maximum(squares, 1e-300), 0.0)
+
+
+def _weights(tree: "xr.DataTree") -> str:
+    """Say that draws from around the modes are not those of the posterior."""
+    k = float(tree.attrs.get("pareto_k", 0.0))
+    if k <= _RELIABLE:
+        return ""
+    what = {
+        "importance": "importance weights can't be trusted",
+        "laplace": "draws from the normal distribution at the mode are far from the posterior",
+    }[tree.attrs["algorithm"]]
+    return f"{what} (Pareto k {k:.2f}, above {_RELIABLE}): use algorithm='nuts'."
 
 
 def _divergences(tree: "xr.DataTree") -> str:

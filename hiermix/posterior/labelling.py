@@ -3,15 +3,14 @@
 from typing import TYPE_CHECKING
 
 from hiermix.design.design import Design
-from hiermix.engines import Samples
 from hiermix.families import category_equations
 from hiermix.families.family import Family
 from hiermix.posterior import draws as trees
-from hiermix.stan import variables
 from hiermix.stan.assemble import Assembled
 from hiermix.statistics import conditional_effects
 from hiermix.tuning import bar_origins
 from hiermix.tuning.bar_origins import Origins
+from hiermix.typing import Drawn
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -19,15 +18,13 @@ if TYPE_CHECKING:
 
 def labelled(
     ready: Assembled,
-    samples: Samples,
+    drawn: Drawn,
     seed: int,
     design: Design,
     family: Family,
     origins: Origins,
 ) -> "xr.Dataset":
     """Name the draws and draw the effects that were integrated out."""
-    own = {each.name: each.transform != "gaps" for each in family.scalars(design)}
-    drawn = variables.drawn(samples.draws, own)
     r = conditional_effects.all_factors(ready.gram, drawn, ready.groupings, seed)
     unordered = family.unordered
     parts = (category_equations.take_apart(drawn, r, design) if unordered

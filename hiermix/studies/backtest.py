@@ -27,7 +27,7 @@ from hiermix.prediction import predict
 from hiermix.prediction.pieces import draw_matrix
 from hiermix.studies import random_walks
 from hiermix.studies.pooling import pooling
-from hiermix.typing import FloatArray
+from hiermix.typing import Algorithm, FloatArray
 
 if TYPE_CHECKING:
     from hiermix.plots.style import Plot
@@ -168,6 +168,7 @@ def backtest(
     warmup: int = WARMUP,
     draws: int = 1000,
     engine: str | Engine = "auto",
+    algorithm: Algorithm = "nuts",
     progress: bool | None = False,
     **options: Any,
 ) -> Backtest:
@@ -194,7 +195,7 @@ def backtest(
     season : int, optional
         Rows of a season, such as 12 of monthly rows: the value a season before stands beside, and
         ``mase`` takes it for the scale.
-    seed, chains, warmup, draws, engine, progress
+    seed, chains, warmup, draws, engine, algorithm, progress
         As in `Model.fit`. Programs are compiled once for all fits.
 
     Rows whose predictors have levels that no row had up to an origin are not scored from there,
@@ -222,7 +223,7 @@ def backtest(
     axis = times.read(form, rows[time])
     names = [name for name in series_columns(model.design, by) if name != time]
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws, "engine": engine,
-                "progress": progress}  # fmt: skip
+                "algorithm": algorithm, "progress": progress}  # fmt: skip
     found: list[tuple[pd.DataFrame, pd.DataFrame]] = []
     if not isinstance(origins, int):
         origins = times.read(form, pd.Series(names_of("origins", origins))).tolist()

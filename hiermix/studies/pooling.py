@@ -34,7 +34,7 @@ from hiermix.model import WARMUP, Model
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.cross_validation import compare, estimate
-from hiermix.typing import FloatArray
+from hiermix.typing import Algorithm, FloatArray
 
 if TYPE_CHECKING:
     from arviz_stats import ELPDData
@@ -174,6 +174,7 @@ def pooling(
     warmup: int = WARMUP,
     draws: int = 1000,
     engine: str | Engine = "auto",
+    algorithm: Algorithm = "nuts",
     progress: bool | None = None,
     **options: Any,
 ) -> Pooling:
@@ -193,7 +194,7 @@ def pooling(
     priors : mapping of str to str, optional
         As in `Model`, for all three; those of ``sd`` and ``cor`` of the factor compared for partial
         pooling alone.
-    seed, chains, warmup, draws, engine, progress
+    seed, chains, warmup, draws, engine, algorithm, progress
         As in `Model.fit`.
     **options
         Other options of `Model`: family, weights, ...
@@ -209,7 +210,7 @@ def pooling(
         The formula has no grouping factor, or several and `by` names none of them.
     """
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws,
-                "engine": engine, "progress": progress}  # fmt: skip
+                "engine": engine, "algorithm": algorithm, "progress": progress}  # fmt: skip
     rows = frames.frame(data)
     partial = Model(formula, rows, groups=groups, priors=priors, **options)
     needs_numbers(partial.family, "pooling")

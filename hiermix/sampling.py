@@ -1,0 +1,108 @@
+"""Draws of a posterior: by an engine's chains, or without a chain from around the modes."""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
+
+import numpy as np
+
+from hiermix import chain_starts, mode_draws
+from hiermix.chain_starts import Started
+from hiermix.design.design import Design
+from hiermix.engines import Engine, Samples, Settings, choose, gradients
+from hiermix.engines.embedded import Embedded
+from hiermix.families.family import Family
+from hiermix.stan import variables
+from hiermix.tuning.coordinates import block_cholesky
+from hiermix.tuning.points import Point
+from hiermix.typing import Algorithm, Drawn, FloatArray
+
+ALGORITHMS: tuple[Algorithm, ...] = ("nuts", "importance", "laplace")
+
+
+class Sampled(NamedTuple):
+    """What was drawn, and how."""
+
+    samples: Samples
+    drawn: Drawn
+    said: Mapping[str, str | float]
+    """Of the algorithm: its name, and where there are weights what they are worth."""
+
+
+def sample(
+    started: Started,
+    settings: Settings,
+    design: Design,
+    family: Family,
+    *,
+    engine: str | Engine,
+    algorithm: Algorithm,
+) -> Sampled:
+    """Draw from the posterior of a program, by the algorithm asked for."""
+    if algorithm == "nuts":
+        return _by_chains(started, settings, engine, design, family)
+    return _around_modes(started, settings, algorithm, design, family)
+
+
+def _by_chains(
+    started: Started, settings: Settings, engine: str | Engine, design: Design, family: Family
+) -> Sampled:
+    """Sample by NUTS, from starts in the modes."""
+    ready = started.ready
+    inits = gradients.where_they_work(
+        partial(chain_starts.inits, started, settings.chains, settings.seed)
+    )
+    runner = choose(engine, ready.program)
+    samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)
+    own = {each.name: each.transform != "gaps" for each in family.scalars(design)}
+    return Sampled(samples, variables.drawn(samples.draws, own), {"algorithm": "nuts"})
+
+
+def _around_modes(
+    started: Started, settings: Settings, algorithm: Algorithm, design: Design, family: Family
+) -> Sampled:
+    """Draw from around the modes, with weights or as they come."""
+    start = time.perf_counter()
+    shape = settings.chains, settings.draws
+    found = mode_draws.draw(started, int(np.prod(shape)), settings.seed, algorithm)
+    stats = {"lp": found.log_density.reshape(shape), "diverging": np.zeros(shape, dtype=np.bool_)}
+    samples = Samples(
+        draws={}, stats=stats, engine=Embedded.name,
+        version=f"{algorithm}, Pareto k {found.pareto_k:.2f}, {Embedded().version}",
+        seconds={"compile": 0.0, "sampling": time.perf_counter() - start}, messages=(),
+    )  # fmt: skip
+    said: dict[str, str | float] = {
+        "algorithm": algorithm,
+        "pareto_k": found.pareto_k,
+        "effective_draws": found.effective,
+    }
+    drawn = _of_points(found.points, started, design, family)
+    return Sampled(samples, _by_chain(drawn, shape), said)
+
+
+def _of_points(points: Sequence[Point], started: Started, design: Design, family: Family) -> Drawn:
+    """Values of a program's parameters (S, ...) at points."""
+    ready = started.ready
+    blocks = [size for each in ready.groupings for size in each.blocks]
+    b = np.array([point.b for point in points])
+    theta, own, at = np.array([point.own for point in points]), {}, 0
+    for each in family.scalars(design):
+        part = theta[:, at : at + each.coordinates(design)]
+        at += part.shape[1]
+        if each.transform == "gaps":  # thresholds count from the intercept, with its sign turned
+            own[each.name] = np.array([each.value(row, design) for row in part]) - b[:, :1]
+        else:
+            own[each.name] = each.value(part[:, 0], design)
+    roots = [block_cholesky(point.cor, blocks)[0] for point in points]
+    r = None if ready.gram is not None else np.array([point.r for point in points])
+    return Drawn(b, np.exp([point.log_sd for point in points]), np.array(roots), own, r)
+
+
+def _by_chain(drawn: Drawn, shape: tuple[int, int]) -> Drawn:
+    def split(values: FloatArray) -> FloatArray:
+        return values.reshape(*shape, *values.shape[1:])
+
+    own = {name: split(values) for name, values in drawn.own.items()}
+    r = None if drawn.r is None else split(drawn.r)
+    return Drawn(split(drawn.b), split(drawn.sd), split(drawn.L), own, r)
