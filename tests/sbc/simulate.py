@@ -237,10 +237,10 @@ CASES = {
 }  # fmt: skip
 
 
-def gamma_function(x: float) -> float:
-    from math import gamma
+def gamma_function(x: Array) -> Array:
+    from scipy.special import gamma
 
-    return gamma(x)
+    return np.asarray(gamma(x))
 
 
 @dataclass(frozen=True)
