@@ -32,6 +32,7 @@ docs: $(READY)docs
 # Calibrate every program by simulation; adds missing replicates to tests/sbc/*.csv.
 sbc: $(READY)run
 	$(BIN)/python tests/sbc/simulate.py
+	$(BIN)/python tests/sbc/equations.py
 
 # Everything that any of these needs.
 dev: $(VENV)/.ready

@@ -470,7 +470,7 @@ def test_an_interrupted_build_leaves_nothing(
         executables.build(program)
     assert running(cache) == []
     assert [path.suffix for path in cache.iterdir()] in ([], [".lock"])
-    makefile.write_text(makefile.read_text().replace("sleep 300", "sleep 0"))
+    makefile.write_text(makefile.read_text().replace("sleep 60", "sleep 0"))
     assert executables.build(program).exists()
 
 

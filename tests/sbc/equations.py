@@ -17,7 +17,7 @@ from simulate import DRAWS, PRIORS, ROWS, THIN, Array, Case, Rng
 import hiermix as hm
 
 SCENE = "equations"
-REPLICATES = 100
+REPLICATES = 50
 LEVELS = 8
 LOGIT, ABOVE_ONE = ("zi", "hu"), ("nu",)
 INTERCEPTS = {"phi": (1.5, 0.5), "nu": (1.0, 0.5), "zi": (-0.5, 0.7), "hu": (-0.5, 0.7)}
