@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from hiermix.stan import programs
@@ -14,16 +15,18 @@ from hiermix.stan import programs
 SBC = Path(__file__).parent / "sbc"
 sys.path.insert(0, str(SBC))
 
+import equations  # noqa: E402
 import simulate  # noqa: E402
 
-TABLE = simulate.table()
+TABLE = pd.concat([simulate.table(), equations.table()], ignore_index=True)
 
 
 def test_every_program_is_calibrated() -> None:
     assert {name.split(" (")[0] for name in simulate.CASES} == set(programs.names())
-    wanted = TABLE["scene"].map({name: scene.replicates for name, scene in simulate.SCENES.items()})
+    many = {name: scene.replicates for name, scene in simulate.SCENES.items()}
+    wanted = TABLE["scene"].map(many | {equations.SCENE: equations.REPLICATES})
     assert (TABLE["replicates"] >= wanted).all()
-    assert set(TABLE["scene"]) == set(simulate.SCENES)
+    assert set(TABLE["scene"]) == {*simulate.SCENES, equations.SCENE}
 
 
 def test_stored_ranks_are_uniform() -> None:
@@ -39,6 +42,15 @@ def test_stored_ranks_are_uniform() -> None:
 @pytest.mark.parametrize("name", simulate.CASES)
 def test_fresh_ranks_are_uniform(name: str, scene: str) -> None:
     found = simulate.calibrate(name, scene, range(10_000, 10_025))
+    for quantity in found.columns.drop("replicate"):
+        off = (found[quantity].mean() / simulate.DRAWS - 0.5) / np.sqrt(1 / 12 / len(found))
+        assert abs(off) < 4.5, quantity
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", equations.CASES)
+def test_fresh_ranks_of_equations_are_uniform(name: str) -> None:
+    found = equations.calibrate(name, range(10_000, 10_025))
     for quantity in found.columns.drop("replicate"):
         off = (found[quantity].mean() / simulate.DRAWS - 0.5) / np.sqrt(1 / 12 / len(found))
         assert abs(off) < 4.5, quantity

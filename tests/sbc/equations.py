@@ -35,6 +35,11 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
 """Every parameter of every program, and pairs of them."""
 
 
+def in_file(name: str) -> str:
+    """Name of a case as that of a file."""
+    return name.replace(" ", "_")
+
+
 def at_link(name: str, eta: Array) -> Array:
     if name in LOGIT:
         return simulate.expit(eta)
@@ -134,18 +139,20 @@ def calibrate(name: str, replicates: Iterable[int]) -> pd.DataFrame:
 def add(job: tuple[str, int, int]) -> str:
     """Add the replicates from start up to the end that are not stored yet."""
     name, start, end = job
-    kept = simulate.stored(name, SCENE)
+    kept = simulate.stored(in_file(name), SCENE)
     missing = sorted(set(range(start, end)) - set(kept["replicate"].astype(int)))
     if missing:
         table = pd.concat([kept, calibrate(name, missing)]).astype(int)
-        simulate.file_of(name, SCENE).parent.mkdir(exist_ok=True)
-        table.sort_values("replicate").to_csv(simulate.file_of(name, SCENE), index=False)
+        simulate.file_of(in_file(name), SCENE).parent.mkdir(exist_ok=True)
+        table.sort_values("replicate").to_csv(simulate.file_of(in_file(name), SCENE), index=False)
     return f"{name} {start}"
 
 
 def table() -> pd.DataFrame:
     """Tests of all stored ranks."""
-    found = [simulate.summarise(name, SCENE, simulate.stored(name, SCENE)) for name in CASES]
+    found = [
+        simulate.summarise(name, SCENE, simulate.stored(in_file(name), SCENE)) for name in CASES
+    ]
     return pd.concat(found, ignore_index=True)
 
 
