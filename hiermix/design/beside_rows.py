@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from numpy.typing import ArrayLike
+
 from hiermix.design import frames, kinds, response_checks
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.tables import Table
-from hiermix.typing import FloatArray
 
 
 def with_calendar(rows: Table, calendar: Frame | Calendar | None) -> tuple[Table, Calendar | None]:
@@ -18,11 +19,16 @@ def with_calendar(rows: Table, calendar: Frame | Calendar | None) -> tuple[Table
     return calendar.beside(rows), calendar
 
 
-def as_column(data: Table, name: str, values: str | FloatArray | None) -> tuple[Table, str | None]:
+def name_of(what: str) -> str:
+    """Name of the column that an array becomes: ``(offset)``."""
+    return f"({what})"
+
+
+def as_column(data: Table, name: str, values: str | ArrayLike | None) -> tuple[Table, str | None]:
     """Put an array beside the data, so that a saved fit has it too; return the column's name."""
     if values is None or isinstance(values, str):
         return data, values if isinstance(values, str) else None
     array = kinds.numbers(values)
     response_checks.numeric_array(name, array)
     response_checks.right_length(name, len(array), len(data))
-    return data.beside(f"({name})", array), f"({name})"
+    return data.beside(name_of(name), array), name_of(name)

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hiermix.design import checks, frames, group_checks, response_checks
+from hiermix.design import beside_rows, checks, frames, group_checks, response_checks
 from hiermix.design.batches import Rows
 from hiermix.design.encoding import encoded_frame, encoding_of
 from hiermix.design.equation import Equation, equations_of
@@ -43,6 +43,8 @@ from hiermix.formula.equations import MU
 from hiermix.formula.formula import Formula
 from hiermix.formula.names import in_results
 from hiermix.typing import FloatArray
+
+_NO_OFFSET = "the fit had an offset that is no column: pass offset= for the new rows"
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,6 +226,10 @@ class Design:
         """
         rows = frames.new_rows(new_data)
         rows = rows if self.calendar is None else self.calendar.beside(rows)
+        if beside_rows.name_of("offset") in self._plan.roles.columns:  # an array, in the fit
+            if offset is None and beside_rows.name_of("offset") not in rows.columns:
+                raise DataError(_NO_OFFSET)
+            rows, offset = beside_rows.as_column(rows, "offset", offset)[0], None
         if trials and self._plan.roles.trials is not None:
             checks.known_columns([self._plan.roles.trials], rows)
         return _on(self, rows, groups, new_groups, weights, offset)
@@ -368,7 +374,7 @@ def _on(
         for each in fitted.groupings
     )
     if plan.array_offset and offset is None:
-        raise DataError("the fit had an offset that is no column: pass offset= for the new rows")
+        raise DataError(_NO_OFFSET)
     beside = beside_of(plan, frame, weights)
     if beside.trials is not None:
         response_checks.usable_trials(str(roles.formula.trials), beside.trials, frame.index)

@@ -649,3 +649,17 @@ def test_rows_that_were_dropped_leave_their_place(tmp_path: Path) -> None:
     assert complete["mean"].isna().sum() == 3
     fitted.save(tmp_path / "fit.nc")
     xr.testing.assert_equal(hm.load(tmp_path / "fit.nc").predict(), fitted.predict())
+
+
+def test_an_offset_that_was_an_array_is_one_in_new_rows() -> None:
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"y": rng.poisson(3, 60), "x": rng.normal(size=60)})
+    known = rng.normal(size=60)
+    fit = hm.Model("y ~ x", data, family="poisson", offset=known).fit(
+        seed=1, chains=1, warmup=100, draws=20
+    )
+    rows = data.iloc[:3]
+    found = fit.predict(rows, offset=known[:3] + 1, kind="linear").to_numpy()
+    np.testing.assert_allclose(found, fit.predict(kind="linear").to_numpy()[..., :3] + 1)
+    with pytest.raises(hm.DataError, match="an offset that is no column: pass offset="):
+        fit.predict(rows)
