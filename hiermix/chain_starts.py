@@ -71,13 +71,16 @@ class Mode:
 
     def draw(self, rng: np.random.Generator, width: float) -> FloatArray:
         """Draw a deviation from the mode, of `width` sds."""
-        D = len(self.root)
-        raw = self.root @ rng.standard_normal(D)
-        z = self.along @ raw
+        raw = self.root @ rng.standard_normal(len(self.root))
+        return width * np.concatenate([raw, self.along @ raw + self.apart(rng)])
+
+    def apart(self, rng: np.random.Generator) -> FloatArray:
+        """Draw what z (K,) differs from where raw takes it."""
+        z = np.zeros(len(self.along))
         for places, root in self.free:
             J, Q, _ = root.shape
-            z[places] += (root @ rng.standard_normal((J, Q, 1)))[:, :, 0].T.ravel()
-        return width * np.concatenate([raw, z])
+            z[places] = (root @ rng.standard_normal((J, Q, 1)))[:, :, 0].T.ravel()
+        return z
 
 
 class Started(NamedTuple):
@@ -154,9 +157,14 @@ def inits(started: Started, chains: int, seed: int) -> FloatArray:
     return np.array(points)
 
 
+def plausible(modes: Sequence[Mode]) -> list[Mode]:
+    """Return the modes, best first, that count as much as the best one."""
+    return [mode for mode in modes if mode.log_weight > modes[0].log_weight - _PLAUSIBLE]
+
+
 def _shared_out(modes: Sequence[Mode], chains: int) -> list[Mode]:
     """Mode of each chain: the plausible ones in turn; of the others the best for the last."""
-    likely = [mode for mode in modes if mode.log_weight > modes[0].log_weight - _PLAUSIBLE]
+    likely = plausible(modes)
     each = [likely[chain % len(likely)] for chain in range(chains)]
     if len(likely) < len(modes) and len(likely) < chains:
         each[-1] = modes[len(likely)]

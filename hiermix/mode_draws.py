@@ -13,12 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from hiermix.chain_starts import Density, Mode, Started
+from hiermix.chain_starts import Density, Mode, Started, plausible
 from hiermix.engines import embedded, gradients
 from hiermix.errors import EngineError
 from hiermix.stan.chart import Chart
+from hiermix.statistics.pareto_weights import copies, smoothed
 from hiermix.tuning.points import Point
-from hiermix.typing import Algorithm, FloatArray, IntArray
+from hiermix.typing import Algorithm, FloatArray
 
 _DF = 7.0
 """Degrees of freedom of the proposals: tails heavier than those of nearly normal posteriors."""
@@ -26,8 +27,8 @@ _FIRST = 1_000
 """Proposals that the proposal distribution is fitted to."""
 _LOOKED_AT = 400
 """Draws of Laplace's approximation whose density is looked at."""
-_PLAUSIBLE = 7.0
-"""As in `chain_starts`: log of how much better the best mode is than any that counts."""
+_FEWEST = 25
+"""Proposals with a density that weights need."""
 
 
 class Drawing(NamedTuple):
@@ -74,14 +75,13 @@ def _weighed(started: Started, number: int, seed: int) -> Drawing:
     #    that the effective draws of tables are those of the weights.
     q = proposal.draw(rng, number)
     heights = _heights(density, q)
-    log_weight, k = _smoothed(heights - proposal.log_density(q))
+    weight, k = _smoothed(heights - proposal.log_density(q))
     if k == np.inf:
         raise EngineError("no proposal has a density: use algorithm='nuts'")
-    weight = np.exp(log_weight)
-    chosen = _resampled(weight, number, rng)
-    points = {place: chart.point(q[place]) for place in np.unique(chosen).tolist()}
-    effective = float(weight.sum() ** 2 / np.sum(weight**2))
-    return Drawing([points[place] for place in chosen.tolist()], heights[chosen], k, effective)
+    times = copies(weight, number, rng)
+    points = [point for place in np.flatnonzero(times).tolist()
+              for point in [chart.point(q[place])] * int(times[place])]  # fmt: skip
+    return Drawing(points, np.repeat(heights, times), k, float(1 / np.sum(weight**2)))
 
 
 def _as_they_are(started: Started, number: int, seed: int) -> Drawing:
@@ -118,10 +118,8 @@ class Proposal:
     @classmethod
     def around(cls, modes: Sequence[Mode], df: float) -> "Proposal":
         """Return one around the modes that count, by their weights."""
-        weights = np.array([mode.log_weight for mode in modes])
-        likely = weights > weights.max() - _PLAUSIBLE
-        share = np.exp(weights[likely] - weights.max())
-        some = [mode for mode, counts in zip(modes, likely, strict=True) if counts]
+        some = plausible(modes)
+        share = np.exp([mode.log_weight - some[0].log_weight for mode in some])
         return cls(some, share / share.sum(), df)
 
     def draw(self, rng: np.random.Generator, number: int) -> FloatArray:
@@ -145,11 +143,7 @@ class Proposal:
 def _step(mode: Mode, rng: np.random.Generator, width: float) -> FloatArray:
     """Deviation from a mode: raw `width` times as wide as its normal distribution."""
     raw = width * (mode.root @ rng.standard_normal(len(mode.root)))
-    z = mode.along @ raw
-    for places, root in mode.free:
-        J, Q, _ = root.shape
-        z[places] += (root @ rng.standard_normal((J, Q, 1)))[:, :, 0].T.ravel()
-    return np.concatenate([raw, z])
+    return np.concatenate([raw, mode.along @ raw + mode.apart(rng)])
 
 
 def _log_density(mode: Mode, q: FloatArray, df: float) -> FloatArray:
@@ -187,28 +181,26 @@ def _heights(density: Density, q: FloatArray) -> FloatArray:
 
 
 def _smoothed(log_ratio: FloatArray) -> tuple[FloatArray, float]:
-    """Log weights (S,), their tail smoothed, and Pareto k: infinite where none is a number."""
-    from arviz_stats.base import array_stats
-
+    """Weights (S,) that add up to one, and Pareto k: infinite where too few are numbers."""
     known = np.isfinite(log_ratio)
-    found = np.full(len(log_ratio), -np.inf)
-    if known.sum() < 25:
-        return found, np.inf
+    weight = np.zeros(len(log_ratio))
+    if known.sum() < _FEWEST:
+        return weight, np.inf
     with np.errstate(all="ignore"):
-        found[known], k = array_stats.psislw(-log_ratio[known])  # it takes log likelihoods
-    return found, float(k)
+        found, k = smoothed(log_ratio[known])
+    weight[known] = np.exp(found - found.max())
+    return weight / weight.sum(), k
 
 
-def _fitted(proposal: Proposal, q: FloatArray, log_weight: FloatArray, k: float) -> Proposal:
+def _fitted(proposal: Proposal, q: FloatArray, weight: FloatArray, k: float) -> Proposal:
     """Return the proposal with the weighted mean and covariance of raw, if they can be told.
 
     The effects stay where raw takes them.
     """
-    weight = np.exp(log_weight)
     (mode,), D = proposal.modes, len(proposal.modes[0].root)
-    if not np.isfinite(k) or weight.sum() ** 2 < 10 * D * np.sum(weight**2):
+    if k == np.inf or 10 * D * np.sum(weight**2) > 1:
         return proposal
-    raw, weight = q[:, :D], weight / weight.sum()
+    raw = q[:, :D]
     mean = weight @ raw
     away = raw - mean
     root = np.linalg.cholesky(away.T @ (weight[:, None] * away) + 1e-8 * np.eye(D))
@@ -218,10 +210,3 @@ def _fitted(proposal: Proposal, q: FloatArray, log_weight: FloatArray, k: float)
     # The covariance of a t is wider than its root by df / (df - 2).
     narrow = np.sqrt((proposal.df - 2) / proposal.df)
     return replace(proposal, modes=[replace(mode, at=at, root=narrow * root)])
-
-
-def _resampled(weight: FloatArray, number: int, rng: np.random.Generator) -> IntArray:
-    """Places (number,) drawn in proportion to weights, in their order: systematic resampling."""
-    ends = np.cumsum(weight / weight.sum())
-    at = (rng.uniform() + np.arange(number)) / number
-    return np.minimum(np.searchsorted(ends, at), len(weight) - 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from hiermix.statistics.pareto_weights import copies, smoothed
 from hiermix.typing import FloatArray
 
 _FEW = 100
@@ -48,29 +49,16 @@ def good_k(draws: int) -> float:
 def weigh(log_weights: FloatArray, rng: np.random.Generator) -> Weighed:
     """Resample draws by their weights (S,), given as logarithms but for a constant."""
     finite = np.where(np.isnan(log_weights), -np.inf, log_weights)
-    smooth, k = _smoothed(np.maximum(finite, finite.max() - 700.0))
+    smooth, k = smoothed(np.maximum(finite, finite.max() - 700.0))
     weights = np.exp(smooth - smooth.max())
     weights = weights / weights.sum()
     order = _resampled(weights, rng)
     return Weighed(order, float(1 / np.sum(weights**2)), k)
 
 
-def _smoothed(log_weights: FloatArray) -> tuple[FloatArray, float]:
-    from arviz_stats.base import array_stats
-
-    if np.ptp(log_weights) < 1e-10:  # nothing to tell draws apart by, and no tail to fit
-        return log_weights, -np.inf
-    smooth, k = array_stats.psislw(-log_weights)  # it is made for leaving rows out
-    return np.asarray(smooth), float(k)
-
-
 def _resampled(weights: FloatArray, rng: np.random.Generator) -> NDArray[np.intp]:
     """Systematic resampling; copies take the places of the draws that go."""
-    S = len(weights)
-    ticks = (np.arange(S) + rng.random()) / S
-    ends = np.cumsum(weights)
-    ends[-1] = 1.0
-    times = np.bincount(np.searchsorted(ends, ticks), minlength=S)
-    order = np.arange(S)
+    order = np.arange(len(weights))
+    times = copies(weights, len(weights), rng)
     order[times == 0] = rng.permutation(np.repeat(order, np.maximum(times - 1, 0)))
     return order

@@ -1,0 +1,29 @@
+"""Importance weights: smoothed, and turned into how often each draw is kept.
+
+Vehtari, Simpson, Gelman, Yao and Gabry (2024).
+"""
+
+import numpy as np
+
+from hiermix.typing import FloatArray, IntArray
+
+
+def smoothed(log_weights: FloatArray) -> tuple[FloatArray, float]:
+    """Log weights (S,), given but for a constant, with their largest smoothed; and Pareto k."""
+    from arviz_stats.base import array_stats
+
+    if np.ptp(log_weights) < 1e-10:  # nothing to tell draws apart by, and no tail to fit
+        return log_weights, -np.inf
+    smooth, k = array_stats.psislw(-log_weights)  # it is made for leaving rows out
+    return np.asarray(smooth), float(k)
+
+
+def copies(weights: FloatArray, number: int, rng: np.random.Generator) -> IntArray:
+    """How often each draw (S,) is among `number` that are kept: systematic resampling.
+
+    Weights add up to one.
+    """
+    ticks = (np.arange(number) + rng.random()) / number
+    ends = np.cumsum(weights)
+    ends[-1] = 1.0
+    return np.bincount(np.searchsorted(ends, ticks), minlength=len(weights))
