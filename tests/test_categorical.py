@@ -414,3 +414,12 @@ def test_bad_input() -> None:
     )
     with pytest.raises(DataError, match="categories that the fit never saw"):
         fit.predict(rows.assign(way="plane"))
+
+
+def test_a_category_may_be_called_as_an_equation_is() -> None:
+    """``"mu"`` is the name of the response's location too: priors then lost the category."""
+    rows = frame()
+    rows["way"] = rows["way"].replace({"walk": "mu"})
+    model = hm.Model("way ~ x + (1 | g)", rows, family="categorical")
+    assert {"Intercept[mu]", "b[mu, x]", "sd[g, mu, Intercept]"} <= set(model.priors)
+    assert int(model.stan_data()["P"]) == 4

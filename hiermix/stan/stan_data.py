@@ -80,9 +80,9 @@ def _spread(design: Design, at: Coordinates) -> FloatArray:
 def b_names(design: Design) -> Sequence[str]:
     """Prior names of the population coefficients, in the programs' order."""
     return [
-        b_name(term, each.name)
-        if each.name == each.columns
-        else category_equations.named(b_name(term), each.name)
+        category_equations.named(b_name(term), each.name)
+        if design.unordered
+        else b_name(term, each.name)
         for each in design.equations
         for term in each.terms
     ]
