@@ -12,7 +12,7 @@ from hiermix.chain_starts import Started
 from hiermix.design.design import Design
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
 from hiermix.engines.embedded import Embedded
-from hiermix.families.family import Family
+from hiermix.families.family import Family, by_parameter
 from hiermix.stan import variables
 from hiermix.tuning.coordinates import block_cholesky
 from hiermix.tuning.points import Point
@@ -86,10 +86,8 @@ def _of_points(points: Sequence[Point], started: Started, design: Design, family
     ready = started.ready
     blocks = [size for each in ready.groupings for size in each.blocks]
     b = np.array([point.b for point in points])
-    theta, own, at = np.array([point.own for point in points]), {}, 0
-    for each in family.scalars(design):
-        part = theta[:, at : at + each.coordinates(design)]
-        at += part.shape[1]
+    theta, own = np.array([point.own for point in points]), {}
+    for each, part in by_parameter(family.scalars(design), theta, design):
         if each.transform == "gaps":  # thresholds count from the intercept, with its sign turned
             own[each.name] = np.array([each.value(row, design) for row in part]) - b[:, :1]
         else:

@@ -1,6 +1,6 @@
 """What a family is: its links, its distribution, its parameters."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal, NamedTuple
@@ -83,6 +83,17 @@ class OwnParameter:
         if self.transform == "logit":
             return float(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta)))
         return float(np.sum(theta))
+
+
+def by_parameter(
+    own: Sequence[OwnParameter], theta: FloatArray, design: Design
+) -> Iterator[tuple[OwnParameter, FloatArray]]:
+    """Yield each parameter with its coordinates, on the last axis of those of all."""
+    at = 0
+    for each in own:
+        end = at + each.coordinates(design)
+        yield each, theta[..., at:end]
+        at = end
 
 
 class Limit(NamedTuple):

@@ -93,6 +93,10 @@ class Posterior:
             return self.draws
         return self.draws.sel(category=equation, drop=True)
 
+    def _named(self, equation: str | None) -> str:
+        """Name of the equation whose variables a linear predictor has: categories share mu's."""
+        return equation if equation in self.parameters else MU
+
     def coefficient(self, term: str, equation: str | None = None) -> "xr.DataArray":
         """Draws (chain, draw) of a population coefficient; zero where the population has none.
 
@@ -104,8 +108,7 @@ class Posterior:
             The linear predictor that it belongs to: a category, or a parameter of the family. None
             means that of the response's location; of categories all, along ``category``.
         """
-        name = equation if equation in self.parameters else None
-        return coefficients.draws(self.of_equation(equation), term, name or MU)
+        return coefficients.draws(self.of_equation(equation), term, self._named(equation))
 
     def means(self, terms: Sequence[str], equation: str | None = None) -> FloatArray:
         """Posterior means (P,) of population coefficients."""
@@ -154,9 +157,9 @@ class Posterior:
 
     def b(self, equation: str | None = None, draws: Which = None) -> FloatArray:
         """Return population coefficients (P, S), in the order of the equation's terms."""
-        name = equation if equation in self.parameters else None
-        terms = self.design.equation(name).terms if name else self.design.terms
-        make = partial(coefficients.matrix, terms=terms, which=draws, equation=name or MU)
+        name = self._named(equation)
+        terms = self.design.equation(name).terms
+        make = partial(coefficients.matrix, terms=terms, which=draws, equation=name)
         return self._once("population", make, equation, draws)
 
     def own(self, draws: Which = None) -> dict[str, FloatArray]:

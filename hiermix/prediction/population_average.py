@@ -97,9 +97,7 @@ class PopulationAverage:
 
     def matrices(self, rows: Rows) -> Matrices:
         """Evaluate the formula for some rows: here effects enter by their spread alone."""
-        design = self.design
-        X = {each.name: design.X(rows, each.columns) for each in design.equations}
-        return Matrices(X, {each.name: design.Z(each.name, rows) for each in design.groupings})
+        return Matrices.of(self.design, rows, [each.name for each in self.design.groupings])
 
 
 def population_average(posterior: Posterior) -> PopulationAverage:

@@ -4,7 +4,7 @@ Rows are worked through in pieces, all draws of a row together; nothing of the s
 is made. What a row and a group get does not depend on the pieces or on what stands beside them.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -36,6 +36,12 @@ class Matrices(NamedTuple):
     """By equation."""
     Z: dict[str, FloatArray]
     """By grouping factor."""
+
+    @classmethod
+    def of(cls, design: Design, rows: Rows, factors: Iterable[str]) -> "Matrices":
+        """Evaluate the formula for some rows, with the columns that vary over some factors."""
+        X = {each.name: design.X(rows, each.columns) for each in design.equations}
+        return cls(X, {name: design.Z(name, rows) for name in factors})
 
     def rows(self, inside: slice) -> "Matrices":
         """Return some of the rows."""
@@ -142,8 +148,7 @@ class Predictor:
     def matrices(self, rows: Rows) -> Matrices:
         """Evaluate the formula for some rows."""
         chosen = [each.name for each in self.design.groupings if each.name in self.layout.r]
-        X = {each.name: self.design.X(rows, each.columns) for each in self.design.equations}
-        return Matrices(X, {name: self.design.Z(name, rows) for name in chosen})
+        return Matrices.of(self.design, rows, chosen)
 
     def linear(self, rows: Rows, matrices: Matrices | None = None) -> FloatArray:
         """Return the linear predictor (n, S) of some rows; (n, S, C - 1) of categories."""

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hiermix.families import thresholds
+from hiermix.families.family import by_parameter
 from hiermix.families.thresholds import Gaps
 from hiermix.tuning.coordinates import Coordinates
 from hiermix.tuning.mode import mode
@@ -31,10 +32,9 @@ def first(problem: Problem) -> FloatArray:
 
 
 def _log_prior(problem: Problem, theta: FloatArray) -> float:
-    lp, at = 0.0, 0
-    for own, prior in zip(problem.own, problem.own_priors, strict=True):
-        part = theta[at : at + own.coordinates(problem.design)]
-        at += len(part)
+    lp = 0.0
+    parts = by_parameter(problem.own, theta, problem.design)
+    for (own, part), prior in zip(parts, problem.own_priors, strict=True):
         value = own.value(part, problem.design)
         lp += float(prior.frozen().logpdf(value)[0]) + own.log_jacobian(part)
     return lp

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families.family import Family, OwnParameter
+from hiermix.families.family import Family, OwnParameter, by_parameter
 from hiermix.families.links import Own
 from hiermix.families.priors import Prior
 from hiermix.statistics import nested
@@ -108,12 +108,8 @@ def log_density(
 
 def own_values(problem: Problem, theta: FloatArray) -> dict[str, FloatArray]:
     """Values of the family's own parameters at their coordinates."""
-    values, at = {}, 0
-    for own in problem.own:
-        size = own.coordinates(problem.design)
-        values[own.name] = own.value(theta[at : at + size], problem.design)
-        at += size
-    return values
+    parts = by_parameter(problem.own, theta, problem.design)
+    return {own.name: own.value(part, problem.design) for own, part in parts}
 
 
 def slopes_and_curvatures(

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -139,12 +140,7 @@ def calibrate(name: str, replicates: Iterable[int]) -> pd.DataFrame:
 def add(job: tuple[str, int, int]) -> str:
     """Add the replicates from start up to the end that are not stored yet."""
     name, start, end = job
-    kept = simulate.stored(in_file(name), SCENE)
-    missing = sorted(set(range(start, end)) - set(kept["replicate"].astype(int)))
-    if missing:
-        table = pd.concat([kept, calibrate(name, missing)]).astype(int)
-        simulate.file_of(in_file(name), SCENE).parent.mkdir(exist_ok=True)
-        table.sort_values("replicate").to_csv(simulate.file_of(in_file(name), SCENE), index=False)
+    simulate.complete(in_file(name), SCENE, range(start, end), partial(calibrate, name))
     return f"{name} {start}"
 
 

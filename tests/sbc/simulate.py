@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -462,14 +463,21 @@ def summarise(name: str, scene: str, found: pd.DataFrame) -> pd.DataFrame:
 def add(job: tuple[str, str, int]) -> str:
     """Add the replicates that are not stored yet, from start up to the end of a batch."""
     name, scene, start = job
-    kept = stored(name, scene)
     end = min(start + BATCH, SCENES[scene].replicates)
-    missing = sorted(set(range(start, end)) - set(kept["replicate"].astype(int)))
+    complete(name, scene, range(start, end), partial(calibrate, name, scene))
+    return f"{name} {scene} {start}"
+
+
+def complete(
+    name: str, scene: str, wanted: range, ranks_of: Callable[[Iterable[int]], pd.DataFrame]
+) -> None:
+    """Store the ranks of the replicates wanted that are not stored yet."""
+    kept = stored(name, scene)
+    missing = sorted(set(wanted) - set(kept["replicate"].astype(int)))
     if missing:
-        table = pd.concat([kept, calibrate(name, scene, missing)]).astype(int)
+        table = pd.concat([kept, ranks_of(missing)]).astype(int)
         file_of(name, scene).parent.mkdir(exist_ok=True)
         table.sort_values("replicate").to_csv(file_of(name, scene), index=False)
-    return f"{name} {scene} {start}"
 
 
 def table() -> pd.DataFrame:

@@ -162,10 +162,10 @@ def test_log_density_equals_scipy(case: str) -> None:
     found, gradient = Embedded().log_density(model._posterior.program, data, points)
     expected = np.array([reference(model, point, blocks, 1.7) for point in points])
     np.testing.assert_allclose(found, expected, rtol=1e-10)
-    _compare_gradient(model, points[:10], gradient[:10])
+    compare_gradient(model, points[:10], gradient[:10])
 
 
-def _compare_gradient(model: hm.Model, points: np.ndarray, gradient: np.ndarray) -> None:
+def compare_gradient(model: hm.Model, points: np.ndarray, gradient: np.ndarray) -> None:
     """Central differences of the program's own log density."""
     h = 1e-5
     D = points.shape[1]

@@ -18,6 +18,8 @@ from scipy.linalg import block_diag
 
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
+from hiermix.stan.programs import Program
+from hiermix.typing import StanData
 from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
 
 POINTS = 50
@@ -344,13 +346,20 @@ def test_log_density_equals_scipy(case: Case) -> None:
     # As far out as warmup goes nothing is rejected, so that no engine has a message to print.
     far, _ = Embedded().log_density(program, data, 4 * points)
     assert np.isfinite(far).all()
-    size = points.shape[1]
+    compare_gradients(program, data, points[:5], gradient[:5])
+
+
+def compare_gradients(
+    program: Program, data: StanData, points: np.ndarray, gradient: np.ndarray
+) -> None:
+    """Central differences of the program's own log density, at all points at once."""
+    number, size = points.shape
     steps = 1e-5 * np.concatenate([np.eye(size), -np.eye(size)])
-    around = (points[:5, None, :] + steps).reshape(-1, size)
-    values = Embedded().log_density(program, data, around)[0].reshape(5, 2, size)
+    around = (points[:, None, :] + steps).reshape(-1, size)
+    values = Embedded().log_density(program, data, around)[0].reshape(number, 2, size)
     numeric = (values[:, 0] - values[:, 1]) / 2e-5
-    atol = 1e-5 * np.abs(gradient[:5]).max()
-    np.testing.assert_allclose(gradient[:5], numeric, rtol=1e-5, atol=atol)
+    atol = 1e-5 * np.abs(gradient).max()
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-5, atol=atol)
 
 
 def test_rows_of_one_trial_that_can_not_be_merged() -> None:

@@ -10,7 +10,12 @@ from scipy import stats
 
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
-from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
+from tests.stan.test_gaussian_density import (
+    compare_gradient,
+    correlation,
+    lkj_log_density,
+    population,
+)
 
 POINTS = 200
 PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)", "sigma": "gamma(2, 1.5)",
@@ -114,17 +119,4 @@ def test_log_density_equals_that_of_dense_rows(case: str) -> None:
     found, gradient = Embedded().log_density(program, data, points)
     expected = np.array([dense(model, point, 1.7) for point in points])
     np.testing.assert_allclose(found, expected, rtol=1e-10)
-    _compare_gradient(model, points[:4], gradient[:4])
-
-
-def _compare_gradient(model: hm.Model, points: np.ndarray, gradient: np.ndarray) -> None:
-    """Central differences of the program's own log density."""
-    h = 1e-5
-    D = points.shape[1]
-    steps = np.concatenate([np.eye(D), -np.eye(D)]) * h
-    for point, slope in zip(points, gradient, strict=True):
-        values, _ = Embedded().log_density(
-            model._posterior.program, model.stan_data(), point + steps
-        )
-        numeric = (values[:D] - values[D:]) / (2 * h)
-        np.testing.assert_allclose(slope, numeric, rtol=1e-5, atol=1e-5 * np.abs(slope).max())
+    compare_gradient(model, points[:4], gradient[:4])
