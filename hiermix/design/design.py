@@ -37,6 +37,7 @@ from hiermix.design.plan import (
 )
 from hiermix.design.response import beside_of, outcomes_of, response_of
 from hiermix.design.roles import Roles, with_keywords
+from hiermix.design.served import check_served
 from hiermix.design.tables import Table
 from hiermix.errors import DataError
 from hiermix.formula.equations import MU
@@ -272,6 +273,7 @@ def build(
     checks.unique_columns(data)
     checks.enough_rows(data)
     formula = with_keywords(formula, offset, trials, censored)
+    check_served(formula)
     roles = Roles(formula, weights if isinstance(weights, str) else None)
     _check_names(roles, data, weights, offset, trials, censored)
     frame, kept = complete_rows(select(data, roles.columns), roles, missing)

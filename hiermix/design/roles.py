@@ -57,6 +57,8 @@ class Roles:
             self.response_columns,
             self.predictors(self.factors),
             self.factor_columns(self.factors),
+            *(each.columns for each in self.formula.specials),
+            *(term.how.columns for term in self.formula.groups if term.how),
             [name for name in beside if name is not None],
         )
 
@@ -64,7 +66,8 @@ class Roles:
         """Return the columns that the linear predictor needs, with the effects of those factors."""
         texts = [piece for each in self.formula.equations for piece in each.pieces]
         texts += [term.effects for name in factors for term in self.factors[name]]
-        return distinct(*map(columns, texts))
+        specials = ([use.column for use in each.uses] for each in self.formula.specials)
+        return distinct(*map(columns, texts), *specials)
 
     def factor_columns(self, factors: Collection[str]) -> tuple[str, ...]:
         """Return the columns whose values are labels of those factors."""
@@ -76,7 +79,8 @@ class Roles:
         if self.plain_response is None:
             texts.append(self.formula.response)
         found: dict[str, list[Use]] = {}
-        for use in (use for text in texts for use in uses(text)):
+        written = (use for text in texts for use in uses(text))
+        for use in chain(written, *(each.uses for each in self.formula.specials)):
             found.setdefault(use.column, []).append(use)
         return found
 

@@ -1,8 +1,10 @@
 """Reads a bracket with a bar, or a grouping spec."""
 
 from hiermix.errors import FormulaError
+from hiermix.formula.calls import is_call
 from hiermix.formula.sums import BAR_HELP, joined, stray, sum_of
-from hiermix.formula.terms import Group, GroupTerm
+from hiermix.formula.terms import Group, GroupTerm, registry
+from hiermix.formula.terms.protocols import Grouped
 from hiermix.formula.tokens import Reader, checked_text, column_of
 
 
@@ -14,7 +16,8 @@ def bar(reader: Reader) -> list[GroupTerm]:
     effects = _effects(reader)
     correlated = reader.next().text == "|"
     key = _key(reader) if correlated else None
-    factors = _factors(reader)
+    how = _special(reader)
+    factors = _factors(reader) if how is None else [how.factor]
     if reader.at("|", "||"):
         reader.fail(f"a group term has one bar: {BAR_HELP}")
     if not reader.take(")"):
@@ -24,7 +27,7 @@ def bar(reader: Reader) -> list[GroupTerm]:
         )
     if effects == "0":
         reader.fail(f"nothing varies in this group term: {BAR_HELP}", opening)
-    return [GroupTerm(effects, factor, correlated, key=key) for factor in factors]
+    return [GroupTerm(effects, factor, correlated, key=key, how=how) for factor in factors]
 
 
 def _key(reader: Reader) -> str | None:
@@ -41,6 +44,12 @@ def _key(reader: Reader) -> str | None:
 def _effects(reader: Reader) -> str:
     side = sum_of(reader, until="| ||")
     return joined(side.terms, side.intercept, explicit=True)
+
+
+def _special(reader: Reader) -> Grouped | None:
+    """Read a special call in the place of a factor, if there is one."""
+    known = reader.token.text in registry.GROUPS and is_call(reader)
+    return registry.GROUPS[reader.token.text](reader) if known else None
 
 
 def _factors(reader: Reader) -> list[tuple[str, ...]]:

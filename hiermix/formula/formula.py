@@ -17,7 +17,8 @@ from hiermix.formula.calls import is_call, offset_of
 from hiermix.formula.equations import MU, EquationText, written
 from hiermix.formula.names import quoted
 from hiermix.formula.sums import Side, atom, columns, joined, no_minus, product, signs
-from hiermix.formula.terms import Group, GroupTerm
+from hiermix.formula.terms import Group, GroupTerm, registry
+from hiermix.formula.terms.protocols import Special
 from hiermix.formula.tokens import Reader, checked_text, column_of, tokens_of
 
 
@@ -35,6 +36,8 @@ class Formula:
     censored: str | None
     further: tuple[EquationText, ...] = ()
     """Equations of other parameters than the response's location."""
+    specials: tuple[Special, ...] = ()
+    """Terms that are more than columns, of all equations: see `terms`."""
 
     @property
     def equations(self) -> tuple[EquationText, ...]:
@@ -51,7 +54,9 @@ class Formula:
     def predictors(self) -> tuple[str, ...]:
         """Every column right of a tilde, those of grouping factors among them."""
         names = [name for piece in self.pieces for name in columns(piece)]
-        return *names, *(name for term in self.groups for name in term.factor)
+        beside = (*(term.how.columns if term.how else term.factor for term in self.groups),
+                  *(each.columns for each in self.specials))  # fmt: skip
+        return *names, *(name for columns in beside for name in columns)
 
     def __str__(self) -> str:
         left = self.response
@@ -59,12 +64,13 @@ class Formula:
             left += f" | trials({self.trials if self.trials.isdecimal() else quoted(self.trials)})"
         if self.censored is not None:
             left += f" | cens({quoted(self.censored)})"
-        each = [written(one, self._bars(one.name), left if one.name == MU else "")
+        each = [written(one, self._beside(one.name), left if one.name == MU else "")
                 for one in self.equations]  # fmt: skip
         return "; ".join(each)
 
-    def _bars(self, equation: str) -> str:
-        return " + ".join(str(term) for term in self.groups if term.equation == equation)
+    def _beside(self, equation: str) -> str:
+        terms: tuple[Special | GroupTerm, ...] = (*self.specials, *self.groups)
+        return " + ".join(str(term) for term in terms if term.equation == equation)
 
 
 def parse(text: str | Sequence[str], groups: Sequence[Group] = ()) -> Formula:
@@ -119,6 +125,7 @@ def _main(text: str, groups: Sequence[Group]) -> Formula:
         offsets=tuple(side.offsets),
         trials=trials,
         censored=censored,
+        specials=tuple(side.specials),
     )
 
 
@@ -133,11 +140,13 @@ def _with_equation(formula: Formula, text: str) -> Formula:
     side = _right(reader)
     population = joined(side.terms, side.intercept, explicit=False)
     bars = (replace(each, equation=name.text) for each in side.bars)
+    specials = (registry.entering(each, name.text) for each in side.specials)
     return replace(
         formula,
         text=f"{formula.text}; {text}",
         groups=(*formula.groups, *bars),
         further=(*formula.further, EquationText(name.text, population, tuple(side.offsets))),
+        specials=(*formula.specials, *specials),
     )
 
 
@@ -198,6 +207,9 @@ def _right(reader: Reader) -> Side:
         elif reader.at("offset") and is_call(reader):
             no_minus(reader, sign, "an offset")
             side.offsets.append(offset_of(reader))
+        elif registry.at_special(reader):
+            no_minus(reader, sign, f"{reader.token.text}()")
+            side.specials.append(registry.special(reader))
         else:
             side.add(sign, product(reader))
     return side

@@ -7,6 +7,7 @@ from hiermix.formula import foreign_syntax
 from hiermix.formula.calls import braces, call, is_call
 from hiermix.formula.names import quoted
 from hiermix.formula.terms import GroupTerm
+from hiermix.formula.terms.protocols import Special
 from hiermix.formula.tokens import Reader, Token, Use, column_of
 
 _HIGHEST_POWER = 9
@@ -40,6 +41,7 @@ class Side:
         self.intercept = True
         self.bars: list[GroupTerm] = []
         self.offsets: list[str] = []
+        self.specials: list[Special] = []
 
     def add(self, sign: str, text: str) -> None:
         """Take a term, or the intercept that 0 and 1 take away and bring."""

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from hiermix.formula.equations import MU
 from hiermix.formula.names import in_results, quoted
+from hiermix.formula.terms.protocols import Grouped
 
 
 @dataclass(frozen=True)
@@ -17,14 +18,19 @@ class GroupTerm:
     """The equation that the effects enter."""
     key: str | None = None
     """Terms of one factor and one key are correlated, whatever equations they enter."""
+    how: Grouped | None = None
+    """The special call in the place of the factor, if there is one."""
 
     @property
     def name(self) -> str:
         """The factor as results name it, ``"a:b"`` for an interaction."""
+        if self.how is not None:
+            return self.how.name
         return in_results(":".join(self.factor))
 
     def __str__(self) -> str:
-        factor = ":".join(quoted(column) for column in self.factor)
+        plain = ":".join(quoted(column) for column in self.factor)
+        factor = plain if self.how is None else str(self.how)
         bar = "||" if not self.correlated else "|" if self.key is None else f"| {self.key} |"
         return f"({self.effects} {bar} {factor})"
 

@@ -1,0 +1,38 @@
+"""Every special call by its word, with what reads it: a line a kind."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from hiermix.formula.calls import is_call
+from hiermix.formula.terms import memberships, smooths
+from hiermix.formula.terms.protocols import Grouped, Special
+from hiermix.formula.tokens import Reader
+
+RIGHT_SIDE: Mapping[str, Callable[[Reader], Special]] = {
+    "s": smooths.read,
+}
+"""Terms of their own, right of a tilde."""
+
+GROUPS: Mapping[str, Callable[[Reader], Grouped]] = {
+    "mm": memberships.read,
+}
+"""In the place of a grouping factor, right of a bar."""
+
+
+def entering(term: Special, equation: str) -> Special:
+    """Return a term as one of another equation."""
+    return replace(term, equation=equation)  # type: ignore[type-var]
+
+
+def at_special(reader: Reader) -> bool:
+    """Tell whether a special term of a right side stands at the current place."""
+    return reader.token.text in RIGHT_SIDE and is_call(reader)
+
+
+def special(reader: Reader) -> Special:
+    """Read a special term, which stands on its own."""
+    name = reader.token
+    found = RIGHT_SIDE[name.text](reader)
+    if reader.at(":", "*", "/", "^", "**", "in"):
+        reader.fail(f"{name.text}() is a term of its own, and in no product of terms")
+    return found
