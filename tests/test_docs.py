@@ -13,7 +13,7 @@ import pytest
 
 import hiermix as hm
 from hiermix.errors import FormulaError
-from hiermix.families.priors import DISTRIBUTIONS
+from hiermix.families.prior import DISTRIBUTIONS
 from hiermix.families.table import FAMILIES
 from hiermix.formula.formula import parse
 from hiermix.formula.names import TRANSFORMS

@@ -13,7 +13,7 @@ from hiermix.errors import ArgumentError, DataError, FormulaError, did_you_mean
 from hiermix.families import links, ordinal, thresholds
 from hiermix.families import response_rules as rules
 from hiermix.families.links import Own, unchanged
-from hiermix.families.priors import Prior
+from hiermix.families.prior import Prior
 from hiermix.families.residual_variances import LogMean
 from hiermix.formula.formula import Formula
 from hiermix.typing import FloatArray

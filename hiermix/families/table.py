@@ -19,7 +19,7 @@ from hiermix.families import (
 from hiermix.families import residual_variances as residual
 from hiermix.families import response_rules as rules
 from hiermix.families.family import Family, Limit, OwnParameter
-from hiermix.families.priors import Prior
+from hiermix.families.prior import Prior
 
 
 def _sigma(scale: float) -> Prior:

@@ -15,7 +15,7 @@ from hiermix.design import group_checks
 from hiermix.errors import count
 from hiermix.families import table
 from hiermix.families.family import Family
-from hiermix.families.priors import parse_prior
+from hiermix.families.prior import parse_prior
 from hiermix.posterior import small_spreads
 from hiermix.posterior.coefficients import SLOPES, TERM
 from hiermix.posterior.single_values import flat, label

@@ -12,7 +12,8 @@ import numpy as np
 
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations
-from hiermix.families.priors import Prior, PriorTable, b_name, sd_names
+from hiermix.families.prior import Prior
+from hiermix.families.priors import PriorTable, b_name, sd_names
 from hiermix.posterior import coefficients
 from hiermix.posterior.coefficients import INTERCEPT, Variables
 from hiermix.posterior.posterior import Posterior
@@ -54,7 +55,7 @@ def log_prior(posterior: Posterior, table: PriorTable, origins: Origins) -> "xr.
 
 def density(prior: Prior, values: FloatArray, *, positive: bool = False) -> FloatArray:
     """Log density of a prior, cut off at zero where the parameter is positive."""
-    return np.asarray(prior.frozen().logpdf(values) - prior.stan_row(positive=positive)[3])
+    return np.asarray(prior.frozen().logpdf(values) - prior.log_mass(positive=positive))
 
 
 def _population(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hiermix.stan import stan_data
 from hiermix.stan.variables import EFFECTS, SIZE
 from hiermix.tuning.coordinates import block_cholesky
 from hiermix.tuning.points import Point
@@ -81,6 +82,7 @@ class Chart:
         self.D, self.P, self.E = (int(data[name]) for name in (SIZE, "P", "E"))
         cor = sum(size * (size - 1) // 2 for size in self.blocks)
         self.sds = slice(self.D - cor - self.E, self.D - cor)
+        self.bounds = stan_data.bounds(data)
         self.b_hat = np.asarray(data["b_hat"])[: self.P]
         self.factors = list(_factors(data)) if EFFECTS in data else []
         self.K = int(data.get(EFFECTS, 0))
@@ -100,6 +102,7 @@ class Chart:
         b = theta[: self.P] + self.scale[: self.P, :F] @ (
             self._following(log_sd, Lambda) @ raw[:F] - raw[:F]
         )
+        b = self.bounds.inside(b)
         d, r, relative = b - self.b_hat, np.zeros(self.K), np.zeros(self.K)
         for each in self.factors:
             own = Lambda[each.effects, each.effects]
@@ -139,7 +142,7 @@ class Chart:
             q[self.D :][each.z] = z[:, :, 0].T.ravel()
         P, F = self.P, len(self.hold)
         q[P : self.D] = np.linalg.solve(self.scale[P:, P:], theta - self.center[P:])
-        q[:P] = np.linalg.solve(self.scale[:P, :P], b - self.center[:P])
+        q[:P] = np.linalg.solve(self.scale[:P, :P], self.bounds.outside(b) - self.center[:P])
         q[:F] = np.linalg.solve(self._following(point.log_sd, Lambda), q[:F])
         return q
 

@@ -9,9 +9,11 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations
 from hiermix.families.family import Family
-from hiermix.families.priors import Prior, PriorTable, b_name, coded
+from hiermix.families.prior import Prior
+from hiermix.families.priors import PriorTable, b_name, coded
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.statistics.within_between import Within
+from hiermix.tuning.bounds import Bounds
 from hiermix.tuning.coordinates import Coordinates, pairs
 from hiermix.tuning.population_scale import Following
 from hiermix.tuning.program_tuning import Tuning
@@ -39,9 +41,10 @@ def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
     sd = sd_priors(design.groupings, table)
     b_prior, b_par = coded(b, positive=False)
     sd_prior, sd_par = coded(sd, positive=True)
+    bounds = Bounds.of(b, np.linalg.norm(at.scale[: len(b)], axis=1))
     return {
         "D": len(at.center),
-        "center": at.center,
+        "center": np.concatenate([bounds.started(at.center[: len(b)]), at.center[len(b) :]]),
         "scale": at.scale,
         "P": len(b),
         "E": len(sd),
@@ -50,12 +53,32 @@ def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
         "sd_bend": at.bend if len(at.bend) else np.zeros(len(sd)),
         "sd_spread": _spread(design, at),
         **_following(at.following, len(sd)),
+        **_bounds(bounds),
         "b_prior": b_prior,
         "b_par": b_par,
         "sd_prior": sd_prior,
         "sd_par": sd_par,
         "lkj": np.array(lkj_shapes(design.groupings, table)),
     }
+
+
+def _bounds(found: Bounds) -> StanData:
+    ends = np.column_stack([found.lower, found.upper])
+    known = np.isfinite(ends)
+    return {
+        "limited": len(found.places),
+        "limited_b": found.places + 1,
+        "sides": known.astype(np.int64) @ [1, 2],
+        "bound_par": np.column_stack([np.where(known, ends, 0.0), found.width]),
+    }
+
+
+def bounds(data: StanData) -> Bounds:
+    """Return the bounds that a program is handed."""
+    sides, par = np.asarray(data["sides"]), np.asarray(data["bound_par"])
+    lower = np.where(sides & 1, par[:, 0], -np.inf)
+    upper = np.where(sides & 2, par[:, 1], np.inf)
+    return Bounds(np.asarray(data["limited_b"]) - 1, lower, upper, par[:, 2])
 
 
 def _following(found: Following | None, E: int) -> StanData:

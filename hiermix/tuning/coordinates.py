@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from hiermix.families.priors import Prior
+from hiermix.families.prior import Prior
 from hiermix.tuning.population_scale import Following, follow
 from hiermix.typing import FloatArray
 
@@ -57,12 +57,14 @@ class Hyperpriors:
     def b_precision(self) -> FloatArray:
         """(P,) precisions of the priors of the population coefficients."""
         if self.near is None:
-            return np.array([1 / prior.scale for prior in self.b]) ** 2
+            return np.array([1 / prior.normal[1] for prior in self.b]) ** 2
         return np.array([_pull(prior, at) for prior, at in zip(self.b, self.near, strict=True)])
 
 
 def _pull(prior: Prior, at: float) -> float:
     """Precision of the normal prior that pulls as much towards the location from there."""
+    if prior.bounded:
+        return float(prior.normal[1] ** -2)
     away = max(abs(at - prior.location), 0.1 * prior.scale)
     h = 1e-3 * away
     low, high = prior.frozen().logpdf(prior.location + away + np.array([-h, h]))

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hiermix.families.family import OwnParameter
-from hiermix.families.priors import Prior
+from hiermix.families.prior import Prior
 from hiermix.statistics.gram import Gram
 from hiermix.tuning.coordinates import pairs, unconstrained
 from hiermix.tuning.penalised import Penalised, population, share
@@ -69,7 +69,7 @@ def hyper(at: Point, model: Hyper) -> Iterator[Point]:
         yield from _drawn(at, model)
     if any(prior.distribution != "normal" for prior in model.b):
         yield replace(at, b=model.least_squares)
-        yield replace(at, b=np.array([prior.location for prior in model.b]))
+        yield replace(at, b=np.array([prior.normal[0] for prior in model.b]))
 
 
 def _of_each_level(at: Point, model: Hyper) -> Point:

@@ -9,7 +9,7 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.families.family import Family, OwnParameter, by_parameter
 from hiermix.families.links import Own
-from hiermix.families.priors import Prior
+from hiermix.families.prior import Prior
 from hiermix.statistics import nested
 from hiermix.statistics.nested import Pair
 from hiermix.statistics.parabola import Parabola, parabola

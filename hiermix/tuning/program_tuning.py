@@ -136,10 +136,12 @@ def _apart(problem: Problem, fits: Mapping[str, FactorFit]) -> dict[str, tuple[C
         return {}
     column = common_parts.columns(problem.design, problem.x_mean)
     found = {}
+    # What levels have in common is taken from b after its bounds: from bounded ones nothing.
+    bounded = np.array([prior.bounded for prior in next(iter(problem.priors.values())).b])
     for name, fit in fits.items():
         K, shared = column[name], common_parts.find(fit.gram.ZtZ, fit.Lambda)
         if K is not None and shared is not None:
-            found[name] = shared, K
+            found[name] = shared, np.where(bounded[:, None], 0.0, K)
     return found
 
 

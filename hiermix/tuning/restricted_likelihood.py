@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiermix.families.priors import Prior
+from hiermix.families.prior import Prior
 from hiermix.statistics.within_between import Within, quadratic
 from hiermix.tuning.coordinates import Hyperpriors, block_cholesky, effects_root
 from hiermix.tuning.mode import LARGEST_LOG
@@ -23,7 +23,7 @@ class Restricted:
         self.within, self.priors = within, priors
         self.known_sigma = priors.sigma is None
         self.precision = priors.b_precision
-        self.location = np.array([prior.location for prior in priors.b]) - within.b_hat
+        self.location = np.array([prior.normal[0] for prior in priors.b]) - within.b_hat
         self.left = quadratic(within)
         self.left_root = root_of(self.left[1:, 1:])
         self.frozen = [prior.frozen() for prior in (*self._sigma_prior(), *priors.sd)]

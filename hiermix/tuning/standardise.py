@@ -9,7 +9,7 @@ scale): whatever center and scale are, the program's posterior is the same.
 
 import numpy as np
 
-from hiermix.families.priors import Prior
+from hiermix.families.prior import Prior
 from hiermix.statistics.within_between import Within
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors, pairs
 from hiermix.tuning.mode import bend_of, mode

@@ -22,6 +22,13 @@
   matrix[followers, E] reach; // by the group effects
   matrix[followers, followers] hold; // precision of the priors
 
+  // Coefficients that their priors bound: below, above, both; lower and upper
+  // bound, and the width over which they are pushed away from these.
+  int<lower=0, upper=P> limited;
+  array[limited] int<lower=1, upper=P> limited_b;
+  array[limited] int<lower=1, upper=3> sides;
+  matrix[limited, 3] bound_par;
+
   // Priors, coded as in coded_lpdf.
   array[P] int<lower=1, upper=10> b_prior;
   matrix[P, 4] b_par;

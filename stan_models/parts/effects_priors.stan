@@ -1,4 +1,4 @@
-  // b comes with the Jacobian of its scale.
+  // b comes with the Jacobians of its scale and of its bounds.
   target += log_width;
   // sd comes with the Jacobians of its logarithm and of the bend.
   target += coded_prior(sd, sd_prior, sd_par) + sum(log(sd));

@@ -24,3 +24,8 @@
          * (free * mdivide_right_tri_low(first', held)' - first);
     log_width = sum(log(diagonal(free))) - sum(log(diagonal(held)));
   }
+  for (i in 1:limited) {
+    int k = limited_b[i];
+    log_width += log_slope_within(b[k], sides[i], bound_par[i]);
+    b[k] = within_bounds(b[k], sides[i], bound_par[i]);
+  }

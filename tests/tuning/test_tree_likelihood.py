@@ -5,7 +5,7 @@ import pytest
 from scipy import optimize, stats
 
 import hiermix as hm
-from hiermix.families.priors import Prior
+from hiermix.families.prior import Prior
 from hiermix.stan import stan_data
 from hiermix.statistics import tree
 from hiermix.tuning import bar_origins
