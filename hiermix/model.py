@@ -25,7 +25,7 @@ from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
 from hiermix.posterior import describe, diagnostics, labelling, recorded
 from hiermix.posterior import draws as trees
-from hiermix.stan import assemble, assemble_tree, programs
+from hiermix.stan import assemble, programs_assembled
 from hiermix.stan.assemble import Assembled
 from hiermix.statistics import column_spreads
 from hiermix.statistics.column_spreads import Spreads
@@ -233,16 +233,9 @@ class Model:
 
     def _assemble(self, near: Point | None, *, prior_only: bool) -> Assembled:
         design = bar_origins.centred(self.design, self.origins)
-        if self.program_name == programs.NESTED:
-            return assemble_tree.assemble(design, self.priors, prior_only=prior_only, near=near)
-        if programs.integrates(self.program_name):
-            return assemble.integrated(
-                design, self.priors, self.program_name, prior_only=prior_only, near=near,
-                sums=self._sums,
-            )  # fmt: skip
-        return assemble.sampled(
-            design, self.family, self.priors, prior_only=prior_only, near=near,
-            parameterisation=self._options["parameterisation"],
+        return programs_assembled.assemble(
+            self.program_name, design, self.family, self.priors, prior_only=prior_only, near=near,
+            sums=self._sums, parameterisation=self._options["parameterisation"],
         )  # fmt: skip
 
     def stan_code(self) -> str:

@@ -12,13 +12,14 @@ from hiermix.families.family import Family, row_values
 from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.families.table import find
 from hiermix.formula.equations import MU
-from hiermix.stan import programs, responses, stan_data, variables
+from hiermix.stan import patterned, programs, responses, stan_data, variables
 from hiermix.stan.chart import Chart
 from hiermix.stan.programs import Program
 from hiermix.stan.stan_data import Columns
 from hiermix.statistics import repeated_rows
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.statistics.gram import Gram, empty
+from hiermix.statistics.patterns import Patterned
 from hiermix.statistics.row_sums import FROM_ROWS, Sums
 from hiermix.statistics.tree import Tree, beside, chain
 from hiermix.statistics.within_between import rotate, split
@@ -46,7 +47,7 @@ class Assembled:
     data: StanData
     x_mean: FloatArray
     """(P,) what was subtracted from the columns of X."""
-    gram: Gram | Tree | None
+    gram: Gram | Tree | Patterned | None
     """Statistics that recover integrated-out effects; None where the effects are sampled."""
     keep: tuple[str, ...]
     """Stan variables to keep."""
@@ -62,6 +63,8 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
         return family.program, 'effects="sampled"'
     if not family.integrates:
         return family.program, f"no closed form with family {family.name!r}"
+    if patterned.possible(design):
+        return patterned.chosen(design)
     if len(design.equations) > 1:
         names = " and ".join(each.name for each in design.equations[1:])
         return family.program, f"{names} of each row has an equation"

@@ -103,7 +103,7 @@ class Chart:
             self._following(log_sd, Lambda) @ raw[:F] - raw[:F]
         )
         b = self.bounds.inside(b)
-        d, r, relative = b - self.b_hat, np.zeros(self.K), np.zeros(self.K)
+        d, r, relative = b[: len(self.b_hat)] - self.b_hat, np.zeros(self.K), np.zeros(self.K)
         for each in self.factors:
             own = Lambda[each.effects, each.effects]
             A, mean = _tuned(each, own, d, relative)
@@ -122,7 +122,7 @@ class Chart:
         """Return the coordinates of a point."""
         sds = self._unbent(point.log_sd)
         theta = np.concatenate([point.own, sds, point.cor])
-        P, F = self.P, len(self.hold)
+        F = len(self.hold)
         q, factors = np.zeros(self.size), self.factors if len(point.r) else []
         Lambda = self._root(point.log_sd, point.cor)
         b, v, relative = point.b, [], point.r.copy()
@@ -140,9 +140,8 @@ class Chart:
             root = np.linalg.cholesky(A).swapaxes(1, 2)
             z = root @ (before - mean)[:, :, None]
             q[self.D :][each.z] = z[:, :, 0].T.ravel()
-        P, F = self.P, len(self.hold)
-        q[P : self.D] = np.linalg.solve(self.scale[P:, P:], theta - self.center[P:])
-        q[:P] = np.linalg.solve(self.scale[:P, :P], self.bounds.outside(b) - self.center[:P])
+        theta = np.concatenate([self.bounds.outside(b), theta])
+        q[: self.D] = np.linalg.solve(self.scale, theta - self.center)
         q[:F] = np.linalg.solve(self._following(point.log_sd, Lambda), q[:F])
         return q
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiermix.design.groupings import Grouping
-from hiermix.statistics import tree_effects
+from hiermix.statistics import patterned_effects, tree_effects
 from hiermix.statistics.gram import Gram
+from hiermix.statistics.patterns import Patterned
 from hiermix.statistics.tree import Tree
 from hiermix.typing import Drawn, FloatArray
 
@@ -103,7 +104,7 @@ def _congruence(gram: Gram, Lambda: FloatArray, a: int, c: int) -> FloatArray:
 
 
 def all_factors(
-    gram: Gram | Tree | None,
+    gram: Gram | Tree | Patterned | None,
     drawn: Drawn,
     groupings: Sequence[Grouping],
     seed: int,
@@ -120,15 +121,18 @@ def all_factors(
         return {}
     chains, length = drawn.b.shape[:2]
     E = drawn.sd.shape[-1]
-    flat = Hyperdraws(
-        drawn.b.reshape(chains * length, -1),
-        drawn.own["sigma"].ravel(),
-        (drawn.sd[..., None] * drawn.L).reshape(chains * length, E, E),
-    )
+    S = chains * length
+    b, Lambda = drawn.b.reshape(S, -1), (drawn.sd[..., None] * drawn.L).reshape(S, E, E)
+    own = {name: each.reshape(S, *each.shape[2:]) for name, each in drawn.own.items()}
     if isinstance(gram, Tree):
-        found = tree_effects.draw_effects(gram, flat.b, flat.sigma, flat.Lambda, seed)
+        found = tree_effects.draw_effects(gram, b, own["sigma"], Lambda, seed)
     else:
-        r = draw_effects(gram, flat, np.random.default_rng([seed, 2]))
+        rng = np.random.default_rng([seed, 2])
+        r = (
+            patterned_effects.draw_effects(gram, b, own, Lambda, rng)
+            if isinstance(gram, Patterned)
+            else draw_effects(gram, Hyperdraws(b, own["sigma"], Lambda), rng)
+        )
         found = {groupings[0].name: r}
     return {name: r.reshape(chains, length, *r.shape[1:]) for name, r in found.items()}
 

@@ -8,7 +8,7 @@ from hiermix.design.design import Design
 from hiermix.families.linear_scale import less_offset, response
 from hiermix.statistics.gram import Gram, statistics
 from hiermix.statistics.within_between import Within, split_rows
-from hiermix.typing import IntArray
+from hiermix.typing import FloatArray, IntArray
 
 
 class Sums(Protocol):
@@ -32,16 +32,22 @@ class _FromRows:
         return [each.factor.counts() for each in design.groupings]
 
     def gram(self, design: Design) -> Gram:
-        y = less_offset(response(design), design)
-        return statistics(design, _factor(design), y, design.weights)
+        y = response_less_offset(design)
+        return statistics(design, factor_name(design), y, design.weights)
 
     def within(self, design: Design, gram: Gram) -> Within:
-        y = less_offset(response(design), design)
-        return split_rows(gram, design, _factor(design), y, design.weights)
+        y = response_less_offset(design)
+        return split_rows(gram, design, factor_name(design), y, design.weights)
 
 
 FROM_ROWS: Sums = _FromRows()
 
 
-def _factor(design: Design) -> str | None:
+def factor_name(design: Design) -> str | None:
+    """Return the name of the one grouping factor, if there is one."""
     return design.groupings[0].name if design.groupings else None
+
+
+def response_less_offset(design: Design) -> FloatArray:
+    """Return the fitted responses (rows,), less any offset."""
+    return less_offset(response(design), design)

@@ -169,6 +169,13 @@ def _solve(R: FloatArray, U: FloatArray) -> FloatArray:
     return found
 
 
+def by_group(within: Within) -> FloatArray:
+    """(J, Q, 1 + P) coefficients of each group's own columns that fit (e, -X) best."""
+    found = np.empty_like(within.QtR)
+    found[:, within.order] = _solve(within.R, within.QtR)
+    return found
+
+
 def _divided(values: FloatArray, by: FloatArray) -> FloatArray:
     some = by > 0
     return np.where(some[:, None], values / np.where(some, by, 1.0)[:, None], 0.0)

@@ -28,6 +28,12 @@ class Restricted:
         self.left_root = root_of(self.left[1:, 1:])
         self.frozen = [prior.frozen() for prior in (*self._sigma_prior(), *priors.sd)]
 
+    @property
+    def sd_places(self) -> range:
+        """Places of the log sds in phi."""
+        before = 0 if self.known_sigma else 1
+        return range(before, before + len(self.priors.sd))
+
     def _sigma_prior(self) -> tuple[Prior, ...]:
         return () if self.priors.sigma is None else (self.priors.sigma,)
 
@@ -52,7 +58,7 @@ class Restricted:
 
     def _cor(self, raw: FloatArray) -> float:
         L, log_jacobian = block_cholesky(raw, self.priors.blocks)
-        return log_jacobian + _lkj(L, self.priors.blocks, self.priors.lkj)
+        return log_jacobian + log_lkj(L, self.priors.blocks, self.priors.lkj)
 
     def _solve(self, phi: FloatArray) -> "_Solved":
         """Work out V, T and d of (8)."""
@@ -141,7 +147,8 @@ class _Solved:
     d: FloatArray
 
 
-def _lkj(L: FloatArray, blocks: Sequence[int], shapes: Sequence[float]) -> float:
+def log_lkj(L: FloatArray, blocks: Sequence[int], shapes: Sequence[float]) -> float:
+    """LKJ log density of the blocks of a Cholesky factor, but for a constant."""
     diagonal, q, lp = np.log(np.diag(L)), 0, 0.0
     for size, shape in zip(blocks, shapes, strict=True):
         for i in range(1, size):

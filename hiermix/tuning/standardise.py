@@ -7,6 +7,8 @@ exact in its priors (non-normal priors of population coefficients count as norma
 scale): whatever center and scale are, the program's posterior is the same.
 """
 
+from typing import Protocol
+
 import numpy as np
 
 from hiermix.families.prior import Prior
@@ -15,6 +17,23 @@ from hiermix.tuning.coordinates import Coordinates, Hyperpriors, pairs
 from hiermix.tuning.mode import bend_of, mode
 from hiermix.tuning.restricted_likelihood import Restricted
 from hiermix.typing import FloatArray
+
+
+class Target(Protocol):
+    """A log density of phi, population integrated out, as `Restricted` has it."""
+
+    @property
+    def sd_places(self) -> range:
+        """Places of the log sds in phi."""
+        ...
+
+    def value_and_gradient(self, phi: FloatArray) -> tuple[float, FloatArray]:
+        """Log density and its gradient."""
+        ...
+
+    def population(self, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Conditional mode of the population coefficients and a root of their covariance."""
+        ...
 
 
 def standardise(
@@ -35,7 +54,7 @@ def standardise(
     return at_mode(Restricted(within, priors), start, _guess(within, priors))
 
 
-def at_mode(target: Restricted, start: FloatArray, guess: FloatArray) -> Coordinates:
+def at_mode(target: "Target", start: FloatArray, guess: FloatArray) -> Coordinates:
     """Find the coordinates around the mode next to (log sigma, log sds, correlations)."""
     phi, curvature = mode(target.value_and_gradient, start, guess)
     b, root = target.population(phi)
@@ -43,9 +62,9 @@ def at_mode(target: Restricted, start: FloatArray, guess: FloatArray) -> Coordin
     scale = np.zeros((D, D))
     scale[:P, :P] = root
     scale[P:, P:] = curvature
-    sigma = not target.known_sigma
-    sds = range(sigma, sigma + len(target.priors.sd))
-    bend = np.array([bend_of(target.value_and_gradient, phi, curvature, i) for i in sds])
+    bend = np.array([
+        bend_of(target.value_and_gradient, phi, curvature, i) for i in target.sd_places
+    ])  # fmt: skip
     return Coordinates(np.concatenate([b, phi]), scale, bend)
 
 

@@ -1,0 +1,27 @@
+"""Which models have residuals whose precision mixes patterns, and their programs."""
+
+from hiermix.design.design import Design
+from hiermix.errors import count
+from hiermix.formula.equations import MU
+from hiermix.stan import programs
+from hiermix.statistics.strata import SIGMA, strata
+
+_WORTH = 0.5
+"""Strata for each row up to which sums cost less than rows, where there are no effects."""
+
+
+def possible(design: Design) -> bool:
+    """Whether sigma alone has an equation beside that of the location, without effects."""
+    if [each.name for each in design.equations] != [MU, SIGMA] or len(design.groupings) > 1:
+        return False
+    effects = {name for each in design.groupings for name in each.equations}
+    worth = bool(design.groupings) or strata(design).patterns <= _WORTH * design.rows
+    return effects <= {MU} and worth
+
+
+def chosen(design: Design) -> tuple[str, str]:
+    """Return the program, and why."""
+    number = strata(design).patterns
+    how = "with one factor" if design.groupings else "without effects"
+    costs = "" if number <= _WORTH * design.rows else ", which cost as much as rows"
+    return programs.STRATA, f"exact, {how} and {count(number, 'value')} of sigma{costs}"

@@ -1,0 +1,36 @@
+"""The program that was chosen, put together with its data."""
+
+from functools import partial
+
+from hiermix.design.design import Design
+from hiermix.families.family import Family
+from hiermix.families.priors import PriorTable
+from hiermix.stan import assemble_patterned, assemble_tree, programs
+from hiermix.stan.assemble import Assembled, integrated, sampled
+from hiermix.statistics.row_sums import Sums
+from hiermix.tuning.points import Point
+
+
+def assemble(
+    name: str,
+    design: Design,
+    family: Family,
+    table: PriorTable,
+    *,
+    prior_only: bool,
+    near: Point | None,
+    sums: Sums,
+    parameterisation: str,
+) -> Assembled:
+    """Assemble a program by its name, in the coordinates of the mode next to `near`."""
+    if not programs.integrates(name):
+        return sampled(
+            design, family, table, prior_only=prior_only, near=near,
+            parameterisation=parameterisation,
+        )  # fmt: skip
+    of_factors = partial(integrated, name=name, sums=sums)
+    others = {
+        programs.NESTED: assemble_tree.assemble,
+        programs.STRATA: assemble_patterned.assemble,
+    }
+    return others.get(name, of_factors)(design, table, prior_only=prior_only, near=near)

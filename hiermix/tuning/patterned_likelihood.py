@@ -1,0 +1,201 @@
+"""Log density of residual parameters, sds and correlations: effects and population integrated out.
+
+The restricted likelihood of `restricted_likelihood`, for residuals whose precision mixes patterns.
+Numbers in brackets are equations of docs/how-it-samples.md.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from hiermix.families.prior import Prior
+from hiermix.statistics.patterns import Groups, Patterned
+from hiermix.tuning.coordinates import Hyperpriors, block_cholesky, effects_root
+from hiermix.tuning.mode import LARGEST_LOG
+from hiermix.tuning.restricted_likelihood import inverse_root, log_lkj
+from hiermix.typing import FloatArray
+
+_STEP = 1e-5
+
+
+@dataclass(frozen=True)
+class ResidualPriors:
+    """What comes before the log sds in phi: coefficients of further equations, own parameters."""
+
+    further: list[Prior]
+    own: Callable[[FloatArray], float]
+    """Log prior of the coordinates of the family's own parameters, with their Jacobians."""
+    values: Callable[[FloatArray], dict[str, FloatArray]]
+    """Own parameters (1, ...) at their coordinates."""
+    coordinates: int
+    """How many of these."""
+
+
+class PatternedRestricted:
+    """Log density of phi = (further, own, log sd, correlations), population integrated out."""
+
+    def __init__(self, rows: Patterned, priors: Hyperpriors, residual: ResidualPriors) -> None:
+        self.rows, self.priors, self.residual = rows, priors, residual
+        self.before = len(residual.further) + residual.coordinates
+        self.precision = priors.b_precision
+        self.location = np.array([prior.normal[0] for prior in priors.b]) - rows.b_hat
+        self.further = [prior.frozen() for prior in residual.further]
+        self.sds = [prior.frozen() for prior in priors.sd]
+
+    @property
+    def sd_places(self) -> range:
+        """Places of the log sds in phi."""
+        return range(self.before, self.before + len(self.sds))
+
+    def unpack(self, phi: FloatArray) -> "_Natural":
+        """Weights of the patterns, log det R, and Lambda."""
+        further = phi[: len(self.further)]
+        own = self.residual.values(phi[len(self.further) : self.before])
+        mixed = self.rows.precision.mixed(further[None], own)
+        return _Natural(
+            mixed.weights[0], float(mixed.log_det[0]),
+            effects_root(phi[self.before :], self.priors.blocks),
+        )  # fmt: skip
+
+    def population(self, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Conditional mode of the population coefficients and a root of their covariance."""
+        found = self._solve(self.unpack(phi))
+        return self.rows.b_hat + found.d, found.root
+
+    def value_and_gradient(self, phi: FloatArray) -> tuple[float, FloatArray]:
+        """Log density (7) and its gradient; sums over groups analytic, small maps by differences.
+
+        The gradient of an integral over b is the mean of the gradient over b.
+        """
+        nowhere = -np.inf, np.zeros(len(phi))
+        if np.abs(phi).max(initial=0.0) > LARGEST_LOG:
+            return nowhere
+        try:
+            with np.errstate(all="ignore"):
+                at = self.unpack(phi)
+                found = self._solve(at)
+                value = self._value(at, found) + self._prior(phi)
+                if not np.isfinite(value):
+                    return nowhere
+                return value, self._gradient(phi, at, found)
+        except np.linalg.LinAlgError:
+            return nowhere
+
+    def _value(self, at: "_Natural", found: "_Solved") -> float:
+        one_d, off = np.concatenate([[1.0], found.d]), found.d - self.location
+        return -0.5 * float(
+            at.log_det + found.log_det + one_d @ found.form @ one_d + off @ (self.precision * off)
+            - 2 * np.sum(np.log(np.diag(found.root)))
+        )  # fmt: skip
+
+    def _solve(self, at: "_Natural") -> "_Solved":
+        rows, groups = self.rows, self.rows.rotated
+        weight = at.weights[rows.pattern_of_root] * rows.sign
+        form = rows.roots.T @ (weight[:, None] * rows.roots)
+        effects, log_det = None, 0.0
+        if groups.J:
+            effects = _effects(groups, at)
+            log_det = float(groups.count @ effects.log_det)
+            # A'R^-1 A less what effects take, as squares from each group's best: see (28).
+            G, U, V, far = effects.G, effects.U, effects.v, effects.delta
+            crossed = np.einsum("jqa,jqb->ab", U, far)
+            form = (
+                form - crossed - crossed.T + np.einsum("jqa,jqb->ab", far, G @ far)
+                + np.einsum("jqa,jqb->ab", V, V)
+            )  # fmt: skip
+        A = form[1:, 1:] + np.diag(self.precision)
+        root = inverse_root(A) if len(A) else np.zeros((0, 0))
+        d = root @ (root.T @ (self.precision * self.location - form[1:, 0]))
+        return _Solved(form, effects, log_det, d, root)
+
+    def _gradient(self, phi: FloatArray, at: "_Natural", found: "_Solved") -> FloatArray:
+        # 1. Quadratic forms gain a column for each direction in which b is uncertain.
+        spread = np.zeros((1 + len(found.d),) * 2)
+        spread[:, 0] = 1.0, *found.d
+        spread[1:, 1:] = found.root
+        # 2. In the weights of the patterns, and in Lambda.
+        rows, groups = self.rows, self.rows.rotated
+        R = len(at.weights)
+        slope = np.bincount(
+            rows.pattern_of_root, rows.sign * np.sum((rows.roots @ spread) ** 2, axis=1), R
+        )
+        d_root = np.zeros_like(at.Lambda)
+        if found.effects is not None:
+            each = found.effects
+            far, v = each.delta @ spread, each.v @ spread
+            there = far[groups.group]
+            cells = np.einsum("cqk,cqk->c", there, groups.ZtKZ @ there - 2 * (groups.ZtKA @ spread))
+            covariance = at.Lambda @ each.inverse @ at.Lambda.T * groups.count[:, None, None]
+            cells += np.einsum("cqp,cqp->c", groups.ZtKZ, covariance[groups.group])
+            slope = slope + np.bincount(groups.pattern, cells, R)
+            d_root = 2 * np.einsum("jqk,jpk->qp", each.G @ far - each.U @ spread, v)
+            told = each.G @ at.Lambda @ each.inverse
+            d_root += 2 * np.einsum("jqp,j->qp", told, groups.count)
+        # 3. Through the small maps from phi.
+        gradient = np.empty(len(phi))
+        for i, step in enumerate(_STEP * np.eye(len(phi))):
+            up, down = self.unpack(phi + step), self.unpack(phi - step)
+            moved = (
+                slope @ (up.weights - down.weights) + up.log_det - down.log_det
+                + np.sum(d_root * (up.Lambda - down.Lambda))
+            )  # fmt: skip
+            prior = self._prior(phi + step) - self._prior(phi - step)
+            gradient[i] = (prior - 0.5 * moved) / (2 * _STEP)
+        return gradient
+
+    def _prior(self, phi: FloatArray) -> float:
+        further = phi[: len(self.further)]
+        lp = self.residual.own(phi[len(self.further) : self.before])
+        lp += sum(float(each.logpdf(x)) for each, x in zip(self.further, further, strict=True))
+        return lp + self.prior_of_effects(phi)
+
+    def prior_of_effects(self, phi: FloatArray) -> float:
+        """Log prior of log sds and correlations, with the Jacobians of their transforms."""
+        rest = phi[self.before :]
+        logs, raw = rest[: len(self.sds)], rest[len(self.sds) :]
+        lp = sum(float(each.logpdf(np.exp(x)) + x) for each, x in zip(self.sds, logs, strict=True))
+        L, log_jacobian = block_cholesky(raw, self.priors.blocks)
+        return lp + log_jacobian + log_lkj(L, self.priors.blocks, self.priors.lkj)
+
+
+class _Natural(NamedTuple):
+    weights: FloatArray
+    log_det: float
+    Lambda: FloatArray
+
+
+class _Effects(NamedTuple):
+    """Most probable effects of each group, v over their sds, in each column of A."""
+
+    G: FloatArray
+    """(J, Q, Q) Z'R^-1 Z"""
+    U: FloatArray
+    """(J, Q, 1 + P) Z'R^-1 A"""
+    inverse: FloatArray
+    """(J, Q, Q) of M = I + Lambda' G Lambda."""
+    log_det: FloatArray
+    v: FloatArray
+    delta: FloatArray
+    """Lambda v less the best."""
+
+
+class _Solved(NamedTuple):
+    form: FloatArray
+    """E'V^-1 e as a quadratic form in (1, d)."""
+    effects: _Effects | None
+    log_det: float
+    d: FloatArray
+    root: FloatArray
+
+
+def _effects(groups: Groups, at: _Natural) -> _Effects:
+    weight, Lambda = at.weights[groups.pattern, None, None], at.Lambda
+    G, U = groups.summed(weight * groups.ZtKZ), groups.summed(weight * groups.ZtKA)
+    M = np.eye(len(Lambda)) + Lambda.T @ G @ Lambda
+    C = np.linalg.cholesky(M)
+    log_det = 2 * np.sum(np.log(np.diagonal(C, axis1=1, axis2=2)), axis=1)
+    inverse = np.linalg.inv(M)
+    v = inverse @ (Lambda.T @ (U + G @ groups.C))
+    return _Effects(G, U, inverse, log_det, v, Lambda @ v - groups.C)

@@ -1,0 +1,45 @@
+"""Coordinates of a model whose residuals have a precision that mixes patterns."""
+
+import numpy as np
+
+from hiermix.statistics.patterns import Patterned
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root, pairs
+from hiermix.tuning.patterned_likelihood import PatternedRestricted
+from hiermix.tuning.population_scale import common
+from hiermix.tuning.standardise import at_mode, typical
+from hiermix.typing import FloatArray
+
+
+def standardise(target: PatternedRestricted, start: FloatArray | None = None) -> Coordinates:
+    """Find the coordinates; from (further, own, log sds, correlations) where a mode is known."""
+    rows, priors = target.rows, target.priors
+    at = at_mode(target, _start(rows, priors) if start is None else start, _guess(rows, priors))
+    if not priors.sd:
+        return at
+    Lambda = effects_root(at.center[len(priors.b) + target.before :], priors.blocks)
+    return at.follow(priors.b_precision, common(rows.gram), Lambda)
+
+
+def _start(rows: Patterned, priors: Hyperpriors) -> FloatArray:
+    """Where the search begins: half the residual variance between groups, half within."""
+    within = rows.within
+    size = np.zeros(within.Q)
+    size[within.order] = np.einsum("jkq,jkq->q", within.R, within.R) / (within.n or 1.0)
+    residual = np.sqrt(max(within.whole, 1e-300) / within.n) if within.n else 1.0
+    sigma = residual / np.sqrt(1 + (within.Q > 0))
+    sd = [
+        sigma / np.sqrt(each) if each > 0 else typical(prior)
+        for each, prior in zip(size, priors.sd, strict=True)
+    ]
+    if within.far and within.rss > 0:
+        sigma = np.sqrt(within.rss / within.n)
+        sd = np.maximum(within.spread(), sd).tolist()
+    return np.concatenate(
+        [*rows.precision.start(float(sigma)), np.log(sd), np.zeros(pairs(priors.blocks))]
+    )
+
+
+def _guess(rows: Patterned, priors: Hyperpriors) -> FloatArray:
+    J, Q = float(rows.groups.J), len(priors.sd)
+    cor = np.full(pairs(priors.blocks), 1 / np.sqrt(J + 1))
+    return np.concatenate([rows.precision.guess(), np.full(Q, 1 / np.sqrt(2 * J + 1)), cor])

@@ -1,0 +1,28 @@
+  // Rows, as sums around b_hat, a least-squares fit to what lies within
+  // groups: the precision of the residuals is a mix of fixed matrices K_r, and
+  // sums over rows are mixes of sums under each of them. Effects are counted
+  // from C (1, d), those that fit each group best; with A what these leave of
+  // (e_hat, -X): roots of A'K_r A, and for each group Z_j'K_r Z_j and Z_j'K_r
+  // A_j. Groups of equal design are rotated together, so that one below may
+  // stand for a part of several.
+  int<lower=0, upper=P> P_mu; // coefficients of the response's location
+  vector[P_mu] b_hat;
+  int<lower=0> patterns;
+  int<lower=0> square_count;
+  matrix[square_count, 1 + P_mu] K_root; // A'K_r A = sum of signed k'k, k rows
+  vector[square_count] sign_of_square;
+  array[square_count] int<lower=1, upper=patterns> pattern_of_square;
+
+  // Cells are pairs of a group and a pattern: the first of all groups, then
+  // the second of those that have two, and so on. Groups with many come first.
+  int<lower=0> J;
+  vector<lower=0>[J] groups; // groups whose determinant each carries
+  int<lower=0> turns;
+  array[turns] int<lower=1, upper=J> turn_width; // groups that have so many
+  int<lower=0> cells;
+  array[cells] int<lower=1, upper=patterns> pattern_of_cell;
+  matrix[cells, (E * (E + 1)) %/% 2] ZtKZ; // lower triangles, row by row
+  matrix[cells, E * (1 + P_mu)] ZtKA; // effect by effect
+  matrix[J, E * (1 + P_mu)] C;
+  array[E] int<lower=1> last; // effect of the bar of each
+  real log_constant; // of the log density: N log(2 pi) / 2, turned

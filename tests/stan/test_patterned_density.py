@@ -1,0 +1,170 @@
+"""Programs of patterned residuals are the model: their log density against that of dense rows.
+
+The reference builds the N x N covariance of the response; the priors are scipy's distributions.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import hiermix as hm
+from hiermix.engines.embedded import Embedded
+from tests.stan.test_gaussian_density import (
+    compare_gradient,
+    correlation,
+    lkj_log_density,
+    population,
+)
+
+FEW, MANY = 20, 200
+"""Points, in the quick suite and in the slow one."""
+PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)"}
+OF_EFFECTS = {"sd": "normal(0.3, 1)"}
+
+type Theta = np.ndarray
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a case's covariance of residuals is made of."""
+
+    model: hm.Model
+    b_sigma: Theta
+    own: Theta
+
+
+@dataclass(frozen=True)
+class Case:
+    formulas: list[str]
+    covariance: Callable[[Parts], tuple[np.ndarray, float]]
+    """Of the residuals; and what the priors of its own parameters add to the log density."""
+    program: str = "strata"
+    keywords: dict[str, object] = field(default_factory=dict)
+    priors: dict[str, str] = field(default_factory=dict)
+    own: int = 0
+    """Coordinates of own parameters."""
+
+
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(12)
+    rows = 60
+    g, arm, sex = (rng.integers(0, n, rows) for n in (9, 3, 2))
+    x, w = rng.normal(3, 2, rows), rng.normal(size=rows)
+    y = 1 + 0.5 * x + rng.normal(size=9)[g] + np.array([0.5, 1, 2])[arm] * rng.normal(size=rows)
+    names = rng.permutation([f"n{i}" for i in range(rows)])
+    return pd.DataFrame({
+        "y": y, "x": x, "w": w, "g": names[g], "arm": names[arm], "sex": names[sex],
+        "site": names[g % 4], "h": rng.uniform(0.5, 2, rows), "k": rng.normal(size=rows),
+    })  # fmt: skip
+
+
+def equation_of_sigma(parts: Parts) -> tuple[np.ndarray, float]:
+    design = parts.model.design
+    weights = np.ones(design.rows) if design.weights is None else design.weights
+    equation = design.equation("sigma")
+    X = design.X(equation="sigma")
+    if "Intercept" in equation.terms:
+        X[:, 1:] -= np.average(X[:, 1:], axis=0, weights=weights)
+    sigma = np.exp(X @ parts.b_sigma + equation.known(design.rows))
+    lp = float(np.sum(stats.norm(0, 1).logpdf(parts.b_sigma[1:])))
+    lp += float(stats.norm(0, 1).logpdf(parts.b_sigma[0]))
+    # A weight multiplies a row's log density: it counts as that many rows.
+    lp -= 0.5 * float(np.sum(np.log(weights) + (weights - 1) * np.log(2 * np.pi * sigma**2)))
+    return np.diag(sigma**2 / weights), lp
+
+
+def of_sigma(*formulas: str, **keywords: object) -> Case:
+    priors = {"b_sigma": "normal(0, 1)"}
+    if "~ 0 +" not in formulas[1]:
+        priors["Intercept_sigma"] = "normal(0, 1)"
+    return Case(list(formulas), equation_of_sigma, keywords=keywords, priors=priors)
+
+
+CASES = {
+    "no groups": of_sigma("y ~ x + w", "sigma ~ arm"),
+    "intercepts": of_sigma("y ~ x + w + (1 | g)", "sigma ~ arm"),
+    "slopes": of_sigma("y ~ x + (x | g)", "sigma ~ arm + sex"),
+    "a cell each": of_sigma("y ~ x + (x + w || g)", "sigma ~ 0 + arm:sex"),
+    "two bars": of_sigma("y ~ x + (x | g) + (0 + w | g)", "sigma ~ arm * sex"),
+    "between groups": of_sigma("y ~ x + w + (1 | g)", "sigma ~ site"),
+    "weights and offsets": of_sigma(
+        "y ~ x + offset(k) + (x | g)", "sigma ~ arm + offset(k)", weights="h"
+    ),
+    "a number": of_sigma("y ~ x + (1 | g)", "sigma ~ w"),
+    "no intercept": of_sigma("y ~ 0 + arm + (1 | g)", "sigma ~ arm"),
+}
+
+
+def dense(case: Case, model: hm.Model, raw: np.ndarray) -> float:
+    """Log density of the coordinates, of dense rows."""
+    data, design = model.stan_data(), model.design
+    theta = data["center"] + data["scale"] @ raw
+    blocks = [size for each in design.groupings for size in each.blocks]
+    P, P_mu, A, E = int(data["P"]), len(design.terms), case.own, sum(blocks)
+    t = (theta - data["center"])[P + A : P + A + E] / data["sd_spread"]
+    bend, softplus = data["sd_bend"], np.logaddexp(0, -t)
+    sd = np.exp(theta[P + A : P + A + E] - bend * softplus**2 / 2)
+    lp = float(np.sum(np.log(1 + bend * softplus / (1 + np.exp(t)) / data["sd_spread"])))
+    L, at, k = np.eye(E), 0, 0
+    for size in blocks:
+        pairs, part = size * (size - 1) // 2, slice(at, at + size)
+        if size > 1:
+            L[part, part], jacobian = correlation(theta[P + A + E :][k : k + pairs], size)
+            lp += jacobian + lkj_log_density(L[part, part], 1.7)
+        at, k = at + size, k + pairs
+    b, log_width = population(data, raw, sd, L)
+    covariance, log_prior = case.covariance(Parts(model, b[P_mu:], theta[P : P + A]))
+    weights = np.ones(design.rows) if design.weights is None else design.weights
+    X = design.X()
+    if "Intercept" in design.terms:
+        X[:, 1:] -= np.average(X[:, 1:], axis=0, weights=weights)
+    for each in design.groupings:
+        Lambda = sd[:, None] * L
+        Z = design.Z(each.name) - model.origins[each.name]
+        covariance = covariance + (each.codes[:, None] == each.codes) * (
+            Z @ Lambda @ Lambda.T @ Z.T
+        )
+    y = design.response - (0 if design.offset is None else design.offset)
+    lp += log_width + log_prior + stats.multivariate_normal(X @ b[:P_mu], covariance).logpdf(y)
+    first = int("Intercept" in design.terms)
+    lp += stats.norm(1, 3).logpdf(b[0]) if first else 0.0
+    lp += float(np.sum(stats.norm(0.2, 2).logpdf(b[first:P_mu])))
+    lp += float(np.sum(stats.truncnorm(-0.3, np.inf, 0.3, 1).logpdf(sd) + np.log(sd)))
+    return float(lp)
+
+
+def model_of(case: Case, rows: pd.DataFrame) -> hm.Model:
+    priors = PRIORS | case.priors
+    if "(" in case.formulas[0].replace("offset(", ""):
+        priors |= OF_EFFECTS
+    if "(x |" in case.formulas[0]:
+        priors["cor"] = "lkj(1.7)"
+    if "~ 0 +" in case.formulas[0]:
+        priors.pop("Intercept")
+    return hm.Model(case.formulas, rows, priors=priors, **case.keywords)
+
+
+def check(case: Case, rows: pd.DataFrame, points: int) -> None:
+    model = model_of(case, rows)
+    assert model.program_name == case.program
+    data = model.stan_data()
+    at = np.random.default_rng(5).normal(0, 1.5, (points, int(data["D"])))
+    found, gradient = Embedded().log_density(model._posterior.program, data, at)
+    expected = np.array([dense(case, model, point) for point in at])
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    compare_gradient(model, at[:4], gradient[:4])
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_log_density_equals_that_of_dense_rows(name: str) -> None:
+    check(CASES[name], frame(), FEW)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CASES)
+def test_log_density_equals_that_of_dense_rows_at_many_points(name: str) -> None:
+    check(CASES[name], frame(), MANY)
