@@ -56,11 +56,12 @@ def levels(
     """
     grouping = posterior.grouping(group)
     options.one_of("kind", kind, KINDS)
-    chosen = grouping.effects[0] if effect is None else effect
-    if chosen not in grouping.effects:
+    known = grouping.of_level
+    chosen = known[0] if effect is None else effect
+    if chosen not in known:
         raise ArgumentError(
             f"{quoted(effect)} does not vary by {grouping.name}."
-            f"{did_you_mean(str(effect), grouping.effects)} Known: {', '.join(grouping.effects)}"
+            f"{did_you_mean(str(effect), known)} Known: {', '.join(known)}"
         )
     found = (
         posterior.group_coefficients(group) if kind == "coefficients" else posterior.effects(group)

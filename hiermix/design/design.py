@@ -101,8 +101,7 @@ class Design:
         part = self._encoded.iloc[rows]
         blocks = [spec.matrix(part) for spec in self._plan.effects[name]]
         Z = blocks[0] if len(blocks) == 1 else np.hstack(blocks)
-        origin = self.grouping(name).origin
-        return Z if origin is None else Z - origin
+        return self.grouping(name).columns_of(Z, rows)
 
     @property
     def categories(self) -> Labels:
@@ -189,7 +188,7 @@ class Design:
             others=self.others.take(rows),
             rows=len(rows),
             equations=tuple(each.take(rows) for each in self.equations),
-            groupings=tuple(replace(each, codes=each.codes[rows]) for each in self.groupings),
+            groupings=tuple(each.take(rows) for each in self.groupings),
             response=some(self.response),
             trials=some(self.trials),
             weights=some(self.weights),

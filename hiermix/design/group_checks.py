@@ -122,7 +122,7 @@ def free_names(names: Sequence[str]) -> None:
                 f"Rename the column, for example to {name + '_id'!r}."
             )
     for name in names:
-        for taken in (f"{name}_effect", f"sd_{name}", f"cor_{name}", f"r_{name}"):
+        for taken in (f"{name}_effect", f"{name}_term", f"sd_{name}", f"cor_{name}", f"r_{name}"):
             if taken in names:
                 raise DataError(
                     f"grouping columns {name!r} and {taken!r}: {taken!r} is reserved for the "

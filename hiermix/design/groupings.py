@@ -10,9 +10,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hiermix.design import group_checks
+from hiermix.design.batches import Rows
 from hiermix.design.codes import Codes, Labels, codes_of
 from hiermix.design.factor import Factor
 from hiermix.design.plan import Plan
+from hiermix.design.strata import Strata, strata_of, strata_on
 from hiermix.formula.equations import MU, qualified
 from hiermix.formula.terms import GroupTerm
 from hiermix.typing import FloatArray
@@ -41,6 +43,48 @@ class Grouping:
     new_levels: Labels = field(default_factory=lambda: np.empty(0, dtype=object))
     origin: FloatArray | None = None
     """(Q,) what the columns of Z have subtracted; see `origins`."""
+    strata: Strata | None = None
+    """What the levels lie in, where each stratum has effects of its own."""
+
+    @property
+    def constant(self) -> tuple[bool, ...]:
+        """Whether the column of each effect is all ones."""
+        return tuple(term == "Intercept" and self.strata is None for term in self.terms)
+
+    @property
+    def of_level(self) -> tuple[str, ...]:
+        """Labels of the effects that one level has: those of its stratum, where there are some."""
+        if self.strata is None:
+            return self.effects
+        Q = len(self.effects) // len(self.strata.labels)
+        each = zip(self.terms[:Q], self.equations[:Q], strict=True)
+        return tuple(qualified(term, equation) for term, equation in each)
+
+    @property
+    def dim(self) -> str:
+        """Name of the dim of the effects that one level has."""
+        return f"{self.name}_effect" if self.strata is None else f"{self.name}_term"
+
+    def columns_of(self, Z: FloatArray, rows: Rows) -> FloatArray:
+        """Return the columns (n, Q) of all effects, of those that were written."""
+        if self.strata is not None:
+            return self.strata.widened(Z, rows, self.origin)
+        return Z if self.origin is None else Z - self.origin
+
+    def of_one_level(
+        self,
+        Z: FloatArray,
+        equation: str,
+    ) -> tuple[FloatArray, list[int]]:
+        """Return the columns and places, in `of_level`, of the effects that enter an equation."""
+        Z = Z if self.strata is None else self.strata.narrowed(Z)
+        places = [k for k in self.of_equation(equation) if k < Z.shape[1]]
+        return Z[:, places], places
+
+    def take(self, rows: NDArray[np.intp]) -> Grouping:
+        """Return the same for some of the rows, by position."""
+        strata = None if self.strata is None else self.strata.take(rows)
+        return replace(self, codes=self.codes[rows], strata=strata)
 
     @property
     def factor(self) -> Factor:
@@ -69,7 +113,8 @@ class Grouping:
 
     def repeated(self, times: int) -> Grouping:
         """Return the same levels for the rows, repeated as a whole."""
-        return replace(self, codes=np.tile(self.codes, times))
+        strata = None if self.strata is None else self.strata.repeated(times)
+        return replace(self, codes=np.tile(self.codes, times), strata=strata)
 
     def of_equation(self, name: str) -> list[int]:
         """Return the places of the effects that enter an equation."""
@@ -77,8 +122,9 @@ class Grouping:
 
     @property
     def of_location(self) -> tuple[str, ...]:
-        """Labels of the effects that enter the response's location."""
-        return tuple(self.effects[place] for place in self.of_equation(MU))
+        """Labels of the effects of a level that enter the response's location."""
+        each = zip(self.of_level, self.equations, strict=False)
+        return tuple(label for label, equation in each if equation == MU)
 
     @property
     def bars(self) -> list[list[int]]:
@@ -116,7 +162,25 @@ def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) 
     plausible = bool(inner) or group_checks.is_grouping(first, frame[first], len(levels))
     if plausible and continuous and "Intercept" in effects:
         group_checks.fewer_levels_than_rows(name, len(levels), len(frame))
-    return grouping_of(name, plan, levels, codes)
+    found = grouping_of(name, plan, levels, codes)
+    by = plan.roles.strata(name)
+    if by is None:
+        return found
+    return _in_strata(found, strata_of(by, frame, name, found.factor, found.levels))
+
+
+def _in_strata(grouping: Grouping, strata: Strata) -> Grouping:
+    """Give every stratum effects of its own."""
+    times = len(strata.labels)
+    return replace(
+        grouping,
+        effects=strata.named(grouping.effects),
+        terms=grouping.terms * times,
+        equations=grouping.equations * times,
+        places=tuple(range(times * len(grouping.effects))),
+        blocks=grouping.blocks * times,
+        strata=strata,
+    )
 
 
 def grouping_of(name: str, plan: Plan, levels: Sequence[object], codes: Codes) -> Grouping:
@@ -160,7 +224,9 @@ def grouping_on(
 ) -> Grouping:
     """Return a fitted grouping with codes for other rows: by label, never by position."""
     if not encode:
-        return replace(fitted, codes=np.full(len(frame), -1, dtype=np.int32))
+        rows = np.zeros(len(frame), dtype=np.int32)
+        strata = None if fitted.strata is None else replace(fitted.strata, codes=rows)
+        return replace(fitted, codes=rows - 1, strata=strata)
     codes, labels = codes_of(fitted.name, fitted.columns, frame, plan.labels)
     position = {label: place for place, label in enumerate(fitted.levels)}
     unseen = [label for label in labels if label not in position]
@@ -171,7 +237,13 @@ def grouping_on(
         group_checks.labels_read_apart(fitted.name, [*fitted.levels, *unseen])
     position |= {label: len(fitted.levels) + place for place, label in enumerate(unseen)}
     table = np.array([*(position[label] for label in labels), -1], dtype=np.int32)
-    return replace(fitted, codes=table[codes], new_levels=_objects(unseen))
+    found = replace(fitted, codes=table[codes], new_levels=_objects(unseen))
+    if fitted.strata is None:
+        return found
+    known, every = plan.labels[fitted.strata.column], _objects([*fitted.levels, *unseen])
+    factor = found.with_new if new_groups is not None else None
+    strata = strata_on(fitted.strata, frame, known, fitted.name, factor, every)
+    return replace(found, strata=strata)
 
 
 def _objects(labels: Sequence[object]) -> Labels:

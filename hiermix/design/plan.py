@@ -121,7 +121,7 @@ def plan_of(
     `whole` and `states` are those of `fit_spec`.
     """
     formula = roles.formula
-    factors = roles.factor_columns(roles.factors)
+    factors = distinct(roles.factor_columns(roles.factors), roles.stratum_columns(roles.factors))
     fitted = partial(fit_spec, encoded=encoded, whole=whole, states=states)
     return Plan(
         roles=roles,

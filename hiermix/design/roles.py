@@ -15,6 +15,7 @@ from hiermix.formula.formula import Formula
 from hiermix.formula.names import in_results, quoted, unaliased
 from hiermix.formula.sums import columns, terms, uses
 from hiermix.formula.terms import GroupTerm
+from hiermix.formula.terms.effect_laws import law_of
 from hiermix.formula.tokens import Use
 
 
@@ -29,6 +30,7 @@ class Roles:
         self.factors: dict[str, tuple[GroupTerm, ...]] = {}
         for term in formula.groups:
             self.factors[term.name] = _beside_its_key(self.factors.get(term.name, ()), term)
+        self.laws = {name: law_of(terms) for name, terms in self.factors.items()}
 
     @property
     def plain_response(self) -> str | None:
@@ -67,7 +69,16 @@ class Roles:
         texts = [piece for each in self.formula.equations for piece in each.pieces]
         texts += [term.effects for name in factors for term in self.factors[name]]
         specials = ([use.column for use in each.uses] for each in self.formula.specials)
-        return distinct(*map(columns, texts), *specials)
+        return distinct(*map(columns, texts), *specials, self.stratum_columns(factors))
+
+    def strata(self, factor: str) -> str | None:
+        """Return the column of the strata of a factor, if it has some."""
+        law = self.laws[factor]
+        return None if law is None else law.by
+
+    def stratum_columns(self, factors: Collection[str]) -> tuple[str, ...]:
+        """Return the columns that say in which stratum the levels of those factors are."""
+        return tuple(by for by in map(self.strata, factors) if by is not None)
 
     def factor_columns(self, factors: Collection[str]) -> tuple[str, ...]:
         """Return the columns whose values are labels of those factors."""
@@ -80,7 +91,8 @@ class Roles:
             texts.append(self.formula.response)
         found: dict[str, list[Use]] = {}
         written = (use for text in texts for use in uses(text))
-        for use in chain(written, *(each.uses for each in self.formula.specials)):
+        strata = [Use(column, "category") for column in self.stratum_columns(self.factors)]
+        for use in chain(written, strata, *(each.uses for each in self.formula.specials)):
             found.setdefault(use.column, []).append(use)
         return found
 

@@ -2,8 +2,9 @@
 
 from hiermix.errors import FormulaError
 from hiermix.formula.formula import Formula
+from hiermix.formula.terms.effect_laws import EffectLaw
 
-KINDS: tuple[type, ...] = ()
+KINDS: tuple[type, ...] = (EffectLaw,)
 """Those of `hiermix.formula.terms` that can be fitted."""
 
 

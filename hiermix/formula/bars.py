@@ -4,6 +4,7 @@ from hiermix.errors import FormulaError
 from hiermix.formula.calls import is_call
 from hiermix.formula.sums import BAR_HELP, joined, stray, sum_of
 from hiermix.formula.terms import Group, GroupTerm, registry
+from hiermix.formula.terms.effect_laws import EffectLaw
 from hiermix.formula.terms.protocols import Grouped
 from hiermix.formula.tokens import Reader, checked_text, column_of
 
@@ -27,7 +28,9 @@ def bar(reader: Reader) -> list[GroupTerm]:
         )
     if effects == "0":
         reader.fail(f"nothing varies in this group term: {BAR_HELP}", opening)
-    return [GroupTerm(effects, factor, correlated, key=key, how=how) for factor in factors]
+    return [
+        GroupTerm(effects, factor, correlated, key=key, how=_says_more(how)) for factor in factors
+    ]
 
 
 def _key(reader: Reader) -> str | None:
@@ -50,6 +53,11 @@ def _special(reader: Reader) -> Grouped | None:
     """Read a special call in the place of a factor, if there is one."""
     known = reader.token.text in registry.GROUPS and is_call(reader)
     return registry.GROUPS[reader.token.text](reader) if known else None
+
+
+def _says_more(how: Grouped | None) -> Grouped | None:
+    """Return a special call; None for one that says no more than the factor does."""
+    return None if isinstance(how, EffectLaw) and how.plain else how
 
 
 def _factors(reader: Reader) -> list[tuple[str, ...]]:

@@ -86,7 +86,7 @@ def numbers(posterior: Posterior, group: str, effect: str, kind: str, prob: floa
     """
     tails(prob)
     options.one_of("kind", kind, KINDS)
-    where = {f"{group}_effect": effect}
+    where = {posterior.grouping(group).dim: effect}
     deviations = posterior.effects(group).sel(where)
     drawn = deviations if kind == "effects" else posterior.group_coefficients(group).sel(where)
     population = (drawn - deviations).mean(("chain", "draw"))

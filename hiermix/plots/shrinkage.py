@@ -64,7 +64,7 @@ def plot_shrinkage(
     group, chosen = grouping.name, style.choose_effects(effects, grouping, grouping.of_location)
     data = numbers(posterior, group, prob)
     data = data[data["effect"].isin(chosen)].reset_index(drop=True)
-    if len(chosen) == 2:
+    if len(chosen) == 2 and grouping.strata is None:
         ax = style.axes(ax, figsize or (6.5, 5.6))
         _plane(ax, data, chosen, group, _center_and_covariance(posterior, group, chosen))
         return Plot(style.figure_of(ax), data)

@@ -283,7 +283,7 @@ def choose_effects(
         An effect that does not vary over the grouping factor, or not in the response's location
         where only such ones can be drawn.
     """
-    known = grouping.effects if known is None else known
+    known = grouping.of_level if known is None else known
     if not known:
         raise ArgumentError(f"{grouping.name} has no effects on the location of the response")
     if effects is None:

@@ -59,12 +59,14 @@ def flat(array: "xr.DataArray", draws: Which, *dims: str) -> FloatArray:
 def effects(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) -> FloatArray:
     """Return the effects (Q, J, S) of a factor, in the order of its levels."""
     name = grouping.name
-    r = posterior[f"r_{name}"].sel({f"{name}_effect": list(grouping.effects)})
+    r = posterior[f"r_{name}"].sel({grouping.dim: list(grouping.of_level)})
     position = {label: place for place, label in enumerate(r[r.dims[2]].to_numpy().tolist())}
     places = [position[label] for label in grouping.levels.tolist()]
     found = flat(r, draws, *map(str, r.dims[2:]))
     if places != list(range(len(position))):
         found = found[:, places]
+    if grouping.strata is not None:
+        found = grouping.strata.spread_out(found)
     return np.ascontiguousarray(found.transpose(2, 1, 0))
 
 

@@ -2,8 +2,9 @@
 
 Names and dims: ``Intercept``; ``b`` (term); ``sd_<group>`` (<group>_effect); ``cor_<group>``
 (<group>_pair), the correlations of the pairs of effects that vary together; ``r_<group>``
-(<group>, <group>_effect); and the family's own parameters. Labels are the user's. A factor with
-the name of a variable or of another dim, such as ``b`` or ``row``, has its levels in <group>_level.
+(<group>, <group>_effect, or <group>_term where each stratum has an sd); and the family's own
+parameters. Labels are the user's. A factor with the name of a variable or of another dim, such as
+``b`` or ``row``, has its levels in <group>_level.
 """
 
 from collections.abc import Collection, Mapping
@@ -105,8 +106,9 @@ def posterior(
         these = slice(at, at + len(grouping.effects))
         variables |= _spread(grouping, drawn.sd[..., these], drawn.L[..., these, these])
         level = level_dim(grouping.name, {"row", *coefficients.NAMES, *variables, *coords})
-        dims = (level, f"{grouping.name}_effect")
-        variables[f"r_{grouping.name}"] = (dims, effects[grouping.name])
+        r, strata = effects[grouping.name], grouping.strata
+        dims = (level, grouping.dim)
+        variables[f"r_{grouping.name}"] = (dims, r if strata is None else strata.own(r))
         coords |= _labels(grouping, level)
         at = these.stop
     return xr.Dataset({name: (("chain", "draw", *dims), values) for name, (dims, values) in
@@ -140,6 +142,7 @@ def _labels(grouping: Grouping, level: str) -> dict[str, Any]:
     names = grouping.effects
     labels: dict[str, Any] = {
         level: plain(grouping.levels),
+        grouping.dim: list(grouping.of_level),
         f"{grouping.name}_effect": list(names),
     }
     if grouping.pairs:

@@ -267,8 +267,8 @@ def _of_priors(posterior: Posterior) -> Iterator[tuple[str, Read]]:
 def _effects(design: Design, grouping: Grouping) -> list[tuple[str, str, Where]]:
     """How the effects of a factor are written, before and after the level, and where each is."""
     found: list[tuple[str, str, Where]] = []
-    for effect in grouping.effects:
-        where = {f"{grouping.name}_effect": effect}
+    for effect in grouping.of_level:
+        where = {grouping.dim: effect}
         for category in further(design):
             apart = where | {"category": category}
             found += [("", f"{category}, {effect}", apart), (category, effect, apart)]

@@ -35,10 +35,9 @@ type Slopes = Callable[[FloatArray], tuple[FloatArray, FloatArray, FloatArray]]
 def per_group(posterior: Posterior, group: str) -> FloatArray:
     """Estimates of each level alone, (level, effect of the location); NaN where rows can't tell."""
     grouping, design = posterior.grouping(group), posterior.design
-    mine = grouping.of_equation(MU)
+    Z, mine = grouping.of_one_level(design.Z(grouping.name), MU)
     center = posterior.means([grouping.terms[place] for place in mine])
     eta = posterior_mean(posterior, without=grouping.name)
-    Z = design.Z(grouping.name)[:, mine]
     return np.asarray(center + _estimates(Z, grouping.factor, eta, posterior))
 
 
@@ -85,9 +84,8 @@ def posterior_mean(
         eta[rows] += design.X(rows, equation) @ b
         for each in design.groupings:
             if each.name != without:
-                mine = each.of_equation(equation)
+                Z, mine = each.of_one_level(design.Z(each.name, rows), equation)
                 r = posterior.effects(each.name).mean(("chain", "draw")).to_numpy()[:, mine]
-                Z = design.Z(each.name, rows)[:, mine]
                 eta[rows] += np.sum(Z * each.factor.gather(r, rows), axis=1)
     return eta
 

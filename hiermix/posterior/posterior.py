@@ -148,7 +148,7 @@ class Posterior:
         found = self.effects(group)
         found = (found if level is None else found.sel({found.dims[-2]: [level]})).copy()
         grouping = self.grouping(group)
-        for place, effect in enumerate(grouping.effects):
+        for place, effect in enumerate(grouping.of_level):
             where = {found.dims[-1]: effect}
             found.loc[where] = found.loc[where] + self.beside(grouping, place)
         return found

@@ -24,6 +24,7 @@ def sentences(tree: "xr.DataTree", factors: Iterable[str]) -> Iterator[str]:
         array = tree["posterior"].dataset[f"sd_{name}"]
         effects = array[f"{name}_effect"].to_numpy().tolist()
         moved = _moved(dict(zip(effects, origins.get(name, []), strict=False)), equations)
+        moved = [each for each in moved if next(iter(each)) in effects]
         for each in moved:
             array = _at_mean(each, tree, name, array)
         for place, draws in enumerate(np.moveaxis(flat(array), -1, 0)):
@@ -37,7 +38,7 @@ def sentences(tree: "xr.DataTree", factors: Iterable[str]) -> Iterator[str]:
             yield (
                 f"sd of {effect} by {name}{where} may be zero; up to "
                 f"{np.quantile(draws, 0.95):.2g} (95 %): the data don't tell whether this "
-                f"{'intercept' if effect in intercepts else 'slope'} varies."
+                f"{'intercept' if effect.partition(':')[0] in intercepts else 'slope'} varies."
             )
 
 

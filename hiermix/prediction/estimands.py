@@ -48,13 +48,13 @@ def label_columns(design: Design) -> tuple[str, ...]:
 def _encoded(design: Design, frame: pd.DataFrame, over: str) -> Design:
     """Put rows through the encoding of the fit; labels count for these groups alone."""
     if over == "these groups":
-        rows = design.on(frame)
+        rows = design.on(frame, new_groups="population")
         for each in rows.groupings:
             _check_known(each)
         return rows
     aside = [name for name in label_columns(design) if name not in design.predictors]
     some = {name: [_label(design, name)] * len(frame) for name in aside}
-    rows = design.on(frame.assign(**some), new_groups="population")
+    rows = design.on(frame.assign(**some))
     return replace(rows, groupings=tuple(map(_in_a_new_group, rows.groupings)))
 
 

@@ -168,7 +168,7 @@ class Predictor:
             grouping = self.design.grouping(factor)
             places = grouping.of_equation(name)
             for k, effects in zip(places, self._effects(grouping, rows, places), strict=True):
-                if grouping.terms[k] != "Intercept":
+                if not grouping.constant[k]:
                     effects *= Z[:, k, None]
                 eta += effects
         return eta

@@ -220,7 +220,7 @@ def _effects(design: Design, which: IntArray) -> StanData:
         "columns_Z": before[-1],
         "Z": np.concatenate([*Z, np.empty((len(which), 0))], axis=1),
         "Z_at": _ints([place + 1 for place in places]),
-        "constant": _ints([term == "Intercept" for each in groupings for term in each.terms]),
+        "constant": _ints([one for each in groupings for one in each.constant]),
         "predictor_of": _ints([place + 1 for place in enters]),
     }
 

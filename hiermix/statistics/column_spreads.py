@@ -12,6 +12,7 @@ import numpy as np
 from hiermix.design.batches import slices
 from hiermix.design.design import Design
 from hiermix.design.equation import Equation
+from hiermix.design.groupings import Grouping
 from hiermix.errors import DataError
 from hiermix.families.linear_scale import weights
 from hiermix.statistics.gram import solve_symmetric
@@ -54,10 +55,7 @@ def find(design: Design) -> Spreads:
     """Read the design once, in slices."""
     w = weights(design)
     of_x = {each.name: _of_x(design, each, w) for each in design.equations}
-    of_z = {
-        each.name: _moments(partial(design.Z, each.name), design.rows, each.effects, w)
-        for each in design.groupings
-    }
+    of_z = {each.name: _of_z(design, each, w) for each in design.groupings}
     return spreads(of_x, of_z, {each.name: each.terms for each in design.equations})
 
 
@@ -87,6 +85,22 @@ def means(design: Design, equation: Equation) -> FloatArray:
 def _of_x(design: Design, equation: Equation, w: FloatArray) -> Columns:
     X = partial(design.X, equation=equation.columns)
     return _moments(X, design.rows, equation.terms, w)
+
+
+def _of_z(design: Design, grouping: Grouping, w: FloatArray) -> Columns:
+    """Moments of the columns of a factor; in strata, of each where its rows are."""
+    Z = partial(design.Z, grouping.name)
+    strata, labels = grouping.strata, grouping.effects
+    if strata is None:
+        return _moments(Z, design.rows, labels, w)
+    inside = [w * strata.at(place) for place in range(len(strata.labels))]
+    each = [_moments(lambda rows: strata.narrowed(Z(rows)), design.rows, grouping.of_level, some)
+            for some in inside]  # fmt: skip
+    square, Q = np.zeros((len(labels),) * 2), len(grouping.of_level)
+    for place, one in enumerate(each):
+        here = slice(place * Q, (place + 1) * Q)
+        square[here, here] = one.square
+    return Columns(np.concatenate([one.mean for one in each]), square)
 
 
 def _moments(

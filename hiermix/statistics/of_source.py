@@ -14,7 +14,7 @@ from hiermix.design.coding import Coding, complete
 from hiermix.design.roles import Roles, with_keywords
 from hiermix.design.sources import Batches, Source
 from hiermix.design.survey import Survey, survey, whole_columns
-from hiermix.errors import ArgumentError, DataError
+from hiermix.errors import ArgumentError, DataError, FormulaError
 from hiermix.families import table
 from hiermix.families.family import Family
 from hiermix.formula.formula import Formula, parse
@@ -82,6 +82,7 @@ def statistics(
     found = table.find(family, link)
     parsed = with_keywords(parse(formula, groups), _column("offset", offset), trials, censored)
     found.check_equations(parsed)
+    _no_special_terms(parsed)
     roles = _roles(parsed, _column("weights", weights))
     opened = sources.source(source, roles.columns)
     if not found.integrates:
@@ -211,6 +212,14 @@ def _roles(formula: Formula, weights: str | None) -> Roles:
     group_checks.free_names(list(roles.factors))
     group_checks.names_apart(list(map(in_results, roles.columns)), roles.columns)
     return roles
+
+
+def _no_special_terms(formula: Formula) -> None:
+    """Raise for terms that nobody adds up yet."""
+    for each in (*formula.specials, *(term.how for term in formula.groups if term.how)):
+        raise FormulaError(
+            f"statistics know nothing of {each} yet: fit the rows themselves with hm.Model"
+        )
 
 
 def _no_more_than_sums(roles: Roles) -> None:

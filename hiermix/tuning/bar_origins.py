@@ -9,6 +9,7 @@ x = 0, where it is reported, and leaves its bar there.
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,6 @@ from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families.priors import canonical, sd_names
-from hiermix.formula.equations import qualified
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.typing import Drawn, FloatArray
 
@@ -47,15 +47,17 @@ def choose(design: Design, spreads: Spreads, written: Collection[str]) -> dict[s
         far = np.abs(mean) > _FAR * spreads.z_size[each.name]
         for equation in dict.fromkeys(each.equations):
             fixed = far & (np.array(each.equations) == equation)
-            intercept = qualified("Intercept", equation)
-            if intercept not in each.effects or not names.isdisjoint(
-                map(canonical, sd_names(each.name, intercept))
-            ):
+            bars = [
+                bar
+                for bar in each.bars
+                if (each.terms[bar[0]], each.equations[bar[0]]) == ("Intercept", equation)
+            ]
+            written_for = (sd_names(each.name, each.effects[bar[0]]) for bar in bars)
+            if not bars or not names.isdisjoint(map(canonical, chain(*written_for))):
                 continue
-            for first, *slopes in each.bars:
-                if each.effects[first] == intercept:
-                    origin[slopes] = mean[slopes]
-                    fixed[[first, *slopes]] = False
+            for first, *slopes in bars:
+                origin[slopes] = mean[slopes]
+                fixed[[first, *slopes]] = False
             _warn(each, fixed)
         found[each.name] = origin
     return found
@@ -63,7 +65,8 @@ def choose(design: Design, spreads: Spreads, written: Collection[str]) -> dict[s
 
 def _warn(grouping: Grouping, fixed: NDArray[np.bool_]) -> None:
     """Say that priors hold far from the data, where effects vary apart from the intercept."""
-    names = [effect for effect, far in zip(grouping.effects, fixed, strict=True) if far]
+    labels = grouping.of_level * (len(fixed) // max(1, len(grouping.of_level)))
+    names = [effect for effect, far in zip(labels, fixed, strict=True) if far]
     if names:
         checks.warn(
             f"{names[0]!r} lies more than {_FAR} sds from zero and varies over {grouping.name!r} "

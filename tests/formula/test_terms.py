@@ -7,6 +7,7 @@ import pytest
 
 from hiermix.errors import FormulaError
 from hiermix.formula.formula import parse
+from hiermix.formula.terms.effect_laws import EffectLaw
 from hiermix.formula.terms.memberships import Memberships
 from hiermix.formula.terms.smooths import Smooth
 from hiermix.formula.tokens import Use
@@ -31,6 +32,10 @@ def test_a_special_term_is_read_and_written(text: str, term: Smooth, shown: str 
 
 
 GROUPS = [
+    ("gr(g, by=f)", EffectLaw("g", by="f"), None),
+    ("gr( `a b` ,by = `f g` )", EffectLaw("a b", by="f g"), "gr(`a b`, by=`f g`)"),
+    ('gr(g=g, cov="A")', EffectLaw("g", cov="A"), "gr(g, cov='A')"),
+    ("gr(g, by=f, dist='student')", EffectLaw("g", by="f", dist="student"), None),
     ("mm(a, b)", Memberships(("a", "b")), "mm(a, b)"),
     ("mm(a, b, c, scale=False)", Memberships(("a", "b", "c"), scale=False), None),
     ("mm(a, b, weights=cbind(u, `v w`))", Memberships(("a", "b"), ("u", "v w")), None),
@@ -84,6 +89,13 @@ WRONG = [
     ("y ~ (1 | mm(a, b, scale=1))", "scale is True or False, not 1", "1)"),
     ("y ~ (1 | mm(a, b, scales=True))", "no place for 'scales'. Did you mean 'scale'?", "scales"),
     ("y ~ (1 | mm(a, b)/c)", "a grouping factor is a column", "/"),
+    ("y ~ (1 | gr(by=f))", "gr() needs g", ")"),
+    ("y ~ (1 | gr(g, f))", "gr() has no place for this", "f)"),
+    ("y ~ (1 | gr(g, by=g))", "by is another column than 'g'", "gr("),
+    ("y ~ (1 | gr(g, cov=A))", 'cov is a text, such as "A"', "A)"),
+    ("y ~ (1 | gr(g, dist='cauchy'))", "dist is one of 'gaussian', 'student'", "'cauchy'"),
+    ("y ~ (1 | gr(g, by=f, cov='A'))", "cov stands without by and dist", "gr("),
+    ("y ~ (1 | gr(g, bye=f))", "no place for 'bye'. Did you mean 'by'?", "bye"),
 ]
 
 
@@ -99,3 +111,8 @@ def test_a_column_may_be_called_like_a_special_call() -> None:
     formula = parse("y ~ s + mm + s(s) + (s | mm)")
     assert formula.population == "s + mm"
     assert parse(str(formula)) == formula
+
+
+def test_a_law_that_says_nothing_is_no_law() -> None:
+    assert str(parse("y ~ x + (1 | gr(g))")) == "y ~ x + (1 | g)"
+    assert parse("y ~ x + (1 | gr(g))").groups == parse("y ~ x + (1 | g)").groups

@@ -95,8 +95,18 @@ def population(
     return b, float(np.linalg.slogdet(root)[1])
 
 
-def reference(model: hm.Model, raw: np.ndarray, blocks: tuple[int, ...], eta: float) -> float:
-    """Log density of the coordinates, by scipy."""
+def reference(
+    model: hm.Model,
+    raw: np.ndarray,
+    blocks: tuple[int, ...],
+    eta: float,
+    Z: np.ndarray | None = None,
+    between: np.ndarray | None = None,
+) -> float:
+    """Log density of the coordinates, by scipy.
+
+    `between` (J, J) is the covariance of the levels, and Z the columns of the effects.
+    """
     data, design = model.stan_data(), model.design
     theta = data["center"] + data["scale"] @ raw
     P, Q = len(design.terms), sum(blocks)
@@ -120,8 +130,9 @@ def reference(model: hm.Model, raw: np.ndarray, blocks: tuple[int, ...], eta: fl
     X[:, 1:] -= X[:, 1:].mean(axis=0)
     covariance = sigma**2 * np.eye(design.rows)
     if Q:
-        Z, codes = design.Z("g"), design.groupings[0].codes
-        same = codes[:, None] == codes[None, :]
+        Z = design.Z("g") if Z is None else Z
+        codes = design.groupings[0].codes
+        same = codes[:, None] == codes[None, :] if between is None else between[codes][:, codes]
         covariance += same * (Z @ (np.outer(sd, sd) * (L @ L.T)) @ Z.T)
     lp += stats.multivariate_normal(X @ b, covariance).logpdf(design.response)
     lp += stats.t(4, 1, 3).logpdf(b[0])

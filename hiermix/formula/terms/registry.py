@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from hiermix.formula.calls import is_call
-from hiermix.formula.terms import memberships, smooths
+from hiermix.formula.terms import effect_laws, memberships, smooths
 from hiermix.formula.terms.protocols import Grouped, Special
 from hiermix.formula.tokens import Reader
 
@@ -14,6 +14,7 @@ RIGHT_SIDE: Mapping[str, Callable[[Reader], Special]] = {
 """Terms of their own, right of a tilde."""
 
 GROUPS: Mapping[str, Callable[[Reader], Grouped]] = {
+    "gr": effect_laws.read,
     "mm": memberships.read,
 }
 """In the place of a grouping factor, right of a bar."""
