@@ -13,8 +13,8 @@ from hiermix.design import group_checks
 from hiermix.design.batches import Rows
 from hiermix.design.codes import Codes, Labels, codes_of
 from hiermix.design.factor import Factor
+from hiermix.design.level_strata import Strata, strata_of, strata_on
 from hiermix.design.plan import Plan
-from hiermix.design.strata import Strata, strata_of, strata_on
 from hiermix.formula.equations import MU, qualified
 from hiermix.formula.terms import GroupTerm
 from hiermix.typing import FloatArray
