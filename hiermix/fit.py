@@ -10,12 +10,12 @@ import pandas as pd
 
 from hiermix import options, plots
 from hiermix.answers import effects, group_levels
+from hiermix.checking import report
+from hiermix.checking.refits import Refittable
 from hiermix.design import checks, frames
 from hiermix.design.design import Design
 from hiermix.design.frames import Frame, NewRows
 from hiermix.engines import Engine
-from hiermix.families.family import Family
-from hiermix.families.priors import PriorTable
 from hiermix.forecasting import forecast as forecasts
 from hiermix.forecasting import nixtla
 from hiermix.forecasting.forecast import Forecast
@@ -35,7 +35,6 @@ from hiermix.prediction import cross_validation, held_out, predict, variance_par
 from hiermix.prediction.update import learned_from
 from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.summed import Statistics
-from hiermix.tuning.bar_origins import Origins
 from hiermix.typing import FloatArray, ForecastKind, IntArray, NewGroups
 
 if TYPE_CHECKING:
@@ -43,13 +42,9 @@ if TYPE_CHECKING:
     from arviz_stats import ELPDData
 
 
-class Fitted(Protocol):
+class Fitted(Refittable, Protocol):
     """What a fit needs of the model that it came from: `hm.Model` has it."""
 
-    design: Design
-    family: Family
-    priors: PriorTable
-    origins: Origins
     statistics: Statistics | MergedRows | None
     """What it was fitted to, in the place of rows."""
 
@@ -165,6 +160,8 @@ class Fit:
     means = asked_of_posterior(effects.means)
     levels = asked_of_posterior(group_levels.levels)
     ranks = asked_of_posterior(group_levels.ranks)
+
+    check = report.check
 
     predict_pieces = asked_of_posterior(predict.predict_pieces)
     predict = asked_of_posterior(predict.predict)

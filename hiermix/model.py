@@ -8,8 +8,6 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, get_args
 
-import numpy as np
-
 from hiermix import chain_starts, expected_cost, options, plots, sampling
 from hiermix.chain_starts import Started
 from hiermix.design import beside_rows, checks, frames
@@ -53,8 +51,6 @@ if TYPE_CHECKING:
     import xarray as xr
 
 WARMUP = Settings.warmup
-_FEW_LEVELS, _CAREFUL = 5, 0.95
-"""Levels up to which the tails of the sds ask for small steps, and the `adapt_delta` for them."""
 EFFECTS = get_args(EffectsChoice.__value__)
 PARAMETERISATIONS = get_args(Parameterisation.__value__)
 
@@ -138,8 +134,7 @@ class Model:
         )  # fmt: skip
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
-            "parameterisation": parameterisation,
-            "weights": weights,
+            "parameterisation": parameterisation, "weights": weights,
         }  # fmt: skip
         self._sums: Sums = FROM_ROWS
         self.statistics: Statistics | MergedRows | None = None
@@ -303,8 +298,7 @@ class Model:
         settings = Settings(
             seed=secrets.randbelow(2**31) if seed is None else seed, chains=chains, warmup=warmup,
             draws=draws, adapt_delta=self._acceptance(adapt_delta), max_treedepth=max_treedepth,
-            cores=cores, progress=progress,
-        )  # fmt: skip
+            cores=cores, progress=progress)  # fmt: skip
         options.one_of("algorithm", algorithm, sampling.ALGORITHMS)
         start = time.perf_counter()
         started = self._start(prior_only=True) if prior_only else self._started
@@ -331,12 +325,7 @@ class Model:
         return Fit(self, tree, said=doubts)
 
     def _acceptance(self, adapt_delta: float | None) -> float:
-        """Return what is aimed at: smaller steps where an sd has a long tail."""
-        if adapt_delta is not None:
-            return adapt_delta
-        counts = self._sums.level_counts(self.design)
-        few = any(np.count_nonzero(each) <= _FEW_LEVELS for each in counts)
-        return _CAREFUL if few else Settings.adapt_delta
+        return sampling.acceptance(adapt_delta, self._sums.level_counts(self.design))
 
     def cost(
         self,
@@ -366,15 +355,26 @@ class Model:
         task = partial(expected_cost.expected, self._started, self.design, settings)
         return gradients.where_they_work(partial(task, time.perf_counter() - start))
 
-    def of_rows(self, rows: IntArray) -> "Model":
-        """Return this model for some of its rows: same levels, same priors, same encoding.
+    def of_rows(self, rows: IntArray, response: FloatArray | None = None) -> "Model":
+        """Return this model for some of its rows, or all of them twice, with these responses.
 
-        Levels that keep no row get effects from the fitted spread, each its own.
+        Same levels, same priors, same encoding. Levels that keep no row get effects from the fitted
+        spread, each its own.
         """
         self.design.check_rows("a fit to some of the rows")
+        design = self.design.take(rows)
+        return self._with(design if response is None else replace(design, response=response))
+
+    def with_default_priors(self) -> "Model":
+        """Return this model of the same rows as if no prior had been given."""
+        model = self._with(self.design)
+        model._of_rows(self.design, None)
+        return model
+
+    def _with(self, design: Design) -> "Model":
         model = copy(self)
         model.__dict__.pop("_started", None)
-        model.design = self.design.take(rows)
+        model.design = design
         return model
 
     def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":

@@ -16,9 +16,11 @@ from hiermix.families.family import Family, by_parameter
 from hiermix.stan import variables
 from hiermix.tuning.coordinates import block_cholesky
 from hiermix.tuning.points import Point
-from hiermix.typing import Algorithm, Drawn, FloatArray
+from hiermix.typing import Algorithm, Drawn, FloatArray, IntArray
 
 ALGORITHMS: tuple[Algorithm, ...] = ("nuts", "importance", "laplace")
+_FEW_LEVELS, _CAREFUL = 5, 0.95
+"""Levels up to which the tails of the sds ask for small steps, and the `adapt_delta` for them."""
 
 
 class Sampled(NamedTuple):
@@ -43,6 +45,17 @@ def sample(
     if algorithm == "nuts":
         return _by_chains(started, settings, engine, design, family)
     return _around_modes(started, settings, algorithm, design, family)
+
+
+def acceptance(adapt_delta: float | None, counts: Sequence[IntArray]) -> float:
+    """Return what is aimed at: smaller steps where an sd has a long tail.
+
+    `counts` are the rows of each level, factor by factor.
+    """
+    if adapt_delta is not None:
+        return adapt_delta
+    few = any(np.count_nonzero(each) <= _FEW_LEVELS for each in counts)
+    return _CAREFUL if few else Settings.adapt_delta
 
 
 def _by_chains(

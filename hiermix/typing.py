@@ -26,6 +26,7 @@ type Algorithm = Literal["nuts", "importance", "laplace"]
 type Kind = Literal["linear", "mean", "response", "probability"]
 type ForecastKind = Literal["response", "probability"]
 type NewGroups = Literal["error", "population", "sample", "update"]
+type CheckPart = Literal["convergence", "priors", "pit", "calibration"]
 
 
 class Drawn(NamedTuple):

@@ -43,6 +43,7 @@ ORDER = (
     "plots",
     "answers",
     "forecasting",
+    "checking",
     "fit",
     "model",
     "loading",

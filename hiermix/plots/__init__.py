@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from hiermix.plots import (
         backtests,
+        check_panels,
         effect_curves,
         estimate_intervals,
         fits,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "backtests",
+    "check_panels",
     "effect_curves",
     "estimate_intervals",
     "fits",

@@ -91,6 +91,12 @@ def scores(said: str, frame: pd.DataFrame) -> str:
     return _page(said, _table(["", *map(str, frame)], rows, left=1))
 
 
+def sentences(heading: str, texts: Sequence[str], frame: pd.DataFrame) -> str:
+    """Show sentences, and below them, folded, a table of numbers."""
+    said = "".join(f"<li>{escape(text)}</li>" for text in texts)
+    return _page(heading, f"<ul>{said}</ul>", f"<details>{scores('', frame)}</details>")
+
+
 def _page(heading: str, *parts: str, under: str = "") -> str:
     small = f'<div style="opacity:0.7;font-size:90%">{escape(under)}</div>' if under else ""
     return f"<div><div><b>{escape(heading)}</b></div>{small}{''.join(parts)}</div>"

@@ -6,7 +6,7 @@ columns that vary. Effects of levels are not parameters with priors of their own
 """
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -25,8 +25,36 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def log_prior(posterior: Posterior, table: PriorTable, origins: Origins) -> "xr.Dataset":
-    """Return the log prior densities, under the names and labels of the posterior."""
+class Measure(Protocol):
+    """What is made of a prior and the values of its parameter in every draw."""
+
+    def __call__(self, prior: Prior, values: FloatArray, *, positive: bool = False) -> FloatArray:
+        """Return a number a value; priors of `positive` parameters are cut off at zero."""
+
+
+def density(prior: Prior, values: FloatArray, *, positive: bool = False) -> FloatArray:
+    """Log density."""
+    return np.asarray(prior.frozen().logpdf(values) - prior.log_mass(positive=positive))
+
+
+def probability_below(prior: Prior, values: FloatArray, *, positive: bool = False) -> FloatArray:
+    """Probability of values below these."""
+    frozen, (low, high) = prior.frozen(), prior.bounds
+    low = max(low, 0.0) if positive else low
+    inside = np.clip(values, low, high)
+    above = frozen.sf(low) < 0.5  # no digits are lost on 1 - 1
+    share = frozen.sf(low) - frozen.sf(inside) if above else frozen.cdf(inside) - frozen.cdf(low)
+    return np.asarray(share / np.exp(prior.log_mass(positive=positive)))
+
+
+def log_prior(
+    posterior: Posterior, table: PriorTable, origins: Origins, measure: Measure = density
+) -> "xr.Dataset":
+    """Return the log prior densities, under the names and labels of the posterior.
+
+    Or what else is measured of each prior where it holds; correlations, which have one prior
+    together, have densities alone.
+    """
     import xarray as xr
 
     design, shape = posterior.design, posterior.shape
@@ -34,14 +62,14 @@ def log_prior(posterior: Posterior, table: PriorTable, origins: Origins) -> "xr.
 
     def of(equation: str | None) -> "xr.Dataset":
         b = posterior.b(equation)
-        found = _population(b, design.terms, table, means, equation) | _own(
-            posterior, table, means @ b
+        found = _population(b, design.terms, table, means, equation, measure) | _own(
+            posterior, table, means @ b, measure
         )
         for name in posterior.parameters:
-            found |= _of_parameter(posterior, name, table)
+            found |= _of_parameter(posterior, name, table, measure)
         for grouping in design.groupings:
             Lambda = posterior.Lambda(grouping, equation)
-            found |= _factor(Lambda, grouping, table, origins, equation)
+            found |= _factor(Lambda, grouping, table, origins, equation, measure)
         return xr.Dataset({
             name: (("chain", "draw", *dims), values.reshape(*shape, *values.shape[1:]))
             for name, (dims, values) in found.items()
@@ -53,17 +81,13 @@ def log_prior(posterior: Posterior, table: PriorTable, origins: Origins) -> "xr.
     return found.assign_coords({name: values for name, values in coords if name in found.dims})
 
 
-def density(prior: Prior, values: FloatArray, *, positive: bool = False) -> FloatArray:
-    """Log density of a prior, cut off at zero where the parameter is positive."""
-    return np.asarray(prior.frozen().logpdf(values) - prior.log_mass(positive=positive))
-
-
 def _population(
     b: FloatArray,
     terms: Sequence[str],
     table: PriorTable,
     means: FloatArray,
     equation: str | None,
+    measure: Measure,
 ) -> Variables:
     """Of the intercept at the mean of the predictors, and of the slopes."""
     names = [category_equations.named(b_name(term), equation) for term in terms]
@@ -71,22 +95,26 @@ def _population(
     each = np.zeros((b.shape[1], len(terms)))
     for place in range(int(thresholds), len(terms)):
         values = means @ b if terms[place] == INTERCEPT else b[place]
-        each[:, place] = density(table[names[place]], values)
+        each[:, place] = measure(table[names[place]], values)
     return coefficients.variables(terms, each, thresholds=thresholds)
 
 
-def _of_parameter(posterior: Posterior, name: str, table: PriorTable) -> Variables:
+def _of_parameter(
+    posterior: Posterior, name: str, table: PriorTable, measure: Measure
+) -> Variables:
     """Of the coefficients of a parameter's equation."""
     equation = posterior.design.equation(name)
     at_mean = column_spreads.means(posterior.design, equation) @ posterior.b(name)
     b, each = posterior.b(name), np.zeros((posterior.size, len(equation.terms)))
     for place, term in enumerate(equation.terms):
         values = at_mean if term == INTERCEPT else b[place]
-        each[:, place] = density(table[b_name(term, name)], values)
+        each[:, place] = measure(table[b_name(term, name)], values)
     return coefficients.variables(equation.terms, each, equation=name)
 
 
-def _own(posterior: Posterior, table: PriorTable, at_mean: FloatArray) -> Variables:
+def _own(
+    posterior: Posterior, table: PriorTable, at_mean: FloatArray, measure: Measure
+) -> Variables:
     """Of the family's own parameters; thresholds as the linear predictor at the mean sees them."""
     found: Variables = {}
     own = posterior.own()
@@ -94,7 +122,7 @@ def _own(posterior: Posterior, table: PriorTable, at_mean: FloatArray) -> Variab
         values, dims = own[each.name], tuple[str, ...]()
         if values.ndim > 1:
             values, dims = values - at_mean[:, None], (f"{each.name}_dim",)
-        found[each.name] = (dims, density(table[each.name], values, positive=each.positive))
+        found[each.name] = (dims, measure(table[each.name], values, positive=each.positive))
     return found
 
 
@@ -104,6 +132,7 @@ def _factor(
     table: PriorTable,
     origins: Origins,
     equation: str | None,
+    measure: Measure,
 ) -> Variables:
     """Of the sds of a factor's effects, and of the correlations of each bar together."""
     S = shear(grouping, origins[grouping.name])
@@ -113,11 +142,11 @@ def _factor(
         category_equations.named(sd_names(grouping.name, effect)[0], equation)
         for effect in grouping.effects
     ]
-    each = [density(table[key], sd[:, k], positive=True) for k, key in enumerate(keys)]
+    each = [measure(table[key], sd[:, k], positive=True) for k, key in enumerate(keys)]
     found: Variables = {
         f"sd_{grouping.name}": ((f"{grouping.name}_effect",), np.stack(each, axis=-1))
     }
-    if grouping.pairs:
+    if grouping.pairs and measure is density:
         shape = table[f"cor[{grouping.name}]"].arguments[0]
         L = root / sd[..., None]
         lkj = sum(_lkj(L[:, block, block], shape) for block in blocks(grouping))

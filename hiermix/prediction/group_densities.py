@@ -27,8 +27,8 @@ def log_densities(posterior: Posterior, labels: np.ndarray) -> tuple[FloatArray,
     """Return the log density (J, S) of the rows of each label in each draw, and the labels."""
     needs_numbers(posterior.family, "leave-one-group-out")
     unit, names = pd.factorize(labels)
-    unseen = _unseen(posterior.design, unit)
-    source = predict.predictor(posterior.on(unseen), new_groups="population")
+    without = unseen(posterior.design, unit)
+    source = predict.predictor(posterior.on(without), new_groups="population")
     found = np.zeros((len(names), posterior.size))
     rest = np.ones(len(unit), dtype=bool)
     for rows, log_density in _together(source):
@@ -39,7 +39,7 @@ def log_densities(posterior: Posterior, labels: np.ndarray) -> tuple[FloatArray,
     return found, pd.Index(names)
 
 
-def _unseen(design: Design, unit: IntArray) -> Design:
+def unseen(design: Design, unit: IntArray) -> Design:
     """Return the design in which a level all of whose rows are of one unit was never seen."""
     return replace(design, groupings=tuple(_without(each, unit) for each in design.groupings))
 
