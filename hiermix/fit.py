@@ -30,6 +30,7 @@ from hiermix.posterior import (
     summary,
 )
 from hiermix.posterior.asked import asked_of_posterior, drawn_of_posterior
+from hiermix.posterior.on_demand import ON_DEMAND
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import cross_validation, held_out, predict, variance_partition
 from hiermix.prediction.update import learned_from
@@ -289,7 +290,7 @@ class Fit:
         if group != "log_prior":
             self.design.check_rows(group)
         found = self.data[group].to_dataset().load()
-        found.attrs.pop(storage.ON_DEMAND, None)
+        found.attrs.pop(ON_DEMAND, None)
         self.data[group] = type(self.data)(found)
         return found
 

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -10,9 +11,13 @@ from hiermix.errors import HiermixWarning, ignored_warnings
 from hiermix.fit import Fit
 from hiermix.model import Model
 from hiermix.posterior import draws as trees
-from hiermix.posterior import storage
+from hiermix.posterior import effects_on_demand, labelling, storage
+from hiermix.posterior.effects_on_demand import HYPERDRAWS
 from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.summed import Statistics
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 
 def load(path: str | Path) -> Fit:
@@ -39,4 +44,20 @@ def load(path: str | Path) -> Fit:
     # Files of 0.1 know no origins: their priors hold at x = 0, as priors that are written do.
     found = json.loads(tree.attrs.get("origins", "{}"))
     model.origins = dict(model.origins) | {name: np.array(each) for name, each in found.items()}
-    return Fit(model, trees.relabelled(tree, model.design))
+    tree = trees.relabelled(tree, model.design)
+    return Fit(model, tree if HYPERDRAWS not in tree.children else _with_effects(tree, model))
+
+
+def _with_effects(tree: "xr.DataTree", model: Model) -> "xr.DataTree":
+    """Give a tree the effects that were not kept, to be drawn as before from the same sums."""
+    draws = effects_on_demand.read(tree[HYPERDRAWS].to_dataset())
+    posterior = tree["posterior"].to_dataset()
+    shape = posterior.sizes["chain"], posterior.sizes["draw"]
+    effects = labelling.integrated(
+        model.assemble(prior_only=bool(tree.attrs["prior_only"])), draws, shape,
+        int(tree.attrs["seed"]), model.design, model.origins,
+    )  # fmt: skip
+    tree["posterior"] = type(tree)(
+        effects_on_demand.with_effects(posterior, effects, model.design, memory=-1)
+    )
+    return tree

@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, get_args
 
 from hiermix import chain_starts, expected_cost, options, plots, sampling
+from hiermix import memory as memories
 from hiermix.chain_starts import Started
 from hiermix.design import beside_rows, checks, frames
 from hiermix.design.design import Design, build
@@ -223,10 +224,11 @@ class Model:
         return self._start(prior_only=False)
 
     def _start(self, *, prior_only: bool) -> Started:
-        search = partial(chain_starts.start, partial(self._assemble, prior_only=prior_only))
+        search = partial(chain_starts.start, partial(self.assemble, prior_only=prior_only))
         return gradients.where_they_work(search)
 
-    def _assemble(self, near: Point | None, *, prior_only: bool) -> Assembled:
+    def assemble(self, near: Point | None = None, *, prior_only: bool) -> Assembled:
+        """Return what an engine is handed, and what recovers integrated effects of its draws."""
         design = bar_origins.centred(self.design, self.origins)
         return programs_assembled.assemble(
             self.program_name, design, self.family, self.priors, prior_only=prior_only, near=near,
@@ -255,6 +257,7 @@ class Model:
         cores: int | None = None,
         progress: bool | None = None,
         prior_only: bool = False,
+        memory: float | str | None = None,
     ) -> Fit:
         """Sample the posterior.
 
@@ -280,13 +283,15 @@ class Model:
             Show a bar; by default only in a terminal or a notebook.
         prior_only : bool
             Sample the prior, without the data.
+        memory : int or str, optional
+            What draws of group effects that were integrated out may take, in bytes or as
+            ``"2 GB"``; a quarter of what is free by default. Where they need more, they are not
+            kept but drawn when they are read: the same numbers, level by level.
 
         Raises
         ------
-        ArgumentError
-            An option is out of range.
-        EngineError
-            The engine failed; with its last lines.
+        ArgumentError, EngineError
+            An option is out of range; the engine failed, with its last lines.
 
         Warns
         -----
@@ -300,6 +305,7 @@ class Model:
             draws=draws, adapt_delta=self._acceptance(adapt_delta), max_treedepth=max_treedepth,
             cores=cores, progress=progress)  # fmt: skip
         options.one_of("algorithm", algorithm, sampling.ALGORITHMS)
+        room = memories.budget(memory)
         start = time.perf_counter()
         started = self._start(prior_only=True) if prior_only else self._started
         if algorithm == "nuts" and progress is None and not prior_only and gradients.work_here():
@@ -309,8 +315,8 @@ class Model:
             started, settings, self.design, self.family, engine=engine, algorithm=algorithm
         )
         sampled = time.perf_counter()
-        posterior = labelling.labelled(
-            started.ready, drawn, settings.seed, self.design, self.family, self.origins
+        posterior, parts = labelling.labelled(
+            started.ready, drawn, settings.seed, self.design, self.family, self.origins, room
         )
         seconds = {"prepare": prepared - start, **samples.seconds,
                    "effects": time.perf_counter() - sampled}  # fmt: skip
@@ -318,7 +324,7 @@ class Model:
             self.design, self.family, self.program_name, self.priors, self.origins, self._options,
             samples, settings, seconds,
         ) | {"prior_only": int(prior_only), **said}  # fmt: skip
-        tree = trees.tree(posterior, samples, self.design, attrs)
+        tree = trees.tree(posterior, samples, self.design, attrs, parts)
         doubts = diagnostics.of_sampling(tree)
         for text in doubts.values():
             checks.warn(text)

@@ -25,7 +25,10 @@ ORDER = (
     "optional",
     "options",
     "files",
+    "table_files",
+    "memory",
     "typing",
+    "keyed_streams",
     "version",
     "formula",
     "design",
@@ -95,6 +98,7 @@ PUBLIC = {
     "statistics",
 }
 LATE = {
+    "hiermix.posterior.lazy_arrays",
     "hiermix.prediction.lazy_groups",
     "hiermix.sklearn",
     "hiermix.sklearn.encoder",

@@ -169,7 +169,7 @@ def test_draws_are_the_same_for_any_number_of_cores(even: hm.Model) -> None:
 
 def test_priors_are_started_from_like_posteriors() -> None:
     model = hm.Model("Reaction ~ Days + (Days | Subject)", hm.load_dataset("sleepstudy"))
-    started: Started = chain_starts.start(partial(model._assemble, prior_only=True))
+    started: Started = chain_starts.start(partial(model.assemble, prior_only=True))
     assert len(started.modes) == 1
     assert isinstance(started.ready, Assembled)
     assert started.ready.guesses == ()

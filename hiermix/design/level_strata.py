@@ -54,17 +54,26 @@ class Strata:
         """(rows,) whether a row is in this stratum."""
         return np.asarray(self.codes == stratum)
 
-    def own(self, effects: FloatArray) -> FloatArray:
-        """Return the effects (..., J, Q) that levels have, of those of all strata (..., J, S Q)."""
-        parts = effects.reshape(*effects.shape[:-1], len(self.labels), -1)
-        return np.asarray(parts[..., np.arange(len(self.of_level)), self.of_level, :])
+    def own(self, effects: FloatArray, levels: IntArray | None = None) -> FloatArray:
+        """Return the effects (..., J, Q) that levels have, of those of all strata (..., J, S Q).
 
-    def spread_out(self, effects: FloatArray) -> FloatArray:
+        They are of all levels, or of some by their places.
+        """
+        of_level = self._of(levels)
+        *shape, columns = effects.shape
+        parts = effects.reshape(*shape, len(self.labels), columns // len(self.labels))
+        return np.asarray(parts[..., np.arange(len(of_level)), of_level, :])
+
+    def spread_out(self, effects: FloatArray, levels: IntArray | None = None) -> FloatArray:
         """Undo `own`: zero in the strata that a level is not in."""
-        shape = (*effects.shape[:-1], len(self.labels), effects.shape[-1])
-        found = np.zeros(shape)
-        found[..., np.arange(len(self.of_level)), self.of_level, :] = effects
-        return found.reshape(*effects.shape[:-1], -1)
+        of_level = self._of(levels)
+        *shape, Q = effects.shape
+        found = np.zeros((*shape, len(self.labels), Q))
+        found[..., np.arange(len(of_level)), of_level, :] = effects
+        return found.reshape(*shape, len(self.labels) * Q)
+
+    def _of(self, levels: IntArray | None) -> IntArray:
+        return self.of_level if levels is None else self.of_level[levels]
 
     def take(self, rows: NDArray[np.intp]) -> Strata:
         """Return the strata of some of the rows, by position."""

@@ -12,6 +12,7 @@ from hiermix.plots import style
 from hiermix.plots.style import BLUE, GREY, INK, PALE, Plot
 from hiermix.posterior.intervals import tails
 from hiermix.posterior.posterior import Posterior
+from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -86,28 +87,37 @@ def numbers(posterior: Posterior, group: str, effect: str, kind: str, prob: floa
     """
     tails(prob)
     options.one_of("kind", kind, KINDS)
-    where = {posterior.grouping(group).dim: effect}
-    deviations = posterior.effects(group).sel(where)
-    drawn = deviations if kind == "effects" else posterior.group_coefficients(group).sel(where)
-    population = (drawn - deviations).mean(("chain", "draw"))
+    varying = posterior.grouping(group).dim
+
+    def figures(draws: "xr.DataArray") -> FloatArray:
+        """Mean, low and high (..., level, 3) of the draws of some levels."""
+        some = draws.sel({varying: effect})
+        values = some.to_numpy().reshape(-1, *some.shape[2:])
+        ends = np.quantile(values, tails(prob), axis=0)
+        return np.stack([values.mean(axis=0), *ends], axis=-1)
+
+    found = posterior.by_level(group, kind, figures)
+    grouping = posterior.grouping(group)
+    place = grouping.of_level.index(effect)
+    population = (np.zeros(1) if kind == "effects" else
+                  posterior.beside(grouping, place).mean(("chain", "draw")).to_numpy())  # fmt: skip
+    labels = posterior.effects(group)[posterior.effects(group).dims[-2]].to_numpy()
     if not posterior.design.unordered:
-        return _ordered(drawn, population, effect, kind, prob)
+        return _ordered(found, labels, float(population.ravel()[0]), effect, kind)
+    centers = np.broadcast_to(population.ravel(), len(found)).tolist()
     each = [
-        _ordered(drawn.sel(category=label), population.sel(category=label), f"{label}, {effect}",
-                 kind, prob)
-        for label in posterior.equations
-    ]  # fmt: skip
+        _ordered(found[c], labels, centers[c], f"{label}, {effect}", kind)
+        for c, label in enumerate(posterior.equations)
+    ]
     return pd.concat(each, ignore_index=True)
 
 
 def _ordered(
-    drawn: "xr.DataArray", population: "xr.DataArray", effect: str, kind: str, prob: float
+    found: FloatArray, labels: np.ndarray, population: float, effect: str, kind: str
 ) -> pd.DataFrame:
-    low, high = drawn.quantile(tails(prob), ("chain", "draw")).to_numpy()
     frame = pd.DataFrame({
-        "level": drawn[drawn.dims[-1]].to_numpy(), "effect": effect,
-        "mean": drawn.mean(("chain", "draw")).to_numpy(), "low": low, "high": high,
-        "population": population.to_numpy()[0],
+        "level": labels, "effect": effect, "mean": found[:, 0], "low": found[:, 1],
+        "high": found[:, 2], "population": population,
     })  # fmt: skip
     if kind == "effects":
         frame["differs"] = (frame["low"] > 0) | (frame["high"] < 0)

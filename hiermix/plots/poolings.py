@@ -1,6 +1,6 @@
 """Each group without and with partial pooling, beside complete pooling, and what predicts best."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +13,7 @@ from hiermix.posterior.posterior import Posterior
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
 type Elpd = Mapping[str, tuple[float, FloatArray]]
@@ -64,17 +65,17 @@ def numbers(posteriors: Mapping[str, Posterior], group: str, prob: float) -> pd.
         "complete": posteriors["complete"].means(effects).tolist() * len(order),
     })  # fmt: skip
     for name in ("no", "partial"):
-        every = posteriors[name].group_coefficients(group)
-        draws = every.sel({every.dims[-1]: list(effects)}).to_numpy()
-        draws = draws.reshape(-1, *draws.shape[2:])[:, order]
-        low, high = np.quantile(draws, levels, axis=0)
-        found = {
-            "": draws.mean(axis=0),
-            " sd": draws.std(axis=0, ddof=1),
-            " low": low,
-            " high": high,
-        }
-        for what, values in found.items():
+        varying = posteriors[name].effects(group).dims[-1]
+
+        def figures(draws: "xr.DataArray", varying: Hashable = varying) -> FloatArray:
+            some = draws.sel({varying: list(effects)}).to_numpy()
+            values = some.reshape(-1, *some.shape[2:])
+            ends = np.quantile(values, levels, axis=0)
+            return np.concatenate([values.mean(axis=0), values.std(axis=0, ddof=1), *ends], axis=1)
+
+        found = posteriors[name].by_level(group, "coefficients", figures)[order]
+        for what, values in zip(("", " sd", " low", " high"), np.split(found, 4, axis=1),
+                                strict=True):  # fmt: skip
             frame[f"{name}{what}"] = values.ravel()
     return frame
 

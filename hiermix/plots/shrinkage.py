@@ -16,6 +16,7 @@ from hiermix.posterior.posterior import Posterior
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
+    import xarray as xr
     from matplotlib.axes import Axes
 
 _ELLIPSES = (0.5, 0.9)
@@ -85,10 +86,16 @@ def numbers(posterior: Posterior, group: str, prob: float) -> pd.DataFrame:
     levels = tails(prob)
     grouping = posterior.grouping(group)
     effects = grouping.of_location
-    found = posterior.group_coefficients(group)
-    draws = found.sel({found.dims[-1]: list(effects)}).to_numpy()
-    draws = draws.reshape(-1, *draws.shape[2:])
-    low, high = np.quantile(draws, levels, axis=0)
+    varying = posterior.effects(group).dims[-1]
+
+    def figures(draws: "xr.DataArray") -> FloatArray:
+        """Mean, low and high of the draws of some levels, for each effect (level, 3 x effects)."""
+        some = draws.sel({varying: list(effects)}).to_numpy()
+        values = some.reshape(-1, *some.shape[2:])
+        ends = np.quantile(values, levels, axis=0)
+        return np.concatenate([values.mean(axis=0), *ends], axis=1)
+
+    mean, low, high = np.split(posterior.by_level(group, "coefficients", figures), 3, axis=1)
     rows = grouping.factor.counts()
     center = posterior.means(effects)
     pooled = no_pooling.complete(posterior)
@@ -99,7 +106,7 @@ def numbers(posterior: Posterior, group: str, prob: float) -> pd.DataFrame:
         "effect": list(effects) * len(order),
         "rows": np.repeat(rows[order], repeat),
         "no_pooling": no_pooling.per_group(posterior, group)[order].ravel(),
-        "mean": draws.mean(axis=0)[order].ravel(),
+        "mean": mean[order].ravel(),
         "low": low[order].ravel(),
         "high": high[order].ravel(),
         "population": np.tile(center, len(order)),

@@ -18,6 +18,7 @@ from hiermix.families.family import Family
 from hiermix.families.prior import parse_prior
 from hiermix.posterior import small_spreads
 from hiermix.posterior.coefficients import SLOPES, TERM
+from hiermix.posterior.on_demand import without
 from hiermix.posterior.single_values import flat, label
 from hiermix.posterior.small_spreads import at_zero
 from hiermix.stan import programs
@@ -95,11 +96,14 @@ class Chains:
 
     @cached_property
     def suspects(self) -> dict[str, FloatArray]:
-        """Draws (chain, draw) by name, the group effects among them."""
+        """Draws (chain, draw) by name, with group effects that are kept.
+
+        Others are exact draws given the rest, and mix as the rest does.
+        """
         return dict(self._suspects()) if self.size[1] >= 8 else {}
 
     def _suspects(self) -> Iterator[tuple[str, FloatArray]]:
-        for name, array in self.tree["posterior"].data_vars.items():
+        for name, array in without(self.tree["posterior"].to_dataset()).data_vars.items():
             flat = array.to_numpy().reshape(*self.size, -1)
             for place in _least_mixed(flat):
                 yield label(str(name), array, int(place)), flat[..., place]

@@ -1,14 +1,15 @@
 """Posterior draws laid out for prediction: the draw last, so that a row's draws lie together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.design.groupings import Grouping
-from hiermix.typing import FloatArray
+from hiermix.posterior.on_demand import is_on_demand
+from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -27,8 +28,8 @@ class Layout:
     """(S, ...) the family's own parameters that have no equation."""
     of: dict[str, FloatArray]
     """(P, S) population coefficients of those that have one."""
-    r: dict[str, FloatArray]
-    """(Q, J, S) effects of each grouping factor, in the order of its levels."""
+    r: "dict[str, LevelEffects]"
+    """Effects of each grouping factor."""
     Lambda: dict[str, FloatArray]
     """(S, Q, Q) Cholesky factor of the covariance of the effects of one level."""
 
@@ -43,7 +44,7 @@ class Layout:
             b=self.b[:, draws],
             own={name: values[draws] for name, values in self.own.items()},
             of={name: b[:, draws] for name, b in self.of.items()},
-            r={name: values[:, :, draws] for name, values in self.r.items()},
+            r={name: effects.some(draws) for name, effects in self.r.items()},
             Lambda={name: values[draws] for name, values in self.Lambda.items()},
         )
 
@@ -52,22 +53,127 @@ def flat(array: "xr.DataArray", draws: Which, *dims: str) -> FloatArray:
     """Return draws through the chains first, then the other dims in the order asked for."""
     array = array.transpose("chain", "draw", *dims) if dims else array
     values = array.to_numpy()
-    found = values.reshape(-1, *values.shape[2:])
+    found = values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
     return found if draws is None else found[draws]
 
 
-def effects(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) -> FloatArray:
-    """Return the effects (Q, J, S) of a factor, in the order of its levels."""
+class LevelEffects(Protocol):
+    """Effects of one factor, in the order of its levels; Q effects, J levels, S draws."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return (Q, J, S)."""
+        ...
+
+    def at(self, levels: NDArray[np.integer], effects: Sequence[int] | None = None) -> FloatArray:
+        """Return some effects, all by default, of some levels (Q, n, S), which may repeat."""
+        ...
+
+    def blocks(self) -> Iterator[tuple[slice, FloatArray]]:
+        """Yield the effects (Q, n, S) of all levels, as many at a time as memory is for."""
+        ...
+
+    def some(self, draws: NDArray[np.intp]) -> "LevelEffects":
+        """Return some of the draws."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """Effects that stand in memory."""
+
+    values: FloatArray
+    """(Q, J, S)"""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return (Q, J, S)."""
+        Q, J, S = self.values.shape
+        return Q, J, S
+
+    def at(self, levels: NDArray[np.integer], effects: Sequence[int] | None = None) -> FloatArray:
+        """Return some effects of some levels (Q, n, S)."""
+        if effects is None or len(effects) == len(self.values):
+            return self.values.take(levels, axis=1)
+        return np.array([self.values[k].take(levels, axis=0) for k in effects])
+
+    def blocks(self) -> Iterator[tuple[slice, FloatArray]]:
+        """Yield all."""
+        yield slice(0, self.shape[1]), self.values
+
+    def some(self, draws: NDArray[np.intp]) -> "Kept":
+        """Return some of the draws."""
+        return Kept(self.values[:, :, draws])
+
+
+@dataclass(frozen=True, eq=False)
+class OnDemand:
+    """Effects that are drawn when they are asked for."""
+
+    array: "xr.DataArray"
+    """(chain, draw, level, effect), lazy, with levels and effects in the order of the factor."""
+    grouping: Grouping
+    draws: Which = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Return (Q, J, S)."""
+        chains, length, J, _ = self.array.shape
+        return (
+            len(self.grouping.effects),
+            J,
+            chains * length if self.draws is None else len(self.draws),
+        )
+
+    def at(self, levels: NDArray[np.integer], effects: Sequence[int] | None = None) -> FloatArray:
+        """Return some effects of some levels (Q, n, S)."""
+        once, places = np.unique(levels, return_inverse=True)
+        found = self._drawn(once)
+        some = found if effects is None else found[list(effects)]
+        return some[:, places]
+
+    def blocks(self) -> Iterator[tuple[slice, FloatArray]]:
+        """Yield blocks of levels."""
+        for levels in blocks_of(self.array):
+            yield levels, self._drawn(np.arange(levels.start, levels.stop))
+
+    def some(self, draws: NDArray[np.intp]) -> "OnDemand":
+        """Return some of the draws."""
+        before = np.arange(self.shape[2]) if self.draws is None else np.asarray(self.draws)
+        return OnDemand(self.array, self.grouping, before[draws])
+
+    def _drawn(self, levels: IntArray) -> FloatArray:
+        found, strata = flat(self.array[:, :, levels], self.draws), self.grouping.strata
+        found = found if strata is None else strata.spread_out(found, levels)
+        return found.transpose(2, 1, 0)
+
+
+_BLOCK = 8_000_000
+"""Numbers of a block of levels."""
+
+
+def blocks_of(effects: "xr.DataArray") -> Iterator[slice]:
+    """Yield slices of the levels of effects (chain, draw, ..., level, effect)."""
+    J = effects.shape[-2]
+    size = max(1, _BLOCK // max(1, effects.size // max(J, 1)))
+    for start in range(0, J, size):
+        yield slice(start, min(start + size, J))
+
+
+def effects(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) -> LevelEffects:
+    """Return the effects of a factor, in the order of its levels."""
     name = grouping.name
     r = posterior[f"r_{name}"].sel({grouping.dim: list(grouping.of_level)})
     position = {label: place for place, label in enumerate(r[r.dims[2]].to_numpy().tolist())}
     places = [position[label] for label in grouping.levels.tolist()]
-    found = flat(r, draws, *map(str, r.dims[2:]))
     if places != list(range(len(position))):
-        found = found[:, places]
+        r = r[:, :, places]
+    if is_on_demand(r):
+        return OnDemand(r, grouping, draws)
+    found = flat(r, draws, *map(str, r.dims[2:]))
     if grouping.strata is not None:
         found = grouping.strata.spread_out(found)
-    return np.ascontiguousarray(found.transpose(2, 1, 0))
+    return Kept(np.ascontiguousarray(found.transpose(2, 1, 0)))
 
 
 def spread(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) -> FloatArray:

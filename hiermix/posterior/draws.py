@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 
 def tree(
-    posterior: "xr.Dataset", samples: Samples, design: Design, attrs: Mapping[str, Any]
+    posterior: "xr.Dataset",
+    samples: Samples,
+    design: Design,
+    attrs: Mapping[str, Any],
+    parts: "Mapping[str, xr.Dataset] | None" = None,
 ) -> "xr.DataTree":
     """Gather posterior, sampler statistics, response and the columns used.
 
@@ -43,6 +47,8 @@ def tree(
         The fitted rows.
     attrs : mapping
         Formula, family, priors, versions, seed, timings: stored with the tree.
+    parts : mapping, optional
+        Further groups.
     """
     import xarray as xr
 
@@ -57,6 +63,7 @@ def tree(
         "sample_stats": xr.Dataset(stats, coords=coords),
         "observed_data": xr.Dataset(observed),
         "constant_data": _columns(design),
+        **(parts or {}),
     }
     tree = xr.DataTree.from_dict(groups)
     tree.attrs.update(attrs)
@@ -76,7 +83,7 @@ def posterior(
     drawn : Drawn
         Of the program.
     effects : mapping
-        Grouping factor to its effects (chain, draw, level, effect).
+        Grouping factor to its effects (chain, draw, level, effect), where there are draws of them.
     design : Design
         The fitted rows, for their labels.
     x_mean : array, shape (P,)
@@ -106,9 +113,10 @@ def posterior(
         these = slice(at, at + len(grouping.effects))
         variables |= _spread(grouping, drawn.sd[..., these], drawn.L[..., these, these])
         level = level_dim(grouping.name, {"row", *coefficients.NAMES, *variables, *coords})
-        r, strata = effects[grouping.name], grouping.strata
-        dims = (level, grouping.dim)
-        variables[f"r_{grouping.name}"] = (dims, r if strata is None else strata.own(r))
+        if grouping.name in effects:
+            r, strata = effects[grouping.name], grouping.strata
+            dims = (level, grouping.dim)
+            variables[f"r_{grouping.name}"] = (dims, r if strata is None else strata.own(r))
         coords |= _labels(grouping, level)
         at = these.stop
     return xr.Dataset({name: (("chain", "draw", *dims), values) for name, (dims, values) in
@@ -138,6 +146,13 @@ def level_dim(name: str, taken: Collection[str]) -> str:
     return f"{name}_level" if name in taken else name
 
 
+def effects_dims(posterior: "xr.Dataset", grouping: Grouping) -> tuple[str, ...]:
+    """Return the dims of the effects of a factor in a posterior that has its labels."""
+    name = grouping.name
+    level = f"{name}_level" if f"{name}_level" in posterior.coords else name
+    return "chain", "draw", level, grouping.dim
+
+
 def _labels(grouping: Grouping, level: str) -> dict[str, Any]:
     names = grouping.effects
     labels: dict[str, Any] = {
@@ -164,7 +179,7 @@ def relabelled(tree: "xr.DataTree", design: Design) -> "xr.DataTree":
     if "threshold" in posterior:
         posterior = posterior.assign_coords(threshold_dim=between(design))
     for grouping in design.groupings:
-        dim = str(posterior[f"r_{grouping.name}"].dims[2])
+        dim = effects_dims(posterior, grouping)[2]
         if posterior.sizes[dim] == len(grouping.levels):
             posterior = posterior.assign_coords({dim: plain(grouping.levels)})
     tree["posterior"] = type(tree)(posterior)

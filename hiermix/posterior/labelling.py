@@ -6,8 +6,17 @@ from hiermix.design.design import Design
 from hiermix.families import category_equations
 from hiermix.families.family import Family
 from hiermix.posterior import draws as trees
+from hiermix.posterior import effects_on_demand
+from hiermix.posterior.effects_on_demand import HYPERDRAWS
+from hiermix.posterior.on_demand import is_kept
 from hiermix.stan.assemble import Assembled
-from hiermix.statistics import conditional_effects
+from hiermix.statistics.conditional_effects import Hyperdraws
+from hiermix.statistics.integrated_effects import (
+    IntegratedEffects,
+    hyperdraws,
+    integrated_effects,
+    split,
+)
 from hiermix.tuning import bar_origins
 from hiermix.tuning.bar_origins import Origins
 from hiermix.typing import Drawn
@@ -23,14 +32,57 @@ def labelled(
     design: Design,
     family: Family,
     origins: Origins,
+    memory: int,
+) -> "tuple[xr.Dataset, dict[str, xr.Dataset]]":
+    """Name the draws, and draw the effects that were integrated out if `memory` holds them.
+
+    Returns
+    -------
+    Dataset
+        The posterior.
+    dict of Dataset
+        What effects that are not kept are drawn from.
+    """
+    if ready.gram is None:
+        return _sampled(ready, drawn, design, family, origins), {}
+    moved = bar_origins.at_zero(drawn, design.groupings, origins)
+    posterior = trees.posterior(moved, {}, design, ready.x_mean)
+    if not design.groupings:
+        return posterior, {}
+    draws = hyperdraws(drawn)
+    effects = integrated(ready, draws, drawn.b.shape[:2], seed, design, origins)
+    found = effects_on_demand.with_effects(posterior, effects, design, memory)
+    kept = is_kept(found)
+    return found, {} if kept else {HYPERDRAWS: effects_on_demand.stored(draws, posterior)}
+
+
+def _sampled(
+    ready: Assembled, drawn: Drawn, design: Design, family: Family, origins: Origins
 ) -> "xr.Dataset":
-    """Name the draws and draw the effects that were integrated out."""
-    r = conditional_effects.all_factors(ready.gram, drawn, ready.groupings, seed)
+    """Name the draws of a program that samples the effects."""
+    assert drawn.r is not None
+    r = split(drawn.r, ready.groupings)
     unordered = family.unordered
     parts = (category_equations.take_apart(drawn, r, design) if unordered
              else [(drawn, r)])  # fmt: skip
     each = []
-    for part in parts:
-        moved = bar_origins.at_zero(*part, design.groupings, origins)
-        each.append(trees.posterior(*moved, design, ready.x_mean))
+    for part, effects in parts:
+        moved = bar_origins.at_zero(part, design.groupings, origins)
+        at_zero = bar_origins.effects_at_zero(effects, design.groupings, origins)
+        each.append(trees.posterior(moved, at_zero, design, ready.x_mean))
     return category_equations.join(each, design) if unordered else each[0]
+
+
+def integrated(
+    ready: Assembled,
+    draws: Hyperdraws,
+    shape: tuple[int, ...],
+    seed: int,
+    design: Design,
+    origins: Origins,
+) -> IntegratedEffects:
+    """Return what draws the effects that a program integrated out."""
+    assert ready.gram is not None
+    shears = {each.name: bar_origins.shear(each, origins[each.name]) for each in design.groupings}
+    chains, length = shape
+    return integrated_effects(ready.gram, draws, design.groupings, shears, seed, (chains, length))

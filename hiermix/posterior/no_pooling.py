@@ -7,6 +7,7 @@ maximum likelihood.
 """
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from hiermix.formula.equations import MU
 from hiermix.posterior.posterior import Posterior
 from hiermix.statistics.parabola import parabola
 from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 _NULL = 1e-9
 """A direction whose singular value is smaller, relative to the largest, carries no information."""
@@ -80,14 +84,20 @@ def posterior_mean(
     design, one = posterior.design, posterior.design.equation(equation)
     eta = one.known(design.rows).copy()
     b = posterior.means(one.terms, None if equation == MU else equation)
+    means = {each.name: posterior.by_level(each.name, "effects", _mean)
+             for each in design.groupings if each.name != without}  # fmt: skip
     for rows in slices(design.rows):
         eta[rows] += design.X(rows, equation) @ b
         for each in design.groupings:
             if each.name != without:
                 Z, mine = each.of_one_level(design.Z(each.name, rows), equation)
-                r = posterior.effects(each.name).mean(("chain", "draw")).to_numpy()[:, mine]
+                r = means[each.name][:, mine]
                 eta[rows] += np.sum(Z * each.factor.gather(r, rows), axis=1)
     return eta
+
+
+def _mean(draws: "xr.DataArray") -> FloatArray:
+    return draws.mean(("chain", "draw")).to_numpy()
 
 
 def _own(posterior: Posterior) -> dict[str, FloatArray]:

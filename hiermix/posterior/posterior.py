@@ -1,9 +1,9 @@
 """Posterior: the draws of a fit, what they are draws of, and both laid out once for arithmetic."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from hiermix.families.family import Family
 from hiermix.formula.equations import MU
 from hiermix.formula.names import in_results
 from hiermix.posterior import coefficients, draw_arrays
-from hiermix.posterior.draw_arrays import Layout, Which
+from hiermix.posterior.draw_arrays import Layout, LevelEffects, Which, blocks_of
+from hiermix.posterior.on_demand import without
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class Posterior:
     family: Family
     attrs: Mapping[Any, Any] = field(default_factory=dict)
     """Those of the fit's tree: its seed, among others."""
-    _laid_out: dict[tuple[str, str | None], FloatArray] = field(default_factory=dict, repr=False)
+    _laid_out: dict[tuple[str, str | None], Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, tree: "xr.DataTree", design: Design, family: Family) -> "Posterior":
@@ -146,12 +147,40 @@ class Posterior:
         Effects of no population term stand alone.
         """
         found = self.effects(group)
-        found = (found if level is None else found.sel({found.dims[-2]: [level]})).copy()
+        return self._whole(group, found if level is None else found.sel({found.dims[-2]: [level]}))
+
+    def _whole(self, group: str, effects: "xr.DataArray") -> "xr.DataArray":
+        """Add the population coefficients to effects."""
+        found = effects.copy(data=np.array(effects.to_numpy())).drop_attrs()
         grouping = self.grouping(group)
         for place, effect in enumerate(grouping.of_level):
             where = {found.dims[-1]: effect}
             found.loc[where] = found.loc[where] + self.beside(grouping, place)
         return found
+
+    def by_level(
+        self, group: str, kind: str, reduce: Callable[["xr.DataArray"], FloatArray]
+    ) -> FloatArray:
+        """Return what is made of the draws of some levels, for all levels.
+
+        Parameters
+        ----------
+        group : str
+            Grouping factor.
+        kind : {"effects", "coefficients"}
+            Draws of what.
+        reduce : callable
+            From draws (chain, draw, ..., level, effect) to an array (..., level, effect).
+        """
+        parts = [reduce(part) for part in self.level_blocks(group, kind)]
+        return np.concatenate(parts, axis=-2)
+
+    def level_blocks(self, group: str, kind: str) -> Iterator["xr.DataArray"]:
+        """Yield draws of effects, or of coefficients, of some levels after the other."""
+        effects = self.effects(group)
+        for levels in blocks_of(effects):
+            part = effects.isel({effects.dims[-2]: levels})
+            yield part.load() if kind == "effects" else self._whole(group, part)
 
     # Laid out, the draw last ------------------------------------------------------------------
 
@@ -167,7 +196,9 @@ class Posterior:
         names = [each.name for each in self.family.scalars(self.design)]
         return {name: draw_arrays.flat(self.draws[name], draws) for name in names}
 
-    def r(self, grouping: Grouping, equation: str | None = None, draws: Which = None) -> FloatArray:
+    def r(
+        self, grouping: Grouping, equation: str | None = None, draws: Which = None
+    ) -> LevelEffects:
         """Return the effects (Q, J, S) of a factor, in the order of its levels."""
         make = partial(draw_arrays.effects, grouping=grouping, draws=draws)
         return self._once(f"r_{grouping.name}", make, equation, draws)
@@ -206,20 +237,22 @@ class Posterior:
             Lambda={each.name: self.Lambda(each, equation, draws) for each in chosen},
         )
 
-    def _once(
+    def _once[T](
         self,
         name: str,
-        make: Callable[["xr.Dataset"], FloatArray],
+        make: Callable[["xr.Dataset"], T],
         equation: str | None,
         draws: Which,
-    ) -> FloatArray:
-        """Keep an array of all draws; some of the draws are for once."""
+    ) -> T:
+        """Keep what is laid out of all draws; some of the draws are for once."""
         key = name, equation
         if draws is not None:
             return make(self.of_equation(equation))
         if key not in self._laid_out:
             made = make(self.of_equation(equation))
-            for values in (made, *(each.to_numpy() for each in self.draws.values())):
-                values.setflags(write=False)  # neither may move without the other
+            kept = without(self.draws).values()
+            for values in (getattr(made, "values", made), *(each.to_numpy() for each in kept)):
+                if isinstance(values, np.ndarray):
+                    values.setflags(write=False)  # neither may move without the other
             self._laid_out[key] = made
-        return self._laid_out[key]
+        return cast(T, self._laid_out[key])

@@ -19,12 +19,12 @@ from hiermix.design.known_ahead import Calendar
 from hiermix.design.packing import decode, encode
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.files import netcdf, read_tree, write_tree
+from hiermix.posterior import effects_on_demand
+from hiermix.posterior.on_demand import ON_DEMAND
 
 if TYPE_CHECKING:
     import xarray as xr
 
-ON_DEMAND = "on_demand"
-"""Attribute of groups that are worked out again instead of saved."""
 FORMAT = 2
 """Version of the files that this code writes; files of a later one are refused."""
 _INDEX = "(index)"
@@ -40,7 +40,7 @@ def save(
 ) -> None:
     """Write the tree, and further `parts`, to a temporary file, then rename it into place."""
     path = netcdf(path, "a fit")
-    out = tree.filter(lambda node: ON_DEMAND not in node.attrs)
+    out = effects_on_demand.saved(tree.filter(lambda node: ON_DEMAND not in node.attrs))
     out.attrs = dict(tree.attrs)
     columns, kinds = encode(frame)
     out["constant_data"] = _tree_of(columns)

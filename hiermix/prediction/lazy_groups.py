@@ -1,9 +1,8 @@
 """Groups of a fit's tree that are worked out when somebody reads them. Imported late: by `Fit`.
 
 ``posterior_predictive``, ``log_likelihood`` and ``log_prior`` are what functions of ArviZ ask a
-tree for. The first two have rows x draws numbers. As xarray's own lazy arrays, which else stand for
-files that are not read yet, they take no memory; what is read is not kept, unless
-`Fit.log_likelihood` or one of its sisters keeps it.
+tree for. The first two have rows x draws numbers: they take no memory, and what is read is not
+kept, unless `Fit.log_likelihood` or one of its sisters keeps it.
 """
 
 from collections.abc import Callable
@@ -13,17 +12,16 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from xarray.backends import BackendArray
-from xarray.core import indexing
 
 from hiermix.families.priors import PriorTable
+from hiermix.posterior.lazy_arrays import lazy
 from hiermix.posterior.log_prior import log_prior
+from hiermix.posterior.on_demand import ON_DEMAND
 from hiermix.posterior.posterior import Posterior
-from hiermix.posterior.storage import ON_DEMAND
 from hiermix.prediction import predict
 from hiermix.prediction.pieces import draw_matrix
 from hiermix.tuning.bar_origins import Origins
-from hiermix.typing import FloatArray
+from hiermix.typing import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,26 +54,6 @@ class Source:
         return predict.labelled(self.posterior, "y", flat, np.arange(len(flat))).to_numpy()
 
 
-@dataclass(eq=False)
-class _Made(BackendArray):
-    """An array of which the part of the last axis that is read is made."""
-
-    make: Callable[[slice], FloatArray]
-    shape: tuple[int, ...]
-    dtype: np.dtype[Any]
-
-    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
-        basic = indexing.IndexingSupport.BASIC
-        return indexing.explicit_indexing_adapter(key, self.shape, basic, self._read)
-
-    def _read(self, key: tuple[int | slice, ...]) -> Any:
-        *first, last = key
-        places = np.arange(self.shape[-1])[last]
-        low, high = (int(np.min(places)), int(np.max(places)) + 1) if np.size(places) else (0, 0)
-        values = self.make(slice(low, high)).astype(self.dtype, copy=False)
-        return values[..., places - low][tuple(first)]
-
-
 def add(tree: xr.DataTree, posterior: Posterior, priors: PriorTable, origins: Origins) -> None:
     """Add the groups to a tree, but for those that it has."""
     source = Source(posterior, priors, origins)
@@ -91,10 +69,10 @@ def add(tree: xr.DataTree, posterior: Posterior, priors: PriorTable, origins: Or
 
 def _rows(source: Source, make: Callable[[slice], FloatArray], kind: "np.dtype[Any]") -> xr.Dataset:
     posterior, rows = source.posterior.draws, source.posterior.design.rows
-    array = _Made(make, (*source.posterior.shape, rows), kind)
+    array = lazy(partial(_of_slice, make), 2, (*source.posterior.shape, rows), kind)
     coords = {"chain": posterior["chain"], "draw": posterior["draw"], "row": np.arange(rows)}
     name = source.posterior.design.response_name
-    return xr.Dataset({name: (("chain", "draw", "row"), _lazy(array))}, coords=coords)
+    return xr.Dataset({name: (("chain", "draw", "row"), array)}, coords=coords)
 
 
 def _priors(source: Source) -> xr.Dataset:
@@ -104,12 +82,14 @@ def _priors(source: Source) -> xr.Dataset:
     for name, values in posterior.data_vars.items():
         if not str(name).startswith("r_"):
             like = values if not str(name).startswith("cor_") else values.isel({values.dims[-1]: 0})
-            array = _Made(partial(source.log_prior, str(name)), like.shape, np.dtype(np.float64))
-            parts[str(name)] = (like.dims, _lazy(array))
+            make = partial(_of_slice, partial(source.log_prior, str(name)))
+            parts[str(name)] = (like.dims, lazy(make, like.ndim - 1, like.shape))
     used = {dim for dims, _ in parts.values() for dim in dims}
     coords = {name: values for name, values in posterior.coords.items() if name in used}
     return xr.Dataset(parts, coords=coords)
 
 
-def _lazy(array: _Made) -> indexing.LazilyIndexedArray:
-    return indexing.LazilyIndexedArray(array)
+def _of_slice(make: Callable[[slice], FloatArray], places: IntArray) -> FloatArray:
+    """Make the places of the last axis between the first and the last one, and choose."""
+    low, high = (int(places.min()), int(places.max()) + 1) if len(places) else (0, 0)
+    return make(slice(low, high))[..., places - low]

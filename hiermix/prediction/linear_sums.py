@@ -69,7 +69,7 @@ def _drawn(source: Predictor, X: FloatArray, Z: "dict[str, list[csr_array]]") ->
 def _effects(source: Predictor, grouping: Grouping) -> Iterator[tuple[slice, FloatArray]]:
     """Yield effects (Q, levels, S) of known levels, then of each new one, and where they stand."""
     known = len(grouping.levels)
-    yield slice(0, known), source.layout.r[grouping.name]
+    yield from source.layout.r[grouping.name].blocks()
     for place, label in enumerate(grouping.new_levels):
         effect = source.new.of_level(grouping, label)[:, None]
         yield slice(known + place, known + place + 1), effect

@@ -8,8 +8,8 @@ import numpy as np
 
 from hiermix import options
 from hiermix.design.groupings import Grouping
+from hiermix.keyed_streams import Streams, generator
 from hiermix.posterior.draw_arrays import Layout
-from hiermix.prediction.random_streams import RowStreams, generator
 from hiermix.typing import FloatArray, NewGroups
 
 POLICIES = get_args(NewGroups.__value__)
@@ -59,7 +59,7 @@ class NewEffects:
 
     @cached_property
     def _drawn(self) -> Callable[[str, str], FloatArray]:
-        largest = max((len(r) for r in self._layout.r.values()), default=1) * self._layout.draws
+        largest = max((r.shape[0] for r in self._layout.r.values()), default=1) * self._layout.draws
         return lru_cache(max(1, _CACHED // max(1, largest)))(self._draw)
 
     def of_level(self, grouping: Grouping, label: object) -> FloatArray:
@@ -73,7 +73,7 @@ class NewEffects:
         """Return the effects of a row without a label: it is taken for a group of its own."""
         if not self._sample:
             return self._zero(grouping)
-        streams = RowStreams(self._seed, "row", grouping.name, *self._category)
+        streams = Streams(self._seed, "row", grouping.name, *self._category)
         return self._scaled(grouping.name, streams.at(row))
 
     def _zero(self, grouping: Grouping) -> FloatArray:

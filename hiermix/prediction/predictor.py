@@ -18,10 +18,11 @@ from hiermix.design.groupings import Grouping
 from hiermix.families.family import Family, row_values
 from hiermix.families.links import Own
 from hiermix.formula.equations import MU
+from hiermix.keyed_streams import Streams
 from hiermix.posterior.draw_arrays import Layout
 from hiermix.prediction.draw_weights import Weighed
 from hiermix.prediction.new_groups import NewEffects
-from hiermix.prediction.random_streams import RowStreams, row_hashes
+from hiermix.prediction.random_streams import row_hashes
 from hiermix.typing import FloatArray
 
 _ROWS = 65_536
@@ -137,7 +138,7 @@ class Predictor:
 
     def _response(self, rows: slice, eta: FloatArray, own: Own) -> FloatArray:
         """Draw responses; every row has a stream of its own."""
-        streams = RowStreams(self.seed, "response")
+        streams = Streams(self.seed, "response")
         drawn = np.empty(eta.shape[:2])
         for place, (hash_, same) in enumerate(self.hashes[rows].tolist()):
             here = {name: values if name in self.layout.own else values[place]
@@ -199,12 +200,9 @@ class Predictor:
         r = self.layout.r[grouping.name]
         known = (codes >= 0) & (codes < len(grouping.levels))
         if known.all():
-            whole = len(places) == len(r)
-            return (
-                r.take(codes, axis=1) if whole else np.array([r[k].take(codes, 0) for k in places])
-            )
-        found = np.empty((len(r), len(codes), r.shape[2]))
-        found[:, known] = r[:, codes[known]]
+            return r.at(codes, places)
+        found = np.empty((r.shape[0], len(codes), r.shape[2]))
+        found[:, known] = r.at(codes[known])
         for code in np.unique(codes[codes >= len(grouping.levels)]):
             label = grouping.new_levels[code - len(grouping.levels)]
             found[:, codes == code] = self.new.of_level(grouping, label)[:, None]

@@ -1,11 +1,6 @@
-"""Random numbers that belong to what they are for: a seed, a purpose, a label or a row.
-
-A new group gets the same draws whatever stands beside it, and a row the same noise wherever it
-stands: streams are counter-based (Philox; Salmon et al., 2011) and keyed by a hash.
-"""
+"""Which stream of random numbers a row has: by what it says, wherever it stands."""
 
 import re
-from hashlib import blake2b
 
 import numpy as np
 import pandas as pd
@@ -16,32 +11,6 @@ from hiermix.design.design import Design
 from hiermix.typing import FloatArray
 
 type Hashes = NDArray[np.uint64]
-
-
-def _key(seed: int, *purpose: object) -> np.ndarray:
-    # Labels that print alike are one label everywhere in hiermix, so text is enough.
-    text = "\x1f".join([str(int(seed)), *map(str, purpose)])
-    return np.frombuffer(blake2b(text.encode(), digest_size=16).digest(), dtype=np.uint64)
-
-
-def generator(seed: int, *purpose: object) -> np.random.Generator:
-    """Return the generator of a purpose, such as ``("effect", "county", "AITKIN")``."""
-    return np.random.Generator(np.random.Philox(key=_key(seed, *purpose)))
-
-
-class RowStreams:
-    """One generator that is set to the stream of a row; not to be shared by threads."""
-
-    def __init__(self, seed: int, *purpose: object) -> None:
-        self._bits = np.random.Philox(key=_key(seed, *purpose))
-        self._rng = np.random.Generator(self._bits)
-        self._state = self._bits.state
-
-    def at(self, row: tuple[int, int]) -> np.random.Generator:
-        """Return the generator at the start of the stream of a row of `row_hashes`."""
-        self._state["state"]["counter"][:] = (0, 0, *row)
-        self._bits.state = self._state
-        return self._rng
 
 
 def row_hashes(design: Design) -> Hashes:

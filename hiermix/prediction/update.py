@@ -22,11 +22,11 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, DataError
 from hiermix.formula.equations import MU
+from hiermix.keyed_streams import generator
 from hiermix.prediction.draw_weights import Weighed, weigh
 from hiermix.prediction.importance_sampling import FEW, Target, log_integral, resample
 from hiermix.prediction.new_groups import NewEffects
 from hiermix.prediction.predictor import Predictor
-from hiermix.prediction.random_streams import generator
 from hiermix.typing import FloatArray
 
 _ENTRIES = 1_000_000

@@ -1,69 +1,104 @@
 """Effects of groups given everything else, under residuals whose precision mixes patterns."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
+from hiermix.keyed_streams import Streams
+from hiermix.statistics.conditional_effects import Hyperdraws
 from hiermix.statistics.patterns import Groups, Mixed, Patterned
 from hiermix.statistics.small_matrices import crossed, factors, product, solve, solve_transposed
-from hiermix.typing import FloatArray
+from hiermix.typing import FloatArray, IntArray
 
-_ENTRIES = 100_000
+_ENTRIES = 64_000
 """Numbers in a piece of work: few enough that its dozen arrays stay in cache."""
 
 
-def draw_effects(
-    rows: Patterned, b: FloatArray, own: Mapping[str, FloatArray], Lambda: FloatArray,
-    rng: np.random.Generator,
-) -> FloatArray:  # fmt: skip
-    """Draw the effects (S, J, Q) of each level once for every draw of the rest: (29).
+@dataclass(frozen=True, eq=False)
+class PatternedFactor:
+    """The effects of a factor, drawn when they are asked for: (29), once for every other draw.
 
-    Parameters
-    ----------
-    rows : Patterned
-        Sums over the rows.
-    b : array, shape (S, P + P')
-        Population coefficients of the centred columns, those of further equations behind.
-    own : mapping
-        Own parameters, (S, ...).
-    Lambda : array, shape (S, Q, Q)
-        diag(sd) L.
-    rng : Generator
-        Numbers from it do not depend on the pieces in which draws are worked through.
+    A level has a stream of random numbers of its own, and its arithmetic is its own.
     """
-    P, (S, Q) = len(rows.b_hat), Lambda.shape[:2]
-    mixed = rows.precision.mixed(b[:, P:], own)
-    one_d = np.column_stack([np.ones(S), b[:, :P] - rows.b_hat])
-    found = np.empty((S, len(rows.gram.ZtZ), Q))
-    some = rows.levels
-    size = max(1, _ENTRIES // max(1, len(rows.groups.group) * Q * Q))
-    for start in range(0, S, size):
-        part = slice(start, min(start + size, S))
-        noise = rng.standard_normal((part.stop - start, found.shape[1], Q))
-        r = (Lambda[part, None] @ noise[..., None])[..., 0]
-        r[:, some] = _given(
-            rows.groups, Mixed(*(each[part] for each in mixed)), one_d[part], Lambda[part],
-            noise[:, some],
-        )  # fmt: skip
-        found[part] = r
-    return found
+
+    rows: Patterned
+    draws: Hyperdraws
+    """Population coefficients of further equations stand behind those of the response's."""
+    name: str
+    labels: Sequence[str]
+    """(J,) names of its levels."""
+    seed: int
+
+    def of_levels(self, name: str, levels: IntArray) -> FloatArray:
+        """Return effects (Q, len(levels), S) of some levels, by their places."""
+        S, Q = self.draws.Lambda.shape[:2]
+        found = np.empty((Q, len(levels), S))
+        streams = Streams(self.seed, "integrated", name)
+        size = max(1, _ENTRIES // (S * Q))
+        for start in range(0, len(levels), size):
+            some = levels[start : start + size]
+            noise = streams.normals([self.labels[place] for place in some.tolist()], Q, S)
+            found[:, start : start + size] = self._conditional(some, noise.swapaxes(0, 1)[:, None])
+        return found
+
+    def all_levels(self) -> dict[str, FloatArray]:
+        """Return effects (Q, J, S) of all levels of the factor, by its name."""
+        return {self.name: self.of_levels(self.name, np.arange(len(self.labels)))}
+
+    def drawn_with(self, name: str, levels: IntArray) -> int:
+        """Return how many numbers a draw of some levels takes."""
+        assert name == self.name
+        return len(levels) * int(self.draws.Lambda.shape[1])
+
+    def _conditional(self, levels: IntArray, noise: FloatArray) -> FloatArray:
+        """Draw some levels, of normal numbers (Q, 1, n, S); those without rows from the prior."""
+        moved = np.moveaxis(self.draws.Lambda, 0, -1)[:, :, None]
+        r = product(moved, noise)[:, 0]
+        told = np.isin(levels, self.rows.levels)
+        places = np.searchsorted(self.rows.levels, levels[told])
+        if len(places):
+            groups = some_groups(self.rows.groups, places)
+            r[:, told] = _given(groups, self._mixed, self._one_d, moved, noise[:, :, told])
+        return r
+
+    @cached_property
+    def _mixed(self) -> Mixed:
+        P = len(self.rows.b_hat)
+        return self.rows.precision.mixed(self.draws.b[:, P:], self.draws.own)
+
+    @cached_property
+    def _one_d(self) -> FloatArray:
+        P = len(self.rows.b_hat)
+        return np.column_stack([np.ones(len(self.draws.b)), self.draws.b[:, :P] - self.rows.b_hat])
+
+
+def some_groups(groups: Groups, places: IntArray) -> Groups:
+    """Return some groups, with their cells, in the order asked for."""
+    first = np.searchsorted(groups.group, places)
+    sizes = np.searchsorted(groups.group, places, side="right") - first
+    cells = np.repeat(first - np.cumsum(sizes) + sizes, sizes) + np.arange(sizes.sum())
+    return replace(
+        groups, count=groups.count[places], C=groups.C[places],
+        group=np.repeat(np.arange(len(places)), sizes), pattern=groups.pattern[cells],
+        ZtKZ=groups.ZtKZ[cells], ZtKA=groups.ZtKA[cells],
+    )  # fmt: skip
 
 
 def _given(
     groups: Groups, mixed: Mixed, one_d: FloatArray, Lambda: FloatArray, noise: FloatArray
 ) -> FloatArray:
-    """Draw those (s, J, Q) of groups with rows: small matrices entry by entry, draws last."""
+    """Draw those (Q, J, S) of groups with rows: small matrices entry by entry, draws last."""
     weights = mixed.weights[:, groups.pattern]
-    moved = np.moveaxis(Lambda, 0, -1)[:, :, None]
     # 1. Z'R^-1 Z, and Z'R^-1 of what is left without effects.
     G = np.moveaxis(groups.summed(groups.ZtKZ[..., None] * weights.T[:, None, None]), 0, 2)
     U = groups.summed(weights.T[:, None] * (groups.ZtKA @ one_d.T))
     start = (groups.C @ one_d.T).swapaxes(0, 1)[:, None]
     g = U.swapaxes(0, 1)[:, None] + product(G, start)
     # 2. v ~ N(M^-1 Lambda' g, M^-1), M = I + Lambda' G Lambda = T diag(d) T'.
-    M = crossed(moved, product(G, np.broadcast_to(moved, (*moved.shape[:2], *G.shape[2:]))))
+    M = crossed(Lambda, product(G, np.broadcast_to(Lambda, (*Lambda.shape[:2], *G.shape[2:]))))
     T, d = factors(M + np.eye(len(M))[:, :, None, None])
-    h = solve(T, crossed(moved, g))
-    z = np.moveaxis(noise, 0, -1).swapaxes(0, 1)[:, None]
-    v = solve_transposed(T, h / d[:, None] + z / np.sqrt(d)[:, None])
-    return np.asarray(product(moved, v)[:, 0].transpose(2, 1, 0))
+    h = solve(T, crossed(Lambda, g))
+    v = solve_transposed(T, h / d[:, None] + noise / np.sqrt(d)[:, None])
+    return np.asarray(product(Lambda, v)[:, 0])

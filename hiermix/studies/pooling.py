@@ -99,9 +99,11 @@ class Pooling:
     def _draws(self, name: str, term: str) -> FloatArray:
         fit = self.fits[name]
         if name == "no" and term in fit.design.grouping(self.group).effects:
-            draws = fit.posterior.group_coefficients(self.group)
-            level, effect = draws.dims[2:]
-            return np.asarray(draws.sel({effect: term}).mean([level]))
+            found: list[FloatArray] = []
+            for part in fit.posterior.level_blocks(self.group, "coefficients"):
+                level, effect = part.dims[2:]
+                found.append(part.sel({effect: term}).sum([level]).to_numpy())
+            return np.asarray(sum(found) / len(fit.design.grouping(self.group).levels))
         return np.asarray(fit.posterior.coefficient(term))
 
     def groups(self, *, prob: float = 0.9) -> pd.DataFrame:

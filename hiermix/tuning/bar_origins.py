@@ -87,38 +87,32 @@ def centred(design: Design, origins: Origins) -> Design:
     return replace(design, groupings=tuple(groupings))
 
 
-def at_zero(
-    drawn: Drawn,
-    effects: Mapping[str, FloatArray],
-    groupings: Sequence[Grouping],
-    origins: Origins,
-) -> tuple[Drawn, dict[str, FloatArray]]:
-    """Move draws of the sds, roots of the correlations and effects back to x = 0.
-
-    Parameters
-    ----------
-    drawn : Drawn
-        Of the program.
-    effects : mapping
-        (chain, draw, level, effect) of each factor.
-    groupings : sequence of Grouping
-        The factors, in the order of the draws.
-    origins : mapping
-        What was subtracted.
-    """
-    moved, sd, L, at = dict(effects), drawn.sd.copy(), drawn.L.copy(), 0
+def at_zero(drawn: Drawn, groupings: Sequence[Grouping], origins: Origins) -> Drawn:
+    """Move draws of the sds and roots of the correlations of some factors back to x = 0."""
+    sd, L, at = drawn.sd.copy(), drawn.L.copy(), 0
     for each in groupings:
         S = shear(each, origins[each.name])
         these = slice(at, at + len(S))
         at = these.stop
         if np.array_equal(S, np.eye(len(S))):
             continue
-        moved[each.name] = effects[each.name] @ S.T
         Lambda = S @ (sd[..., these, None] * L[..., these, these])
         size = np.linalg.norm(Lambda, axis=-1)
         sd[..., these] = size
         L[..., these, these] = Lambda / np.where(size > 0, size, 1.0)[..., None]
-    return drawn._replace(sd=sd, L=L), moved
+    return drawn._replace(sd=sd, L=L)
+
+
+def effects_at_zero(
+    effects: Mapping[str, FloatArray], groupings: Sequence[Grouping], origins: Origins
+) -> dict[str, FloatArray]:
+    """Move draws of effects (chain, draw, level, effect) back to x = 0."""
+    moved = {}
+    for each in groupings:
+        S = shear(each, origins[each.name])
+        same = np.array_equal(S, np.eye(len(S)))
+        moved[each.name] = effects[each.name] if same else effects[each.name] @ S.T
+    return moved
 
 
 def shear(grouping: Grouping, origin: FloatArray) -> FloatArray:

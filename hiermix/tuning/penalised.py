@@ -314,6 +314,6 @@ def _with_effects(gram: Gram, priors: Hyperpriors, coordinates: Coordinates) -> 
     Lambda = effects_root(coordinates.center[P:], priors.blocks)
     effects = np.zeros((len(gram.ZtZ), Q))
     if gram.n and Q:
-        draws = Hyperdraws(coordinates.center[None, :P], np.ones(1), Lambda[None])
+        draws = Hyperdraws(coordinates.center[None, :P], {"sigma": np.ones(1)}, Lambda[None])
         effects = mean_effects(gram, draws)[0]
     return FactorFit(gram, coordinates, effects, Lambda)

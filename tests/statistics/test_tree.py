@@ -1,5 +1,7 @@
 """Nested factors integrated out: effects drawn from their conditional, against dense algebra."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,9 @@ from scipy.linalg import block_diag
 
 from hiermix.design.design import Design, build
 from hiermix.formula.formula import parse
-from hiermix.statistics import tree
-from hiermix.statistics.tree_effects import draw_effects
+from hiermix.statistics import tree, tree_effects
+from hiermix.statistics.conditional_effects import Hyperdraws
+from hiermix.statistics.tree_effects import NestedFactors
 
 CASES = {
     "intercepts": "y ~ x + (1 | a/b/c)",
@@ -40,6 +43,11 @@ def dense(d: Design, Lambda: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return block_diag(*prior), np.concatenate(Z, axis=1)
 
 
+def nested(d: Design, found: tree.Tree, *draws: Any, seed: int) -> NestedFactors:
+    labels = {each.name: each.levels.tolist() for each in d.groupings}
+    return NestedFactors(found, Hyperdraws(*draws), labels, seed)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_effects_have_their_conditional_distribution(case: str) -> None:
     d, rng = design(CASES[case]), np.random.default_rng(3)
@@ -54,27 +62,59 @@ def test_effects_have_their_conditional_distribution(case: str) -> None:
     gain = prior @ Z.T @ np.linalg.inv(V)
     mean = gain @ (d.response - (d.X() - found.x_mean) @ b)
     covariance = prior - gain @ Z @ prior
-    effects = draw_effects(
-        found, np.tile(b, (S, 1)), np.full(S, sigma), np.tile(Lambda, (S, 1, 1)), seed=5
-    )
-    drawn = np.concatenate([effects[each.name].reshape(S, -1) for each in d.groupings], axis=1)
+    effects = nested(
+        d,
+        found,
+        np.tile(b, (S, 1)),
+        {"sigma": np.full(S, sigma)},
+        np.tile(Lambda, (S, 1, 1)),
+        seed=5,
+    ).all_levels()
+    by_draw = (effects[each.name].transpose(2, 1, 0).reshape(S, -1) for each in d.groupings)
+    drawn = np.concatenate(list(by_draw), axis=1)
     spread = np.sqrt(np.diag(covariance))
     assert np.abs((drawn.mean(axis=0) - mean) / spread).max() < 5 / np.sqrt(S)
     error = np.sqrt((np.outer(spread, spread) ** 2 + covariance**2) / S)
     assert np.abs((np.cov(drawn.T) - covariance) / error).max() < 6
 
 
-def test_random_numbers_belong_to_factors_not_to_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hiermix.statistics import tree_effects
-
-    d = design(CASES["slopes"])
-    found, S = tree.statistics(d, d.response, None), 50
-    arguments = np.zeros((S, 2)), np.ones(S), np.tile(np.eye(4), (S, 1, 1))
-    whole = draw_effects(found, *arguments, seed=1)
+@pytest.mark.parametrize("case", CASES)
+def test_a_level_has_the_same_effects_whatever_is_asked_for_beside_it(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tree_effects, "_LEVELS", 8)  # so that the tree has parts
     monkeypatch.setattr(tree_effects, "_ENTRIES", 1000)
-    pieces = draw_effects(found, *arguments, seed=1)
-    for name, values in whole.items():
-        np.testing.assert_allclose(values, pieces[name], rtol=1e-12, atol=1e-12)
+    d, rng = design(CASES[case]), np.random.default_rng(4)
+    found, S = tree.statistics(d, d.response, None), 30
+    E = sum(len(each.effects) for each in d.groupings)
+    draws = rng.normal(size=(S, len(d.terms))), {"sigma": np.ones(S)}, np.tile(np.eye(E), (S, 1, 1))
+    whole = nested(d, found, *draws, seed=1).all_levels()
+    for each in d.groupings:
+        J = len(each.levels)
+        some = rng.integers(0, J, 5)
+        alone = nested(d, found, *draws, seed=1).of_levels(each.name, some)
+        np.testing.assert_array_equal(alone, whole[each.name][:, some])
+
+
+def test_random_numbers_belong_to_labels() -> None:
+    # Rows of two groups alone: the labels of the others are gone, theirs stand elsewhere.
+    d = design(CASES["intercepts"])
+    S, E = 40, len(d.groupings)
+    draws = (
+        np.zeros((S, 2)),
+        {"sigma": np.full(S, 1e9)},
+        np.tile(np.eye(E), (S, 1, 1)),
+    )  # rows say nothing
+    found = nested(d, tree.statistics(d, d.response, None), *draws, seed=1)
+    some = d.take(np.flatnonzero(d.frame["a"].isin(["2", "3"])))
+    few = build(parse(CASES["intercepts"]), some.frame)
+    other = nested(few, tree.statistics(few, few.response, None), *draws, seed=1)
+    name = "a:b:c"
+    labels = d.grouping(name).levels.tolist()
+    for place, label in enumerate(few.grouping(name).levels.tolist()):
+        one = other.of_levels(name, np.array([place]))
+        two = found.of_levels(name, np.array([labels.index(label)]))
+        np.testing.assert_allclose(one, two, atol=1e-6)
 
 
 def test_columns_that_factors_share_are_one_column() -> None:

@@ -142,7 +142,7 @@ def test_the_quick_fit_finds_the_sd_of_people_who_answer_alike() -> None:
     weight = np.exp(height - height.max()).sum(axis=1)
     mean = np.average(log_sd, weights=weight)
     spread = np.sqrt(np.average((log_sd - mean) ** 2, weights=weight))
-    ready = model._assemble(None, prior_only=False)
+    ready = model.assemble(prior_only=False)
     point = Chart(ready.data).point(np.zeros(Chart(ready.data).size))
     assert abs(point.log_sd[0] - log_sd[weight.argmax()]) < 0.5 * spread
     assert ready.data["scale"][1, 1] == pytest.approx(spread, rel=0.3)
