@@ -33,6 +33,7 @@ docs: $(READY)docs
 sbc: $(READY)run
 	$(BIN)/python tests/sbc/simulate.py
 	$(BIN)/python tests/sbc/equations.py
+	$(BIN)/python tests/sbc/shrunk.py
 
 # Everything that any of these needs.
 dev: $(VENV)/.ready

@@ -13,10 +13,11 @@ from hiermix.design.design import Design
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
 from hiermix.engines.embedded import Embedded
 from hiermix.families.family import Family, by_parameter
-from hiermix.stan import variables
+from hiermix.stan import shrinkage_data, variables
 from hiermix.tuning.coordinates import block_cholesky
 from hiermix.tuning.points import Point
-from hiermix.typing import Algorithm, Drawn, FloatArray, IntArray
+from hiermix.tuning.slope_shrinkage import Shrinkage
+from hiermix.typing import Algorithm, Drawn, FloatArray, IntArray, Shrunk
 
 ALGORITHMS: tuple[Algorithm, ...] = ("nuts", "importance", "laplace")
 _FEW_LEVELS, _CAREFUL = 5, 0.95
@@ -69,7 +70,8 @@ def _by_chains(
     runner = choose(engine, ready.program)
     samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)
     own = {each.name: each.transform != "gaps" for each in family.scalars(design)}
-    return Sampled(samples, variables.drawn(samples.draws, own), {"algorithm": "nuts"})
+    drawn = variables.drawn(samples.draws, own, shrinkage_data.of(ready.data))
+    return Sampled(samples, drawn, {"algorithm": "nuts"})
 
 
 def _around_modes(
@@ -107,7 +109,15 @@ def _of_points(points: Sequence[Point], started: Started, design: Design, family
             own[each.name] = each.value(part[:, 0], design)
     roots = [block_cholesky(point.cor, blocks)[0] for point in points]
     r = None if ready.gram is not None else np.array([point.r for point in points])
-    return Drawn(b, np.exp([point.log_sd for point in points]), np.array(roots), own, r)
+    shrunk = _shrunk(points, shrinkage_data.of(ready.data))
+    return Drawn(b, np.exp([point.log_sd for point in points]), np.array(roots), own, r, shrunk)
+
+
+def _shrunk(points: Sequence[Point], shrinkage: Shrinkage | None) -> Shrunk | None:
+    if shrinkage is None:
+        return None
+    sds = np.array([shrinkage.sds(point.own, point.local) for point in points])
+    return shrinkage.drawn(sds, np.array([point.local for point in points]))
 
 
 def _by_chain(drawn: Drawn, shape: tuple[int, int]) -> Drawn:
@@ -116,4 +126,7 @@ def _by_chain(drawn: Drawn, shape: tuple[int, int]) -> Drawn:
 
     own = {name: split(values) for name, values in drawn.own.items()}
     r = None if drawn.r is None else split(drawn.r)
-    return Drawn(split(drawn.b), split(drawn.sd), split(drawn.L), own, r)
+    shrunk = drawn.shrunk
+    if shrunk is not None:
+        shrunk = shrunk._replace(sds=split(shrunk.sds), overall=split(shrunk.overall))
+    return Drawn(split(drawn.b), split(drawn.sd), split(drawn.L), own, r, shrunk)

@@ -1,6 +1,6 @@
 """Names for the types that pass between the rooms of the package."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -42,3 +42,17 @@ class Drawn(NamedTuple):
     """The family's own parameters."""
     r: FloatArray | None = None
     """Effects, factor after factor, effect after effect, level by level; None: integrated out."""
+    shrunk: "Shrunk | None" = None
+    """Prior sds of slopes, where these are shrunk."""
+
+
+class Shrunk(NamedTuple):
+    """Draws (chain, draw, ...) of the prior sds of slopes that are shrunk."""
+
+    kind: str
+    places: Sequence[int]
+    """(n,) of the slopes among the population coefficients."""
+    sds: FloatArray
+    """(n,)"""
+    overall: FloatArray
+    """The global parameters that they follow from."""

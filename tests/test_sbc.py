@@ -16,17 +16,22 @@ SBC = Path(__file__).parent / "sbc"
 sys.path.insert(0, str(SBC))
 
 import equations  # noqa: E402
+import shrunk  # noqa: E402
 import simulate  # noqa: E402
 
-TABLE = pd.concat([simulate.table(), equations.table()], ignore_index=True)
+FURTHER = {each.name: each for each in (equations.SCENE, shrunk.SCENE)}
+TABLE = pd.concat(
+    [simulate.table(), *(scene.table() for scene in FURTHER.values())], ignore_index=True
+)
 
 
 def test_every_program_is_calibrated() -> None:
     assert {name.split(" (")[0] for name in simulate.CASES} == set(programs.names())
     many = {name: scene.replicates for name, scene in simulate.SCENES.items()}
-    wanted = TABLE["scene"].map(many | {equations.SCENE: equations.REPLICATES})
+    many |= {name: scene.replicates for name, scene in FURTHER.items()}
+    wanted = TABLE["scene"].map(many)
     assert (TABLE["replicates"] >= wanted).all()
-    assert set(TABLE["scene"]) == {*simulate.SCENES, equations.SCENE}
+    assert set(TABLE["scene"]) == {*simulate.SCENES, *FURTHER}
 
 
 def test_stored_ranks_are_uniform() -> None:
@@ -48,9 +53,11 @@ def test_fresh_ranks_are_uniform(name: str, scene: str) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", equations.CASES)
-def test_fresh_ranks_of_equations_are_uniform(name: str) -> None:
-    found = equations.calibrate(name, range(10_000, 10_025))
+@pytest.mark.parametrize(
+    ("scene", "case"), [(name, case) for name, scene in FURTHER.items() for case in scene.cases]
+)
+def test_fresh_ranks_of_further_scenes_are_uniform(scene: str, case: str) -> None:
+    found = FURTHER[scene].calibrate(case, range(10_000, 10_025))
     for quantity in found.columns.drop("replicate"):
         off = (found[quantity].mean() / simulate.DRAWS - 0.5) / np.sqrt(1 / 12 / len(found))
         assert abs(off) < 4.5, quantity

@@ -57,7 +57,7 @@ def stack_slots(slots: Sequence[Slot], design: Design) -> list[Slot]:
             found.append(slot)
             continue
         names = [named(slot.name, category) for category in further(design)]
-        found += [replace(slot, names=(name, *slot.names)) for name in names]
+        found += [replace(slot, names=(name, *slot.names), unit=None) for name in names]
     return found
 
 

@@ -43,6 +43,15 @@ DISTRIBUTIONS: Mapping[str, Distribution] = {
 """Stan's names; ``location`` and ``scale`` stand for the first and second argument as Stan has
 them (shape and rate for gamma)."""
 
+SHRINKAGE: Mapping[str, Mapping[str, float]] = {
+    "horseshoe": {
+        "df": 1.0, "scale_global": 1.0, "df_global": 1.0, "scale_slab": 2.0, "df_slab": 4.0,
+    },
+    "r2d2": {"mean_R2": 0.5, "prec_R2": 2.0, "cons_D2": 0.5},
+}  # fmt: skip
+"""Priors of all slopes together, whose prior sds are parameters: arguments and their defaults, as
+brms has them. Scales are in units of spread of the response by spread of the predictor."""
+
 _HALF = "half_"
 """Before a distribution around zero: ``half_normal(1)`` is ``normal(0, 1, lower=0)``."""
 
@@ -67,6 +76,10 @@ class Prior:
     """Whether the user wrote it: it holds as written, and needs no remark."""
     lower: float = -np.inf
     upper: float = np.inf
+    unit: float = field(default=1.0, compare=False)
+    """Of slopes that are shrunk: one over the spread of the predictor."""
+    spread: float = field(default=1.0, compare=False)
+    """Likewise, of the linear predictor of the response."""
 
     def __str__(self) -> str:
         """Return the prior as Stan writes it, ``normal(0, 2.5)``."""
@@ -108,8 +121,15 @@ class Prior:
         return self.arguments[names.index(name)] if name in names else default
 
     @property
+    def shrinks(self) -> bool:
+        """Whether it is a prior of all slopes together, whose prior sds are parameters."""
+        return self.distribution in SHRINKAGE
+
+    @property
     def bounds(self) -> tuple[float, float]:
         """Where its support ends: infinite where it does not."""
+        if self.shrinks:
+            return -np.inf, np.inf
         low, high = DISTRIBUTIONS[self.distribution].support
         return max(low, self.lower), min(high, self.upper)
 
@@ -121,6 +141,8 @@ class Prior:
     @property
     def normal(self) -> tuple[float, float]:
         """Location and scale of the normal prior that stands for it in quick fits."""
+        if self.shrinks:
+            return 0.0, self.unit * self.spread
         return _stand_in(self) if self.bounded else (self.location, self.scale)
 
     def frozen(self) -> Any:
@@ -197,8 +219,10 @@ def parse_prior(text: str) -> Prior:
     name, inside = match.groups()
     if name.startswith(_HALF) and name.removeprefix(_HALF) in DISTRIBUTIONS:
         return _half(text, name.removeprefix(_HALF), inside)
+    if name in SHRINKAGE:
+        return _shrinking(text, name, inside)
     if name == "flat" or (name not in DISTRIBUTIONS and name != "lkj"):
-        known = [*DISTRIBUTIONS, "lkj"]
+        known = [*DISTRIBUTIONS, "lkj", *SHRINKAGE]
         raise PriorError(
             f"prior {text!r}: no distribution {name!r} here.{did_you_mean(name, known)} "
             f"Known: {', '.join(known)}. Priors are always proper."
@@ -221,6 +245,30 @@ def _half(text: str, name: str, inside: str) -> Prior:
     place = names.index("location")
     whole = (*arguments[:place], 0.0, *arguments[place:])
     return replace(_checked(text, name, whole), lower=0.0)
+
+
+def _shrinking(text: str, name: str, inside: str) -> Prior:
+    """Read a prior of all slopes: arguments in their order or by name, defaults for the rest."""
+    found = dict(SHRINKAGE[name])
+    parts = list(filter(str.strip, inside.split(",")))
+    if len(parts) > len(found):
+        raise PriorError(f"prior {text!r}: {name} takes {len(found)} arguments at most "
+                         f"({', '.join(found)}), not {len(parts)}")  # fmt: skip
+    for key, part in zip(found, parts, strict=False):
+        named, equals, value = part.rpartition("=")
+        named = named.strip() if equals else key
+        if named not in found:
+            raise PriorError(f"prior {text!r}: {name} takes {', '.join(found)}, not {named!r}")
+        try:
+            found[named] = float(value)
+        except ValueError:
+            raise PriorError(f"prior {text!r}: arguments must be numbers") from None
+    for key, number in found.items():
+        most = 1.0 if key == "mean_R2" else np.inf
+        if not 0 < number < most:
+            rule = "between 0 and 1" if most == 1 else "positive and finite"
+            raise PriorError(f"prior {text!r}: its {key} is {number:g} but must be {rule}")
+    return Prior(name, tuple(found.values()))
 
 
 def _arguments(text: str, inside: str) -> tuple[tuple[float, ...], dict[str, float]]:

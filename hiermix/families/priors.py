@@ -30,6 +30,8 @@ class Slot:
     positive: bool = False
     bounded: bool = False
     """Whether its prior may bound it."""
+    unit: tuple[float, float] | None = None
+    """Of a slope that may be shrunk: one over the spread of the predictor, spread of its link."""
 
     @property
     def name(self) -> str:
@@ -44,14 +46,36 @@ def b_name(term: str, equation: str = MU) -> str:
 
 
 def population_slots(
-    terms: Sequence[str], *, location: FloatArray, scale: FloatArray, equation: str = MU
+    terms: Sequence[str],
+    *,
+    location: FloatArray,
+    scale: FloatArray,
+    size: FloatArray,
+    spread: float,
+    equation: str = MU,
 ) -> Iterable[Slot]:
-    """Slots of the population coefficients; `location` and `scale` (P,) are their defaults'."""
-    for term, center, width in zip(terms, location, scale, strict=True):
+    """Slots of the population coefficients.
+
+    Parameters
+    ----------
+    terms
+        Their labels.
+    location, scale
+        (P,) of their defaults.
+    size
+        (P,) spread of their columns.
+    spread
+        Of the linear predictor.
+    equation
+        Its name.
+    """
+    for term, center, width, each in zip(terms, location, scale, size, strict=True):
         name = b_name(term, equation)
         names = (name,) if term == "Intercept" else (name, name.partition("[")[0])
         default = Prior("normal", (float(center), float(width)))
-        yield Slot(names, default, bounded=term != "Intercept")
+        slope = term != "Intercept"
+        unit = (float(1 / each), spread) if slope and equation == MU else None
+        yield Slot(names, default, bounded=slope, unit=unit)
 
 
 def group_slots(
@@ -98,7 +122,10 @@ def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> P
                 f"priors name {name!r}, which is not in the model."
                 f"{did_you_mean(name, known.values())} Valid names: {', '.join(known.values())}"
             )
-    return {slot.name: _choose(slot, given) for slot in slots}
+    found = {slot.name: _choose(slot, given) for slot in slots}
+    if len({prior for prior in found.values() if prior.shrinks}) > 1:
+        raise PriorError("slopes are shrunk together, by one prior: write it for 'b' alone")
+    return found
 
 
 def _check_overrides(overrides: object) -> None:
@@ -122,9 +149,22 @@ def _choose(slot: Slot, given: Mapping[str, Prior]) -> Prior:
     prior = next((given[name] for name in names if name in given), slot.default)
     if (prior.distribution == "lkj") != (slot.default.distribution == "lkj"):
         raise PriorError(f"{prior} can't be the prior of {slot.name!r}")
+    if prior.shrinks:
+        return _shrunk(slot, prior)
     if prior.distribution != "lkj":
         _check_bounds(slot, prior)
     return prior
+
+
+def _shrunk(slot: Slot, prior: Prior) -> Prior:
+    """Return a prior of all slopes as it is for one of them."""
+    if slot.unit is None:
+        raise PriorError(
+            f"{prior} can't be the prior of {slot.name!r}: it shrinks the slopes of the response's "
+            "location, 'b', in a model of one linear predictor for it"
+        )
+    unit, spread = slot.unit
+    return replace(prior, unit=unit, spread=spread)
 
 
 def _check_bounds(slot: Slot, prior: Prior) -> None:

@@ -20,7 +20,7 @@ from hiermix.design.groupings import Grouping
 from hiermix.engines import Samples
 from hiermix.families import table
 from hiermix.formula.names import in_results
-from hiermix.posterior import coefficients
+from hiermix.posterior import coefficients, shrunk_slopes
 from hiermix.posterior.coefficients import Variables
 from hiermix.typing import Drawn, FloatArray
 
@@ -108,6 +108,10 @@ def posterior(
     if thresholds:
         variables["threshold"] = (("threshold_dim",), drawn.own["threshold"] + shift[..., None])
         coords["threshold_dim"] = between(design)
+    if drawn.shrunk is not None:
+        found, labels = shrunk_slopes.variables(drawn.shrunk, design.terms)
+        variables |= found
+        coords |= labels
     at = 0
     for grouping in design.groupings:
         these = slice(at, at + len(grouping.effects))

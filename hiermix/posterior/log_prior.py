@@ -5,7 +5,6 @@ intercept and thresholds to the mean of the predictors, sds and correlations to 
 columns that vary. Effects of levels are not parameters with priors of their own.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -14,7 +13,7 @@ from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name, sd_names
-from hiermix.posterior import coefficients
+from hiermix.posterior import coefficients, shrunk_slopes
 from hiermix.posterior.coefficients import INTERCEPT, Variables
 from hiermix.posterior.posterior import Posterior
 from hiermix.statistics import column_spreads
@@ -62,7 +61,7 @@ def log_prior(
 
     def of(equation: str | None) -> "xr.Dataset":
         b = posterior.b(equation)
-        found = _population(b, design.terms, table, means, equation, measure) | _own(
+        found = _population(b, posterior, table, means, equation, measure) | _own(
             posterior, table, means @ b, measure
         )
         for name in posterior.parameters:
@@ -83,20 +82,27 @@ def log_prior(
 
 def _population(
     b: FloatArray,
-    terms: Sequence[str],
+    posterior: Posterior,
     table: PriorTable,
     means: FloatArray,
     equation: str | None,
     measure: Measure,
 ) -> Variables:
     """Of the intercept at the mean of the predictors, and of the slopes."""
+    terms = posterior.design.terms
     names = [category_equations.named(b_name(term), equation) for term in terms]
+    overall: Variables = {}
     thresholds = INTERCEPT in terms and names[0] not in table
     each = np.zeros((b.shape[1], len(terms)))
     for place in range(int(thresholds), len(terms)):
-        values = means @ b if terms[place] == INTERCEPT else b[place]
-        each[:, place] = measure(table[names[place]], values)
-    return coefficients.variables(terms, each, thresholds=thresholds)
+        prior, values = table[names[place]], means @ b if terms[place] == INTERCEPT else b[place]
+        if prior.shrinks:
+            found = shrunk_slopes.density if measure is density else shrunk_slopes.probability
+            each[:, place] = found(values, terms[place], posterior.draws)
+            overall = shrunk_slopes.overall(prior, posterior.draws, below=measure is not density)
+        else:
+            each[:, place] = measure(prior, values)
+    return coefficients.variables(terms, each, thresholds=thresholds) | overall
 
 
 def _of_parameter(

@@ -106,8 +106,9 @@ def prior_table(
         location, scale = expected[one.name]
         level, left = spreads.x_level[one.name], spreads.x_left[one.name]
         slots += population_slots(
-            one.terms, location=location * level, scale=2.5 * scale / left, equation=one.name
-        )
+            one.terms, location=location * level, scale=2.5 * scale / left,
+            size=spreads.x_size[one.name], spread=scale, equation=one.name,
+        )  # fmt: skip
     if family.thresholds:
         slots = [slot for slot in slots if slot.name != "Intercept"]
     for each in design.groupings:
@@ -150,11 +151,11 @@ def integrated(
     if grouping:
         Lambda = effects_root(at.center[P + 1 :], priors.blocks)
         at = at.follow(priors.b_precision, common(gram), Lambda)
-    data = stan_data.coordinates(design, table, at)
+    data = stan_data.coordinates(design, find("gaussian"), table, at, priors.b_precision)
     data |= stan_data.own_priors(find("gaussian"), table) | stan_data.statistics(
         rotated, priors.blocks
     )
-    keep = variables.kept(["sigma"], sampled=False)
+    keep = variables.kept(["sigma"], sampled=False, shrunk=bool(data["shrunk"]))
     ready = Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
     own = [(each, table[each.name]) for each in find("gaussian").own]
     hyper = Hyper(own, priors.sd, priors.b, gram.b_hat, [(gram, priors.blocks)])
@@ -213,10 +214,11 @@ def sampled(
     problem = _problem(design, family, table, X.x_mean, near)
     fitted = penalised.fit_prior(problem) if prior_only else penalised.fit(problem, near)
     tuning = tune(problem, fitted, "noncentered" if prior_only else parameterisation)
-    data |= stan_data.coordinates(design, table, tuning.coordinates)
+    data |= stan_data.coordinates(design, family, table, tuning.coordinates, problem.b_precision)
     data |= stan_data.own_priors(family, table)
     data |= stan_data.factors(design, tuning)
-    keep = variables.kept([each.name for each in family.scalars(design)], sampled=True)
+    keep = variables.kept([each.name for each in family.scalars(design)],
+                          sampled=True, shrunk=bool(data["shrunk"]))  # fmt: skip
     ready = Assembled(programs.find(family.program), data, X.x_mean, None, keep, design.groupings)
     if prior_only:
         return ready

@@ -58,11 +58,16 @@ def assemble(
     P, priors = len(design.terms), target.priors
     phi = None if near is None else np.concatenate(
         [near.b[P:], near.own, near.log_sd, near.cor])  # fmt: skip
-    data = stan_data.coordinates(design, table, standardise(target, phi))
+    pull = [
+        priors.b_precision,
+        np.array([each.normal[1] ** -2 for each in target.residual.further]),
+    ]
+    at = standardise(target, phi)
+    data = stan_data.coordinates(design, find("gaussian"), table, at, np.concatenate(pull))
     data |= stan_data.own_priors(find("gaussian"), table)
     data |= patterns_data.statistics(rows, priors.blocks) | _of_strata(precision)
     x_mean = np.concatenate([rows.gram.x_mean, precision.x_mean])
-    keep = variables.kept([], sampled=False)
+    keep = variables.kept([], sampled=False, shrunk=bool(data["shrunk"]))
     found = Assembled(programs.find(programs.STRATA), data, x_mean, rows, keep, design.groupings)
     if prior_only:
         return found

@@ -34,10 +34,11 @@ def assemble(
         near=None if near is None else near.b,
     )
     phi = None if near is None else np.concatenate([near.own, near.log_sd, near.cor])
-    data = stan_data.coordinates(design, table, standardise(tree, priors, phi))
+    at = standardise(tree, priors, phi)
+    data = stan_data.coordinates(design, family, table, at, priors.b_precision)
     data |= stan_data.own_priors(family, table)
     data |= tree_data.statistics(tree, [each.blocks for each in groupings])
-    keep = variables.kept(["sigma"], sampled=False)
+    keep = variables.kept(["sigma"], sampled=False, shrunk=bool(data["shrunk"]))
     ready = Assembled(programs.find(programs.NESTED), data, tree.x_mean, tree, keep, groupings)
     if prior_only:
         return ready

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hiermix.stan import stan_data
+from hiermix.stan import shrinkage_data, stan_data
 from hiermix.stan.variables import EFFECTS, SIZE
 from hiermix.tuning.coordinates import block_cholesky
 from hiermix.tuning.points import Point
@@ -81,7 +81,9 @@ class Chart:
         self.blocks = np.asarray(data["block"]).tolist()
         self.D, self.P, self.E = (int(data[name]) for name in (SIZE, "P", "E"))
         cor = sum(size * (size - 1) // 2 for size in self.blocks)
-        self.sds = slice(self.D - cor - self.E, self.D - cor)
+        self.shrinkage = shrinkage_data.of(data)
+        end = self.D - (0 if self.shrinkage is None else self.shrinkage.size)
+        self.sds, self.cor = slice(end - cor - self.E, end - cor), slice(end - cor, end)
         self.bounds = stan_data.bounds(data)
         self.b_hat = np.asarray(data["b_hat"])[: self.P]
         self.factors = list(_factors(data)) if EFFECTS in data else []
@@ -97,11 +99,14 @@ class Chart:
         raw, z = q[: self.D], q[self.D :]
         theta = self.center + self.scale @ raw
         log_sd = theta[self.sds] - 0.5 * self.bend * self._below(theta[self.sds]) ** 2
-        Lambda = self._root(log_sd, theta[self.sds.stop :])
+        Lambda = self._root(log_sd, theta[self.cor])
+        params, local = theta[self.P : self.sds.start], theta[self.cor.stop :]
         F = len(self.hold)
         b = theta[: self.P] + self.scale[: self.P, :F] @ (
             self._following(log_sd, Lambda) @ raw[:F] - raw[:F]
         )
+        if self.shrinkage is not None:
+            b = self.shrinkage.slopes(raw[: self.P], self.shrinkage.sds(params, local))
         b = self.bounds.inside(b)
         d, r, relative = b[: len(self.b_hat)] - self.b_hat, np.zeros(self.K), np.zeros(self.K)
         for each in self.factors:
@@ -116,13 +121,13 @@ class Chart:
                 b = b - each.common.column @ shared
             r[each.z] = (v @ own.T).T.ravel()
             relative[each.z] = (v @ own.T - shared).T.ravel()
-        return Point(b, theta[self.P : self.sds.start], log_sd, theta[self.sds.stop :], r)
+        return Point(b, params, log_sd, theta[self.cor], r, local)
 
     def coordinates(self, point: Point) -> FloatArray:
         """Return the coordinates of a point."""
         sds = self._unbent(point.log_sd)
-        theta = np.concatenate([point.own, sds, point.cor])
-        F = len(self.hold)
+        theta = np.concatenate([point.own, sds, point.cor, point.local])
+        P, F = self.P, len(self.hold)
         q, factors = np.zeros(self.size), self.factors if len(point.r) else []
         Lambda = self._root(point.log_sd, point.cor)
         b, v, relative = point.b, [], point.r.copy()
@@ -140,8 +145,14 @@ class Chart:
             root = np.linalg.cholesky(A).swapaxes(1, 2)
             z = root @ (before - mean)[:, :, None]
             q[self.D :][each.z] = z[:, :, 0].T.ravel()
-        theta = np.concatenate([self.bounds.outside(b), theta])
-        q[: self.D] = np.linalg.solve(self.scale, theta - self.center)
+        theta = np.concatenate([self.bounds.outside(b), theta]) - self.center
+        if self.shrinkage is not None:
+            sds = self.shrinkage.sds(point.own, point.local)
+            q[:P] = self.shrinkage.raw(self.bounds.outside(b), sds)
+            theta = theta - self.scale[:, :P] @ q[:P]
+            q[P : self.D] = np.linalg.solve(self.scale[P:, P:], theta[P:])
+            return q
+        q[: self.D] = np.linalg.solve(self.scale, theta)
         q[:F] = np.linalg.solve(self._following(point.log_sd, Lambda), q[:F])
         return q
 

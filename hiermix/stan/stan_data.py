@@ -11,6 +11,7 @@ from hiermix.families import category_equations
 from hiermix.families.family import Family
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name, coded
+from hiermix.stan import shrinkage_data
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.statistics.within_between import Within
 from hiermix.tuning.bounds import Bounds
@@ -34,15 +35,21 @@ class Columns(NamedTuple):
     """(P,) what was subtracted from the columns of each equation in turn."""
 
 
-def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
-    """Build what every program reads: coordinates, sizes and the numbers of the priors."""
+def coordinates(
+    design: Design, family: Family, table: PriorTable, at: Coordinates, pull: FloatArray
+) -> StanData:
+    """Build what every program reads: coordinates, sizes and the numbers of the priors.
+
+    `pull` are the precisions (P,) of the normal priors that stood for those of the coefficients
+    where the coordinates were found.
+    """
     blocks = [size for grouping in design.groupings for size in grouping.blocks]
     b = b_priors(design, table)
     sd = sd_priors(design.groupings, table)
-    b_prior, b_par = coded(b, positive=False)
+    b_prior, b_par = coded([_ANY if each.shrinks else each for each in b], positive=False)
     sd_prior, sd_par = coded(sd, positive=True)
     bounds = Bounds.of(b, np.linalg.norm(at.scale[: len(b)], axis=1))
-    return {
+    data = {
         "D": len(at.center),
         "center": np.concatenate([bounds.started(at.center[: len(b)]), at.center[len(b) :]]),
         "scale": at.scale,
@@ -54,12 +61,14 @@ def coordinates(design: Design, table: PriorTable, at: Coordinates) -> StanData:
         "sd_spread": _spread(design, at),
         **_following(at.following, len(sd)),
         **_bounds(bounds),
-        "b_prior": b_prior,
+        "b_prior": np.where([each.shrinks for each in b], 0, b_prior).astype(np.int64),
         "b_par": b_par,
         "sd_prior": sd_prior,
         "sd_par": sd_par,
         "lkj": np.array(lkj_shapes(design.groupings, table)),
     }
+    own = [each.name if each.name in table else "" for each in family.own]
+    return shrinkage_data.added(data, b, own, at, pull)
 
 
 def _bounds(found: Bounds) -> StanData:

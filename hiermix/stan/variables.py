@@ -2,20 +2,24 @@
 
 from collections.abc import Mapping, Sequence
 
+from hiermix.tuning.slope_shrinkage import Shrinkage
 from hiermix.typing import Drawn, FloatArray, StanData
 
 SIZE, EFFECTS = "D", "K"
 """Data that say how many coordinates there are, and how many effects are sampled beside."""
 _COORDINATES, _STANDARD = "raw", "z"
 _SHARED, _EFFECTS = ("b", "sd", "L"), "r"
+_SHRUNK = ("b_sd", "local")
 
 
-def kept(own: Sequence[str], *, sampled: bool) -> tuple[str, ...]:
+def kept(own: Sequence[str], *, sampled: bool, shrunk: bool = False) -> tuple[str, ...]:
     """Return the outputs to keep; the family's own parameters are called as in its row."""
-    return (*_SHARED, *([_EFFECTS] if sampled else []), *own)
+    return (*_SHARED, *([_EFFECTS] if sampled else []), *(_SHRUNK if shrunk else []), *own)
 
 
-def drawn(draws: Mapping[str, FloatArray], own: Mapping[str, bool]) -> Drawn:
+def drawn(
+    draws: Mapping[str, FloatArray], own: Mapping[str, bool], shrinkage: Shrinkage | None
+) -> Drawn:
     """Return what an engine kept, by what it is; own parameters with whether they are numbers.
 
     Programs that know equations have a number as a vector of one element.
@@ -25,7 +29,8 @@ def drawn(draws: Mapping[str, FloatArray], own: Mapping[str, bool]) -> Drawn:
         name: draws[name].reshape(b.shape[:2]) if number else draws[name]
         for name, number in own.items()
     }
-    return Drawn(b, sd, L, parts, draws.get(_EFFECTS))
+    shrunk = None if shrinkage is None else shrinkage.drawn(*(draws[name] for name in _SHRUNK))
+    return Drawn(b, sd, L, parts, draws.get(_EFFECTS), shrunk)
 
 
 def parameters(data: StanData, points: FloatArray) -> list[dict[str, FloatArray]]:

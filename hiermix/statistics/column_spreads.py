@@ -30,6 +30,8 @@ class Spreads:
     """Root mean square of the part of each column that the others leave."""
     x_level: Mapping[str, FloatArray]
     """Coefficients with which the columns come closest to a constant one."""
+    x_size: Mapping[str, FloatArray]
+    """Sds; the size of a column that is constant."""
     z_mean: Mapping[str, FloatArray]
     z_size: Mapping[str, FloatArray]
     """Sds; the size of a column that is constant."""
@@ -69,6 +71,7 @@ def spreads(
     return Spreads(
         {name: left for name, (left, _) in of_x.items()},
         {name: level for name, (_, level) in of_x.items()},
+        {name: each.size for name, each in x.items()},
         {name: each.mean for name, each in z.items()},
         {name: each.size for name, each in z.items()},
     )

@@ -63,7 +63,7 @@ class Hyperpriors:
 
 def _pull(prior: Prior, at: float) -> float:
     """Precision of the normal prior that pulls as much towards the location from there."""
-    if prior.bounded:
+    if prior.bounded or prior.shrinks:
         return float(prior.normal[1] ** -2)
     away = max(abs(at - prior.location), 0.1 * prior.scale)
     h = 1e-3 * away

@@ -1,6 +1,8 @@
 """Points of a posterior: the same numbers whatever the coordinates of a program are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
 
 from hiermix.typing import FloatArray
 
@@ -19,3 +21,5 @@ class Point:
     """Unconstrained correlations."""
     r: FloatArray
     """(K,) factor after factor, effect after effect, level by level; none: as the rest has them."""
+    local: FloatArray = field(default_factory=lambda: np.zeros(0))
+    """Coordinates of the prior sds of slopes that are shrunk."""

@@ -29,8 +29,25 @@
   array[limited] int<lower=1, upper=3> sides;
   matrix[limited, 3] bound_par;
 
+  // Slopes whose prior sds are parameters, by a prior of a kind: 0 none. Its
+  // parameters come last in theta; sds are counted in units, and in the family's
+  // own parameter of a place where that is not 0. What the rows say of all
+  // coefficients tunes them: a precision, and that times where they are.
+  int<lower=0, upper=2> shrunk_by;
+  int<lower=0, upper=P> shrunk;
+  int<lower=0> locals;
+  array[shrunk] int<lower=1, upper=P> shrunk_b;
+  vector<lower=0>[shrunk] shrunk_unit;
+  int<lower=0> unit_own;
+  vector[5] shrinkage_par;
+  int<lower=0, upper=P> told_P;
+  matrix[told_P, told_P] told;
+  vector[told_P] told_at; // from the locations of the priors
+  vector[told_P] b_origin;
+  vector<lower=0>[told_P] b_width; // scales of the priors of other coefficients
+
   // Priors, coded as in coded_lpdf.
-  array[P] int<lower=1, upper=10> b_prior;
+  array[P] int<lower=0, upper=10> b_prior; // 0: shrunk
   matrix[P, 4] b_par;
   array[E] int<lower=1, upper=10> sd_prior;
   matrix[E, 4] sd_par;

@@ -1,5 +1,11 @@
   // b comes with the Jacobians of its scale and of its bounds.
   target += log_width;
+  if (shrunk) {
+    target += normal_lpdf(b[shrunk_b] | 0, b_sd);
+    target += shrinkage_prior(local, shrunk_by, shrinkage_par, shrunk);
+    // Beyond what numbers hold; zero elsewhere.
+    target += -dot_self(theta[(D - locals + 1):D] - local);
+  }
   // sd comes with the Jacobians of its logarithm and of the bend.
   target += coded_prior(sd, sd_prior, sd_par) + sum(log(sd));
   target += sum(log1p(sd_bend ./ sd_spread .* below .* -expm1(-below)));

@@ -24,6 +24,22 @@
          * (free * mdivide_right_tri_low(first', held)' - first);
     log_width = sum(log(diagonal(free))) - sum(log(diagonal(held)));
   }
+  vector[locals] local = fmin(fmax(theta[(D - locals + 1):D], -100), 100);
+  vector<lower=0>[shrunk] b_sd;
+  if (shrunk) {
+    vector[P] t = b_width;
+    matrix[P, P] precision;
+    matrix[P, P] root;
+    b_sd = shrunk_sds(local, shrunk_by, shrunk_unit);
+    if (unit_own) b_sd *= exp(theta[P + unit_own]);
+    t[shrunk_b] = b_sd;
+    precision = quad_form_diag(told, t);
+    // Rounding must not make it asymmetric.
+    root = cholesky_decompose(add_diag(0.5 * (precision + precision'), 1));
+    b = b_origin + t .* mdivide_right_tri_low(
+      (raw[1:P] + mdivide_left_tri_low(root, t .* told_at))', root)';
+    log_width = sum(log(t)) - sum(log(diagonal(root)));
+  }
   for (i in 1:limited) {
     int k = limited_b[i];
     log_width += log_slope_within(b[k], sides[i], bound_par[i]);

@@ -4,21 +4,16 @@ As in `simulate`, with ``y ~ x + (1 | p | g)`` and the same for the parameters: 
 correlated with those of the response. ``python tests/sbc/equations.py`` adds missing replicates.
 """
 
-import os
 import warnings
-from collections.abc import Iterable
-from concurrent.futures import ProcessPoolExecutor
-from functools import partial
 
 import numpy as np
 import pandas as pd
 import simulate
+from scene import Scene
 from simulate import DRAWS, PRIORS, ROWS, THIN, Array, Case, Rng
 
 import hiermix as hm
 
-SCENE = "equations"
-REPLICATES = 50
 LEVELS = 8
 LOGIT, ABOVE_ONE = ("zi", "hu"), ("nu",)
 INTERCEPTS = {"phi": (1.5, 0.5), "nu": (1.0, 0.5), "zi": (-0.5, 0.7), "hu": (-0.5, 0.7)}
@@ -34,11 +29,6 @@ CASES: dict[str, tuple[str, tuple[str, ...]]] = {
     for of in dict.fromkeys((names[:1], names[-1:], names))
 }
 """Every parameter of every program, and pairs of them."""
-
-
-def in_file(name: str) -> str:
-    """Name of a case as that of a file."""
-    return name.replace(" ", "_")
 
 
 def at_link(name: str, eta: Array) -> Array:
@@ -132,35 +122,8 @@ def _draws(fit: hm.Fit, of: tuple[str, ...], numbers: tuple[str, ...]) -> dict[s
     return found | {name: draws[name].to_numpy() for name in numbers}
 
 
-def calibrate(name: str, replicates: Iterable[int]) -> pd.DataFrame:
-    """Ranks of replicates, one row each."""
-    return pd.DataFrame([{"replicate": each, **ranks(name, each)} for each in replicates])
-
-
-def add(job: tuple[str, int, int]) -> str:
-    """Add the replicates from start up to the end that are not stored yet."""
-    name, start, end = job
-    simulate.complete(in_file(name), SCENE, range(start, end), partial(calibrate, name))
-    return f"{name} {start}"
-
-
-def table() -> pd.DataFrame:
-    """Tests of all stored ranks."""
-    found = [
-        simulate.summarise(name, SCENE, simulate.stored(in_file(name), SCENE)) for name in CASES
-    ]
-    return pd.concat(found, ignore_index=True)
-
-
-def main() -> None:
-    """Calibrate every program, some replicates at a time; print the table."""
-    with ProcessPoolExecutor(int(os.environ.get("PROCESSES", "2"))) as pool:
-        for start in range(0, REPLICATES, simulate.BATCH):
-            jobs = [(name, start, start + simulate.BATCH) for name in CASES]
-            for done in pool.map(add, jobs):
-                print(done, flush=True)
-    print(table().to_string(index=False))
+SCENE = Scene("equations", 50, tuple(CASES), ranks)
 
 
 if __name__ == "__main__":
-    main()
+    SCENE.main()
