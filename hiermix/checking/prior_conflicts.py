@@ -61,6 +61,8 @@ def sensitivities(posterior: Posterior, model: Refittable, seed: int) -> list[Se
     places, values = quantities(below, moving=False), quantities(free.draws, moving=False)
     found = []
     for name, prior in by_prior.items():
+        if name not in values:  # a parameter of the priors, which the default ones don't have
+            continue
         place = float(places[name].mean()) if name in places else np.nan
         found.append(Sensitivity(
             name, prior, by_likelihood[name], 2 * min(place, 1 - place),

@@ -96,7 +96,9 @@ def _population(
     each = np.zeros((b.shape[1], len(terms)))
     for place in range(int(thresholds), len(terms)):
         prior, values = table[names[place]], means @ b if terms[place] == INTERCEPT else b[place]
-        if prior.shrinks:
+        if prior.shrinks and shrunk_slopes.NAME not in posterior.draws:
+            each[:, place] = np.nan  # draws under other priors, which have no sds to go by
+        elif prior.shrinks:
             found = shrunk_slopes.density if measure is density else shrunk_slopes.probability
             each[:, place] = found(values, terms[place], posterior.draws)
             overall = shrunk_slopes.overall(prior, posterior.draws, below=measure is not density)

@@ -232,3 +232,10 @@ def test_text_and_files(sparse: pd.DataFrame, tmp_path: object) -> None:
 def test_what_can_not_be(formula: str | list[str], priors: dict[str, str], words: str) -> None:
     with pytest.raises(PriorError, match=words):
         hm.Model(formula, frame(), priors=priors)
+
+
+def test_check_of_slopes_that_are_shrunk(sparse: pd.DataFrame) -> None:
+    model = hm.Model("y ~ x0 + x1 + x2", sparse, priors={"b": "r2d2(0.5, 4)"})
+    fit = model.fit(seed=1, chains=2, warmup=300, draws=300)
+    report = fit.check(what=("priors",))
+    assert "b[x0]" in str(report.table())
