@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from benchmarks.scaling import _resident
 
 ROWS, GROUPS, FILES = 20_000_000, 1_000, 8
 FORMULA = "y ~ x + z + (1 | g)"
+MANY_ROWS, MANY_GROUPS = 10_000_000, 1_000_000
 SOURCES = ("parquet", "duckdb", "polars", "dask", "text labels", "poly(x, 2)")
 
 
@@ -66,8 +68,64 @@ def report(name: str, folder: str) -> None:
     print(json.dumps({**used, "peak": peak, "fit": time.perf_counter() - clock}))
 
 
+def write_many(folder: Path) -> None:
+    """Write rows of very many groups, whose labels are text."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    effects = np.random.default_rng(0).normal(size=MANY_GROUPS)
+    for place in range(FILES):
+        rng = np.random.default_rng(place + 1)
+        n = MANY_ROWS // FILES
+        g = rng.integers(0, MANY_GROUPS, n)
+        x = rng.normal(size=n)
+        y = 1 + x + effects[g] + rng.normal(size=n)
+        names = pa.array(pd.Series(g).map("customer {:07}".format))
+        pq.write_table(pa.table({"y": y, "x": x, "g": names}), folder / f"part{place}.parquet")
+
+
+def steps(folder: str) -> Iterator[str]:
+    """Sum rows of very many groups, fit, summarise, and write the table of effects."""
+    found = hm.statistics("y ~ x + (1 | g)", folder)
+    yield "sums"
+    fit = hm.Model.from_statistics(found).fit(seed=1, progress=False, memory="1 GB")
+    yield "fit"
+    fit.summary()
+    yield "summary"
+    fit.group_effects("g", into=f"{folder}.parquet")
+    yield "table of effects"
+
+
+def report_many(folder: str) -> None:
+    """Print processor time, time and peak of memory after each step as JSON."""
+    processor, clock = time.process_time(), time.perf_counter()
+    for step in steps(folder):
+        now = time.process_time(), time.perf_counter()
+        print(json.dumps({"step": step, "processor": now[0] - processor, "clock": now[1] - clock,
+                          "peak": _resident() / 1024}), flush=True)  # fmt: skip
+        processor, clock = now
+
+
+def many_groups() -> None:
+    """Print one row a step."""
+    print(f"\n{MANY_ROWS:,} rows in {MANY_GROUPS:,} groups; y ~ x + (1 | g)\n")
+    print("| step | s of a core | s | peak GB |\n| --- | --- | --- | --- |")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = Path(folder, "rows")
+        rows.mkdir()
+        write_many(rows)
+        code = f"from benchmarks.streams import report_many; report_many({str(rows)!r})"
+        run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+        for line in run.stdout.splitlines():
+            found = json.loads(line)
+            print(f"| {found['step']} | {found['processor']:.0f} | {found['clock']:.0f} | "
+                  f"{found['peak']:.2f} |", flush=True)  # fmt: skip
+        run.check_returncode()
+
+
 def main() -> None:
-    """Print one row a source."""
+    """Print one row a source, then one a step with very many groups."""
+    many_groups()
     print(f"{ROWS:,} rows in {GROUPS:,} groups; {FORMULA}\n")
     print("| source | rows / s of a core | s | peak GB | fit, s |\n| --- | --- | --- | --- | --- |")
     with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,6 +32,24 @@ def replacing(path: Path) -> Iterator[Path]:
         raise DataError(f"can't write {path}: {error.strerror or error}") from error
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Yield a temporary folder beside `path`; move it into place on success."""
+    try:
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
+    except OSError as error:
+        raise DataError(f"can't write {path}: {error.strerror or error}") from error
+    try:
+        yield temporary
+        shutil.rmtree(path, ignore_errors=True)
+        path.unlink(missing_ok=True)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DataError(f"can't write {path}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def netcdf(path: str | Path, what: str) -> Path:

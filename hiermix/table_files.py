@@ -1,57 +1,48 @@
-"""Writes tables to files piece by piece, so that memory does not grow with their size."""
+"""Writes tables to Parquet files piece by piece, so that memory does not grow with their size."""
 
-import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from hiermix import optional, options
-from hiermix.errors import ArgumentError
+from hiermix.errors import ArgumentError, DataError
 from hiermix.files import replacing
 
-SUFFIXES = (".parquet", ".csv")
+SUFFIX = ".parquet"
+
+
+def is_table(path: str | Path) -> bool:
+    """Tell whether a path is that of a table."""
+    return options.path(path).suffix.lower() == SUFFIX
 
 
 def table_path(path: str | Path) -> Path:
     """Return the path of a table, whose suffix says what is written."""
     found = options.path(path)
-    if found.suffix.lower() not in SUFFIXES:
-        raise ArgumentError(f"into= must end in {' or '.join(SUFFIXES)}, not {found.name!r}")
+    if not is_table(found):
+        raise ArgumentError(f"into= must end in {SUFFIX}, not {found.name!r}")
     return found
 
 
 def write(pieces: Iterable[pd.DataFrame], path: Path) -> Path:
-    """Write pieces of a table, whole or not at all; a file that is there is replaced."""
-    opened = _csv if path.suffix.lower() == ".csv" else _parquet
-    with replacing(path) as temporary, opened(temporary) as put:
-        for piece in pieces:
-            put(piece)
-    return path
+    """Write pieces of a table, whole or not at all; a file that is there is replaced.
 
-
-@contextlib.contextmanager
-def _csv(path: Path) -> Iterator[Any]:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        yield lambda piece: piece.to_csv(file, index=False, header=file.tell() == 0)
-
-
-@contextlib.contextmanager
-def _parquet(path: Path) -> Iterator[Any]:
+    Raises
+    ------
+    DataError
+        There are no pieces.
+    """
     pa, pq = optional.module("pyarrow"), optional.module("pyarrow.parquet")
-    writers: list[Any] = []
-
-    def put(piece: pd.DataFrame) -> None:
-        schema = writers[0].schema if writers else None
-        table = pa.Table.from_pandas(piece, schema=schema, preserve_index=False)
-        if not writers:
-            table = table.replace_schema_metadata(None)
-            writers.append(pq.ParquetWriter(path, table.schema))
-        writers[0].write_table(table.replace_schema_metadata(None))
-
-    try:
-        yield put
-    finally:
-        for each in writers:
-            each.close()
+    tables: Any = (pa.Table.from_pandas(each, preserve_index=False) for each in pieces)
+    with replacing(path) as temporary:
+        first = next(tables, None)
+        if first is None:
+            raise DataError(f"there are no rows to write to {path}")
+        schema = first.schema.remove_metadata()
+        with pq.ParquetWriter(temporary, schema) as writer:
+            for each in chain([first], tables):
+                writer.write_table(each.cast(schema))
+    return path

@@ -97,6 +97,17 @@ class Dask:
             results = [together(results[place : place + _TREE]) for place in places]
         return cast(T, results[0].compute())
 
+    def each(self, do: Callable[[int, Table], None]) -> None:
+        """Have Dask call a function with the place of each partition and its rows."""
+        dask: Any = optional.module("dask")
+        work = dask.delayed(_do_with)
+        parts = enumerate(self.frame.to_delayed())
+        dask.compute(*(work(do, place, each) for place, each in parts))
+
+
+def _do_with(do: Callable[[int, Table], None], place: int, frame: pd.DataFrame) -> None:
+    do(place, Table.of(frame))
+
 
 def _of_frame[T](part: Callable[[Batches], T], frame: pd.DataFrame) -> T:
     return part(iter([Table.of(frame)]))
@@ -134,8 +145,17 @@ def in_arrow(part: Callable[[Batches], Any], batches: Iterator[Any]) -> Iterator
 # What is what ------------------------------------------------------------------------------------
 
 
-def source(given: Any, columns: Sequence[str]) -> Source:
-    """Return what reads some columns of whatever holds rows.
+type Columns = Sequence[str] | None
+"""Names of columns; None for all."""
+
+
+def streams(given: Any) -> bool:
+    """Tell whether rows are to be read in batches, because they need not stand in memory."""
+    return any(holds(given) for holds, _ in _KINDS)
+
+
+def source(given: Any, columns: Columns) -> Source:
+    """Return what reads some columns, or all, of whatever holds rows.
 
     Raises
     ------
@@ -160,28 +180,32 @@ def _is_iterator(given: Any) -> bool:
 
 
 def _is_frames(given: Any) -> bool:
-    return isinstance(given, list | tuple) and not any(isinstance(each, dict) for each in given)
+    return isinstance(given, list | tuple) and not any(
+        isinstance(each, dict | pd.Series) for each in given
+    )
 
 
-def _named(text: str | Path, columns: Sequence[str]) -> Source:
+def _named(text: str | Path, columns: Columns) -> Source:
     """Open what a text names: files, or the rows of a query."""
     if isinstance(text, str) and re.match(r"\s*(select|from|with)\s", text, re.IGNORECASE):
         return _query(optional.module("duckdb").sql(text), columns)
     return _dataset(_files(str(text)), columns)
 
 
-def _dask(frame: Any, columns: Sequence[str]) -> Source:
-    _check(columns, frame.columns)
-    return Dask(frame[list(columns)])
+def _dask(frame: Any, columns: Columns) -> Source:
+    return Dask(frame[_known(columns, frame.columns)])
 
 
-def _spark(frame: Any, columns: Sequence[str]) -> Source:
-    _check(columns, frame.columns)
-    return Spark(frame.select(*columns))
+def _spark(frame: Any, columns: Columns) -> Source:
+    return Spark(frame.select(*_known(columns, frame.columns)))
 
 
-def _check(columns: Sequence[str], there: Sequence[str]) -> None:
+def _known(columns: Columns, there: Sequence[str]) -> list[str]:
+    """Return the columns asked for, which are there."""
+    if columns is None:
+        return list(there)
     checks.known_columns(columns, Table.of(pd.DataFrame(columns=list(there))))
+    return list(columns)
 
 
 def _tables(given: Iterator[Any]) -> Batches:
@@ -191,7 +215,8 @@ def _tables(given: Iterator[Any]) -> Batches:
             yield found
 
 
-def _in_memory(table: Table, columns: Sequence[str]) -> Source:
+def _in_memory(table: Table, columns: Columns) -> Source:
+    columns = list(table) if columns is None else columns
     checks.unique_columns(table, columns)
     checks.known_columns(columns, table)
     some = pd.DataFrame({name: table[name].array for name in columns}, copy=False)
@@ -220,11 +245,11 @@ def _files(text: str) -> Any:
         raise DataError(f"{text} can't be read as Parquet: {error}") from error
 
 
-def _dataset(dataset: Any, columns: Sequence[str]) -> Source:
-    _check(columns, dataset.schema.names)
+def _dataset(dataset: Any, columns: Columns) -> Source:
+    names = _known(columns, dataset.schema.names)
     for fragment in dataset.get_fragments():
-        _check_file(fragment, columns)
-    return Stream(partial(_read, dataset, list(columns)))
+        _check_file(fragment, names)
+    return Stream(partial(_read, dataset, names))
 
 
 def _check_file(fragment: Any, columns: Sequence[str]) -> None:
@@ -252,19 +277,19 @@ def _read(dataset: Any, columns: list[str]) -> Batches:
         raise DataError(f"a file of the data set can't be read: {error}") from error
 
 
-def _query(relation: Any, columns: Sequence[str]) -> Source:
-    _check(columns, relation.columns)
-    names = ", ".join('"' + name.replace('"', '""') + '"' for name in columns)
+def _query(relation: Any, columns: Columns) -> Source:
+    wanted = _known(columns, relation.columns)
+    names = ", ".join('"' + name.replace('"', '""') + '"' for name in wanted)
     some = relation.project(names)
     read = some.to_arrow_reader if hasattr(some, "to_arrow_reader") else some.fetch_record_batch
     return Stream(lambda: map(of_arrow, read(BATCH)))
 
 
-def _lazy(frame: Any, columns: Sequence[str]) -> Source:
+def _lazy(frame: Any, columns: Columns) -> Source:
     pl = optional.module("polars")
     optional.module("pyarrow")
-    _check(columns, frame.collect_schema().names())
-    some = frame.select(columns).with_columns(pl.selectors.categorical().cast(pl.String))
+    some = frame.select(_known(columns, frame.collect_schema().names()))
+    some = some.with_columns(pl.selectors.categorical().cast(pl.String))
 
     def batches() -> Batches:
         if hasattr(some, "collect_batches"):
@@ -288,7 +313,7 @@ def sample(source: Source, rows: int = 20_000) -> Iterator[Table]:
             return
 
 
-_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, Sequence[str]], Source]], ...] = (
+_KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, Columns], Source]], ...] = (
     (lambda given: isinstance(given, str | Path), _named),
     (lambda given: hasattr(given, "get_fragments"), _dataset),
     (_made_by("duckdb", "project"), _query),

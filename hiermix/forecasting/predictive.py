@@ -13,7 +13,6 @@ from hiermix.errors import ArgumentError, DataError
 from hiermix.forecasting import errors_of_points, nixtla, scores
 from hiermix.forecasting.horizon import series_names
 from hiermix.posterior import intervals
-from hiermix.prediction import pieces
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -49,7 +48,7 @@ class Predictive(ABC):
 
         def summary(_: slice, draws: FloatArray) -> FloatArray:
             mean, sd = draws.mean(axis=1), draws.std(axis=1, ddof=1)
-            return np.column_stack([mean, sd, *pieces.sorted_quantiles(draws, levels)])
+            return np.column_stack([mean, sd, *intervals.sorted_quantiles(draws, levels)])
 
         return pd.DataFrame(
             self._reduced(summary), self._index(),

@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from hiermix.posterior.intervals import quantile_name
-from hiermix.prediction.pieces import sorted_quantiles
+from hiermix.posterior.intervals import quantile_name, sorted_quantiles
 from hiermix.typing import FloatArray
 
 INTERVALS = (0.5, 0.8, 0.95)

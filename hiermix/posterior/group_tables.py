@@ -27,8 +27,7 @@ def group_effects(
     prob : float
         Probability of the equal-tailed interval.
     into : path, optional
-        Write the table to this file, some levels after the other, and return its path:
-        ``.parquet`` or ``.csv``.
+        Write the table to this Parquet file, some levels after the other, and return its path.
 
     Returns
     -------

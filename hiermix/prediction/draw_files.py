@@ -1,17 +1,14 @@
 """Writes a prediction to a file piece by piece, so that memory does not grow with its size."""
 
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiermix.errors import ArgumentError, DataError
-from hiermix.files import replacing
+from hiermix.errors import ArgumentError
+from hiermix.files import replacing, replacing_folder
+from hiermix.table_files import SUFFIX
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,7 +35,10 @@ def write(
     import xarray as xr
 
     if path.suffix not in _FORMATS:
-        raise ArgumentError(f"into= must end in {' or '.join(_FORMATS)}, not {path.name!r}")
+        draws = " or ".join(_FORMATS)
+        raise ArgumentError(
+            f"into= must end in {draws} for draws, or {SUFFIX} for a table, not {path.name!r}"
+        )
     rows = names.sizes["row"]
     coords = empty.coords.to_dataset().drop_dims("row").assign_coords(names.coords)
     start = coords if rows else coords.assign({empty.name: empty.variable})
@@ -78,7 +78,7 @@ def _write_zarr(
             f"into={path.name!r} needs the package zarr: install it, or write a '.nc' file"
         ) from error
     shape = (*empty.shape[:2], rows, *empty.shape[3:])
-    with _replacing_folder(path) as temporary:
+    with replacing_folder(path) as temporary:
         start.to_zarr(temporary, mode="w", consolidated=False)
         group = zarr.open_group(temporary, mode="a")
 
@@ -99,20 +99,3 @@ def _fill(create: Callable[[tuple[int, ...]], Any], pieces: Iterable["xr.DataArr
         last = first + piece.sizes["row"]
         target[:, :, first:last] = np.ascontiguousarray(piece)
         first = last
-
-
-@contextmanager
-def _replacing_folder(path: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; move it into place on success."""
-    try:
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part"))
-    except OSError as error:
-        raise DataError(f"can't write {path}: {error.strerror or error}") from error
-    try:
-        yield temporary
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise DataError(f"can't write {path}: {error.strerror or error}") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)

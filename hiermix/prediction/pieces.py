@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from hiermix.posterior.intervals import levels
+from hiermix.posterior.intervals import levels, sorted_quantiles
 from hiermix.prediction.predictor import Job, Predictor
 from hiermix.typing import FloatArray
 
@@ -55,19 +55,6 @@ def reduced(
     if not parts:
         return reduce(slice(0, 0), np.empty((0, *source.shape(kind))))
     return np.concatenate([parts[start] for start in sorted(parts)])
-
-
-def sorted_quantiles(part: FloatArray, probs: FloatArray) -> FloatArray:
-    """Return quantiles (len(probs), n) over the last axis, which is sorted in place.
-
-    Sorting short contiguous rows is faster than selecting from them; the definition is numpy's.
-    """
-    part.sort(axis=1)
-    at = probs * (part.shape[1] - 1)
-    low = np.floor(at).astype(int)
-    high = np.minimum(low + 1, part.shape[1] - 1)
-    share = at - low
-    return np.asarray((part[:, low] * (1 - share) + part[:, high] * share).T)
 
 
 def _each(put: Callable[[Job], None], source: Predictor, kind: str) -> None:

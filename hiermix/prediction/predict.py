@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hiermix import options
-from hiermix.design import row_labels
+from hiermix import options, table_files
+from hiermix.design import row_labels, sources
 from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
 from hiermix.engines.protocol import LARGEST_SEED
@@ -22,6 +23,7 @@ from hiermix.posterior.posterior import Posterior
 from hiermix.prediction.draw_files import write
 from hiermix.prediction.new_groups import NewEffects, check_policy
 from hiermix.prediction.pieces import draw_matrix, quantile_matrix
+from hiermix.prediction.prediction_tables import PredictionTables
 from hiermix.prediction.predictor import Predictor
 from hiermix.prediction.update import with_updated
 from hiermix.typing import FloatArray, Kind, NewGroups
@@ -161,7 +163,7 @@ def predict(
     offset: FloatArray | None = None,
     seed: int | None = None,
     into: str | Path | None = None,
-) -> "xr.DataArray":
+) -> "xr.DataArray | Path":
     """Predict old or new rows, of old or new groups.
 
     Parameters
@@ -191,11 +193,15 @@ def predict(
         call gives the same numbers, and one new group the same effects in several calls.
     into : path, optional
         Write the draws to this file, piece by piece, and return them opened, not loaded:
-        ``.nc`` for netCDF, ``.zarr`` for zarr.
+        ``.nc`` for netCDF, ``.zarr`` for zarr. Or write a table, ``.parquet``, and return its path:
+        the rows as they are given, with all their columns, and beside them
+        ``mean``, ``sd`` and the `quantiles`. Rows then may come from any source that
+        `hm.statistics` reads, and are read and written in batches; of a Dask frame each partition
+        is predicted where it is and written to a file of its own, in a folder of this name.
 
     Returns
     -------
-    DataArray
+    DataArray or Path
         (chain, draw, row), or (quantile, row) where quantiles were asked for; with a last dim
         ``category`` for ``"probability"``, and for ``"linear"`` and ``"mean"`` of unordered
         categories.
@@ -207,11 +213,37 @@ def predict(
     ArgumentError
         An option is out of range.
     """
-    source = of_rows(
-        posterior, new_data, kind=kind, new_groups=new_groups, group_effects=group_effects,
+    make = partial(
+        of_rows, posterior, kind=kind, new_groups=new_groups, group_effects=group_effects,
         offset=offset, seed=seed,
     )  # fmt: skip
-    return result(posterior, source, kind, quantiles=quantiles, into=into)
+    if into is not None and table_files.is_table(into):
+        if sources.streams(new_data):
+            _check_apart(new_groups, offset)
+        return PredictionTables(make, kind, quantiles or ()).write(new_data, options.path(into))
+    _check_whole(new_data)
+    return result(posterior, make(new_data), kind, quantiles=quantiles, into=into)
+
+
+def _check_whole(new_data: Any) -> None:
+    """Raise for a source whose rows come in batches alone, where they are needed at once."""
+    whole = hasattr(new_data, "columns") or hasattr(new_data, "__arrow_c_stream__")
+    if sources.streams(new_data) and not whole:
+        raise ArgumentError(
+            f"rows of a source ({type(new_data).__name__}) are predicted in batches, into a table: "
+            "pass into='predictions.parquet', or a frame"
+        )
+
+
+def _check_apart(new_groups: str, offset: ArrayLike | None) -> None:
+    """Raise for what needs all rows of a source at once."""
+    if new_groups == "update":
+        raise ArgumentError(
+            "new_groups='update' learns from all rows of a group at once, and a source is read in "
+            "batches: pass a frame"
+        )
+    if offset is not None:
+        raise ArgumentError("rows of a source take no offset as an array: make it a column")
 
 
 def predict_pieces(
@@ -245,7 +277,10 @@ def result(
 ) -> "xr.DataArray":
     """Return a prediction as draws, as quantiles, or in a file."""
     if quantiles is not None and into is not None:
-        raise ArgumentError("quantiles= and into= exclude each other: quantiles fit in memory")
+        raise ArgumentError(
+            "quantiles= and into= a file of draws exclude each other: quantiles fit in memory, or "
+            "go into a table, into='predictions.parquet'"
+        )
     if quantiles is not None:
         return quantile_array(source, kind, quantiles)
     rows = row_labels.coords(source.design)
