@@ -170,6 +170,7 @@ class Fit:
     plot_shrinkage = drawn_of_posterior(lambda: plots.shrinkage.plot_shrinkage)
     plot_groups = drawn_of_posterior(lambda: plots.groups.plot_groups)
     plot_effects = drawn_of_posterior(lambda: plots.effect_curves.plot_effects)
+    plot_smooth = drawn_of_posterior(lambda: plots.smooth_curves.plot_smooth)
     plot_ranks = asked_of_posterior(group_levels.plot_ranks)
     plot_fit = drawn_of_posterior(lambda: plots.fits.plot_fit)
     plot_check = drawn_of_posterior(lambda: plots.predictive_check.plot_check)

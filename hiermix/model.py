@@ -12,6 +12,7 @@ from hiermix import chain_starts, expected_cost, options, plots, sampling
 from hiermix import memory as memories
 from hiermix.chain_starts import Started
 from hiermix.design import beside_rows, checks, frames
+from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design, build
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
@@ -198,7 +199,7 @@ class Model:
         priors: Mapping[str, str] | None,
     ) -> None:
         """Choose priors, their places and the program."""
-        self.design: Design = design
+        self.design, design = design, as_factors(design)
         self.priors: PriorTable = assemble.prior_table(self.family, design, spread, priors, where)
         self.origins: Origins = bar_origins.choose(design, spread, priors or {})
         self.program_name, self._reason = assemble.choose_program(
@@ -229,7 +230,7 @@ class Model:
 
     def assemble(self, near: Point | None = None, *, prior_only: bool) -> Assembled:
         """Return what an engine is handed, and what recovers integrated effects of its draws."""
-        design = bar_origins.centred(self.design, self.origins)
+        design = bar_origins.centred(as_factors(self.design), self.origins)
         return programs_assembled.assemble(
             self.program_name, design, self.family, self.priors, prior_only=prior_only, near=near,
             sums=self._sums, parameterisation=self._options["parameterisation"],

@@ -349,7 +349,7 @@ def test_only_a_factor_knows_that_a_row_has_one_level() -> None:
         "prediction/group_densities.py",
         "prediction/predictor.py",
         "prediction/update.py",
-        "stan/stan_data.py",
+        "stan/level_data.py",
     }
 
 

@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hiermix.design import beside_rows, checks, frames, group_checks, response_checks
+from hiermix.design import beside_rows, checks, frames, response_checks
 from hiermix.design.batches import Rows
+from hiermix.design.curves import Curve
 from hiermix.design.encoding import encoded_frame, encoding_of
 from hiermix.design.equation import Equation, equations_of
 from hiermix.design.expressions import worked_out
@@ -25,6 +26,7 @@ from hiermix.design.frames import Frame, NewRows, complete_rows, given_array, se
 from hiermix.design.groupings import Grouping, grouping_on, make_grouping
 from hiermix.design.identifiable import check_effects, check_rows, check_varying, told_apart
 from hiermix.design.known_ahead import Calendar
+from hiermix.design.names_free import check_names
 from hiermix.design.partitions import in_one_part
 from hiermix.design.plan import (
     Labels,
@@ -33,6 +35,7 @@ from hiermix.design.plan import (
     Summed,
     in_kind,
     plan_of,
+    with_bends,
     without_empty_effects,
 )
 from hiermix.design.response import beside_of, outcomes_of, response_of
@@ -122,6 +125,11 @@ class Design:
     def column(self, name: str) -> pd.Series:
         """Return a column for the rows, used by the formula or not."""
         return self.frame[name] if name in self.frame else self.others[name]
+
+    @property
+    def curves(self) -> tuple[Curve, ...]:
+        """Those of smooths."""
+        return self._plan.curves
 
     @property
     def predictors(self) -> tuple[str, ...]:
@@ -272,9 +280,10 @@ def build(
     checks.unique_columns(data)
     checks.enough_rows(data)
     formula = with_keywords(formula, offset, trials, censored)
-    check_served(formula)
+    unordered = response_rule is not None and response_rule.categories == "unordered"
+    check_served(formula, unordered=unordered)
     roles = Roles(formula, weights if isinstance(weights, str) else None)
-    _check_names(roles, data, weights, offset, trials, censored)
+    check_names(roles, data, weights, offset, trials, censored)
     frame, kept = complete_rows(select(data, roles.columns), roles, missing)
     checks.enough_rows(frame, " that is complete")
 
@@ -298,7 +307,7 @@ def build(
 
     # 4. Population columns that can be told apart.
     told = {each.name: told_apart(plan, each, encoded, frame.index) for each in formula.equations}
-    plan = replace(plan, populations=told)
+    plan = with_bends(replace(plan, populations=told))
     check_effects(plan, encoded, frame.index, roles.factors)
     for grouping in groupings:
         check_varying(plan, encoded, grouping, frame.index)
@@ -321,16 +330,6 @@ def build(
         _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
         **beside._asdict(),
     )
-
-
-def _check_names(roles: Roles, data: Table, *keywords: object) -> None:
-    """Raise for names that are no column, or that results can't have."""
-    group_checks.free_names(list(roles.factors))
-    group_checks.names_apart(list(map(in_results, roles.columns)), roles.columns)
-    for argument, column in zip(("weights", "offset", "trials", "censored"), keywords, strict=True):
-        if isinstance(column, str) and not column.isdecimal():
-            checks.known_columns([column], data, argument)
-    checks.known_columns(roles.columns, data, parameters=roles.curves)
 
 
 def _on(

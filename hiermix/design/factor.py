@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, override
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +23,11 @@ class Factor:
     """Which of `size` levels each row has.
 
     Everything that goes from levels to rows or back goes through here, so that nobody else needs to
-    know that a row has one level.
+    know that a row has one level; of a `Mixture` it has more.
     """
 
+    partitions: ClassVar[bool] = True
+    """Whether every row has one level, and that alone."""
     codes: NDArray[np.integer]
     """(rows,) from 0."""
     size: int
@@ -52,6 +55,17 @@ class Factor:
 
         return coo_array((values, (cell, self.codes[rows])), (cells, self.size)).tocsr()
 
+    def squares(self, A: FloatArray, B: FloatArray, rows: Rows = ALL) -> FloatArray:
+        """A_j'B_j of each level, (size, a, a), where it is symmetric.
+
+        Of a `Mixture`, whose levels share rows, as much more as keeps levels apart: see there.
+        """
+        return self.products(A, B, rows, symmetric=True)
+
+    def gather_squared(self, values: NDArray[Any], rows: Rows = ALL) -> NDArray[Any]:
+        """Return variances (size, ...) of levels as those of some rows, (n, ...)."""
+        return self.gather(values, rows)
+
     def products(
         self, A: FloatArray, B: FloatArray, rows: Rows = ALL, *, symmetric: bool = False
     ) -> FloatArray:
@@ -65,6 +79,10 @@ class Factor:
                 if symmetric:
                     found[:, m, k] = found[:, k, m]
         return found
+
+    def marks(self) -> NDArray[Any]:
+        """Return columns (k, rows) in which rows are equal that have the same of each level."""
+        return self.gather(np.arange(self.size))[None]
 
     def counts(self, rows: Rows = ALL) -> IntArray:
         """(size,) number of rows of each level."""
@@ -84,6 +102,8 @@ class Factor:
 
     def above(self, outer: Factor) -> IntArray | None:
         """(size,) the level of `outer` that each level lies in; None where one lies in several."""
+        if not (self.partitions and outer.partitions):
+            return None
         found = self.one_of(outer.codes.astype(np.int64))
         return found if np.array_equal(self.gather(found), outer.codes) else None
 
@@ -105,3 +125,88 @@ class Factor:
         place = np.arange(len(ordered)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
         rows = ordered[place < most]
         return self.codes[rows], rows, place[place < most]
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture(Factor):
+    """Levels of which a row has several, each with a weight; or, of a basis, all of them.
+
+    The codes count for nothing.
+    """
+
+    matrix: Callable[[Rows], Any]
+    """How much some rows have of each level, (n, size): an array, or scipy's rows of few."""
+    partitions: ClassVar[bool] = False
+
+    @override
+    def on(self, rows: Rows) -> Mixture:
+        part = self.matrix(rows)
+        return Mixture(self.codes[rows], self.size, lambda inside: part[inside])
+
+    @override
+    def gather(self, effects: NDArray[Any], rows: Rows = ALL) -> NDArray[Any]:
+        flat = self.matrix(rows) @ effects.reshape(self.size, -1)
+        return np.asarray(flat.reshape(-1, *effects.shape[1:]))
+
+    @override
+    def scatter(self, values: FloatArray, rows: Rows = ALL) -> FloatArray:
+        return np.asarray(self.matrix(rows).T @ values)
+
+    @override
+    def scatter_by(
+        self, cell: NDArray[np.intp], cells: int, values: FloatArray, rows: Rows = ALL
+    ) -> csr_array:
+        from scipy.sparse import csr_array
+
+        of_cells = csr_array((values, (cell, np.arange(len(cell)))), (cells, len(cell)))
+        return csr_array(of_cells @ self.matrix(rows))
+
+    @override
+    def squares(self, A: FloatArray, B: FloatArray, rows: Rows = ALL) -> FloatArray:
+        """Return the least that a matrix without products between levels has to be.
+
+        Levels share rows, so that products between them aren't zero. What is worked out level by
+        level takes in their place the sum of their sizes: the form is then never too small, and
+        steps that it makes never too long.
+        """
+        M = self.matrix(rows)
+        if A.shape[1] == 1:
+            within = np.abs(M.T @ _times(A * B, M))
+            return np.asarray(within.sum(axis=1)).reshape(self.size, 1, 1)
+        size = np.abs(M)
+        whole = np.asarray(size.sum(axis=1)).reshape(-1, 1)
+        columns = [size.T @ (whole * A[:, k : k + 1] * B) for k in range(A.shape[1])]
+        return np.stack(columns, axis=1)
+
+    @override
+    def gather_squared(self, values: NDArray[Any], rows: Rows = ALL) -> NDArray[Any]:
+        flat = _squared(self.matrix(rows)) @ values.reshape(self.size, -1)
+        return np.asarray(flat.reshape(-1, *values.shape[1:]))
+
+    @override
+    def products(
+        self, A: FloatArray, B: FloatArray, rows: Rows = ALL, *, symmetric: bool = False
+    ) -> FloatArray:
+        M = self.matrix(rows)
+        columns = [M.T @ (A[:, k : k + 1] * B) for k in range(A.shape[1])]
+        return np.stack(columns, axis=1) if columns else np.zeros((self.size, 0, B.shape[1]))
+
+    @override
+    def marks(self) -> NDArray[Any]:
+        # Rows that differ have one sum of numbers drawn at random by no chance.
+        return self.gather(np.random.default_rng(0).standard_normal((self.size, 2))).T
+
+    @override
+    def counts(self, rows: Rows = ALL) -> IntArray:
+        """(size,) number of rows that have something of each level."""
+        some: Any = self.matrix(rows) != 0
+        return np.asarray(some.sum(axis=0), dtype=np.int64).ravel()
+
+
+def _times(column: FloatArray, M: Any) -> Any:
+    """Return a matrix, dense or not, with each row times a number of the column (n, 1)."""
+    return M.multiply(column).tocsr() if hasattr(M, "multiply") else column * M
+
+
+def _squared(M: Any) -> Any:
+    return M.power(2) if hasattr(M, "power") else M**2

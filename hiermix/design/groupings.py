@@ -142,6 +142,11 @@ class Grouping:
         return self.factor.at(int(np.flatnonzero(self.levels == level)[0]))
 
     @property
+    def sd_names(self) -> list[tuple[str, ...]]:
+        """Names under which a prior for the sd of each effect may be written, the special first."""
+        return [(f"sd[{self.name}, {each}]", f"sd[{self.name}]", "sd") for each in self.effects]
+
+    @property
     def pairs(self) -> list[tuple[int, int]]:
         """Pairs of effects that vary together, by position."""
         found, start = [], 0

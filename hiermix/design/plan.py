@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
 from typing import Any, Literal, NamedTuple
@@ -11,10 +11,11 @@ from typing import Any, Literal, NamedTuple
 import pandas as pd
 
 from hiermix.design.codes import column_codes
+from hiermix.design.curves import Curve, curves_of
 from hiermix.design.encoding import Encoding
 from hiermix.design.kinds import Kind, KnownLabels
 from hiermix.design.roles import Roles, distinct
-from hiermix.design.specs import Spec, fit_spec, without_zeros
+from hiermix.design.specs import Beside, Spec, fit_spec, without_zeros
 from hiermix.formula.equations import MU
 from hiermix.typing import FloatArray
 
@@ -92,6 +93,11 @@ class Plan:
     response_rule: ResponseRule | None
     response_labels: Labels = ()
     array_offset: bool = False
+    curves: tuple[Curve, ...] = ()
+    """Of smooths: the columns of their straight lines are in `populations`; so are those of what
+    bends them, once `with_bends`."""
+    straight: Mapping[str, Spec] = field(default_factory=dict)
+    """`populations` without what bends curves."""
 
     @property
     def population(self) -> Spec:
@@ -123,12 +129,18 @@ def plan_of(
     formula = roles.formula
     factors = distinct(roles.factor_columns(roles.factors), roles.stratum_columns(roles.factors))
     fitted = partial(fit_spec, encoded=encoded, whole=whole, states=states)
+    curves = curves_of(formula, encodings, encoded)
+    populations = {each.name: fitted(each.population) for each in formula.equations}
+    for each in curves:
+        lines = Beside(each.lines, each.straight)
+        populations[each.equation] = populations[each.equation].with_columns([lines])
     return Plan(
         roles=roles,
         kind_of={str(name): Kind.of(str(name), frame[name]) for name in frame},
         labels={name: KnownLabels(column_codes(name, frame[name])[1]) for name in factors},
         encodings=encodings,
-        populations={each.name: fitted(each.population) for each in formula.equations},
+        populations=populations,
+        curves=curves,
         effects={
             name: tuple(fitted(term.effects) for term in terms)
             for name, terms in roles.factors.items()
@@ -140,6 +152,20 @@ def plan_of(
         response=None if roles.plain_response else fitted(f"0 + {formula.response}"),
         response_rule=response_rule,
     )
+
+
+def with_bends(plan: Plan) -> Plan:
+    """Return the plan whose population columns have behind them what bends curves.
+
+    For whoever has draws of all coefficients, these are columns like any other. Programs, to which
+    they are levels of factors, have the columns as they were: see `curve_factors`.
+    """
+    if not plan.curves:
+        return plan
+    found = dict(plan.populations)
+    for each in plan.curves:
+        found[each.equation] = found[each.equation].with_columns([Beside(each.bends, each.bent)])
+    return replace(plan, populations=found, straight=plan.populations)
 
 
 def without_empty_effects(plan: Plan, encoded: pd.DataFrame) -> Plan:

@@ -3,14 +3,17 @@
 from hiermix.errors import FormulaError
 from hiermix.formula.formula import Formula
 from hiermix.formula.terms.effect_laws import EffectLaw
+from hiermix.formula.terms.smooths import Smooth
 
-KINDS: tuple[type, ...] = (EffectLaw,)
+KINDS: tuple[type, ...] = (EffectLaw, Smooth)
 """Those of `hiermix.formula.terms` that can be fitted."""
 
 
-def check_served(formula: Formula) -> None:
-    """Raise for special terms that can be read, but not yet fitted."""
+def check_served(formula: Formula, *, unordered: bool) -> None:
+    """Raise for special terms that can be read, but not fitted."""
     written = (*formula.specials, *(term.how for term in formula.groups if term.how))
     for each in written:
         if not isinstance(each, KINDS):
             raise FormulaError(f"{each} can be read, but not yet fitted")
+        if unordered and isinstance(each, Smooth):
+            raise FormulaError(f"{each}: there are no smooths of categories without an order yet")

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from itertools import chain
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -23,6 +23,14 @@ from hiermix.formula.calls import called, check_expression, expression_uses
 from hiermix.formula.names import TRANSFORMS, unaliased
 from hiermix.formula.splines import CONSTRAINTS, WHOLE
 from hiermix.typing import FloatArray
+
+
+class Beside(NamedTuple):
+    """Columns that stand behind those of a sum of terms, and are no work of formulaic."""
+
+    labels: tuple[str, ...]
+    matrix: Callable[[pd.DataFrame], FloatArray]
+    """(n, columns) of rows of an encoded frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +47,24 @@ class Spec:
     """Columns that are left for lack of such combinations; None means all."""
     states: Mapping[str, Any] = field(default_factory=dict)
     """What functions know of all rows, by their expression as it stands in this sum."""
+    beside: tuple[Beside, ...] = ()
+    """Further columns, the last ones."""
+
+    def with_columns(self, columns: Sequence[Beside]) -> Spec:
+        """Return the sum with further columns."""
+        added = tuple(each for each in columns if each.labels)
+        labels = self.labels + tuple(chain.from_iterable(each.labels for each in added))
+        return replace(self, labels=labels, beside=(*self.beside, *added))
+
+    @property
+    def _own(self) -> int:
+        """Number of columns that are formulaic's."""
+        return len(self.labels) - sum(len(each.labels) for each in self.beside)
 
     @property
     def computes(self) -> bool:
         """Whether some column is more than one of the frame's own: a product, or a function."""
-        return bool(self.expressions) or any(
+        return bool(self.expressions or self.beside) or any(
             len(term.factors) > 1 or factor.eval_method.value == "python"
             for term in self.spec.formula
             for factor in term.factors
@@ -51,9 +72,15 @@ class Spec:
 
     def matrix(self, part: pd.DataFrame) -> FloatArray:
         """Return the columns for rows of an encoded frame."""
-        if not self.labels:
+        if self.beside:
+            beside = (each.matrix(part) for each in self.beside)
+            return np.hstack([self._of_terms(part), *beside])
+        return self._of_terms(part)
+
+    def _of_terms(self, part: pd.DataFrame) -> FloatArray:
+        if not self._own:
             return np.empty((len(part), 0))
-        if self.labels == ("Intercept",):
+        if self.labels[: self._own] == ("Intercept",):
             return np.ones((len(part), 1))
         with _phrased(self.text):
             part = worked_out(self.expressions, part)
@@ -69,8 +96,9 @@ class Spec:
             if gone := sorted(each.places & untold):
                 each.warn([self.labels[place] for place in gone])
             untold -= each.places
-        kept = tuple(place for place in range(len(self.labels)) if place not in places)
-        return replace(self, labels=tuple(self.labels[place] for place in kept), kept=kept)
+        kept = tuple(place for place in range(self._own) if place not in places)
+        labels = tuple(self.labels[place] for place in kept) + self.labels[self._own :]
+        return replace(self, labels=labels, kept=kept)
 
 
 def fit_spec(

@@ -31,7 +31,8 @@ def check(design: Design, family: Family) -> None:
             "learn: the coefficients give every row exactly. Drop a term, or add rows"
         )
     y = less_offset(family.additive(design.response), design)
-    for grouping in design.groupings or (None,):
+    factors = [each for each in design.groupings if each.factor.partitions]
+    for grouping in factors or (None,):
         some = _whole_groups(design, grouping)
         if _is_exact(design, grouping, y, some) and _is_exact(design, grouping, y, _all(design)):
             raise DataError(_sentence(design, grouping, y))

@@ -79,19 +79,14 @@ def population_slots(
 
 
 def group_slots(
-    name: str, effects: Sequence[str], blocks: Sequence[int], *, scale: FloatArray
+    name: str, sd_names: Sequence[tuple[str, ...]], blocks: Sequence[int], *, scale: FloatArray
 ) -> Iterable[Slot]:
-    """Slots of one grouping factor; `scale` (Q,) is that of the default of each sd."""
-    for effect, width in zip(effects, scale.tolist(), strict=True):
+    """Slots of one grouping factor, by the names of its sds; `scale` (Q,) is their defaults'."""
+    for names, width in zip(sd_names, scale.tolist(), strict=True):
         default = Prior("student_t", (3.0, 0.0, width))
-        yield Slot(sd_names(name, effect), default, positive=True)
+        yield Slot(names, default, positive=True)
     if max(blocks) > 1:
         yield Slot((f"cor[{name}]", "cor"), Prior("lkj", (1.0,)))
-
-
-def sd_names(group: str, effect: str) -> tuple[str, ...]:
-    """Names under which a prior for the sd of an effect may be written, the special first."""
-    return (f"sd[{group}, {effect}]", f"sd[{group}]", "sd")
 
 
 def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> PriorTable:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         replicates,
         residuals,
         shrinkage,
+        smooth_curves,
         style,
     )
 
@@ -43,6 +44,7 @@ __all__ = [
     "replicates",
     "residuals",
     "shrinkage",
+    "smooth_curves",
     "style",
 ]
 

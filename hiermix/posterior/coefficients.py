@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiermix.formula.equations import MU
+from hiermix.posterior import smooth_draws
 from hiermix.posterior.draw_arrays import Which, flat
 from hiermix.typing import FloatArray
 
@@ -72,6 +73,8 @@ def draws(posterior: "xr.Dataset", term: str, equation: str = MU) -> "xr.DataArr
         return posterior[intercept]
     if term != INTERCEPT and slopes in posterior and term in posterior[dim]:
         return posterior[slopes].sel({dim: term}, drop=True)
+    if smooth_draws.known(posterior, [term]):
+        return smooth_draws.of(posterior, [term])[..., 0].drop_vars(smooth_draws.BASIS)
     return 0.0 * posterior["chain"] * posterior["draw"]
 
 
@@ -83,8 +86,12 @@ def matrix(
     parts = []
     if INTERCEPT in terms:
         parts.append(flat(draws(posterior, INTERCEPT, equation), which)[:, None])
-    if labels(terms):
-        parts.append(flat(posterior[slopes].sel(labels(terms, equation)), which, dim))
+    bends = smooth_draws.known(posterior, terms)
+    lines = labels([term for term in terms if term not in bends], equation)
+    if lines:
+        parts.append(flat(posterior[slopes].sel(lines), which, dim))
+    if bends:
+        parts.append(flat(smooth_draws.of(posterior, bends), which, smooth_draws.BASIS))
     if not parts:
         number = posterior.sizes["chain"] * posterior.sizes["draw"]
         return np.empty((0, number if which is None else len(which)))

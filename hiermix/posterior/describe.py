@@ -31,7 +31,8 @@ def model(
     `reason` says why the group effects are integrated out, or why they are sampled.
     """
     how = "integrated out" if programs.integrates(program) else "sampled"
-    effects = f"group effects {how}" if design.groupings else "no group effects"
+    what = ["group effects"] * bool(design.groupings) + ["smooths"] * bool(design.curves)
+    effects = f"{' and '.join(what)} {how}" if what else "no group effects"
     lines = [
         f"formula  {design.formula.text}",
         f"family   {family}, link {link}",
@@ -54,6 +55,9 @@ def _groups(design: Design, how: str) -> list[str]:
         effects = ", ".join(each.effects)
         cor = ", correlated" if max(each.blocks) > 1 else ""
         lines.append(f"group    {each.name}: {count(len(each.levels), 'level')}; {effects}{cor}")
+        lines.append(f"         {how}")
+    for curve in design.curves:
+        lines.append(f"smooth   {curve.name}: {count(len(curve.bends), 'column')} beside a line")
         lines.append(f"         {how}")
     for column, unused in design.unused_levels.items():
         lines.append(f"         {column}: {count(unused, 'unused level')} dropped")

@@ -2,9 +2,9 @@
 
 Names and dims: ``Intercept``; ``b`` (term); ``sd_<group>`` (<group>_effect); ``cor_<group>``
 (<group>_pair), the correlations of the pairs of effects that vary together; ``r_<group>``
-(<group>, <group>_effect, or <group>_term where each stratum has an sd); and the family's own
-parameters. Labels are the user's. A factor with the name of a variable or of another dim, such as
-``b`` or ``row``, has its levels in <group>_level.
+(<group>, <group>_effect, or <group>_term where each stratum has an sd); of smooths ``sd_smooth``
+(smooth) and ``s`` (basis); and the family's own parameters. Labels are the user's. A factor with
+the name of a variable or of another dim, such as ``b`` or ``row``, has its levels in <group>_level.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,12 +15,13 @@ import numpy as np
 import pandas as pd
 
 from hiermix.design import kinds
+from hiermix.design.curve_factors import CurveFactor
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.engines import Samples
 from hiermix.families import table
 from hiermix.formula.names import in_results
-from hiermix.posterior import coefficients, shrunk_slopes
+from hiermix.posterior import coefficients, shrunk_slopes, smooth_draws
 from hiermix.posterior.coefficients import Variables
 from hiermix.typing import Drawn, FloatArray
 
@@ -112,9 +113,13 @@ def posterior(
         found, labels = shrunk_slopes.variables(drawn.shrunk, design.terms)
         variables |= found
         coords |= labels
-    at = 0
+    at, curves = 0, []
     for grouping in design.groupings:
         these = slice(at, at + len(grouping.effects))
+        at = these.stop
+        if isinstance(grouping, CurveFactor):
+            curves.append((grouping.curve, drawn.sd[..., these]))
+            continue
         variables |= _spread(grouping, drawn.sd[..., these], drawn.L[..., these, these])
         level = level_dim(grouping.name, {"row", *coefficients.NAMES, *variables, *coords})
         if grouping.name in effects:
@@ -122,7 +127,8 @@ def posterior(
             dims = (level, grouping.dim)
             variables[f"r_{grouping.name}"] = (dims, r if strata is None else strata.own(r))
         coords |= _labels(grouping, level)
-        at = these.stop
+    variables |= smooth_draws.sds(curves)
+    coords |= smooth_draws.labels(curves)
     return xr.Dataset({name: (("chain", "draw", *dims), values) for name, (dims, values) in
                        variables.items()}, coords=coords)  # fmt: skip
 

@@ -1,12 +1,15 @@
 """Names the draws of a program, with the effects that it integrated out, as results have them."""
 
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
+from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design
 from hiermix.families import category_equations
 from hiermix.families.family import Family
 from hiermix.posterior import draws as trees
-from hiermix.posterior import effects_on_demand
+from hiermix.posterior import effects_on_demand, smooth_draws
 from hiermix.posterior.effects_on_demand import HYPERDRAWS
 from hiermix.posterior.on_demand import is_kept
 from hiermix.stan.assemble import Assembled
@@ -19,7 +22,7 @@ from hiermix.statistics.integrated_effects import (
 )
 from hiermix.tuning import bar_origins
 from hiermix.tuning.bar_origins import Origins
-from hiermix.typing import Drawn
+from hiermix.typing import Drawn, FloatArray, IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -45,12 +48,16 @@ def labelled(
     """
     if ready.gram is None:
         return _sampled(ready, drawn, design, family, origins), {}
-    moved = bar_origins.at_zero(drawn, design.groupings, origins)
-    posterior = trees.posterior(moved, {}, design, ready.x_mean)
-    if not design.groupings:
+    whole = as_factors(design)
+    moved = bar_origins.at_zero(drawn, whole.groupings, origins)
+    posterior = trees.posterior(moved, {}, whole, ready.x_mean)
+    if not whole.groupings:
         return posterior, {}
     draws = hyperdraws(drawn)
     effects = integrated(ready, draws, drawn.b.shape[:2], seed, design, origins)
+    posterior = posterior.assign(smooth_draws.bends(whole, effects.of_levels))
+    if not design.groupings:
+        return posterior, {}
     found = effects_on_demand.with_effects(posterior, effects, design, memory)
     kept = is_kept(found)
     return found, {} if kept else {HYPERDRAWS: effects_on_demand.stored(draws, posterior)}
@@ -61,6 +68,7 @@ def _sampled(
 ) -> "xr.Dataset":
     """Name the draws of a program that samples the effects."""
     assert drawn.r is not None
+    design = as_factors(design)
     r = split(drawn.r, ready.groupings)
     unordered = family.unordered
     parts = (category_equations.take_apart(drawn, r, design) if unordered
@@ -69,8 +77,13 @@ def _sampled(
     for part, effects in parts:
         moved = bar_origins.at_zero(part, design.groupings, origins)
         at_zero = bar_origins.effects_at_zero(effects, design.groupings, origins)
-        each.append(trees.posterior(moved, at_zero, design, ready.x_mean))
+        posterior = trees.posterior(moved, at_zero, design, ready.x_mean)
+        each.append(posterior.assign(smooth_draws.bends(design, partial(_all, at_zero))))
     return category_equations.join(each, design) if unordered else each[0]
+
+
+def _all(effects: Mapping[str, FloatArray], name: str, _: IntArray) -> FloatArray:
+    return effects[name]
 
 
 def integrated(
@@ -83,6 +96,7 @@ def integrated(
 ) -> IntegratedEffects:
     """Return what draws the effects that a program integrated out."""
     assert ready.gram is not None
+    design = as_factors(design)
     shears = {each.name: bar_origins.shear(each, origins[each.name]) for each in design.groupings}
     chains, length = shape
     return integrated_effects(ready.gram, draws, design.groupings, shears, seed, (chains, length))

@@ -5,16 +5,20 @@ intercept and thresholds to the mean of the predictors, sds and correlations to 
 columns that vary. Effects of levels are not parameters with priors of their own.
 """
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from hiermix.design.curve_factors import CurveFactor, as_factors
+from hiermix.design.equation import Equation
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations
 from hiermix.families.prior import Prior
-from hiermix.families.priors import PriorTable, b_name, sd_names
-from hiermix.posterior import coefficients, shrunk_slopes
+from hiermix.families.priors import PriorTable, b_name
+from hiermix.posterior import coefficients, shrunk_slopes, smooth_draws
 from hiermix.posterior.coefficients import INTERCEPT, Variables
+from hiermix.posterior.draw_arrays import flat
 from hiermix.posterior.posterior import Posterior
 from hiermix.statistics import column_spreads
 from hiermix.tuning.bar_origins import Origins, blocks, shear
@@ -56,17 +60,19 @@ def log_prior(
     """
     import xarray as xr
 
-    design, shape = posterior.design, posterior.shape
+    design, shape = as_factors(posterior.design), posterior.shape
     means = column_spreads.means(design, design.equations[0])
 
     def of(equation: str | None) -> "xr.Dataset":
-        b = posterior.b(equation)
+        b = posterior.b(equation)[: len(design.terms)]
         found = _population(b, posterior, table, means, equation, measure) | _own(
             posterior, table, means @ b, measure
         )
         for name in posterior.parameters:
-            found |= _of_parameter(posterior, name, table, measure)
-        for grouping in design.groupings:
+            found |= _of_parameter(posterior, design.equation(name), table, measure)
+        curves = [each for each in design.groupings if isinstance(each, CurveFactor)]
+        found |= _curves(posterior, curves, table, measure)
+        for grouping in posterior.design.groupings:
             Lambda = posterior.Lambda(grouping, equation)
             found |= _factor(Lambda, grouping, table, origins, equation, measure)
         return xr.Dataset({
@@ -89,7 +95,7 @@ def _population(
     measure: Measure,
 ) -> Variables:
     """Of the intercept at the mean of the predictors, and of the slopes."""
-    terms = posterior.design.terms
+    terms = as_factors(posterior.design).terms
     names = [category_equations.named(b_name(term), equation) for term in terms]
     overall: Variables = {}
     thresholds = INTERCEPT in terms and names[0] not in table
@@ -108,16 +114,29 @@ def _population(
 
 
 def _of_parameter(
-    posterior: Posterior, name: str, table: PriorTable, measure: Measure
+    posterior: Posterior, equation: Equation, table: PriorTable, measure: Measure
 ) -> Variables:
     """Of the coefficients of a parameter's equation."""
-    equation = posterior.design.equation(name)
-    at_mean = column_spreads.means(posterior.design, equation) @ posterior.b(name)
-    b, each = posterior.b(name), np.zeros((posterior.size, len(equation.terms)))
+    name, design = equation.name, as_factors(posterior.design)
+    b = posterior.b(name)[: len(equation.terms)]
+    at_mean = column_spreads.means(design, equation) @ b
+    each = np.zeros((posterior.size, len(equation.terms)))
     for place, term in enumerate(equation.terms):
         values = at_mean if term == INTERCEPT else b[place]
         each[:, place] = measure(table[b_name(term, name)], values)
     return coefficients.variables(equation.terms, each, equation=name)
+
+
+def _curves(
+    posterior: Posterior, curves: Sequence[CurveFactor], table: PriorTable, measure: Measure
+) -> Variables:
+    """Of the sds of what bends curves."""
+    if not curves:
+        return {}
+    sd = flat(posterior.draws[smooth_draws.SD], None, smooth_draws.SMOOTH)
+    each = [measure(table[one.sd_names[0][0]], sd[:, place], positive=True)
+            for place, one in enumerate(curves)]  # fmt: skip
+    return {smooth_draws.SD: ((smooth_draws.SMOOTH,), np.stack(each, axis=-1))}
 
 
 def _own(
@@ -146,10 +165,7 @@ def _factor(
     S = shear(grouping, origins[grouping.name])
     root = np.linalg.solve(S, Lambda)
     sd = np.linalg.norm(root, axis=-1)
-    keys = [
-        category_equations.named(sd_names(grouping.name, effect)[0], equation)
-        for effect in grouping.effects
-    ]
+    keys = [category_equations.named(names[0], equation) for names in grouping.sd_names]
     each = [measure(table[key], sd[:, k], positive=True) for k, key in enumerate(keys)]
     found: Variables = {
         f"sd_{grouping.name}": ((f"{grouping.name}_effect",), np.stack(each, axis=-1))

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from hiermix.families.priors import PriorTable
-from hiermix.posterior import shrunk_slopes
+from hiermix.posterior import shrunk_slopes, summary
 from hiermix.posterior.lazy_arrays import lazy
 from hiermix.posterior.log_prior import log_prior
 from hiermix.posterior.on_demand import ON_DEMAND
@@ -81,7 +81,7 @@ def _priors(source: Source) -> xr.Dataset:
     posterior = source.posterior.draws
     parts = {}
     for name, values in posterior.data_vars.items():
-        if not str(name).startswith("r_") and name != shrunk_slopes.NAME:
+        if name in summary.names(posterior) and name != shrunk_slopes.NAME:
             like = values if not str(name).startswith("cor_") else values.isel({values.dims[-1]: 0})
             make = partial(_of_slice, partial(source.log_prior, str(name)))
             parts[str(name)] = (like.dims, lazy(make, like.ndim - 1, like.shape))

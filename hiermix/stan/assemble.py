@@ -1,10 +1,12 @@
 """Design + family + priors -> the program that samples them and the dict it is handed."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hiermix.design.curve_factors import CurveFactor
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations, linear_scale
@@ -68,7 +70,7 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
     if len(design.equations) > 1:
         names = " and ".join(each.name for each in design.equations[1:])
         return family.program, f"{names} of each row has an equation"
-    if len(design.groupings) > 1:
+    if len(design.groupings) > 1 or not all(each.factor.partitions for each in design.groupings):
         return _of_several(family, design, effects)
     one = design.groupings and design.groupings[0].effects == ("Intercept",)
     return programs.INTERCEPT if one else programs.SLOPES, "exact, with one factor"
@@ -77,16 +79,27 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
 def _of_several(family: Family, design: Design, effects: str) -> tuple[str, str]:
     """Choose for several factors: those beside a chain of nested ones cost products in pairs."""
     columns = sum(len(each.levels) * len(each.effects) for each in beside(design))
-    inner = chain(design)[-1]
+    what = _words(beside(design))
+    inner = chain(design)[-1:]
     if not columns:
         return programs.NESTED, "exact, each factor nested in the one before it"
     if columns > _BLOCK:
-        return family.program, f"{columns} effects of crossed factors are too many for one block"
-    entries = len(inner.levels) * len(inner.effects) * columns
+        return family.program, f"{what} are too many for one block"
+    entries = sum(len(each.levels) * len(each.effects) for each in inner) * columns
     cheap = entries <= min(_ENTRIES, _PRODUCTS * design.rows / columns)
     if effects == "integrated" or cheap:
-        return programs.NESTED, f"exact, with {columns} effects of crossed factors in one block"
-    return family.program, f"that costs less than a block of {columns} effects of crossed factors"
+        return programs.NESTED, f"exact, with {what} in one block"
+    return family.program, f"that costs less than a block of {what}"
+
+
+def _words(factors: Sequence[Grouping]) -> str:
+    """Return what a block holds."""
+    found = Counter[str]()
+    for each in factors:
+        curve = isinstance(each, CurveFactor)
+        kind = "columns of smooths" if curve else "effects of crossed factors"
+        found[kind] += len(each.levels) * len(each.effects)
+    return " and ".join(f"{number} {kind}" for kind, number in found.items())
 
 
 def prior_table(
@@ -114,7 +127,7 @@ def prior_table(
     for each in design.groupings:
         scales = np.array([2.5 * expected[name][1] for name in each.equations])
         slots += group_slots(
-            each.name, each.effects, each.blocks, scale=scales / spreads.z_size[each.name]
+            each.name, each.sd_names, each.blocks, scale=scales / spreads.z_size[each.name]
         )
     slots += [Slot((own.name,), own.default(expected[MU][1]), positive=own.positive)
               for own in family.scalars(design)]  # fmt: skip

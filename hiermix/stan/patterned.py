@@ -14,6 +14,8 @@ def possible(design: Design) -> bool:
     """Whether sigma alone has an equation beside that of the location, without effects."""
     if [each.name for each in design.equations] != [MU, SIGMA] or len(design.groupings) > 1:
         return False
+    if not all(each.factor.partitions for each in design.groupings):
+        return False
     effects = {name for each in design.groupings for name in each.equations}
     worth = bool(design.groupings) or strata(design).patterns <= _WORTH * design.rows
     return effects <= {MU} and worth

@@ -11,7 +11,7 @@ from hiermix.families import category_equations
 from hiermix.families.family import Family
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name, coded
-from hiermix.stan import shrinkage_data
+from hiermix.stan import level_data, shrinkage_data
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.statistics.within_between import Within
 from hiermix.tuning.bounds import Bounds
@@ -128,7 +128,7 @@ def b_priors(design: Design, table: PriorTable) -> list[Prior]:
 
 def sd_priors(groupings: Sequence[Grouping], table: PriorTable) -> list[Prior]:
     """Priors of the sds, factor after factor."""
-    return [table[f"sd[{each.name}, {effect}]"] for each in groupings for effect in each.effects]
+    return [table[names[0]] for each in groupings for names in each.sd_names]
 
 
 def lkj_shapes(groupings: Sequence[Grouping], table: PriorTable) -> list[float]:
@@ -223,9 +223,8 @@ def _effects(design: Design, which: IntArray) -> StanData:
     places = [start + place for each, start in zip(groupings, before, strict=False)
               for place in each.places]  # fmt: skip
     enters = [names.index(name) for each in groupings for name in each.equations]
-    codes = [each.codes[which].astype(np.int64) + 1 for each in groupings]
     return {
-        "level": np.array(codes, dtype=np.int64).reshape(len(groupings), len(which)),
+        **level_data.of_rows(groupings, which),
         "columns_Z": before[-1],
         "Z": np.concatenate([*Z, np.empty((len(which), 0))], axis=1),
         "Z_at": _ints([place + 1 for place in places]),

@@ -6,9 +6,12 @@ from dataclasses import replace
 import numpy as np
 
 from hiermix.stan import stan_data
-from hiermix.statistics.tree import Tree
+from hiermix.statistics.tree import Level, Tree
 from hiermix.tuning.restricted_likelihood import root_of
 from hiermix.typing import FloatArray, IntArray, StanData
+
+_NOBODY = Level("", 0, np.zeros(0, dtype=np.int64), 0, np.zeros(0, dtype=np.int64), slice(0, 0))
+"""The innermost factor where there is none: without levels or effects."""
 
 
 def statistics(tree: Tree, blocks: list[tuple[int, ...]]) -> StanData:
@@ -23,18 +26,19 @@ def statistics(tree: Tree, blocks: list[tuple[int, ...]]) -> StanData:
     """
     orders = _orders(tree)
     leaves, above = orders[-1], orders[-2] if len(orders) > 1 else _ints([])
+    levels = tree.levels or (_NOBODY,)
     w = tree.within
     within = replace(w, R=w.R[leaves], QtR=w.QtR[leaves], groups=w.groups[leaves])
     column_of = np.zeros(sum(map(sum, blocks)), dtype=np.int64)
     for each in tree.levels:
         column_of[each.effects] = each.own + 1
-    return stan_data.statistics(within, blocks[tree.innermost]) | {
-        "T": len(tree.levels),
-        "Q": _ints(len(each.own) for each in tree.levels),
-        "J": _ints(each.size for each in tree.levels),
-        "at": _ints(each.effects.start for each in tree.levels),
+    return stan_data.statistics(within, blocks[tree.innermost] if tree.levels else ()) | {
+        "T": len(levels),
+        "Q": _ints(len(each.own) for each in levels),
+        "J": _ints(each.size for each in levels),
+        "at": _ints(each.effects.start for each in levels),
         "last": _ints(end for each in blocks for end in stan_data.ends(each)),
-        "C": _ints(each.carried for each in tree.levels),
+        "C": _ints(each.carried for each in levels),
         "column_of": column_of,
         "crossed": len(tree.crossed),
         "Q_crossed": _ints(each.effects.stop - each.effects.start for each in tree.crossed),
@@ -63,7 +67,7 @@ def _ints(values: Iterable[int]) -> IntArray:
 
 def _orders(tree: Tree) -> list[IntArray]:
     """Return the order of each factor's levels in which those inside one level stand together."""
-    orders = [np.arange(tree.levels[0].size)]
+    orders = [np.arange(tree.levels[0].size if tree.levels else 0)]
     for each in tree.levels[1:]:
         place = np.argsort(orders[-1])
         orders.append(np.argsort(place[each.above], kind="stable"))

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from hiermix.design.batches import slices
+from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design
 from hiermix.design.equation import Equation
 from hiermix.design.groupings import Grouping
@@ -54,7 +55,8 @@ class Columns:
 
 
 def find(design: Design) -> Spreads:
-    """Read the design once, in slices."""
+    """Read the design once, in slices; what bends curves is levels there."""
+    design = as_factors(design)
     w = weights(design)
     of_x = {each.name: _of_x(design, each, w) for each in design.equations}
     of_z = {each.name: _of_z(design, each, w) for each in design.groupings}

@@ -156,7 +156,7 @@ def of_rows(
     return Moments(
         pilot,
         *population,
-        factor.products(WZ, Z, symmetric=True),
+        factor.squares(WZ, Z),
         factor.products(WZ, X),
         factor.scatter(WZ * e[:, None]),
     )

@@ -53,7 +53,7 @@ def pairs(design: Design) -> list[Pair]:
 
 def crossed(design: Design, known: Sequence[Pair]) -> bool:
     """Whether two factors are crossed: neither is nested in the other."""
-    J = len(design.groupings)
+    J = sum(each.factor.partitions for each in design.groupings)
     return len({(pair.inner, pair.outer) for pair in known}) < J * (J - 1) // 2
 
 

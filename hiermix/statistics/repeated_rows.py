@@ -54,7 +54,8 @@ def find(design: Design, X: FloatArray, *, added_up: bool) -> Repeats:
 def _columns(design: Design, X: FloatArray, added_up: bool) -> Iterator[NDArray[Any]]:
     """Everything in which rows of one kind are equal; the cheap and telling first."""
     beside = [design.trials, design.censored, design.response]
-    yield from (each.factor.gather(np.arange(len(each.levels))) for each in design.groupings)
+    for each in design.groupings:
+        yield from each.factor.marks()
     if not added_up:
         yield from (each for each in beside if each is not None)
     yield from X.T

@@ -58,6 +58,8 @@ class Crossed:
 class Tree:
     """Statistics of the rows around ``within.b_hat``; levels come the outermost first.
 
+    Without any, ``within`` has no groups: there is the block of crossed factors alone.
+
     P counts the columns of X and, behind them, the W columns of crossed factors.
     """
 
@@ -94,10 +96,14 @@ class Tree:
 
 
 def chain(design: Design) -> tuple[Grouping, ...]:
-    """Return the factor with the most effects and those that it is nested in, outermost first."""
-    by_size = sorted(design.groupings, key=lambda each: len(each.levels) * len(each.effects))
+    """Return the factor with the most effects and those that it is nested in, outermost first.
+
+    None where rows have one level of no factor.
+    """
+    factors = [each for each in design.groupings if each.factor.partitions]
+    by_size = sorted(factors, key=lambda each: len(each.levels) * len(each.effects))
     found = by_size[-1:]
-    for outer in sorted(design.groupings, key=lambda each: -len(each.levels)):
+    for outer in sorted(factors, key=lambda each: -len(each.levels)):
         if len(outer.levels) < len(found[0].levels) and _above(found[0], outer) is not None:
             found.insert(0, outer)
     return tuple(found)
@@ -134,11 +140,11 @@ def statistics(
     P, wide = len(design.terms), len(sums.pilot.b)
     gram = around_least_squares(sums, intercept="Intercept" in design.terms, centred=P)
     if not rows:
-        none = empty(wide, len(columns), levels[-1].size)
+        none = empty(wide, len(columns), levels[-1].size if levels else 0)
         gram = replace(none, x_mean=gram.x_mean)
-    leaf, name = _columns_of(gram, levels[-1].own), levels[-1].name
+    leaf = _columns_of(gram, levels[-1].own) if levels else gram
     within = (
-        within_between.split_rows(leaf, design, name, response, weights)
+        within_between.split_rows(leaf, design, levels[-1].name, response, weights)
         if rows and wide == P
         else within_between.split(leaf)
     )
@@ -148,7 +154,9 @@ def statistics(
         grams[each.name] = one if rows else empty(P, one.Q, each.size)
     names = [each.name for each in design.groupings]
     in_order = [grams[each] for each in names]
-    return _tree(levels, crossed, gram, within, P, in_order, names.index(name))
+    if not levels:
+        return _without_levels(crossed, gram, within, P, in_order)
+    return _tree(levels, crossed, gram, within, P, in_order, names.index(levels[-1].name))
 
 
 def _columns_of(gram: Gram, own: IntArray) -> Gram:
@@ -180,6 +188,17 @@ def _tree(
         levels, crossed, gram.x_mean[:P], within, QtA, loose,
         over(AtA[: len(above)], above, J), over(AtR[: len(above)], above, J), tuple(grams),
         innermost, solve_symmetric(gram.XtX[P:, P:], gram.XtX[P:, :P]),
+    )  # fmt: skip
+
+
+def _without_levels(
+    crossed: tuple[Crossed, ...], gram: Gram, within: Within, P: int, grams: Sequence[Gram]
+) -> Tree:
+    none = np.zeros((0, 0, 0))
+    return Tree(
+        (), crossed, gram.x_mean[:P], within, none, np.zeros(0, dtype=np.int64), none,
+        np.zeros((0, 0, 1 + len(gram.b_hat))), tuple(grams), 0,
+        solve_symmetric(gram.XtX[P:, P:], gram.XtX[P:, :P]),
     )  # fmt: skip
 
 
@@ -268,16 +287,17 @@ def _moments(
 
     X has the columns of crossed factors behind it.
     """
-    inner, pilot = chain(design)[-1], pilot_of(design, response)
+    inner, pilot = next(iter(chain(design)[::-1]), None), pilot_of(design, response)
     W = np.zeros(crossed[-1].columns.stop if crossed else 0)
     pilot = Pilot(np.concatenate([pilot.center, W]), np.concatenate([pilot.b, W]))
-    total = moments.none(pilot, len(inner.levels), len(columns))
+    total = moments.none(pilot, len(inner.levels) if inner else 0, len(columns))
     for rows in slices(design.rows):
         Z = {name: design.Z(name, rows) for name, _ in columns}
-        A = np.column_stack([Z[name][:, place] for name, place in columns])
         w = None if weights is None else weights[rows]
         X = np.column_stack([design.X(rows), *(_indicators(design, c.name, rows) for c in crossed)])
-        total = total + of_rows(pilot, X, response[rows], w, A, inner.factor.on(rows))
+        A = np.column_stack([np.empty((len(X), 0)), *(Z[name][:, k] for name, k in columns)])
+        factor = inner.factor.on(rows) if inner else None
+        total = total + of_rows(pilot, X, response[rows], w, A, factor)
     return total
 
 

@@ -218,6 +218,8 @@ def eliminate(tree: Tree, Lambdas: Sequence[FloatArray], mix: FloatArray) -> lis
     mix : array, shape (S, 1 + P, K)
         Which combinations of e and -X.
     """
+    if not tree.levels:
+        return []
     # 1. The innermost factor, in the coordinates Q_j.
     w, last = tree.within, tree.levels[-1]
     Lambda = _entries(Lambdas[-1])

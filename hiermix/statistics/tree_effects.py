@@ -166,7 +166,8 @@ def some_levels(tree: Tree, inside: Sequence[IntArray]) -> Tree:
 
 
 def _pieces(tree: Tree, S: int) -> Iterator[slice]:
-    width = max(each.size * (each.carried + len(each.own)) ** 2 for each in tree.levels)
+    sizes = (each.size * (each.carried + len(each.own)) ** 2 for each in tree.levels)
+    width = max(sizes, default=0)
     size = max(1, _ENTRIES // max(1, width * (1 + tree.W)))
     for start in range(0, S, size):
         yield slice(start, min(start + size, S))

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.families.priors import canonical, sd_names
+from hiermix.families.priors import canonical
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.typing import Drawn, FloatArray
 
@@ -52,7 +52,7 @@ def choose(design: Design, spreads: Spreads, written: Collection[str]) -> dict[s
                 for bar in each.bars
                 if (each.terms[bar[0]], each.equations[bar[0]]) == ("Intercept", equation)
             ]
-            written_for = (sd_names(each.name, each.effects[bar[0]]) for bar in bars)
+            written_for = (each.sd_names[bar[0]] for bar in bars)
             if not bars or not names.isdisjoint(map(canonical, chain(*written_for))):
                 continue
             for first, *slopes in bars:

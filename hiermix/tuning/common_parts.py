@@ -85,6 +85,9 @@ def columns(design: Design, x_mean: FloatArray) -> Mapping[str, FloatArray | Non
             ZtZ[name] = ZtZ[name] + np.sum(Z**2, axis=0)
     found: dict[str, FloatArray | None] = {}
     for name in names:
+        if not design.grouping(name).factor.partitions:
+            found[name] = None
+            continue
         K = solve_symmetric(XtX, XtZ[name])
         left = ZtZ[name] - np.sum(XtZ[name] * K, axis=0)
         found[name] = K if (left <= 1e-9 * ZtZ[name]).all() else None

@@ -212,7 +212,7 @@ class Held:
 
 def factor(problem: Problem) -> str | None:
     """Name of the factor whose effects are integrated; None where no parabola is in doubt."""
-    groupings = problem.design.groupings
+    groupings = [each for each in problem.design.groupings if each.factor.partitions]
     if problem.family.name == "gaussian" or not groupings or len(problem.names) > 1:
         return None
     finest = max(groupings, key=lambda each: len(each.levels))

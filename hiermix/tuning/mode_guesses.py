@@ -160,6 +160,8 @@ def _of_levels(
     """Effects (J, Q) through as many rows of each level, picked at random, as there are effects."""
     grouping = problem.design.grouping(name)
     J, Q = len(grouping.levels), len(Lambda)
+    if not grouping.factor.partitions:  # whose levels have no rows of their own
+        return np.zeros((J, Q))
     level, rows, place = grouping.factor.picked(Q, rng)
     Z, e = np.zeros((J, Q, Q)), np.zeros((J, Q))
     Z[level, place] = problem.design.Z(name, rows)

@@ -209,9 +209,11 @@ def _of_effects(design: Design, name: str, fit: FactorFit, weights: FloatArray) 
 
     def of_rows(rows: slice) -> FloatArray:
         Z = design.Z(name, rows)
-        return np.asarray(np.einsum("nq,nqk,nk->n", Z, factor.gather(V, rows), Z))
+        return np.asarray(np.einsum("nq,nqk,nk->n", Z, factor.gather_squared(V, rows), Z))
 
     own = by_slices(design.rows, of_rows)
+    if not factor.partitions:  # nested in nothing
+        return own
     alone = factor.scatter(weights * own)
     left = np.einsum("jqk,jkq->j", V, fit.gram.ZtZ) / np.where(alone > 0, alone, 1.0)
     return np.asarray(own * factor.gather(np.minimum(left, 1.0)) ** 2)

@@ -131,7 +131,8 @@ def _apart(problem: Problem, fits: Mapping[str, FactorFit]) -> dict[str, tuple[C
     It is with crossed factors, and with nested ones that have few levels. With one factor the
     population follows it instead.
     """
-    few = len(fits) > 1 and any(population_scale.few_levels(fit.gram) for fit in fits.values())
+    alike = [fit for name, fit in fits.items() if problem.design.grouping(name).factor.partitions]
+    few = len(alike) > 1 and any(population_scale.few_levels(fit.gram) for fit in alike)
     if not few and not nested.crossed(problem.design, problem.pairs):
         return {}
     column = common_parts.columns(problem.design, problem.x_mean)

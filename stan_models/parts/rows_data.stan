@@ -8,7 +8,14 @@
   matrix[N, columns_X] X; // population designs
   matrix[N, predictors] known; // offsets
 #include parts/factors_data.stan
-  array[M, N] int<lower=1> level;
+  // Levels that a row has of each factor: one, or several, each with a part;
+  // none where it has all of them, a column of a basis each.
+  array[M] int<lower=0> levels_of;
+  array[sum(levels_of), N] int<lower=1> level;
+  int<lower=0> columns_part;
+  matrix[N, columns_part] part_Z;
+  int<lower=0> columns_basis;
+  matrix[N, columns_basis] basis_Z;
   int<lower=0> columns_Z;
   matrix[N, columns_Z] Z; // varying designs, factor after factor
   array[E] int<lower=1, upper=columns_Z> Z_at; // column of each effect

@@ -1,7 +1,7 @@
   // Factors nested in each other, the outermost first, and the columns that
   // vary over any of them, those of the outermost first.
   int<lower=1> T;
-  array[T] int<lower=1> Q; // varying coefficients of each
+  array[T] int<lower=0> Q; // varying coefficients of each
   array[T] int<lower=0> J; // levels of each
   array[T] int<lower=0> at; // effects before its own
   array[E] int<lower=1> last; // effect of its bar, counted in its factor

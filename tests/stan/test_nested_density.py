@@ -3,6 +3,8 @@
 The reference builds the N x N covariance of the response; the priors are scipy's distributions.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -59,12 +61,17 @@ def frame() -> pd.DataFrame:
                          "h": rng.uniform(0.5, 2, rows), "k": rng.normal(size=rows)})  # fmt: skip
 
 
-def dense(model: hm.Model, raw: np.ndarray, lkj: float) -> float:
-    """Log density of the coordinates, of dense rows, with the weights and offsets of the model."""
+def dense(
+    model: hm.Model, raw: np.ndarray, lkj: float, kernels: Sequence[np.ndarray] = ()
+) -> float:
+    """Log density of the coordinates, of dense rows, with the weights and offsets of the model.
+
+    `kernels` are covariances (rows, rows) of further effects, each of an sd that comes last.
+    """
     data, design = model.stan_data(), model.design
     theta = data["center"] + data["scale"] @ raw
-    blocks = [size for each in design.groupings for size in each.blocks]
-    P, E = len(design.terms), sum(blocks)
+    blocks = [size for each in design.groupings for size in each.blocks] + [1] * len(kernels)
+    P, E = int(data["P"]), sum(blocks)
     sigma = np.exp(theta[P])
     t = (theta - data["center"])[P + 1 : P + 1 + E] / data["sd_spread"]
     bend, softplus = data["sd_bend"], np.logaddexp(0, -t)
@@ -79,7 +86,7 @@ def dense(model: hm.Model, raw: np.ndarray, lkj: float) -> float:
         at, k = at + size, k + pairs
     b, log_width = population(data, raw, sd, L)
     weights = np.ones(design.rows) if design.weights is None else design.weights
-    X = design.X()
+    X = design.X()[:, :P]
     if "Intercept" in design.terms:
         X[:, 1:] -= np.average(X[:, 1:], axis=0, weights=weights)
     covariance, at = np.diag(sigma**2 / weights), 0
@@ -90,6 +97,8 @@ def dense(model: hm.Model, raw: np.ndarray, lkj: float) -> float:
         same = each.codes[:, None] == each.codes
         covariance += same * (Z @ Lambda @ Lambda.T @ Z.T)
         at += Q
+    for kernel, spread in zip(kernels, sd[at:], strict=True):
+        covariance += spread**2 * kernel
     y = design.response - (0 if design.offset is None else design.offset)
     C, e = np.linalg.cholesky(covariance), y - X @ b
     lp += log_width - np.sum(np.linalg.solve(C, e) ** 2) / 2 - np.sum(np.log(np.diag(C)))

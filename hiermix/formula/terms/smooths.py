@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from hiermix.formula.equations import MU, qualified
+from hiermix.formula.equations import MU
 from hiermix.formula.terms.special_calls import Call, text
 from hiermix.formula.terms.special_calls import column as written
 from hiermix.formula.tokens import Reader, Use
@@ -34,8 +34,8 @@ class Smooth:
 
     @property
     def label(self) -> str:
-        """What results call it."""
-        return qualified(text("s", [self.column], {"by": written(self.by)}), self.equation)
+        """What results call it, in its equation."""
+        return text("s", [self.column], {"by": written(self.by)})
 
     def __str__(self) -> str:
         size = None if self.size == DEFAULT_SIZE else self.size
