@@ -11,6 +11,7 @@ from hiermix.errors import (
     HiermixWarning,
     PriorError,
 )
+from hiermix.families.custom_family import CustomFamily
 from hiermix.fit import Fit
 from hiermix.forecasting.forecast import Forecast
 from hiermix.formula.terms import Group
@@ -28,6 +29,7 @@ from hiermix.version import __version__ as __version__
 __all__ = [
     "ArgumentError",
     "Backtest",
+    "CustomFamily",
     "DataError",
     "EngineError",
     "Fit",

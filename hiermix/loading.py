@@ -1,18 +1,21 @@
 """Loads a saved fit: its model is built again from the columns that were saved with it."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiermix.errors import HiermixWarning, ignored_warnings
+from hiermix.errors import DataError, HiermixWarning, ignored_warnings
+from hiermix.families.custom_family import CustomFamily
 from hiermix.fit import Fit
 from hiermix.model import Model
 from hiermix.posterior import draws as trees
 from hiermix.posterior import effects_on_demand, labelling, storage
 from hiermix.posterior.effects_on_demand import HYPERDRAWS
+from hiermix.posterior.recorded import CUSTOM
 from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.summed import Statistics
 
@@ -20,16 +23,25 @@ if TYPE_CHECKING:
     import xarray as xr
 
 
-def load(path: str | Path) -> Fit:
+def load(path: str | Path, *, family: CustomFamily | None = None) -> Fit:
     """Load a saved fit, which predicts without the original frame.
+
+    Parameters
+    ----------
+    path : path
+        Name of the file.
+    family : CustomFamily, optional
+        That of the fit, if it has one: no file holds functions in Python.
 
     Raises
     ------
     DataError
-        The file is missing, truncated, foreign or from a newer version.
+        The file is missing, truncated, foreign or from a newer version; or the custom family is
+        missing or another one.
     """
     tree, frame, calendar = storage.load(path)
     options = json.loads(tree.attrs["options"])
+    options["family"] = _family(tree.attrs, family)
     priors = json.loads(tree.attrs["priors"])
     with ignored_warnings(HiermixWarning):  # they were said when the model was made
         if "statistics" in tree.children:
@@ -46,6 +58,29 @@ def load(path: str | Path) -> Fit:
     model.origins = dict(model.origins) | {name: np.array(each) for name, each in found.items()}
     tree = trees.relabelled(tree, model.design)
     return Fit(model, tree if HYPERDRAWS not in tree.children else _with_effects(tree, model))
+
+
+def _family(attrs: Mapping[Any, Any], given: CustomFamily | None) -> str | CustomFamily:
+    """Return the family of a fit: its name, or the one given again if that is its own."""
+    name = str(attrs["family"])
+    if CUSTOM not in attrs:
+        if given is not None:
+            raise DataError(
+                f"the fit is of family {name!r}, not of a custom one: leave family= out"
+            )
+        return name
+    if given is None:
+        raise DataError(
+            f"the fit is of the custom family {name!r}, whose functions in Python no file holds: "
+            "give it again, hm.load(path, family=...)"
+        )
+    saved, mine = json.loads(attrs[CUSTOM]), given.written
+    others = [what for what, value in saved.items() if mine[what] != value]
+    if others:
+        raise DataError(
+            f"the custom family has another {' and '.join(others)} than that of the fit"
+        )
+    return given
 
 
 def _with_effects(tree: "xr.DataTree", model: Model) -> "xr.DataTree":

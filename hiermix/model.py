@@ -8,7 +8,7 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, get_args
 
-from hiermix import chain_starts, expected_cost, options, plots, sampling
+from hiermix import chain_starts, expected_cost, family_checks, options, plots, sampling
 from hiermix import memory as memories
 from hiermix.chain_starts import Started
 from hiermix.design import beside_rows, checks, frames
@@ -19,6 +19,7 @@ from hiermix.design.known_ahead import Calendar
 from hiermix.engines import Engine, Settings, gradients
 from hiermix.expected_cost import Cost
 from hiermix.families import exact_fit, table
+from hiermix.families.custom_family import CustomFamily
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
 from hiermix.formula.formula import parse
@@ -69,7 +70,7 @@ class Model:
         One row an observation, of pandas, polars, pyarrow, DuckDB, Dask, what else narwhals reads
         or speaks the Arrow C stream; lazy frames are collected, and columns that nobody uses are
         not converted. It is never changed; rows are never dropped unasked.
-    family : str, default "gaussian"
+    family : str or CustomFamily, default "gaussian"
         Distribution of the response.
     link : str, optional
         Link of the family; its first by default.
@@ -106,7 +107,7 @@ class Model:
         formula: str | Sequence[str],
         data: Frame,
         *,
-        family: FamilyName = "gaussian",
+        family: FamilyName | CustomFamily = "gaussian",
         link: LinkName | None = None,
         groups: Sequence[Group] = (),
         priors: Mapping[str, str] | None = None,
@@ -152,8 +153,7 @@ class Model:
     ) -> "Model":
         """Return a model of rows that were added up, and of which there are no others.
 
-        Its fit predicts new rows. What is asked of the fitted rows themselves, such as `Fit.loo`,
-        is refused.
+        Its fit predicts new rows; what is asked of the fitted ones, as by `Fit.loo`, is refused.
 
         Parameters
         ----------
@@ -226,6 +226,7 @@ class Model:
 
     def _start(self, *, prior_only: bool) -> Started:
         search = partial(chain_starts.start, partial(self.assemble, prior_only=prior_only))
+        family_checks.check_once(self._options["family"])
         return gradients.where_they_work(search)
 
     def assemble(self, near: Point | None = None, *, prior_only: bool) -> Assembled:
@@ -325,7 +326,7 @@ class Model:
             self.design, self.family, self.program_name, self.priors, self.origins, self._options,
             samples, settings, seconds,
         ) | {"prior_only": int(prior_only), **said}  # fmt: skip
-        tree = trees.tree(posterior, samples, self.design, attrs, parts)
+        tree = trees.tree(posterior, samples, self.design, self.family, attrs, parts)
         doubts = diagnostics.of_sampling(tree)
         for text in doubts.values():
             checks.warn(text)

@@ -37,6 +37,7 @@ ORDER = (
     "tuning",
     "stan",
     "engines",
+    "family_checks",
     "chain_starts",
     "mode_draws",
     "sampling",
@@ -76,6 +77,7 @@ HEAVY = (
 PUBLIC = {
     "ArgumentError",
     "Backtest",
+    "CustomFamily",
     "DataError",
     "EngineError",
     "Fit",

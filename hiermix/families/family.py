@@ -30,7 +30,16 @@ type Residual = Callable[[str, Own, LogMean], FloatArray | float]
 
 
 type Form = Literal[
-    "as given", "additive", "successes", "events", "counts", "trials", "times", "ordered", "chosen"
+    "as given",
+    "whole",
+    "additive",
+    "successes",
+    "events",
+    "counts",
+    "trials",
+    "times",
+    "ordered",
+    "chosen",
 ]
 
 
@@ -73,10 +82,13 @@ class OwnParameter:
 
     def location(self, scale: float) -> float:
         """Linear predictor at the median of the default prior."""
-        median = float(self.default(scale).frozen().median())
+        prior = self.default(scale).frozen()
+        median, least = float(prior.median()), float(self.transform == "log_above_one")
         if self.transform == "logit":
             return links.link_of("logit", median)
-        return float(np.log(median - (self.transform == "log_above_one")))
+        if median <= least:  # half of it is cut off
+            median = float(prior.isf(prior.sf(least) / 2))
+        return float(np.log(median - least))
 
     def log_jacobian(self, theta: FloatArray) -> float:
         """Log derivative of the value with respect to the coordinate."""
@@ -153,6 +165,9 @@ class Family:
     """Can a predictor separate the responses, so that data bound a slope on one side only?"""
     limit: Limit | None = None
     """A simpler family, where there is one that may do."""
+
+    likelihood: str = ""
+    """Stan functions of a family that is none of the table's; see `custom_family`."""
 
     link: str = ""
 

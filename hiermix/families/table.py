@@ -18,6 +18,7 @@ from hiermix.families import (
 )
 from hiermix.families import residual_variances as residual
 from hiermix.families import response_rules as rules
+from hiermix.families.custom_family import CustomFamily
 from hiermix.families.family import Family, Limit, OwnParameter
 from hiermix.families.prior import Prior
 
@@ -194,7 +195,7 @@ _ROWS = (
 FAMILIES: Mapping[str, Family] = {row.name: row for row in _ROWS}
 
 
-def find(name: str, link: str | None = None) -> Family:
+def find(name: str | CustomFamily, link: str | None = None) -> Family:
     """Return the row of a family, with its default link or the one asked for.
 
     Raises
@@ -202,6 +203,8 @@ def find(name: str, link: str | None = None) -> Family:
     ArgumentError
         No such family, or no such link; names the nearest.
     """
+    if isinstance(name, CustomFamily):
+        return replace(name.family(), link=check_link(name.family(), link))
     if name not in FAMILIES:
         near = did_you_mean(str(name), FAMILIES)
         raise ArgumentError(f"unknown family {quoted(name)}.{near} Known: {', '.join(FAMILIES)}")

@@ -278,8 +278,9 @@ def _few(chains: Chains, enough: int) -> str:
 # The answers -------------------------------------------------------------------------------------
 
 
-def _family(tree: "xr.DataTree") -> Family:
-    return table.find(tree.attrs["family"])
+def _family(tree: "xr.DataTree") -> Family | None:
+    """Return the row of the table; a family that somebody wrote has none."""
+    return table.FAMILIES.get(tree.attrs["family"])
 
 
 def _factors(tree: "xr.DataTree") -> dict[str, int]:
@@ -294,7 +295,8 @@ def _factors(tree: "xr.DataTree") -> dict[str, int]:
 
 def _on_their_priors(tree: "xr.DataTree") -> Iterator[str]:
     """Slopes that the data bound on one side only, as where a predictor separates responses."""
-    if not _family(tree).separable or SLOPES not in tree["posterior"]:
+    family = _family(tree)
+    if family is None or not family.separable or SLOPES not in tree["posterior"]:
         return
     priors = json.loads(tree.attrs["priors"])
     defaults = set(json.loads(tree.attrs.get("default_priors", "[]")))
@@ -316,7 +318,8 @@ def _on_their_priors(tree: "xr.DataTree") -> Iterator[str]:
 
 def _limit_of_family(tree: "xr.DataTree") -> str:
     """Say that a simpler family will do: the parameter's posterior then has no mean."""
-    limit = _family(tree).limit
+    family = _family(tree)
+    limit = None if family is None else family.limit
     if limit is None or limit.parameter not in tree["posterior"]:
         return ""
     name, simpler = limit

@@ -19,7 +19,7 @@ from hiermix.design.curve_factors import CurveFactor
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.engines import Samples
-from hiermix.families import table
+from hiermix.families.family import Family
 from hiermix.formula.names import in_results
 from hiermix.posterior import coefficients, shrunk_slopes, smooth_draws
 from hiermix.posterior.coefficients import Variables
@@ -33,6 +33,7 @@ def tree(
     posterior: "xr.Dataset",
     samples: Samples,
     design: Design,
+    family: Family,
     attrs: Mapping[str, Any],
     parts: "Mapping[str, xr.Dataset] | None" = None,
 ) -> "xr.DataTree":
@@ -46,6 +47,8 @@ def tree(
         What the engine returned.
     design : Design
         The fitted rows.
+    family : Family
+        Of the response.
     attrs : mapping
         Formula, family, priors, versions, seed, timings: stored with the tree.
     parts : mapping, optional
@@ -57,7 +60,7 @@ def tree(
     coords = {"chain": posterior.chain, "draw": posterior.draw}
     observed: Variables = {}
     if design.observed is not None:
-        kind = table.find(attrs["family"]).kind_of_response(design)
+        kind = family.kind_of_response(design)
         observed[design.response_name] = (("row",), design.observed.astype(kind))
     groups = {
         "posterior": posterior,

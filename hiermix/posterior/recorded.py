@@ -6,9 +6,13 @@ from typing import Any
 
 from hiermix.design.design import Design
 from hiermix.engines import Samples, Settings
+from hiermix.families.custom_family import CustomFamily
 from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
 from hiermix.tuning.bar_origins import Origins
+
+CUSTOM = "custom_family"
+"""Attribute with what a file can hold of a custom family."""
 
 
 def attributes(
@@ -35,7 +39,8 @@ def attributes(
             [name for name, prior in priors.items() if not prior.given]
         ),
         "origins": json.dumps({name: each.tolist() for name, each in origins.items()}),
-        "options": json.dumps(dict(options)),
+        "options": json.dumps({**options, "family": family.name}),
+        **_written(options),
         "engine": samples.engine,
         "engine_version": samples.version,
         "hiermix_version": __version__,
@@ -45,3 +50,9 @@ def attributes(
         **{name: getattr(settings, name) for name in
            ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth")},
     }  # fmt: skip
+
+
+def _written(options: Mapping[str, Any]) -> dict[str, str]:
+    """Return what can be written of a family that somebody wrote."""
+    custom = options.get("family")
+    return {CUSTOM: json.dumps(custom.written)} if isinstance(custom, CustomFamily) else {}

@@ -14,6 +14,7 @@ import pandas as pd
 from hiermix.design import checks
 from hiermix.design.batches import slices
 from hiermix.design.design import Design
+from hiermix.errors import ArgumentError
 from hiermix.families.family import needs_numbers
 from hiermix.formula.equations import MU
 from hiermix.posterior.intervals import ends, tails
@@ -147,7 +148,11 @@ def components(posterior: Posterior) -> dict[str, FloatArray]:
 def _residual(posterior: Posterior) -> FloatArray:
     """Draws (S,) of the residual variance; of parameters with an equation the mean over rows."""
     family, S, rows = posterior.family, posterior.size, posterior.design.rows
-    assert family.residual_variance is not None, "responses are numbers"
+    if family.residual_variance is None:
+        raise ArgumentError(
+            f"the residual variance of family {family.name!r} on the scale of its linear predictor "
+            "is not known: a custom family has none"
+        )
     log_mean = cache(partial(_log_mean, posterior))
     if not posterior.parameters:
         own = {name: values.reshape(S, -1)[:, 0] for name, values in posterior.own().items()}

@@ -14,7 +14,7 @@ from hiermix.families.family import Family, row_values
 from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.families.table import find
 from hiermix.formula.equations import MU
-from hiermix.stan import patterned, programs, responses, stan_data, variables
+from hiermix.stan import custom_program, patterned, programs, responses, stan_data, variables
 from hiermix.stan.chart import Chart
 from hiermix.stan.programs import Program
 from hiermix.stan.stan_data import Columns
@@ -232,7 +232,8 @@ def sampled(
     data |= stan_data.factors(design, tuning)
     keep = variables.kept([each.name for each in family.scalars(design)],
                           sampled=True, shrunk=bool(data["shrunk"]))  # fmt: skip
-    ready = Assembled(programs.find(family.program), data, X.x_mean, None, keep, design.groupings)
+    program = custom_program.of_family(family)
+    ready = Assembled(program, data, X.x_mean, None, keep, design.groupings)
     if prior_only:
         return ready
     hyper = Hyper(

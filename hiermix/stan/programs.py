@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +23,13 @@ class Program:
 
     name: str
     path: Path
+    parts: tuple[tuple[str, str], ...] = ()
+    """Parts, by the names that are included, whose text is another than that on disk."""
 
     @property
     def code(self) -> str:
         """The text, with every ``#include`` replaced by the part it names."""
-        return _resolve(self.path, self.path.parent)
+        return _resolve(self.path.read_text(encoding="utf-8"), self.path.parent, dict(self.parts))
 
     @property
     def hash(self) -> str:
@@ -64,10 +67,12 @@ def find(name: str) -> Program:
     return Program(name, path)
 
 
-def _resolve(path: Path, root: Path) -> str:
-    """Return the file's text; parts are looked up from ``root``, as ``--include-paths`` does."""
+def _resolve(text: str, root: Path, others: Mapping[str, str]) -> str:
+    """Return a text; parts are looked up from ``root``, as ``--include-paths`` does."""
 
     def part(match: re.Match[str]) -> str:
-        return _resolve(root / match["part"], root).rstrip("\n")
+        name = match["part"]
+        inside = others.get(name) or (root / name).read_text(encoding="utf-8")
+        return _resolve(inside, root, others).rstrip("\n")
 
-    return _INCLUDE.sub(part, path.read_text(encoding="utf-8"))
+    return _INCLUDE.sub(part, text)

@@ -45,6 +45,11 @@ def _as_given(rows: _Rows) -> StanData:
     return {"weight": rows.repeats.total(rows.weight), "y": rows.y[rows.repeats.first]}
 
 
+def _whole(rows: _Rows) -> StanData:
+    found = _as_given(rows)
+    return found | {"y": rows.y[rows.repeats.first].astype(np.int64)}
+
+
 def _additive(rows: _Rows) -> StanData:
     return _as_given(rows) | {"y": rows.family.additive(rows.y[rows.repeats.first])}
 
@@ -113,6 +118,7 @@ def _events(rows: _Rows) -> StanData:
 
 FORMS: Mapping[Form, Callable[[_Rows], StanData]] = {
     "as given": _as_given,
+    "whole": _whole,
     "additive": _additive,
     "successes": _successes,
     "events": _events,

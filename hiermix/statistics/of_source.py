@@ -79,6 +79,8 @@ def statistics(
     FormulaError, DataError, ArgumentError
         As in `Model`; a source that can't be read or lacks a column.
     """
+    if not isinstance(family, str):
+        raise ArgumentError("statistics are of families by name, not of custom ones")
     found = table.find(family, link)
     parsed = with_keywords(parse(formula, groups), _column("offset", offset), trials, censored)
     found.check_equations(parsed)

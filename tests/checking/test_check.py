@@ -42,8 +42,9 @@ def grouped(seed: int, sd: float = 0.7) -> pd.DataFrame:
 
 def fitted(frame: pd.DataFrame, formula: str = "y ~ x + (1 | g)", **options: Any) -> hm.Fit:
     engine = options.pop("engine", "auto")
+    draws = options.pop("draws", 500)
     model = hm.Model(formula, frame, **options)
-    return model.fit(seed=1, draws=500, progress=False, engine=engine)
+    return model.fit(seed=1, draws=draws, progress=False, engine=engine)
 
 
 @pytest.fixture(scope="module")
@@ -341,17 +342,16 @@ RIGHT: dict[str, tuple[str, str, Draw]] = {
 @pytest.mark.slow
 def test_twenty_right_models_are_left_alone() -> None:
     """One false alarm in 25 such runs is expected, and three in one of 90,000."""
-    alarms = {}
+    by_chance, at_once = {}, {}
     for seed, (name, (formula, family, draw)) in enumerate(RIGHT.items()):
         frame = grouped(100 + seed)
         if name == "many rows":
             frame = pd.concat([frame] * 8, ignore_index=True)
         frame = frame.assign(few=frame["g"] // 5, h=np.arange(len(frame)) % 8)
         frame["y"] = draw(frame, np.random.default_rng(seed))
-        check = fitted(frame, formula, family=family).check(refits=40)
-        at_once = [each for each in check.findings
-                   if each.doubtful and each.part in ("convergence", "priors")]  # fmt: skip
-        assert not at_once, (name, check)
-        if not check.ok:
-            alarms[name] = doubts(check)
-    assert len(alarms) < 3, alarms
+        check = fitted(frame, formula, family=family, draws=1000).check(refits=40)
+        for each in (each for each in check.findings if each.doubtful):
+            found = by_chance if each.part in ("pit", "calibration") else at_once
+            found[name] = each.text
+    assert not at_once
+    assert len(by_chance) < 3, by_chance
