@@ -30,9 +30,9 @@
   matrix[limited, 3] bound_par;
 
   // Slopes whose prior sds are parameters, by a prior of a kind: 0 none. Its
-  // parameters come last in theta; sds are counted in units, and in the family's
-  // own parameter of a place where that is not 0. What the rows say of all
-  // coefficients tunes them: a precision, and that times where they are.
+  // parameters come last in theta; sds are counted in units, and in the own
+  // parameter of the family at a place where that is not 0. What the rows say
+  // of all coefficients tunes them: a precision, and that times where they are.
   int<lower=0, upper=2> shrunk_by;
   int<lower=0, upper=P> shrunk;
   int<lower=0> locals;
