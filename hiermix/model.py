@@ -172,10 +172,8 @@ class Model:
         model = cls.__new__(cls)
         model.statistics = statistics
         model.family, model.link = statistics.family, statistics.family.link
-        model._options = {
-            "family": model.family.name, "effects": "auto", "parameterisation": "auto",
-            **statistics.said,
-        }  # fmt: skip
+        model._options = {"family": model.family.name, "effects": "auto",
+                          "parameterisation": "auto", **statistics.said}  # fmt: skip
         if isinstance(statistics, MergedRows):
             model._sums = FROM_ROWS
             model._of_rows(statistics.design(formula), priors)
