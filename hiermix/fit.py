@@ -26,6 +26,7 @@ from hiermix.posterior import (
     group_tables,
     hypothesis,
     regression_tables,
+    residual_labels,
     storage,
     summary,
 )
@@ -154,6 +155,7 @@ class Fit:
     variance_table = asked_of_posterior(variance_partition.variance_table)
     variance = asked_of_posterior(variance_partition.variance)
     loo = asked_of_posterior(cross_validation.loo)
+    residual_correlation = asked_of_posterior(residual_labels.residual_correlation)
 
     predictions = asked_of_posterior(effects.predictions)
     comparisons = asked_of_posterior(effects.comparisons)

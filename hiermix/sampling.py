@@ -12,9 +12,9 @@ from hiermix.chain_starts import Started
 from hiermix.design.design import Design
 from hiermix.engines import Engine, Samples, Settings, choose, gradients
 from hiermix.engines.embedded import Embedded
+from hiermix.families.correlations import block_cholesky
 from hiermix.families.family import Family, by_parameter
 from hiermix.stan import shrinkage_data, variables
-from hiermix.tuning.coordinates import block_cholesky
 from hiermix.tuning.points import Point
 from hiermix.tuning.slope_shrinkage import Shrinkage
 from hiermix.typing import Algorithm, Drawn, FloatArray, IntArray, Shrunk
@@ -69,7 +69,7 @@ def _by_chains(
     )
     runner = choose(engine, ready.program)
     samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)
-    own = {each.name: each.transform != "gaps" for each in family.scalars(design)}
+    own = {each.name: each.single for each in family.scalars(design)}
     drawn = variables.drawn(samples.draws, own, shrinkage_data.of(ready.data))
     return Sampled(samples, drawn, {"algorithm": "nuts"})
 
@@ -106,7 +106,11 @@ def _of_points(points: Sequence[Point], started: Started, design: Design, family
         if each.transform == "gaps":  # thresholds count from the intercept, with its sign turned
             own[each.name] = np.array([each.value(row, design) for row in part]) - b[:, :1]
         else:
-            own[each.name] = each.value(part[:, 0], design)
+            own[each.name] = (
+                each.value(part[:, 0], design)
+                if each.single
+                else np.array([each.value(row, design) for row in part])
+            )
     roots = [block_cholesky(point.cor, blocks)[0] for point in points]
     r = None if ready.gram is not None else np.array([point.r for point in points])
     shrunk = _shrunk(points, shrinkage_data.of(ready.data))

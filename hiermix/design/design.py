@@ -40,6 +40,7 @@ from hiermix.design.plan import (
 )
 from hiermix.design.response import beside_of, outcomes_of, response_of
 from hiermix.design.roles import Roles, with_keywords
+from hiermix.design.series import Series, series_of
 from hiermix.design.served import check_served
 from hiermix.design.tables import Table
 from hiermix.errors import DataError
@@ -48,6 +49,7 @@ from hiermix.formula.formula import Formula
 from hiermix.formula.names import in_results
 from hiermix.typing import FloatArray
 
+_BY_ROW = "response", "trials", "weights", "censored"
 _NO_OFFSET = "the fit had an offset that is no column: pass offset= for the new rows"
 
 
@@ -80,6 +82,8 @@ class Design:
     """Number of rows that these stand for, where equal ones were merged."""
     calendar: Calendar | None = None
     """What is known of times, for rows that come without it."""
+    series: Series | None = None
+    """Which rows have residuals that go together; None where they are independent."""
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -186,10 +190,8 @@ class Design:
 
     def take(self, rows: NDArray[np.intp]) -> Design:
         """Return the design of some of its own rows, by position."""
-
-        def some(values: FloatArray | None) -> FloatArray | None:
-            return None if values is None else values[rows]
-
+        each = {name: getattr(self, name) for name in _BY_ROW}
+        some = {name: values[rows] for name, values in each.items() if values is not None}
         return replace(
             self,
             frame=self.frame.iloc[rows],
@@ -197,10 +199,8 @@ class Design:
             rows=len(rows),
             equations=tuple(each.take(rows) for each in self.equations),
             groupings=tuple(each.take(rows) for each in self.groupings),
-            response=some(self.response),
-            trials=some(self.trials),
-            weights=some(self.weights),
-            censored=some(self.censored),
+            **some,
+            series=self.series and self.series.take(rows),
             _encoded=self._encoded.iloc[rows],
         )
 
@@ -326,6 +326,7 @@ def build(
         unused_levels=unused_levels(frame),
         summed=None,
         merged=0,
+        series=series_of(formula, frame),
         _encoded=encoded,
         _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
         **beside._asdict(),
@@ -391,6 +392,7 @@ def _on(
         response=response,
         summed=None,
         merged=False,
+        series=fitted.series and fitted.series.on(frame),
         _encoded=encoded,
         **beside._asdict(),
     )

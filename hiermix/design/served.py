@@ -3,9 +3,10 @@
 from hiermix.errors import FormulaError
 from hiermix.formula.formula import Formula
 from hiermix.formula.terms.effect_laws import EffectLaw
+from hiermix.formula.terms.residual_terms import Residuals
 from hiermix.formula.terms.smooths import Smooth
 
-KINDS: tuple[type, ...] = (EffectLaw, Smooth)
+KINDS: tuple[type, ...] = (EffectLaw, Residuals, Smooth)
 """Those of `hiermix.formula.terms` that can be fitted."""
 
 

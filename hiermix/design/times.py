@@ -205,6 +205,13 @@ def misread(known: pd.Index, later: pd.Index) -> Iterator[Any]:
             return
 
 
+def are_written_dates(known: pd.Index) -> bool:
+    """Whether whole numbers are months or days as they are written, such as 202312."""
+    if known.dtype.kind not in "iu" or isinstance(known, pd.DatetimeIndex):
+        return False
+    return bool(_month(known).all() or _day(known).all())
+
+
 def _month(numbers: pd.Index) -> Any:
     year, month = np.divmod(np.asarray(numbers), 100)
     return (year >= 1900) & (year <= 2100) & (month >= 1) & (month <= 12)

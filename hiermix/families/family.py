@@ -9,9 +9,11 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.plan import Outcomes, ResponseRule
+from hiermix.design.series import Series
 from hiermix.errors import ArgumentError, DataError, FormulaError, did_you_mean
 from hiermix.families import links, ordinal, thresholds
 from hiermix.families import response_rules as rules
+from hiermix.families.correlations import below_diagonal, block_cholesky, size_of
 from hiermix.families.links import Own, unchanged
 from hiermix.families.prior import Prior
 from hiermix.families.residual_variances import LogMean
@@ -43,26 +45,44 @@ type Form = Literal[
 ]
 
 
+type Transform = Literal["log", "log_above_one", "logit", "within", "correlations", "gaps"]
+
+
 @dataclass(frozen=True)
 class OwnParameter:
     """A parameter that only this family has, and its default prior given the response's scale.
 
-    Programs sample its logarithm, that of what it has above one, its logit, or for the thresholds
-    between C ordered categories the logarithms of their C - 2 gaps; see `thresholds`.
+    Programs sample its logarithm, that of what it has above one, its logit, that of its place
+    within bounds, correlations as in `correlations`, or for the thresholds between C ordered
+    categories the logarithms of their C - 2 gaps; see `thresholds`.
     """
 
     name: str
     default: Callable[[float], Prior]
-    transform: Literal["log", "log_above_one", "logit", "gaps"] = "log"
+    transform: Transform = "log"
+    size: int | None = None
+    """Of a vector of numbers, how many; None of one number."""
+    least: float = 0.0
+    """Of one "within" bounds: above this and below one."""
 
     @property
     def positive(self) -> bool:
         """Whether a prior is cut off at zero."""
-        return self.transform != "gaps"
+        return self.transform not in ("gaps", "correlations") and self.least >= 0
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Where a prior is cut off, at most."""
+        return (self.least, 1.0) if self.transform == "within" else (-np.inf, np.inf)
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one number."""
+        return self.transform != "gaps" and self.size is None
 
     def coordinates(self, design: Design) -> int:
         """How many coordinates the programs give it."""
-        return category_count(design) - 2 if self.transform == "gaps" else 1
+        return category_count(design) - 2 if self.transform == "gaps" else self.size or 1
 
     def value(self, theta: FloatArray, design: Design) -> FloatArray:
         """Value at its coordinates; of thresholds that less the anchor's."""
@@ -72,6 +92,10 @@ class OwnParameter:
             return 1 + np.exp(theta)
         if self.transform == "logit":
             return links.inverse_link("logit", theta)
+        if self.transform == "within":
+            return self.least + (1 - self.least) * links.inverse_link("logit", theta)
+        if self.transform == "correlations":
+            return below_diagonal(block_cholesky(theta, [size_of(len(theta))])[0])
         return thresholds.from_gaps(theta, thresholds.anchor(design))
 
     def by_row(self, eta: FloatArray) -> FloatArray:
@@ -91,8 +115,8 @@ class OwnParameter:
         return float(np.log(median - least))
 
     def log_jacobian(self, theta: FloatArray) -> float:
-        """Log derivative of the value with respect to the coordinate."""
-        if self.transform == "logit":
+        """Log derivative of the value with respect to the coordinate, but for a constant."""
+        if self.transform in ("logit", "within"):
             return float(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta)))
         return float(np.sum(theta))
 
@@ -161,6 +185,9 @@ class Family:
     plug_in: str | None = None
     """Own parameter that is the sd of a normal response: textbooks forecast with it."""
 
+    of_residuals: Callable[[Series], tuple[OwnParameter, ...]] | None = None
+    """Own parameters where residuals go together; None where they can't."""
+
     separable: bool = False
     """Can a predictor separate the responses, so that data bound a slope on one side only?"""
     limit: Limit | None = None
@@ -215,6 +242,8 @@ class Family:
 
     def scalars(self, design: Design) -> tuple[OwnParameter, ...]:
         """Return the own parameters that are one number for all rows: they have no equation."""
+        if design.series is not None and self.of_residuals is not None:
+            return self.of_residuals(design.series)
         names = [each.name for each in design.equations]
         return tuple(each for each in self.own if each.name not in names)
 
@@ -287,6 +316,11 @@ class Family:
             raise DataError("family 'bernoulli' has one trial a row: use 'binomial'")
         if design.censored is not None:
             self._check_censored(design.censored)
+        if design.series is not None and self.of_residuals is None:
+            raise DataError(
+                f"family {self.name!r} has no residuals that go together: {design.series.term} is "
+                "for family 'gaussian'"
+            )
         if self.unordered:
             self._check_unordered(design)
         if self.thresholds and "Intercept" not in design.terms:

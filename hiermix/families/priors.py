@@ -32,6 +32,8 @@ class Slot:
     """Whether its prior may bound it."""
     unit: tuple[float, float] | None = None
     """Of a slope that may be shrunk: one over the spread of the predictor, spread of its link."""
+    within: tuple[float, float] = (-np.inf, np.inf)
+    """Where it is: priors are cut off there."""
 
     @property
     def name(self) -> str:
@@ -148,6 +150,8 @@ def _choose(slot: Slot, given: Mapping[str, Prior]) -> Prior:
         return _shrunk(slot, prior)
     if prior.distribution != "lkj":
         _check_bounds(slot, prior)
+        low, high = slot.within
+        return replace(prior, lower=max(prior.lower, low), upper=min(prior.upper, high))
     return prior
 
 
@@ -164,7 +168,7 @@ def _shrunk(slot: Slot, prior: Prior) -> Prior:
 
 def _check_bounds(slot: Slot, prior: Prior) -> None:
     """Raise for a bound where the parameter can't have it: slopes can have any."""
-    if slot.bounded:
+    if slot.bounded or (np.isfinite(slot.within).any() and prior.bounds == slot.within):
         return
     row = DISTRIBUTIONS[prior.distribution]
     if not slot.positive and prior.bounded:

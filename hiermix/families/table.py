@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from hiermix.families import (
     linear_scale,
     links,
     ordinal,
+    residual_parameters,
     successes,
 )
 from hiermix.families import residual_variances as residual
@@ -80,6 +82,7 @@ _ROWS = (
         "gaussian", ("identity",), "gaussian", rules.real, linear_scale.of_response,
         links.mean, continuous.normal_draw, continuous.normal_log_density, residual.squared_sigma,
         own=(_SIGMA,), continuous=True, integrates=True,
+        of_residuals=partial(residual_parameters.parameters, sigma=_SIGMA),
         unit="sigma", normal=True, vanishing=True, plug_in="sigma",
     ),
     Family(

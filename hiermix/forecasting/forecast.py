@@ -138,7 +138,7 @@ class Forecast(Predictive):
     def _plug_in(self) -> dict[str, Any]:
         if self._sigma is None:
             raise ArgumentError(
-                f"plug_in is the normal of Gaussian models, not of {self._source.family.name!r}"
+                "plug_in is the normal of Gaussian models with one sigma and independent residuals"
             )
         # The linear predictor is linear in what is averaged: its mean is that at the means.
         return {"plug_in_mean": self._means(), "plug_in_sd": self._sigma}
@@ -284,9 +284,10 @@ def forecast(
         more = keys_of(before, marks).assign(**{name: before.observed})
         observed = pd.concat([observed, more], ignore_index=True)
         source = replace(source, design=source.design.take(rest))
+    source = replace(source, before=predict.residuals_before(posterior))
     by_category = fitted.unordered or kind == "probability"
     sigma, sd = None, source.family.plug_in
-    if sd is not None and sd not in posterior.parameters:
+    if sd is not None and sd not in posterior.parameters and not source.together:
         sigma = float(posterior.own()[sd].mean())
     ends = [level for level in scores.LEVELS if level != 0.5]  # the median has its own column
     levels = tuple(intervals.levels(ends if probs is None else probs).tolist())

@@ -39,6 +39,7 @@ def model(
         f"program  {program}.stan ({effects})",
         f"rows     {_rows(design):,}",
         *_groups(design, f"{how}: {reason}"),
+        *_residuals(design),
         "priors",
         *_priors(priors, _places(design, origins)),
     ]
@@ -62,6 +63,21 @@ def _groups(design: Design, how: str) -> list[str]:
     for column, unused in design.unused_levels.items():
         lines.append(f"         {column}: {count(unused, 'unused level')} dropped")
     return lines
+
+
+def _residuals(design: Design) -> list[str]:
+    """Say how residuals go together, if they do."""
+    series = design.series
+    if series is None:
+        return []
+    if not series.in_time:
+        number = count(len(series.positions), "position")
+        return [f"residual {series.term}: sd and correlations of {number}"]
+    unit = " months" if series.monthly else " days" if series.dated else ""
+    steps = "whole steps" if series.even else "uneven steps"
+    return [
+        f"residual {series.term}: rho is the correlation {series.step:.4g}{unit} apart; {steps}"
+    ]
 
 
 def _priors(priors: PriorTable, places: Mapping[str, str]) -> list[str]:

@@ -21,7 +21,7 @@ from hiermix.design.groupings import Grouping
 from hiermix.engines import Samples
 from hiermix.families.family import Family
 from hiermix.formula.names import in_results
-from hiermix.posterior import coefficients, shrunk_slopes, smooth_draws
+from hiermix.posterior import coefficients, residual_labels, shrunk_slopes, smooth_draws
 from hiermix.posterior.coefficients import Variables
 from hiermix.typing import Drawn, FloatArray
 
@@ -108,7 +108,10 @@ def posterior(
         )
         coords |= coefficients.labels(each.terms, each.name)
         at = columns.stop
-    variables |= {name: (_dims(values, name), values) for name, values in drawn.own.items()}
+    residual = residual_labels.of(design)
+    variables |= {name: (residual.dims(name) or _dims(values, name), values)
+                  for name, values in drawn.own.items()}  # fmt: skip
+    coords |= residual.coords
     if thresholds:
         variables["threshold"] = (("threshold_dim",), drawn.own["threshold"] + shift[..., None])
         coords["threshold_dim"] = between(design)

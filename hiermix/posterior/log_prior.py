@@ -14,9 +14,10 @@ from hiermix.design.curve_factors import CurveFactor, as_factors
 from hiermix.design.equation import Equation
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations
+from hiermix.families.correlations import matrix_of, size_of
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name
-from hiermix.posterior import coefficients, shrunk_slopes, smooth_draws
+from hiermix.posterior import coefficients, residual_labels, shrunk_slopes, smooth_draws
 from hiermix.posterior.coefficients import INTERCEPT, Variables
 from hiermix.posterior.draw_arrays import flat
 from hiermix.posterior.posterior import Posterior
@@ -148,7 +149,13 @@ def _own(
     for each in posterior.family.scalars(posterior.design):
         values, dims = own[each.name], tuple[str, ...]()
         if values.ndim > 1:
-            values, dims = values - at_mean[:, None], (f"{each.name}_dim",)
+            dims = residual_labels.of(posterior.design).dims(each.name) or (f"{each.name}_dim",)
+        if each.transform == "correlations":
+            L = np.linalg.cholesky(matrix_of(values, size_of(values.shape[1])))
+            found[each.name] = ((), _lkj(L, table[each.name].arguments[0]))
+            continue
+        if each.transform == "gaps":
+            values = values - at_mean[:, None]
         found[each.name] = (dims, measure(table[each.name], values, positive=each.positive))
     return found
 

@@ -16,7 +16,7 @@ from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count
 from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.summary import names
-from hiermix.prediction import group_densities, held_out, pieces, predict, psis
+from hiermix.prediction import group_densities, held_out, pieces, predict, psis, residual_laws
 from hiermix.prediction.draw_weights import good_k
 from hiermix.typing import FloatArray, IntArray
 
@@ -100,6 +100,7 @@ def estimate(posterior: Posterior) -> "ELPDData":
 def left_out(posterior: Posterior, by: held_out.Groups) -> "ELPDData":
     """Leave-one-group-out cross-validation, without a warning."""
     _check_response(posterior.design)
+    residual_laws.independent_only(posterior.design, "leave-one-group-out")
     tail = psis.tail_size(posterior.size, _efficiency(posterior))
     name, labels = held_out.units(posterior.design, by)
     found, names = group_densities.log_densities(posterior, labels)
@@ -224,6 +225,7 @@ def kfold(
 
     design = posterior.design
     _check_response(design)
+    residual_laws.independent_only(design, "kfold")
     options.whole("folds", folds, 2)
     name, labels = held_out.units(design, groups)
     whole = xr.DataTree.from_dict({

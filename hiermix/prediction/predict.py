@@ -20,11 +20,13 @@ from hiermix.formula.names import in_results
 from hiermix.posterior.draw_arrays import Which
 from hiermix.posterior.intervals import levels
 from hiermix.posterior.posterior import Posterior
+from hiermix.prediction import residual_laws
 from hiermix.prediction.draw_files import write
 from hiermix.prediction.new_groups import NewEffects, check_policy
 from hiermix.prediction.pieces import draw_matrix, quantile_matrix
 from hiermix.prediction.prediction_tables import PredictionTables
 from hiermix.prediction.predictor import Predictor
+from hiermix.prediction.residual_laws import Before
 from hiermix.prediction.update import with_updated
 from hiermix.typing import FloatArray, Kind, NewGroups
 
@@ -95,6 +97,7 @@ def predictor(
     seed = posterior.seed if seed is None else options.whole("seed", seed, 0, LARGEST_SEED)
     if new_groups == "update":
         needs_numbers(family, "new_groups='update'")
+        residual_laws.independent_only(design, "new_groups='update'")
     wanted = factors(design, group_effects)
 
     def of(equation: str | None) -> Predictor:
@@ -106,6 +109,12 @@ def predictor(
     if family.unordered:
         return replace(each[0], categories=each)
     return with_updated(each[0]) if new_groups == "update" else each[0]
+
+
+def residuals_before(posterior: Posterior) -> Before | None:
+    """Return the fitted rows whose residuals are carried on; None where rows are independent."""
+    series = posterior.design.series
+    return None if series is None else Before(series, predictor(posterior).residuals)
 
 
 def rows_on(

@@ -17,13 +17,16 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families.family import Family, row_values
 from hiermix.families.links import Own
+from hiermix.families.residual_parameters import sigma_of_rows
 from hiermix.formula.equations import MU
+from hiermix.formula.terms.residual_terms import Residuals
 from hiermix.keyed_streams import Streams
 from hiermix.posterior.draw_arrays import Layout
 from hiermix.prediction.draw_weights import Weighed
 from hiermix.prediction.new_groups import NewEffects
 from hiermix.prediction.random_streams import row_hashes
-from hiermix.typing import FloatArray
+from hiermix.prediction.residual_laws import Before, Noise, log_density_given_others, needed
+from hiermix.typing import FloatArray, IntArray
 
 _ROWS = 65_536
 PIECE = 65_536
@@ -68,6 +71,8 @@ class Predictor:
     is like this one."""
     weighed: Weighed | None = None
     """How the draws were weighed by new rows with a response, if they were."""
+    before: Before | None = None
+    """Fitted rows whose residuals are carried on, in forecasts of rows that go together."""
 
     def shape(self, kind: str) -> tuple[int, ...]:
         """Return the shape of a prediction of one row: draws, and categories where it has them."""
@@ -79,6 +84,16 @@ class Predictor:
     def hashes(self) -> NDArray[np.uint64]:
         """Which stream of random numbers each row has."""
         return row_hashes(self.design)
+
+    @cached_property
+    def noise(self) -> Noise:
+        """Residuals of rows that go together."""
+        return Noise(self.design, self.layout.own, self.seed, self.hashes, self.before)
+
+    @property
+    def together(self) -> bool:
+        """Whether residuals of rows go together."""
+        return any(isinstance(each, Residuals) for each in self.design.formula.specials)
 
     def jobs(self, kind: str) -> Iterator[Job]:
         """Yield the pieces of a prediction in order, each made when it is called."""
@@ -97,6 +112,10 @@ class Predictor:
     ) -> tuple[slice, FloatArray]:
         """Return the prediction of some rows, and which they are."""
         eta = self.linear(rows, matrices)
+        if self.before is not None and kind == "mean":
+            eta += self.noise.rows(rows)[0]
+        if self.together and kind in ("response", "log_density"):
+            return rows, self._together(kind, rows, eta)
         own = {} if kind == "linear" else self.own(rows, matrices)
         if kind != "response":
             return rows, self.expected(kind, rows, eta, own)
@@ -135,6 +154,19 @@ class Predictor:
         assert response is not None
         found = self.family.log_density(response[rows, None], eta, own)
         return found if weights is None else found * weights[rows, None]
+
+    def _together(self, kind: str, rows: slice, eta: FloatArray) -> FloatArray:
+        """Return responses of rows that go together, or log densities of each given the others."""
+        if kind == "response":
+            return eta + self.noise.rows(rows)[1]
+        here = np.arange(rows.start, rows.stop)
+        series = needed(self.design)
+        return log_density_given_others(series, self.layout.own, here, self.residuals)
+
+    def residuals(self, rows: IntArray) -> FloatArray:
+        """Return what is left (n, S) of the responses of some rows."""
+        assert self.design.response is not None
+        return self.design.response[rows, None] - self.linear(rows)
 
     def _response(self, rows: slice, eta: FloatArray, own: Own) -> FloatArray:
         """Draw responses; every row has a stream of its own."""
@@ -186,7 +218,8 @@ class Predictor:
         """
         beside = {name: each[rows, None] for name, each in row_values(self.design).items()}
         if not self.layout.of:
-            return self.layout.own | beside
+            sigma = sigma_of_rows(self.design.series, self.layout.own, rows)
+            return self.layout.own | beside | sigma
         matrices = matrices or self.matrices(rows)
         by_row = {}
         for name, b in self.layout.of.items():

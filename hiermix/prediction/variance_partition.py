@@ -16,6 +16,7 @@ from hiermix.design.batches import slices
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError
 from hiermix.families.family import needs_numbers
+from hiermix.families.residual_parameters import SDS
 from hiermix.formula.equations import MU
 from hiermix.posterior.intervals import ends, tails
 from hiermix.posterior.posterior import Posterior
@@ -154,7 +155,7 @@ def _residual(posterior: Posterior) -> FloatArray:
             "is not known: a custom family has none"
         )
     log_mean = cache(partial(_log_mean, posterior))
-    if not posterior.parameters:
+    if not posterior.parameters and SDS not in posterior.own():
         own = {name: values.reshape(S, -1)[:, 0] for name, values in posterior.own().items()}
         residual = family.residual_variance(family.link, own, log_mean)
         return np.broadcast_to(np.asarray(residual), S)

@@ -61,6 +61,8 @@ class Assembled:
 
 def choose_program(family: Family, design: Design, effects: str) -> tuple[str, str]:
     """Name of the program, and why; `effects` is ``"auto"``, ``"integrated"`` or ``"sampled"``."""
+    if design.series is not None:
+        return patterned.of_series(design, design.series, effects)
     if effects == "sampled":
         return family.program, 'effects="sampled"'
     if not family.integrates:
@@ -129,7 +131,7 @@ def prior_table(
         slots += group_slots(
             each.name, each.sd_names, each.blocks, scale=scales / spreads.z_size[each.name]
         )
-    slots += [Slot((own.name,), own.default(expected[MU][1]), positive=own.positive)
+    slots += [Slot((own.name,), own.default(expected[MU][1]), own.positive, within=own.bounds)
               for own in family.scalars(design)]  # fmt: skip
     if family.unordered:
         slots = category_equations.stack_slots(slots, design)

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hiermix.families.correlations import block_cholesky
 from hiermix.stan import shrinkage_data, stan_data
 from hiermix.stan.variables import EFFECTS, SIZE
-from hiermix.tuning.coordinates import block_cholesky
 from hiermix.tuning.points import Point
 from hiermix.typing import FloatArray, IntArray, StanData
 

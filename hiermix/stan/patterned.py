@@ -1,7 +1,9 @@
 """Which models have residuals whose precision mixes patterns, and their programs."""
 
 from hiermix.design.design import Design
-from hiermix.errors import count
+from hiermix.design.series import Series
+from hiermix.errors import ArgumentError, count
+from hiermix.families import residual_parameters
 from hiermix.formula.equations import MU
 from hiermix.stan import programs
 from hiermix.statistics.strata import SIGMA, strata
@@ -16,9 +18,23 @@ def possible(design: Design) -> bool:
         return False
     if not all(each.factor.partitions for each in design.groupings):
         return False
+    if not all(each.factor.partitions for each in design.groupings):
+        return False
     effects = {name for each in design.groupings for name in each.equations}
     worth = bool(design.groupings) or strata(design).patterns <= _WORTH * design.rows
     return effects <= {MU} and worth
+
+
+def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
+    """Return the program of residuals that go together, and why; raise for what can't be beside."""
+    residual_parameters.check(design)
+    if effects == "sampled":
+        raise ArgumentError(
+            f"{series.term} integrates group effects out: effects='sampled' is for independent "
+            "residuals"
+        )
+    name = programs.SERIES if series.in_time else programs.POSITIONS
+    return name, f"exact, with one factor at most beside {series.term}"
 
 
 def chosen(design: Design) -> tuple[str, str]:

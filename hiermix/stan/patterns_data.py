@@ -4,9 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from hiermix.families.family import OwnParameter
+from hiermix.families.priors import PriorTable
 from hiermix.stan import stan_data
-from hiermix.statistics.patterns import Groups, Patterned
-from hiermix.typing import FloatArray, IntArray, StanData
+from hiermix.statistics.autoregression import AutoRegression
+from hiermix.statistics.patterns import Groups, Patterned, Precision
+from hiermix.statistics.strata import Strata
+from hiermix.statistics.unstructured import Unstructured
+from hiermix.typing import FloatArray, StanData
 
 
 def statistics(rows: Patterned, blocks: Sequence[int]) -> StanData:
@@ -24,18 +29,49 @@ def statistics(rows: Patterned, blocks: Sequence[int]) -> StanData:
     }
 
 
+def of_residuals(precision: Precision, own: Sequence[OwnParameter], table: PriorTable) -> StanData:
+    """Build what says how the precision of the residuals mixes its patterns."""
+    if isinstance(precision, Strata):
+        return {
+            "rows_of": precision.rows,
+            "known_variance": np.zeros(precision.patterns),
+            "A": 0,
+            "X_sigma": precision.X,
+            "known_sigma": precision.known,
+        }
+    if isinstance(precision, AutoRegression):
+        return {
+            "row_count": float(precision.size),
+            "gap_count": len(precision.gaps),
+            "gap": precision.gaps,
+            "pairs_of": precision.number,
+            "rho_least": own[1].least,
+        }
+    assert isinstance(precision, Unstructured)
+    return {
+        "position_count": precision.T,
+        "kinds": len(precision.kinds),
+        "kind_size": np.array([len(each) for each in precision.kinds], dtype=np.int64),
+        "units_of": precision.number,
+        "position_of": np.concatenate(precision.kinds) + 1,
+        "lkj_residual": table[own[1].name].arguments[0],
+    }
+
+
 def _groups(groups: Groups) -> StanData:
-    """Build what there is of groups: those with many patterns first, turn after turn."""
+    """Build what there is of groups: those with many patterns first, in the order of fewer sums."""
     sizes = np.bincount(groups.group, minlength=groups.J)
     order = np.argsort(-sizes, kind="stable")
     turn = np.arange(len(groups.group)) - (np.cumsum(sizes) - sizes)[groups.group]
-    cells = np.lexsort((np.argsort(order)[groups.group], turn))
-    width: IntArray = np.bincount(turn)
+    place, width = np.argsort(order)[groups.group], np.bincount(turn)
+    by_turn = len(width) <= groups.J
+    cells = np.lexsort((place, turn) if by_turn else (turn, place))
     return {
         "J": groups.J,
         "groups": groups.count[order],
-        "turns": len(width),
-        "turn_width": width,
+        "turns": len(width) if by_turn else 0,
+        "turn_width": width[: len(width) if by_turn else 0],
+        "first_cell": np.concatenate([[1], 1 + np.cumsum(sizes[order])]),
         "cells": len(cells),
         "pattern_of_cell": groups.pattern[cells] + 1,
         "ZtKZ": stan_data.lower(groups.ZtKZ[cells]),

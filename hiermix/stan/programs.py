@@ -13,8 +13,8 @@ _INCLUDE = re.compile(r"^[ \t]*#include[ \t]+[<\"]?(?P<part>[^>\"\s]+)[>\"]?[ \t
 
 INTERCEPT, SLOPES, NESTED = "random_intercept", "random_slope", "nested"
 """Programs that integrate the effects of a grouping factor out, or of factors in each other."""
-STRATA = "strata"
-"""One that integrates them out where the residual sd differs between strata of rows."""
+STRATA, SERIES, POSITIONS = PATTERNED = "strata", "autoregressive", "unstructured"
+"""Those that integrate them out where residuals are not independent with one sd."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def names() -> tuple[str, ...]:
 
 def integrates(name: str) -> bool:
     """Whether a program integrates group effects out; the others sample them."""
-    return name in (INTERCEPT, SLOPES, NESTED, STRATA)
+    return name in (INTERCEPT, SLOPES, NESTED, *PATTERNED)
 
 
 def find(name: str) -> Program:

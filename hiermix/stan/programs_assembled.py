@@ -29,8 +29,7 @@ def assemble(
             parameterisation=parameterisation,
         )  # fmt: skip
     of_factors = partial(integrated, name=name, sums=sums)
-    others = {
-        programs.NESTED: assemble_tree.assemble,
-        programs.STRATA: assemble_patterned.assemble,
-    }
+    of_patterns = partial(assemble_patterned.assemble, name=name)
+    others = {programs.NESTED: assemble_tree.assemble}
+    others |= dict.fromkeys(programs.PATTERNED, of_patterns)
     return others.get(name, of_factors)(design, table, prior_only=prior_only, near=near)

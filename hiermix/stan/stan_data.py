@@ -8,14 +8,15 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations
-from hiermix.families.family import Family
+from hiermix.families.correlations import pairs
+from hiermix.families.family import Family, OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name, coded
 from hiermix.stan import level_data, shrinkage_data
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.statistics.within_between import Within
 from hiermix.tuning.bounds import Bounds
-from hiermix.tuning.coordinates import Coordinates, pairs
+from hiermix.tuning.coordinates import Coordinates
 from hiermix.tuning.population_scale import Following
 from hiermix.tuning.program_tuning import Tuning
 from hiermix.typing import FloatArray, IntArray, StanData
@@ -142,7 +143,12 @@ def lkj_shapes(groupings: Sequence[Grouping], table: PriorTable) -> list[float]:
 
 def own_priors(family: Family, table: PriorTable) -> StanData:
     """Build the priors of the family's own parameters; none counts for one with an equation."""
-    own = family.own
+    return priors_of(family.own, table)
+
+
+def priors_of(own: Sequence[OwnParameter], table: PriorTable) -> StanData:
+    """Build the priors of own parameters in their order; those of correlations are apart."""
+    table = {name: prior for name, prior in table.items() if prior.distribution != "lkj"}
     each = [coded([table.get(one.name, _ANY)], positive=one.positive) for one in own]
     return {
         "own_count": len(own),

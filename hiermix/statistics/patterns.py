@@ -7,7 +7,7 @@ that rows vanish. Numbers in brackets are equations of docs/how-it-samples.md.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
@@ -60,8 +60,17 @@ class Precision(Protocol):
         """R, how many there are."""
         ...
 
-    def pairs(self) -> Pairs:
-        """Return the patterns."""
+    @property
+    def x_mean(self) -> FloatArray:
+        """What was subtracted from the columns of further equations (P',)."""
+        ...
+
+    def without_rows(self) -> Precision:
+        """Return the same patterns of no rows."""
+        ...
+
+    def pairs(self) -> list[Pairs]:
+        """Return the entries of the patterns."""
         ...
 
     def mixed(self, further: FloatArray, own: Mapping[str, FloatArray]) -> Mixed:
@@ -192,19 +201,18 @@ class _Sums:
 
     def added_up(self) -> tuple[FloatArray, Groups]:
         """A'K_r A (R, 1 + P, 1 + P), and what there is of each group."""
-        pairs, R, wide = self.precision.pairs(), self.precision.patterns, 1 + len(self.b_hat)
+        blocks, R, wide = self.precision.pairs(), self.precision.patterns, 1 + len(self.b_hat)
         form = np.zeros((R, wide, wide))
-        level = self._levels(pairs.first)
-        kinds, cell = np.unique(level * R + pairs.pattern, return_inverse=True)
+        each = [self._levels(pairs.first) * R + pairs.pattern for pairs in blocks]
+        kinds = np.unique(np.concatenate(each))
         Q = self.best.shape[1]
         ZtKZ, ZtKA = np.zeros((len(kinds), Q, Q)), np.zeros((len(kinds), Q, wide))
-        for part in slices(len(cell)):
-            some = pairs.take(part)
+        for some, cell in _in_slices(blocks, each):
             (Z, A), (Z_other, A_other) = self._both(some)
             WA, WZ = A * some.weight[:, None], Z * some.weight[:, None]
             form += Factor(some.pattern, R).products(WA, A_other)
             if self.name is not None:
-                here = Factor(cell[part], len(kinds))
+                here = Factor(np.searchsorted(kinds, cell), len(kinds))
                 ZtKZ += here.products(WZ, Z_other)
                 ZtKA += here.products(WZ, A_other) / 2
                 ZtKA += here.products(Z_other, WA) / 2
@@ -236,6 +244,15 @@ class _Sums:
         Z = self.design.Z(self.name, rows)
         best = self.design.grouping(self.name).factor.gather(self.best, rows)
         return Z, A - np.einsum("nq,nqc->nc", Z, best)
+
+
+def _in_slices(
+    blocks: Sequence[Pairs], cells: Sequence[IntArray]
+) -> Iterator[tuple[Pairs, IntArray]]:
+    """Yield some pairs at a time, each with its cell."""
+    for pairs, cell in zip(blocks, cells, strict=True):
+        for part in slices(len(cell)):
+            yield pairs.take(part), cell[part]
 
 
 def _roots(form: FloatArray) -> tuple[FloatArray, FloatArray, IntArray]:

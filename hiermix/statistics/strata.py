@@ -44,10 +44,10 @@ class Strata:
         none = np.zeros(0, dtype=np.int64)
         return replace(self, stratum=none, weight=np.zeros(0), rows=0 * self.rows)
 
-    def pairs(self) -> Pairs:
+    def pairs(self) -> list[Pairs]:
         """Return the rows of each."""
         every = np.arange(len(self.stratum))
-        return Pairs(every, every, self.weight, self.stratum)
+        return [Pairs(every, every, self.weight, self.stratum)]
 
     def mixed(self, further: FloatArray, own: Mapping[str, FloatArray]) -> Mixed:
         """Return their precisions."""

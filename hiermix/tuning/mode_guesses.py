@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hiermix.families.correlations import pairs, unconstrained
 from hiermix.families.family import OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.statistics.gram import Gram
-from hiermix.tuning.coordinates import pairs, unconstrained
 from hiermix.tuning.penalised import Penalised, population, share
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem
@@ -66,7 +66,8 @@ def hyper(at: Point, model: Hyper) -> Iterator[Point]:
         for step in np.eye(len(at.own)):
             yield replace(at, own=at.own + _APART * step)
             yield replace(at, own=at.own - _APART * step)
-        yield from _drawn(at, model)
+        if all(own.single for own, _ in model.own):
+            yield from _drawn(at, model)
     if any(prior.distribution != "normal" for prior in model.b):
         yield replace(at, b=model.least_squares)
         yield replace(at, b=np.array([prior.normal[0] for prior in model.b]))
@@ -118,8 +119,10 @@ def _positive(prior: Prior, rng: np.random.Generator) -> float:
 
 
 def _coordinate(own: OwnParameter, value: float) -> float:
-    within = min(value, 1 - 1e-6) if own.transform == "logit" else value
-    return float(np.log(within / (1 - within) if own.transform == "logit" else within))
+    if own.transform not in ("logit", "within"):
+        return float(np.log(value))
+    within = min(value, 1 - 1e-6)
+    return float(np.log(within / (1 - within)))
 
 
 # Effects -----------------------------------------------------------------------------------------

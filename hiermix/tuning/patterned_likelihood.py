@@ -4,15 +4,18 @@ The restricted likelihood of `restricted_likelihood`, for residuals whose precis
 Numbers in brackets are equations of docs/how-it-samples.md.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
+from hiermix.design.design import Design
+from hiermix.families.correlations import block_cholesky, size_of
+from hiermix.families.family import OwnParameter, by_parameter
 from hiermix.families.prior import Prior
 from hiermix.statistics.patterns import Groups, Patterned
-from hiermix.tuning.coordinates import Hyperpriors, block_cholesky, effects_root
+from hiermix.tuning.coordinates import Hyperpriors, effects_root
 from hiermix.tuning.mode import LARGEST_LOG
 from hiermix.tuning.restricted_likelihood import inverse_root, log_lkj
 from hiermix.typing import FloatArray
@@ -158,6 +161,22 @@ class PatternedRestricted:
         lp = sum(float(each.logpdf(np.exp(x)) + x) for each, x in zip(self.sds, logs, strict=True))
         L, log_jacobian = block_cholesky(raw, self.priors.blocks)
         return lp + log_jacobian + log_lkj(L, self.priors.blocks, self.priors.lkj)
+
+
+def log_prior_of(
+    own: Sequence[OwnParameter], priors: Sequence[Prior], design: Design, theta: FloatArray
+) -> float:
+    """Log prior of coordinates of own parameters, with their Jacobians, but for a constant."""
+    lp = 0.0
+    for (each, part), prior in zip(by_parameter(own, theta, design), priors, strict=True):
+        if prior.distribution == "lkj":
+            blocks = [size_of(len(part))]
+            L, log_jacobian = block_cholesky(part, blocks)
+            lp += log_jacobian + log_lkj(L, blocks, prior.arguments)
+        else:
+            density = prior.frozen().logpdf(each.value(part, design))
+            lp += float(np.sum(density)) + each.log_jacobian(part)
+    return lp
 
 
 class _Natural(NamedTuple):

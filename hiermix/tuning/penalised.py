@@ -17,12 +17,13 @@ import numpy as np
 from hiermix.design.batches import by_slices
 from hiermix.design.design import Design
 from hiermix.families import linear_scale
+from hiermix.families.correlations import pairs
 from hiermix.statistics import nested
 from hiermix.statistics.conditional_effects import Hyperdraws, mean_effects
 from hiermix.statistics.gram import Gram, empty, statistics
 from hiermix.statistics.within_between import split
 from hiermix.tuning import family_parameters, level_integrals
-from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root, pairs
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root
 from hiermix.tuning.level_integrals import Held, Integrals
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem, slopes_and_curvatures

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hiermix.design.batches import slices
+from hiermix.families.correlations import pairs
 from hiermix.statistics import nested
 from hiermix.statistics.gram import Gram
 from hiermix.statistics.nested import Pair
 from hiermix.tuning import common_parts, population_scale
 from hiermix.tuning.common_parts import Common
-from hiermix.tuning.coordinates import Coordinates, Hyperpriors, pairs
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.penalised import FactorFit, Penalised
 from hiermix.tuning.problem import Problem
 from hiermix.tuning.restricted_likelihood import inverse_root

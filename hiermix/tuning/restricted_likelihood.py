@@ -9,9 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from hiermix.families.correlations import block_cholesky
 from hiermix.families.prior import Prior
 from hiermix.statistics.within_between import Within, quadratic
-from hiermix.tuning.coordinates import Hyperpriors, block_cholesky, effects_root
+from hiermix.tuning.coordinates import Hyperpriors, effects_root
 from hiermix.tuning.mode import LARGEST_LOG
 from hiermix.typing import FloatArray
 

@@ -11,9 +11,10 @@ from typing import Protocol
 
 import numpy as np
 
+from hiermix.families.correlations import pairs
 from hiermix.families.prior import Prior
 from hiermix.statistics.within_between import Within
-from hiermix.tuning.coordinates import Coordinates, Hyperpriors, pairs
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.mode import bend_of, mode
 from hiermix.tuning.restricted_likelihood import Restricted
 from hiermix.typing import FloatArray

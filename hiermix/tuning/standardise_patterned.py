@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from hiermix.families.correlations import pairs
 from hiermix.statistics.patterns import Patterned
-from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root, pairs
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root
 from hiermix.tuning.patterned_likelihood import PatternedRestricted
 from hiermix.tuning.population_scale import common
 from hiermix.tuning.standardise import at_mode, typical

@@ -14,11 +14,13 @@
   array[square_count] int<lower=1, upper=patterns> pattern_of_square;
 
   // Cells are pairs of a group and a pattern: the first of all groups, then
-  // the second of those that have two, and so on. Groups with many come first.
+  // the second of those that have two, and so on, groups with many first; or
+  // group after group, where that makes fewer sums, with no turns.
   int<lower=0> J;
   vector<lower=0>[J] groups; // groups whose determinant each carries
   int<lower=0> turns;
   array[turns] int<lower=1, upper=J> turn_width; // groups that have so many
+  array[J + 1] int<lower=1> first_cell;
   int<lower=0> cells;
   array[cells] int<lower=1, upper=patterns> pattern_of_cell;
   matrix[cells, (E * (E + 1)) %/% 2] ZtKZ; // lower triangles, row by row

@@ -6,9 +6,11 @@
     if (J) {
       matrix[E, E] Lambda = diag_pre_multiply(sd, L);
       vector[cells] weight = mix[pattern_of_cell];
-      matrix[J, cols(ZtKZ)] G = folded_columns(weight, ZtKZ, turn_width);
+      matrix[J, cols(ZtKZ)] G
+        = folded_columns(weight, ZtKZ, turn_width, first_cell);
       of_effects = of_groups(group_factors(G, Lambda, last, 1), G, weight, ZtKA,
-                             C, groups, turn_width, Lambda, last, one_d);
+                             C, groups, turn_width, first_cell, Lambda, last,
+                             one_d);
     }
     target += log_constant
       - 0.5 * (log_det_R + sum(of_effects)

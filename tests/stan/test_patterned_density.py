@@ -56,7 +56,11 @@ def frame() -> pd.DataFrame:
     x, w = rng.normal(3, 2, rows), rng.normal(size=rows)
     y = 1 + 0.5 * x + rng.normal(size=9)[g] + np.array([0.5, 1, 2])[arm] * rng.normal(size=rows)
     names = rng.permutation([f"n{i}" for i in range(rows)])
+    order = pd.Series(g).groupby(g).cumcount().to_numpy()  # a place for each row of a level
+    steps = pd.Series(rng.integers(1, 4, rows)).groupby(g).cumsum().to_numpy()
     return pd.DataFrame({
+        "order": order, "steps": steps, "late": order + rng.uniform(0, 0.9, rows),
+        "id": [f"{a}{b}" for a, b in zip(g, order // 4, strict=True)], "visit": names[order % 4],
         "y": y, "x": x, "w": w, "g": names[g], "arm": names[arm], "sex": names[sex],
         "site": names[g % 4], "h": rng.uniform(0.5, 2, rows), "k": rng.normal(size=rows),
     })  # fmt: skip
@@ -84,6 +88,48 @@ def of_sigma(*formulas: str, **keywords: object) -> Case:
     return Case(list(formulas), equation_of_sigma, keywords=keywords, priors=priors)
 
 
+def autoregression(parts: Parts) -> tuple[np.ndarray, float]:
+    rows, term = parts.model.design.frame, parts.model.design.formula.specials[0]
+    sigma, odds = np.exp(parts.own[0]), 1 / (1 + np.exp(-parts.own[1]))
+    least = -1.0 if term.place != "late" else 0.0
+    rho = least + (1 - least) * odds
+    log_slope = np.log(1 - least) + np.log(odds) + np.log1p(-odds)
+    time = rows[term.place].to_numpy(dtype=float)
+    apart = np.abs(time[:, None] - time)
+    if term.place == "late":
+        gaps = rows.sort_values("late").groupby("g")["late"].diff().dropna()
+        apart = apart / np.median(gaps)
+    R = np.sign(rho) ** np.round(apart) * np.abs(rho) ** apart
+    series = np.zeros(len(rows)) if term.by is None else pd.factorize(rows[term.by])[0]
+    prior = stats.truncnorm((least - 0.1) / 0.4, 0.9 / 0.4, 0.1, 0.4)
+    lp = prior.logpdf(rho) + log_slope + stats.gamma(2, scale=1 / 1.5).logpdf(sigma)
+    return sigma**2 * R * (series[:, None] == series), float(lp + parts.own[0])
+
+
+def unstructured(parts: Parts) -> tuple[np.ndarray, float]:
+    rows = parts.model.design.frame
+    position, labels = pd.factorize(rows["visit"], sort=True)
+    T = len(labels)
+    sd = np.exp(parts.own[:T])
+    L, jacobian = correlation(parts.own[T:], T)
+    R = np.outer(sd, sd) * (L @ L.T)
+    unit = pd.factorize(rows["id"])[0]
+    lp = np.sum(stats.gamma(2, scale=1 / 1.5).logpdf(sd) + np.log(sd))
+    lp += jacobian + lkj_log_density(L, 1.3)
+    covariance = R[position[:, None], position] * (unit[:, None] == unit)
+    return covariance, float(lp)
+
+
+def in_series(formula: str) -> Case:
+    priors = {"sigma": "gamma(2, 1.5)", "rho": "normal(0.1, 0.4)"}
+    return Case([formula], autoregression, "autoregressive", priors=priors, own=2)
+
+
+def of_units(formula: str) -> Case:
+    priors = {"sd_residual": "gamma(2, 1.5)", "cor_residual": "lkj(1.3)"}
+    return Case([formula], unstructured, "unstructured", priors=priors, own=4 + 6)
+
+
 CASES = {
     "no groups": of_sigma("y ~ x + w", "sigma ~ arm"),
     "intercepts": of_sigma("y ~ x + w + (1 | g)", "sigma ~ arm"),
@@ -96,6 +142,14 @@ CASES = {
     ),
     "a number": of_sigma("y ~ x + (1 | g)", "sigma ~ w"),
     "no intercept": of_sigma("y ~ 0 + arm + (1 | g)", "sigma ~ arm"),
+    "even steps": in_series("y ~ x + w + (1 | g) + ar(order, by=g)"),
+    "even steps alone": in_series("y ~ x + ar(order, by=g)"),
+    "gaps": in_series("y ~ x + w + ar(steps, by=g) + (x | g)"),
+    "uneven steps": in_series("y ~ x + offset(k) + ar(late, by=g) + (x + w || g)"),
+    "series inside of levels": in_series("y ~ x + ar(steps, by=g) + (x | site)"),
+    "positions": of_units("y ~ x + unstr(visit, by=id)"),
+    "positions and intercepts": of_units("y ~ x + w + unstr(visit, by=id) + (1 | g)"),
+    "positions and slopes": of_units("y ~ x + unstr(visit, by=id) + (x | g) + (0 + w | g)"),
 }
 
 
@@ -139,7 +193,7 @@ def dense(case: Case, model: hm.Model, raw: np.ndarray) -> float:
 
 def model_of(case: Case, rows: pd.DataFrame) -> hm.Model:
     priors = PRIORS | case.priors
-    if "(" in case.formulas[0].replace("offset(", ""):
+    if "| g" in case.formulas[0] or "| site" in case.formulas[0]:
         priors |= OF_EFFECTS
     if "(x |" in case.formulas[0]:
         priors["cor"] = "lkj(1.7)"

@@ -16,7 +16,11 @@ def target(model: hm.Model) -> assemble_patterned.Ready:
     return assemble_patterned.ready(design, model.priors)
 
 
-@pytest.mark.parametrize("name", ["no groups", "slopes", "two bars", "weights and offsets"])
+@pytest.mark.parametrize(
+    "name",
+    ["no groups", "slopes", "two bars", "weights and offsets", "gaps", "uneven steps",
+     "positions and slopes"],
+)  # fmt: skip
 def test_value_is_that_of_dense_rows_and_the_gradient_is_its_slope(name: str) -> None:
     case = CASES[name]
     model = model_of(case, frame())

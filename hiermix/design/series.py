@@ -1,0 +1,215 @@
+"""Rows whose residuals go together: series in time, or units with rows at some positions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from hiermix.design import checks, times
+from hiermix.design.codes import column_codes
+from hiermix.design.kinds import KnownLabels
+from hiermix.errors import DataError, FormulaError, at_rows, count, first_three
+from hiermix.formula.equations import MU
+from hiermix.formula.formula import Formula
+from hiermix.formula.terms.residual_terms import AutoRegression, Residuals
+from hiermix.typing import FloatArray, IntArray
+
+_MOST_POSITIONS = 30
+_ROUNDING = 1e-6
+"""Of steps that are not written exactly, such as 0.1."""
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Which series or unit each row belongs to, and where it stands there."""
+
+    term: Residuals
+    unit: IntArray
+    """(rows,)"""
+    units: tuple[object, ...]
+    """Their labels."""
+    place: FloatArray
+    """(rows,) times in steps, or positions counted from 0; NaN where a position is new."""
+    positions: tuple[object, ...] = ()
+    """Labels of positions; none of times."""
+    step: float = 1.0
+    """In the unit of the times, days of dates."""
+    even: bool = True
+    """Whether times are whole numbers of steps apart."""
+    origin: float = 0.0
+    monthly: bool = False
+    """Whether dates count in months."""
+    _form: times.Form | None = field(default=None, repr=False)
+
+    @property
+    def in_time(self) -> bool:
+        """Whether rows have times, rather than positions."""
+        return isinstance(self.term, AutoRegression)
+
+    @property
+    def dated(self) -> bool:
+        """Whether times are dates or durations."""
+        return self._form is not None and self._form.kind.what in ("dates", "durations")
+
+    @property
+    def least(self) -> float:
+        """Least correlation of rows a step apart: with uneven steps it can't be negative."""
+        return -1.0 if self.even else 0.0
+
+    def take(self, rows: NDArray[np.intp]) -> Series:
+        """Return those of some of the rows."""
+        return replace(self, unit=self.unit[rows], place=self.place[rows])
+
+    def on(self, frame: pd.DataFrame) -> Series | None:
+        """Return those of other rows, by label; None where a column is missing."""
+        if any(name not in frame for name in self.term.columns):
+            return None
+        unit, units = np.zeros(len(frame), dtype=np.int64), self.units
+        if self.term.by is not None:
+            unit, units = _by_label(self.term.by, frame[self.term.by], self.units)
+        if self._form is not None:
+            dates = times.read(self._form, frame[self.term.place])
+            place = (_axis(dates, monthly=self.monthly) - self.origin) / self.step
+        else:
+            code, labels = _by_label(self.term.place, frame[self.term.place], self.positions)
+            place = np.where(code < len(self.positions), code.astype(np.float64), np.nan)
+            _known_positions(self.term.place, labels[len(self.positions) :])
+        return replace(self, unit=unit, units=units, place=place)
+
+    def in_order(self) -> IntArray:
+        """Return the rows series by series, in the order of time."""
+        return np.lexsort((self.place, self.unit))
+
+    def before(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Return rows that follow another of their series, that other, and the steps between."""
+        order = self.in_order()
+        same = self.unit[order[1:]] == self.unit[order[:-1]]
+        row, last = order[1:][same], order[:-1][same]
+        gap = self.place[row] - self.place[last]
+        return row, last, np.round(gap) if self.even else gap
+
+
+def series_of(formula: Formula, frame: pd.DataFrame) -> Series | None:
+    """Return the series or units of the rows of a fit; None where residuals are independent.
+
+    Raises
+    ------
+    FormulaError, DataError
+        Several such terms, or one of another equation; times or positions that repeat within a
+        series; series of one row.
+    """
+    terms = [each for each in formula.specials if isinstance(each, Residuals)]
+    if not terms:
+        return None
+    term = terms[0]
+    if len(terms) > 1 or term.equation != MU:
+        raise FormulaError(
+            "residuals go together in one way, said in the formula of the response: leave "
+            f"{terms[-1]} out"
+        )
+    unit, units = np.zeros(len(frame), dtype=np.int64), list[object]()
+    if term.by is not None:
+        unit, units = column_codes(term.by, frame[term.by])
+    make = _in_time if isinstance(term, AutoRegression) else _at_positions
+    found = make(term, frame[term.place], unit, tuple(units))
+    _no_repeats(found, frame.index)
+    if not len(found.before()[0]):
+        raise DataError(
+            f"{term}: no series has two rows, so that their correlation can't be learned. Leave "
+            "the term out, or name longer series"
+        )
+    return found
+
+
+def _in_time(
+    term: Residuals, values: pd.Series, unit: IntArray, units: tuple[object, ...]
+) -> Series:
+    form = times.form(term.place, values)
+    dates = times.read(form, values)
+    if times.are_written_dates(dates):
+        raise DataError(
+            f"column {term.place!r} holds dates that are written as numbers ({dates[0]}), which "
+            f"are unevenly apart: use pd.to_datetime(data[{term.place!r}], format=...)"
+        )
+    monthly = _is_monthly(dates)
+    axis = _axis(dates, monthly=monthly)
+    checks.finite(term.place, pd.Series(axis, index=values.index))
+    plain = Series(term, unit, units, axis, _form=form, even=False, monthly=monthly)
+    gaps = plain.before()[2]
+    gaps = gaps[gaps > 0]
+    if not len(gaps):
+        return plain
+    least = float(gaps.min())
+    even = bool((np.abs(gaps / least - np.round(gaps / least)) < _ROUNDING * gaps / least).all())
+    step, origin = least if even else float(np.median(gaps)), float(axis.min())
+    return replace(plain, place=(axis - origin) / step, step=step, even=even, origin=origin)
+
+
+def _is_monthly(axis: pd.Index) -> bool:
+    """Whether dates stand at one day of their months, or at the ends of these."""
+    if not isinstance(axis, pd.DatetimeIndex) or not len(axis):
+        return False
+    return bool((axis.day == axis.day[0]).all() or axis.is_month_end.all())
+
+
+def _axis(axis: pd.Index, *, monthly: bool) -> FloatArray:
+    """Return times as numbers: dates in months or, with durations, in days."""
+    if isinstance(axis, pd.DatetimeIndex):
+        if monthly:
+            return np.asarray(12.0 * axis.year + axis.month)
+        if axis.tz is not None:
+            axis = axis.tz_convert("UTC").tz_localize(None)
+        return np.asarray((axis - pd.Timestamp("2000-01-01")) / pd.Timedelta(1, "D"), dtype=float)
+    if isinstance(axis, pd.TimedeltaIndex):
+        return np.asarray(axis / pd.Timedelta(1, "D"), dtype=float)
+    return np.asarray(axis, dtype=np.float64)
+
+
+def _at_positions(
+    term: Residuals, values: pd.Series, unit: IntArray, units: tuple[object, ...]
+) -> Series:
+    code, labels = column_codes(term.place, values)
+    if not 1 < len(labels) <= _MOST_POSITIONS:
+        raise DataError(
+            f"{term} is for 2 to {_MOST_POSITIONS} positions, and column {term.place!r} has "
+            f"{len(labels)}: {'write ar() for many times' if len(labels) > 1 else 'leave it out'}"
+        )
+    return Series(term, unit, units, code.astype(np.float64), tuple(labels))
+
+
+def _no_repeats(found: Series, index: pd.Index) -> None:
+    frame = pd.DataFrame({"unit": found.unit, "place": found.place})
+    again = np.flatnonzero(frame.duplicated())
+    if not len(again):
+        return
+    what = "times" if found.in_time else "positions"
+    within = f" within a level of {found.term.by!r}" if found.term.by else ""
+    way = "" if found.term.by else ". Name the series: by="
+    raise DataError(
+        f"{found.term}: {what} of {found.term.place!r} repeat{within} "
+        f"{at_rows(again, index)}: each has one row{way}"
+    )
+
+
+def _by_label(
+    name: str, values: pd.Series, known: Sequence[object]
+) -> tuple[IntArray, tuple[object, ...]]:
+    """Return codes by the labels of the fit, those of others behind."""
+    codes, labels = column_codes(name, values, KnownLabels(known))
+    place = {label: code for code, label in enumerate(known)}
+    new = [label for label in labels if label not in place]
+    place |= {label: len(known) + code for code, label in enumerate(new)}
+    table = np.array([*(place[label] for label in labels), -1], dtype=np.int64)
+    return table[codes], (*known, *new)
+
+
+def _known_positions(name: str, new: Sequence[object]) -> None:
+    if new:
+        raise DataError(
+            f"{count(len(new), 'position')} of {name!r} not in the fit: "
+            f"{first_three(new)}. There is no residual sd for them"
+        )

@@ -1,0 +1,91 @@
+"""Parameters of residuals that go together, in the place of sigma alone; what stands beside."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from hiermix.design.design import Design
+from hiermix.design.series import Series
+from hiermix.errors import DataError, FormulaError, at_rows
+from hiermix.families.family import OwnParameter
+from hiermix.families.prior import Prior
+from hiermix.typing import FloatArray
+
+SDS, CORRELATIONS, RHO = "sd_residual", "cor_residual", "rho"
+
+
+def parameters(series: Series, sigma: OwnParameter) -> tuple[OwnParameter, ...]:
+    """Return the parameters of the residuals; those of positions have a default like sigma's."""
+    if series.in_time:
+        default = _whole if series.even else _above_zero
+        return sigma, OwnParameter(RHO, default, "within", least=series.least)
+    T = len(series.positions)
+    return (
+        OwnParameter(SDS, sigma.default, "log", size=T),
+        OwnParameter(CORRELATIONS, _any_correlations, "correlations", size=T * (T - 1) // 2),
+    )
+
+
+def _whole(scale: float) -> Prior:
+    return Prior("normal", (0.0, 1.0), lower=-1.0, upper=1.0)
+
+
+def _above_zero(scale: float) -> Prior:
+    return Prior("beta", (1.0, 1.0))
+
+
+def _any_correlations(scale: float) -> Prior:
+    return Prior("lkj", (1.0,))
+
+
+def sigma_of_rows(
+    series: Series | None, own: Mapping[str, FloatArray], rows: slice | np.ndarray
+) -> dict[str, FloatArray]:
+    """Return sigma (n, S) of rows whose positions have sds (S, T) of their own; else nothing."""
+    if SDS not in own:
+        return {}
+    if series is None:
+        raise DataError("the new rows lack the columns of unstr(): each position has its own sd")
+    return {"sigma": own[SDS][:, series.place[rows].astype(np.intp)].T}
+
+
+def check(design: Design) -> None:
+    """Raise for what can't stand beside residuals that go together.
+
+    Raises
+    ------
+    FormulaError, DataError
+        Weights, an equation of sigma, several grouping factors, or series in several levels.
+    """
+    series = design.series
+    assert series is not None
+    if len(design.equations) > 1:
+        raise FormulaError(
+            f"{series.term} has one sigma, or one for each position: leave out the equation of "
+            f"{design.equations[1].name!r}"
+        )
+    if design.weights is not None:
+        raise DataError(
+            f"{series.term} takes no weights: a row that counts twice has no place in its series"
+        )
+    if len(design.groupings) > 1:
+        names = ", ".join(repr(each.name) for each in design.groupings)
+        raise FormulaError(
+            f"{series.term} stands beside one grouping factor at most, and the formula has "
+            f"{names}: keep one"
+        )
+    for grouping in design.groupings:
+        if not grouping.factor.partitions:
+            raise FormulaError(
+                f"{series.term} stands beside factors of which each row has one level: leave "
+                f"{grouping.name} out"
+            )
+        level = grouping.factor.gather(np.arange(grouping.factor.size))
+        row, last, _ = series.before()
+        apart = np.sort(row[level[row] != level[last]])
+        if len(apart):
+            way = "" if series.term.by else ": name series inside of them, by="
+            raise DataError(
+                f"{series.term}: a series has rows of several levels of {grouping.name!r} "
+                f"{at_rows(apart, design.frame.index)}; it must lie within one{way}"
+            )

@@ -1,0 +1,84 @@
+// Gaussian response of units with a row at each of some positions, such as
+// patients and visits, of which any may be missing: each position has a
+// residual sd, each pair of positions a correlation. One grouping factor or
+// none, any number of varying coefficients, correlated or not; the group
+// effects are integrated out exactly, from sums over pairs of rows of units
+// that have the same positions.
+functions {
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
+#include parts/patterns_functions.stanfunctions
+}
+data {
+#include parts/coordinates_data.stan
+#include parts/patterns_data.stan
+  int<lower=2> position_count;
+  int<lower=0> kinds; // of units, by the positions that they have
+  array[kinds] int<lower=1, upper=position_count> kind_size;
+  vector<lower=0>[kinds] units_of;
+  // Kind by kind.
+  array[sum(kind_size)] int<lower=1, upper=position_count> position_of;
+  real<lower=0> lkj_residual;
+}
+transformed data {
+  int T = position_count;
+  int C_count = (T * (T - 1)) %/% 2;
+  int A = T + C_count;
+}
+parameters {
+#include parts/raw_parameters.stan
+}
+transformed parameters {
+#include parts/hyperparameters.stan
+  vector<lower=0>[T] sd_residual
+    = exp(theta[(P + 1):(P + T)]);
+  matrix[T, T] L_residual
+    = block_cholesky_jacobian(theta[(P + T + 1):(P + A)], {T});
+  vector[C_count] cor_residual;
+  {
+    int i = 0;
+    for (t in 2:T) {
+      for (u in 1:(t - 1)) {
+        i += 1;
+        cor_residual[i] = dot_product(L_residual[t], L_residual[u]);
+      }
+    }
+  }
+}
+model {
+  // The entries of the inverse of each kind's covariance, row by row.
+  vector[patterns] mix = rep_vector(0, patterns);
+  real log_det_R = 0;
+  int singular = min(diagonal(L_residual)) < 1e-6;
+  if (singular) {
+    target += negative_infinity();
+  } else {
+    int entry = 0;
+    int at = 0;
+    for (k in 1:kinds) {
+      int n = kind_size[k];
+      array[n] int here = position_of[(at + 1):(at + n)];
+      matrix[n, n] root
+        = cholesky_decompose(tcrossprod(L_residual[here]));
+      matrix[n, n] inverse
+        = crossprod(mdivide_left_tri_low(root,
+                                         diag_matrix(inv(sd_residual[here]))));
+      for (t in 1:n) {
+        for (u in 1:t) {
+          entry += 1;
+          mix[entry] = inverse[t, u];
+        }
+      }
+      log_det_R += 2 * units_of[k]
+                   * (sum(log(diagonal(root))) + sum(log(sd_residual[here])));
+      at += n;
+    }
+  }
+#include parts/patterns_model.stan
+  for (t in 1:T) {
+    target += coded_lpdf(sd_residual[t] | own_prior[1], own_par[1]);
+  }
+  target += sum(log(sd_residual));
+  target += block_lkj(L_residual, {T}, [lkj_residual]');
+#include parts/priors.stan
+}
