@@ -13,7 +13,7 @@ data {
 #include parts/patterns_data.stan
   real<lower=0> row_count;
   int<lower=0> gap_count; // distinct gaps between rows that follow each other
-  vector<lower=0>[gap_count] gap; // in steps
+  vector<lower=0>[gap_count] step_gap; // in steps
   vector<lower=0>[gap_count] pairs_of; // pairs of rows with each
   real<lower=-1, upper=0> rho_least; // zero where gaps are no whole numbers
 }
@@ -35,7 +35,7 @@ model {
   real log_det_R = 2 * row_count * log(sigma);
   mix[1] = 1;
   for (k in 1:gap_count) {
-    real c = rho ^ gap[k];
+    real c = rho ^ step_gap[k];
     real left = 1 - square(c);
     mix[2 * k] = square(c) / left;
     mix[2 * k + 1] = -c / left;

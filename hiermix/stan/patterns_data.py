@@ -43,7 +43,7 @@ def of_residuals(precision: Precision, own: Sequence[OwnParameter], table: Prior
         return {
             "row_count": float(precision.size),
             "gap_count": len(precision.gaps),
-            "gap": precision.gaps,
+            "step_gap": precision.gaps,
             "pairs_of": precision.number,
             "rho_least": own[1].least,
         }
