@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -61,12 +62,15 @@ def column_codes(
 ) -> tuple[NDArray[np.int64], list[object]]:
     """Return codes and labels of one column; categories keep their order, others are sorted."""
     group_checks.no_mixed_truth(name, values)
+    uniques: Any
     if isinstance(values.dtype, pd.CategoricalDtype):
         values = values.cat.remove_unused_categories()
         codes, uniques = values.cat.codes.to_numpy().astype(np.int64), values.cat.categories
         order = np.arange(len(uniques))
     else:
         codes, uniques = pd.factorize(values)
+        if pd.api.types.is_string_dtype(values.dtype):  # Arrow's text is slow to go through
+            uniques = np.asarray(uniques, dtype=object)
         order = ordering(uniques)
     labels = _plain_labels(name, uniques[order])
     if known is not None:
@@ -78,7 +82,10 @@ def column_codes(
 
 
 def _plain_labels(name: str, uniques: Iterable[object]) -> list[object]:
-    labels = [kinds.plain(label) for label in uniques]
+    labels = list(uniques)
+    if kinds.are_text(labels):
+        return list(map(str, labels))
+    labels = [kinds.plain(label) for label in labels]
     for label in labels:
         if not isinstance(label, str | int | float):
             group_checks.plain_label(name, label)

@@ -154,6 +154,12 @@ def streams(given: Any) -> bool:
     return any(holds(given) for holds, _ in _KINDS)
 
 
+def only_streams(given: Any) -> bool:
+    """Tell whether rows are no frame that could be collected at once."""
+    kinds = (_is_text, _is_dataset, _is_iterator, callable, _is_frames)
+    return any(holds(given) for holds in kinds)
+
+
 def source(given: Any, columns: Columns) -> Source:
     """Return what reads some columns, or all, of whatever holds rows.
 
@@ -173,6 +179,14 @@ def _made_by(library: str, method: str) -> Callable[[Any], bool]:
     return lambda given: (
         type(given).__module__.partition(".")[0] == library and hasattr(given, method)
     )
+
+
+def _is_text(given: Any) -> bool:
+    return isinstance(given, str | Path)
+
+
+def _is_dataset(given: Any) -> bool:
+    return hasattr(given, "get_fragments")
 
 
 def _is_iterator(given: Any) -> bool:
@@ -314,8 +328,8 @@ def sample(source: Source, rows: int = 20_000) -> Iterator[Table]:
 
 
 _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any, Columns], Source]], ...] = (
-    (lambda given: isinstance(given, str | Path), _named),
-    (lambda given: hasattr(given, "get_fragments"), _dataset),
+    (_is_text, _named),
+    (_is_dataset, _dataset),
     (_made_by("duckdb", "project"), _query),
     (_made_by("polars", "collect"), _lazy),
     (_made_by("dask", "npartitions"), _dask),

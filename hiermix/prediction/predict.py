@@ -236,8 +236,7 @@ def predict(
 
 def _check_whole(new_data: Any) -> None:
     """Raise for a source whose rows come in batches alone, where they are needed at once."""
-    whole = hasattr(new_data, "columns") or hasattr(new_data, "__arrow_c_stream__")
-    if sources.streams(new_data) and not whole:
+    if sources.only_streams(new_data):
         raise ArgumentError(
             f"rows of a source ({type(new_data).__name__}) are predicted in batches, into a table: "
             "pass into='predictions.parquet', or a frame"
