@@ -9,7 +9,7 @@ from hiermix.prediction import questions
 from hiermix.prediction.changes import Variables
 from hiermix.prediction.grids import DataGrid
 from hiermix.prediction.marginal import By, Weights
-from hiermix.prediction.questions import Asked
+from hiermix.prediction.questions import Asked, Transform
 
 
 def predictions(
@@ -23,6 +23,7 @@ def predictions(
     hypothesis: Any = None,
     wts: Weights = None,
     conf_level: float = 0.95,
+    transform: Transform = None,
 ) -> Answer:
     """Answer what is expected of rows, or of rows on average, and over which groups.
 
@@ -55,6 +56,8 @@ def predictions(
         ``"proportional"`` (to how often each level is) or ``"cells"`` (each combination).
     conf_level : float
         Probability of the equal-tailed interval.
+    transform : callable, optional
+        Applied to the draws of the answer at last, such as ``np.exp``.
 
     Returns
     -------
@@ -62,7 +65,7 @@ def predictions(
         With ``draws``, ``table()`` and ``plot()``. Averages are added up in pieces: memory does not
         grow with rows x draws.
     """
-    asked = Asked(newdata, by, over, scale, hypothesis, wts, conf_level)
+    asked = Asked(newdata, by, over, scale, hypothesis, wts, conf_level, transform)
     return Answer.of(questions.predicted(posterior, asked, variables))
 
 
@@ -71,12 +74,14 @@ def comparisons(
     variables: Variables = None,
     *,
     newdata: NewRows | DataGrid | None = None,
+    cross: bool = False,
     by: By = None,
     over: str = "these groups",
     scale: str = "response",
     hypothesis: Any = None,
     wts: Weights = None,
     conf_level: float = 0.95,
+    transform: Transform = None,
 ) -> Answer:
     """Answer how much what is expected changes with a variable.
 
@@ -91,7 +96,10 @@ def comparisons(
         between values, ``{"x": "sd"}`` (or ``"2sd"``, ``"iqr"``, ``"minmax"``) across the column,
         ``{"kind": "pairwise"}`` (or ``"reference"``, ``"sequential"``) between levels. A column
         of a grouping factor moves rows to other groups.
-    newdata, by, over, hypothesis, wts, conf_level
+    cross : bool
+        Change all variables at once, in every combination of their changes, instead of one at a
+        time with the others as they are.
+    newdata, by, over, hypothesis, wts, conf_level, transform
         Those of `predictions`.
     scale : str
         ``"response"`` and ``"linear"``: differences of means, probabilities or linear predictors.
@@ -103,14 +111,15 @@ def comparisons(
     Answer
         With ``draws``, ``table()`` and ``plot()``.
     """
-    asked = Asked(newdata, by, over, scale, hypothesis, wts, conf_level)
-    return Answer.of(questions.compared(posterior, asked, variables))
+    asked = Asked(newdata, by, over, scale, hypothesis, wts, conf_level, transform)
+    return Answer.of(questions.compared(posterior, asked, variables, cross=cross))
 
 
 def slopes(
     posterior: Posterior,
     variables: str | list[str] | None = None,
     *,
+    slope: str = "dydx",
     newdata: NewRows | DataGrid | None = None,
     by: By = None,
     over: str = "these groups",
@@ -118,6 +127,7 @@ def slopes(
     hypothesis: Any = None,
     wts: Weights = None,
     conf_level: float = 0.95,
+    transform: Transform = None,
 ) -> Answer:
     """Answer how steeply what is expected rises with a number, where each row is.
 
@@ -125,7 +135,11 @@ def slopes(
     ----------
     variables : str or list, optional
         Numeric predictors; all by default.
-    newdata, by, over, hypothesis, wts, conf_level
+    slope : {"dydx", "eyex", "eydx", "dyex"}
+        Of what: a change of y with a change of x; or of either as a share of where it is, with
+        ``e``. ``"eyex"`` is the elasticity, percent of y by percent of x. Of averages, as all
+        comparisons are: rows are summed before they are divided.
+    newdata, by, over, hypothesis, wts, conf_level, transform
         Those of `predictions`.
     scale : {"response", "linear", "mean"}
         Of what the slope is.
@@ -135,8 +149,8 @@ def slopes(
     Answer
         With ``draws``, ``table()`` and ``plot()``.
     """
-    asked = Asked(newdata, by, over, scale, hypothesis, wts, conf_level)
-    return Answer.of(questions.steepness(posterior, asked, variables))
+    asked = Asked(newdata, by, over, scale, hypothesis, wts, conf_level, transform)
+    return Answer.of(questions.steepness(posterior, asked, variables, slope))
 
 
 def means(
@@ -150,6 +164,7 @@ def means(
     hypothesis: Any = None,
     wts: Weights = None,
     conf_level: float = 0.95,
+    transform: Transform = None,
 ) -> Answer:
     """Answer what is expected at levels, averaged over a grid: estimated marginal means.
 
@@ -160,7 +175,7 @@ def means(
     newdata
         The rows averaged over: by default ``"balanced"``, all combinations of levels, once each,
         with numbers at their mean; or those of `predictions`.
-    variables, scale, hypothesis, wts, conf_level
+    variables, scale, hypothesis, wts, conf_level, transform
         Those of `predictions`.
     over : str, optional
         As in `predictions`; ``"population"`` by default, and ``"these groups"`` where `by` names a
@@ -171,5 +186,5 @@ def means(
     Answer
         With ``draws``, ``table()`` and ``plot()``.
     """
-    asked = Asked(newdata, by, over or "", scale, hypothesis, wts, conf_level)
+    asked = Asked(newdata, by, over or "", scale, hypothesis, wts, conf_level, transform)
     return Answer.of(questions.averaged(posterior, asked, variables))

@@ -1,7 +1,8 @@
 """What a variable is changed from and to: by one, by an sd, between levels, between values."""
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -119,6 +120,23 @@ def steps(design: Design, frame: pd.DataFrame, name: str, how: Any) -> list[Step
     if len(values) < 2:
         raise ArgumentError(f"variables: {name!r} needs two values to compare, not {quoted(how)}")
     return _between(name, values, "reference")
+
+
+def crossed(each: Sequence[Sequence[Step]], written: str) -> list[Step]:
+    """Return changes of several variables at once: every combination of one of each."""
+    return [_together(some, written) for some in product(*each)]
+
+
+def _together(some: Sequence[Step], written: str) -> Step:
+    """Join changes: all low ends to one, all high ends to the other."""
+    texts = [step.label or written.format(high=step.high.text, low=step.low.text) for step in some]
+    names = ", ".join(step.name for step in some)
+    low, high = (
+        Setting(", ".join(each.text for each in ends),
+                {name: values for each in ends for name, values in each.column.items()})
+        for ends in ([step.low for step in some], [step.high for step in some])
+    )  # fmt: skip
+    return Step(names, low, high, label=", ".join(texts))
 
 
 def _not_understood(name: str, how: object) -> ArgumentError:

@@ -12,7 +12,15 @@ from numpy.typing import NDArray
 from hiermix import options
 from hiermix.design import kinds
 from hiermix.design.frames import NewRows
-from hiermix.errors import ArgumentError, DataError, at_rows, count, did_you_mean, quoted
+from hiermix.errors import (
+    ArgumentError,
+    DataError,
+    UnseenError,
+    at_rows,
+    count,
+    did_you_mean,
+    quoted,
+)
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import grids
 from hiermix.prediction.averages import Membership, weighted_sums
@@ -29,6 +37,11 @@ from hiermix.typing import FloatArray
 
 _LARGEST = 500_000_000
 """Numbers of an answer: rows times draws."""
+
+_IN_A_GRID = (
+    "In a grid, wts='cells' weighs combinations as often as fitted rows have them, and none that "
+    "no row has; hm.datagrid(...) names the levels you mean; newdata=None averages the fitted rows."
+)
 
 type By = bool | str | Sequence[str] | None
 type Weights = Any
@@ -72,7 +85,12 @@ class Question:
     def sums(self, weight: FloatArray, **columns: Any) -> FloatArray:
         """Return weighted sums of each cell (cells, S, ...), with some columns set."""
         rows = self._spread(self.frame.assign(**columns))
-        source = source_of(self.posterior, rows.frame, self.over)
+        try:
+            source = source_of(self.posterior, rows.frame, self.over)
+        except UnseenError as error:
+            if not self.grid:
+                raise
+            raise UnseenError(f"{error} {_IN_A_GRID}", error.rows) from error
         cell, share = self.cell[rows.origin], weight[rows.origin] * rows.share
         return weighted_sums(source, self.kind, Membership(cell, share, len(self.labels)))
 
@@ -112,6 +130,9 @@ def question(
     frame = grids.grid_rows(design, newdata, _beside(by, wts))
     weight = _weights(wts, frame, posterior)
     is_grid = isinstance(newdata, str | DataGrid)
+    if isinstance(wts, str) and wts == "cells" and wts not in frame and weight.any():
+        # Combinations that no fitted row has may be ones of which the fit knows nothing.
+        frame, weight = frame[weight > 0].reset_index(drop=True), weight[weight > 0]
     if set_to:
         times = int(np.prod([len(each) for each in set_to.values()]))
         frame = grids.repeated(frame, set_to)

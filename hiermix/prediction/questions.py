@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pandas as pd
 
 from hiermix import options
 from hiermix.design.frames import NewRows
-from hiermix.errors import ArgumentError
+from hiermix.errors import ArgumentError, quoted
 from hiermix.posterior.coefficients import TERM
 from hiermix.posterior.intervals import tails
 from hiermix.posterior.posterior import Posterior
@@ -24,6 +25,10 @@ from hiermix.typing import FloatArray
 
 CONTRAST = "contrast"
 
+type Transform = Callable[[Any], Any] | None
+"""Applied to the numbers of an answer at last."""
+_SLOPES = {"dydx": "dy/dx", "eyex": "ey/ex", "eydx": "ey/dx", "dyex": "dy/ex"}
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -36,6 +41,7 @@ class Asked:
     hypothesis: Any
     wts: Weights
     conf_level: float
+    transform: Transform = None
 
 
 def predicted(posterior: Posterior, asked: Asked, given: Variables) -> Estimates:
@@ -51,14 +57,17 @@ def predicted(posterior: Posterior, asked: Asked, given: Variables) -> Estimates
     return _answer(about, asked, about.averages(), about.labels, scale.contrast, compared=False)
 
 
-def compared(posterior: Posterior, asked: Asked, given: Variables) -> Estimates:
+def compared(
+    posterior: Posterior, asked: Asked, given: Variables, *, cross: bool = False
+) -> Estimates:
     """Answer `Fit.comparisons`."""
     tails(asked.conf_level, "conf_level")
     scale = scale_of(asked.scale, posterior.family, comparing=True)
     chosen = changes.named(posterior.design, given, asked.over, numeric=False)
     about = _about(posterior, asked, scale)
-    steps = [step for name, how in chosen.items()
-             for step in changes.steps(posterior.design, about.frame, name, how)]  # fmt: skip
+    each = [changes.steps(posterior.design, about.frame, name, how)
+            for name, how in chosen.items()]  # fmt: skip
+    steps = changes.crossed(each, scale.written) if cross else list(chain.from_iterable(each))
     known: dict[Any, FloatArray] = {}
 
     def at(setting: Setting) -> FloatArray:
@@ -74,9 +83,12 @@ def compared(posterior: Posterior, asked: Asked, given: Variables) -> Estimates:
     return _answer(about, asked, np.concatenate(values), labels, scale.between, compared=True)
 
 
-def steepness(posterior: Posterior, asked: Asked, given: Variables) -> Estimates:
+def steepness(
+    posterior: Posterior, asked: Asked, given: Variables, kind: str = "dydx"
+) -> Estimates:
     """Answer `Fit.slopes`: central differences over a hundred-thousandth of the fitted range."""
     tails(asked.conf_level, "conf_level")
+    options.one_of("slope", kind, tuple(_SLOPES))
     scale = scale_of(asked.scale, posterior.family, comparing=True)
     if scale.compares:
         raise ArgumentError(f"slopes have scale='response' or 'linear', not {asked.scale!r}")
@@ -88,9 +100,12 @@ def steepness(posterior: Posterior, asked: Asked, given: Variables) -> Estimates
     def slope(name: str) -> FloatArray:
         below, above = changes.slope_ends(posterior.design, about.frame, name)
         weight = about.weight / (above - below)
-        return about.sums(weight, **{name: above}) - about.sums(weight, **{name: below})
+        if kind.endswith("ex"):
+            weight = weight * changes.as_numbers(about.frame, name)
+        steep = about.sums(weight, **{name: above}) - about.sums(weight, **{name: below})
+        return steep / about.averages() if kind.startswith("ey") else steep
 
-    labels = _labelled(about.labels, chosen, ["dy/dx"] * len(chosen))
+    labels = _labelled(about.labels, chosen, [_SLOPES[kind]] * len(chosen))
     values = np.concatenate([slope(name) for name in chosen])
     return _answer(about, asked, values, labels, scale.between, compared=True)
 
@@ -152,10 +167,23 @@ def _answer(
         found = _contrasts(asked.hypothesis, labels, values, contrast, scale, compared=compared)
         labels, values = found.labels, found.draws
         null = scale.null if found.paired else 0.0
+    if asked.transform is not None:
+        values, null = _transformed(asked.transform, values, null)
     return estimates(
         about.posterior, values, labels, categories=about.categories, over=about.over,
         scale=asked.scale, null=null, conf_level=asked.conf_level,
     )  # fmt: skip
+
+
+def _transformed(transform: Transform, values: FloatArray, null: float) -> tuple[FloatArray, float]:
+    """Apply a function to the draws, and to what no difference is."""
+    if not callable(transform):
+        raise ArgumentError(f"transform is a function such as np.exp, not {quoted(transform)}")
+    with np.errstate(all="ignore"):
+        found, zero = np.asarray(transform(values)), float(transform(np.float64(null)))
+    if found.shape != values.shape or found.dtype.kind not in "fiu":
+        raise ArgumentError("transform returns a number for each number, as np.exp does")
+    return found.astype(np.float64), zero
 
 
 def _contrasts(
