@@ -3,12 +3,16 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/beta.stanfunctions
+#include parts/incomplete_beta.stanfunctions
+#include parts/tails/beta.stanfunctions
+#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector<lower=0, upper=1>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   int A = own_predictor[1] == 0; // phi, where it has no equation
@@ -31,6 +35,11 @@ model {
   } else {
     target += beta_rows(y, eta[1], log_linked(phi, eta, own_predictor[1]),
                         weight);
+  }
+  if (N_below + N_above + N_between) {
+    array[1] vector[N] own
+      = {log_linked(phi, eta, own_predictor[1])};
+#include parts/intervals.stan
   }
   target += prior_of_log(phi, own_prior[1], own_par[1]);
 #include parts/priors.stan

@@ -4,12 +4,15 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/gaussian.stanfunctions
+#include parts/tails/normal.stanfunctions
+#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   int A = own_predictor[1] == 0; // sigma, where it has no equation
@@ -30,6 +33,11 @@ model {
   } else {
     target += gaussian_rows(y, eta[1],
                             log_linked(sigma, eta, own_predictor[1]), weight);
+  }
+  if (N_below + N_above + N_between) {
+    array[1] vector[N] own
+      = {log_linked(sigma, eta, own_predictor[1])};
+#include parts/intervals.stan
   }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);
 #include parts/priors.stan

@@ -5,6 +5,10 @@ functions {
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/negative_binomial.stanfunctions
 #include parts/likelihoods/zeros.stanfunctions
+#include parts/incomplete_beta.stanfunctions
+#include parts/tails/negative_binomial_counts.stanfunctions
+#include parts/tails/zeros.stanfunctions
+#include parts/tails/hurdle_negative_binomial.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -12,6 +16,7 @@ data {
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 #include parts/reached_data.stan
+#include parts/intervals_data.stan
 }
 transformed data {
   // shape, hu: those that have no equation.
@@ -33,7 +38,7 @@ model {
 #include parts/linear_predictor.stan
   vector[counts] eta_count = eta[1][count];
   target += base;
-  if (predictors == 1) {
+  if (predictors == 1 && !rated) {
     target += sum(weight[zero]) * log(hu[1]) + weights * log1m(hu[1])
               + negative_binomial_rows(reached, y_count, eta_count, shape[1],
                                        weight_count);
@@ -41,7 +46,7 @@ model {
                               weight_count);
   } else {
     vector[counts] shape_count
-      = log_linked(shape, eta, own_predictor[1])[count];
+      = over_time(log_linked(shape, eta, own_predictor[1]), rate)[count];
     vector[N] logit_hu = logit_of_rows(hu, eta, own_predictor[2]);
     target += dot_product(weight[zero], log_inv_logit(logit_hu[zero]))
               + dot_product(weight_count, log1m_inv_logit(logit_hu[count]))
@@ -49,6 +54,12 @@ model {
                                        weight_count);
     target += -log_above_zero(negative_binomial_zero(eta_count, shape_count),
                               weight_count);
+  }
+  if (N_below + N_above + N_between) {
+    array[2] vector[N] own
+      = {over_time(log_linked(shape, eta, own_predictor[1]), rate),
+         logit_of_rows(hu, eta, own_predictor[2])};
+#include parts/intervals.stan
   }
   target += prior_of_log(shape, own_prior[1], own_par[1]);
   target += prior_of_logit(hu, own_prior[2], own_par[2]);

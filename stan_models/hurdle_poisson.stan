@@ -5,12 +5,17 @@ functions {
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/poisson.stanfunctions
 #include parts/likelihoods/zeros.stanfunctions
+#include parts/incomplete_gamma.stanfunctions
+#include parts/tails/poisson_counts.stanfunctions
+#include parts/tails/zeros.stanfunctions
+#include parts/tails/hurdle_poisson.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   int A = own_predictor[1] == 0; // hu, where it has no equation
@@ -36,6 +41,11 @@ model {
   }
   target += base + poisson_counts(y_count, eta_count, weight_count);
   target += -log_above_zero(-exp(eta_count), weight_count);
+  if (N_below + N_above + N_between) {
+    array[1] vector[N] own
+      = {logit_of_rows(hu, eta, own_predictor[1])};
+#include parts/intervals.stan
+  }
   target += prior_of_logit(hu, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;

@@ -3,6 +3,10 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/negative_binomial.stanfunctions
+#include parts/incomplete_beta.stanfunctions
+#include parts/tails/negative_binomial_counts.stanfunctions
+#include parts/tails/negative_binomial.stanfunctions
+#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -10,6 +14,7 @@ data {
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 #include parts/reached_data.stan
+#include parts/intervals_data.stan
 }
 transformed data {
   int A = own_predictor[1] == 0; // shape, where it has no equation
@@ -26,12 +31,17 @@ transformed parameters {
 model {
 #include parts/linear_predictor.stan
   target += base;
-  if (predictors == 1) {
+  if (predictors == 1 && !rated) {
     target += negative_binomial_rows(reached, y, eta[1], shape[1], weight);
   } else {
-    target += negative_binomial_rows(y, eta[1],
-                                     log_linked(shape, eta, own_predictor[1]),
-                                     weight);
+    vector[N] shape_row
+      = over_time(log_linked(shape, eta, own_predictor[1]), rate);
+    target += negative_binomial_rows(y, eta[1], shape_row, weight);
+  }
+  if (N_below + N_above + N_between) {
+    array[1] vector[N] own
+      = {over_time(log_linked(shape, eta, own_predictor[1]), rate)};
+#include parts/intervals.stan
   }
   target += prior_of_log(shape, own_prior[1], own_par[1]);
 #include parts/priors.stan

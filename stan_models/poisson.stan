@@ -4,6 +4,10 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/poisson.stanfunctions
+#include parts/incomplete_gamma.stanfunctions
+#include parts/tails/poisson_counts.stanfunctions
+#include parts/tails/poisson.stanfunctions
+#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -11,6 +15,7 @@ data {
   vector<lower=0>[N] y; // times the weight of the row
   vector<lower=0>[N] exposure; // weights
   real base; // -log y!
+#include parts/intervals_data.stan
 }
 transformed data {
   int A = 0;
@@ -25,6 +30,10 @@ transformed parameters {
 model {
 #include parts/linear_predictor.stan
   target += base + poisson_rows(y, eta[1], exposure);
+  if (N_below + N_above + N_between) {
+    array[0] vector[N] own;
+#include parts/intervals.stan
+  }
 #include parts/priors.stan
   target += log_prior_r;
 }

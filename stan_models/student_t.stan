@@ -3,12 +3,16 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/student_t.stanfunctions
+#include parts/incomplete_beta.stanfunctions
+#include parts/tails/student_t.stanfunctions
+#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   // sigma, nu: those that have no equation.
@@ -35,6 +39,12 @@ model {
                              log_linked(sigma, eta, own_predictor[1]),
                              1 + log_linked(nu - 1, eta, own_predictor[2]),
                              weight);
+  }
+  if (N_below + N_above + N_between) {
+    array[2] vector[N] own
+      = {log_linked(sigma, eta, own_predictor[1]),
+         1 + log_linked(nu - 1, eta, own_predictor[2])};
+#include parts/intervals.stan
   }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);
   if (A > A_1) {

@@ -1,21 +1,22 @@
-// Weibull response, log link of the mean, right-censored where event is 0.
+// Weibull response, log link of the mean.
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/weibull.stanfunctions
+#include parts/tails/weibull.stanfunctions
+#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector<lower=0>[N] y;
-  vector<lower=0, upper=1>[N] event; // 0 where y is right-censored
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   int A = own_predictor[1] == 0; // shape, where it has no equation
-  vector[N] event_weight = event .* weight;
-  real events = sum(event_weight);
-  real base = -dot_product(event_weight, log(y));
+  real weights = sum(weight);
+  real base = -dot_product(weight, log(y));
 }
 parameters {
 #include parts/effect_parameters.stan
@@ -27,13 +28,17 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
+  target += base;
   if (predictors == 1) {
-    target += weibull_rows(y, eta[1], shape[1], weight, event_weight, events,
-                           base);
+    target += weibull_rows(y, eta[1], shape[1], weight, weights);
   } else {
     target += weibull_rows(y, eta[1],
-                           log_linked(shape, eta, own_predictor[1]), weight,
-                           event_weight, base);
+                           log_linked(shape, eta, own_predictor[1]), weight);
+  }
+  if (N_below + N_above + N_between) {
+    array[1] vector[N] own
+      = {log_linked(shape, eta, own_predictor[1])};
+#include parts/intervals.stan
   }
   target += prior_of_log(shape, own_prior[1], own_par[1]);
 #include parts/priors.stan

@@ -5,6 +5,10 @@ functions {
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/negative_binomial.stanfunctions
 #include parts/likelihoods/zeros.stanfunctions
+#include parts/incomplete_beta.stanfunctions
+#include parts/tails/negative_binomial_counts.stanfunctions
+#include parts/tails/zeros.stanfunctions
+#include parts/tails/zero_inflated_negative_binomial.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -12,6 +16,7 @@ data {
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
 #include parts/reached_data.stan
+#include parts/intervals_data.stan
 }
 transformed data {
   // shape, zi: those that have no equation.
@@ -32,14 +37,15 @@ transformed parameters {
 model {
 #include parts/linear_predictor.stan
   target += base;
-  if (predictors == 1) {
+  if (predictors == 1 && !rated) {
     target += inflated_zeros(negative_binomial_zero(eta[1][zero], shape[1]),
                              zi[1], weight[zero]);
     target += weights * log1m(zi[1])
               + negative_binomial_rows(reached, y_count, eta[1][count],
                                        shape[1], weight_count);
   } else {
-    vector[N] shape_row = log_linked(shape, eta, own_predictor[1]);
+    vector[N] shape_row
+      = over_time(log_linked(shape, eta, own_predictor[1]), rate);
     vector[N] logit_zi = logit_of_rows(zi, eta, own_predictor[2]);
     target += inflated_zeros(negative_binomial_zero(eta[1][zero],
                                                     shape_row[zero]),
@@ -47,6 +53,12 @@ model {
     target += dot_product(weight_count, log1m_inv_logit(logit_zi[count]))
               + negative_binomial_rows(y_count, eta[1][count],
                                        shape_row[count], weight_count);
+  }
+  if (N_below + N_above + N_between) {
+    array[2] vector[N] own
+      = {over_time(log_linked(shape, eta, own_predictor[1]), rate),
+         logit_of_rows(zi, eta, own_predictor[2])};
+#include parts/intervals.stan
   }
   target += prior_of_log(shape, own_prior[1], own_par[1]);
   target += prior_of_logit(zi, own_prior[2], own_par[2]);

@@ -5,12 +5,17 @@ functions {
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/poisson.stanfunctions
 #include parts/likelihoods/zeros.stanfunctions
+#include parts/incomplete_gamma.stanfunctions
+#include parts/tails/poisson_counts.stanfunctions
+#include parts/tails/zeros.stanfunctions
+#include parts/tails/zero_inflated_poisson.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   int A = own_predictor[1] == 0; // zi, where it has no equation
@@ -34,6 +39,11 @@ model {
     vector[N] logit_zi = logit_of_rows(zi, eta, own_predictor[1]);
     target += inflated_zeros(-exp(eta[1][zero]), logit_zi[zero], weight[zero]);
     target += dot_product(weight_count, log1m_inv_logit(logit_zi[count]));
+  }
+  if (N_below + N_above + N_between) {
+    array[1] vector[N] own
+      = {logit_of_rows(zi, eta, own_predictor[1])};
+#include parts/intervals.stan
   }
   target += prior_of_logit(zi, own_prior[1], own_par[1]);
 #include parts/priors.stan

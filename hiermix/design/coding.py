@@ -18,6 +18,7 @@ from hiermix.design.equation import Equation
 from hiermix.design.frames import select
 from hiermix.design.groupings import grouping_of
 from hiermix.design.kinds import KnownLabels
+from hiermix.design.limits import Limits
 from hiermix.design.plan import Plan, ResponseRule, Summed, plan_of
 from hiermix.design.roles import Roles
 from hiermix.design.survey import Survey
@@ -157,6 +158,7 @@ class Coding:
             trials=None,
             weights=None,
             censored=None,
+            limits=Limits(),
             unused_levels={},
             summed=summed,
             _encoded=encoded_frame(plan.encodings, frame),

@@ -26,6 +26,7 @@ from hiermix.design.frames import Frame, NewRows, complete_rows, given_array, se
 from hiermix.design.groupings import Grouping, grouping_on, make_grouping
 from hiermix.design.identifiable import check_effects, check_rows, check_varying, told_apart
 from hiermix.design.known_ahead import Calendar
+from hiermix.design.limits import Limits
 from hiermix.design.names_free import check_names
 from hiermix.design.partitions import in_one_part
 from hiermix.design.plan import (
@@ -72,6 +73,7 @@ class Design:
     trials: FloatArray | None
     weights: FloatArray | None
     censored: FloatArray | None
+    limits: Limits
     unused_levels: Mapping[str, int]
     """Categorical columns and how many of their levels no row has."""
     summed: Summed | None
@@ -200,6 +202,7 @@ class Design:
             equations=tuple(each.take(rows) for each in self.equations),
             groupings=tuple(each.take(rows) for each in self.groupings),
             **some,
+            limits=self.limits.take(rows),
             series=self.series and self.series.take(rows),
             _encoded=self._encoded.iloc[rows],
         )
@@ -230,7 +233,7 @@ class Design:
         weights, offset
             Values per row, where the fit had arrays instead of columns.
         trials
-            Whether the column of trials must be there.
+            Whether the columns of trials and of bounds must be there.
         """
         rows = frames.new_rows(new_data)
         rows = rows if self.calendar is None else self.calendar.beside(rows)
@@ -238,8 +241,8 @@ class Design:
             if offset is None and beside_rows.name_of("offset") not in rows.columns:
                 raise DataError(_NO_OFFSET)
             rows, offset = beside_rows.as_column(rows, "offset", offset)[0], None
-        if trials and self._plan.roles.trials is not None:
-            checks.known_columns([self._plan.roles.trials], rows)
+        if trials:
+            checks.known_columns(self._plan.roles.of_response, rows)
         return _on(self, rows, groups, new_groups, weights, offset)
 
 
@@ -300,9 +303,9 @@ def build(
     in_one_part(roles, encodings, groupings, frame)
     beside = beside_of(plan, frame, given_array("weights", weights, len(data), kept))
     response_checks.some_weight(roles.weights, beside.weights)
-    response, labels = response_of(plan, frame, encoded, beside.trials)
+    response, labels = response_of(plan, frame, encoded, beside)
     plan = replace(plan, response_labels=labels)
-    if continuous:
+    if continuous and beside.censored is None:
         response_checks.constant_response(roles.response_name, response)
 
     # 4. Population columns that can be told apart.
@@ -378,10 +381,10 @@ def _on(
         raise DataError(_NO_OFFSET)
     beside = beside_of(plan, frame, weights)
     if beside.trials is not None:
-        response_checks.usable_trials(str(roles.formula.trials), beside.trials, frame.index)
+        response_checks.usable_trials(str(roles.formula.beside.trials), beside.trials, frame.index)
     response = None
     if has_response:
-        response = response_of(plan, frame, encoded, beside.trials).numbers
+        response = response_of(plan, frame, encoded, beside).numbers
     return replace(
         fitted,
         frame=frame,

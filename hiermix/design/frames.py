@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiermix import optional
 from hiermix.design import checks, column_checks, kinds
-from hiermix.design.response import array_of
+from hiermix.design.response import array_of, ends_that_count
 from hiermix.design.roles import Roles
 from hiermix.design.tables import Table
 from hiermix.errors import DataError
@@ -138,6 +138,7 @@ def complete_rows(
     """Return the rows without missing values, and their positions unless all rows are."""
     drop = checks.missing_policy(missing) == "drop"
     masks = {str(name): frame[name].isna().to_numpy() for name in frame if frame[name].hasnans}
+    masks = ends_that_count(masks, roles.formula.beside, frame)
     checks.missing_values(masks, frame.index, drop=drop)
     if not masks:
         return frame, None

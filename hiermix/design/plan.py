@@ -8,7 +8,9 @@ from functools import partial
 from itertools import chain
 from typing import Any, Literal, NamedTuple
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hiermix.design.codes import column_codes
 from hiermix.design.curves import Curve, curves_of
@@ -30,6 +32,8 @@ class Given(NamedTuple):
     trials: FloatArray | None = None
     labels: Labels = ()
     """Those of the fit; none for the rows that are fitted."""
+    interval: NDArray[np.bool_] | None = None
+    """Which values are the lower ends of intervals."""
 
 
 class Outcomes(NamedTuple):

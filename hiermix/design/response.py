@@ -2,23 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hiermix.design import checks, column_checks, kinds, response_checks
+from hiermix.design.limits import INTERVAL, Limits, check_seen, limits_of
 from hiermix.design.plan import Given, Outcomes, Plan
 from hiermix.design.roles import Roles
 from hiermix.design.specs import one_column
+from hiermix.formula.response_terms import ResponseTerms
 from hiermix.typing import FloatArray
 
 
 def response_of(
-    plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, trials: FloatArray | None
+    plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: Beside
 ) -> Outcomes:
     """Return the response in numbers, by the family's rule if there is one."""
+    found = _response(plan, frame, encoded, beside)
+    check_seen(found.numbers, beside.censored, beside.limits, frame.index)
+    return found
+
+
+def _response(
+    plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: Beside
+) -> Outcomes:
     name = plan.roles.response_name
     if plan.response is None:
         values = frame[plan.roles.plain_response]
@@ -31,7 +42,8 @@ def response_of(
     if values.isna().all():  # new data with a column kept free for the response
         return Outcomes(np.full(len(values), np.nan))
     if plan.response_rule is not None:
-        return plan.response_rule.read(Given(values, name, trials, plan.response_labels))
+        interval = None if beside.censored is None else beside.censored == INTERVAL
+        return plan.response_rule.read(Given(values, name, beside.trials, plan.response_labels, interval))
     return Outcomes(_numbers_alone(name, values))
 
 
@@ -57,6 +69,7 @@ class Beside(NamedTuple):
     trials: FloatArray | None
     weights: FloatArray | None
     censored: FloatArray | None
+    limits: Limits
 
 
 def beside_of(plan: Plan, frame: pd.DataFrame, weights: ArrayLike | None) -> Beside:
@@ -64,12 +77,13 @@ def beside_of(plan: Plan, frame: pd.DataFrame, weights: ArrayLike | None) -> Bes
     return Beside(
         trials=_trials(plan.roles, frame),
         weights=_weights(plan.roles.weights, frame, weights),
-        censored=_censored(plan.roles.formula.censored, frame),
+        censored=censored_of(plan.roles.formula.beside.censored, frame),
+        limits=limits_of(plan.roles.formula.beside, frame),
     )
 
 
 def _trials(roles: Roles, frame: pd.DataFrame) -> FloatArray | None:
-    trials = roles.formula.trials
+    trials = roles.formula.beside.trials
     if trials is None or (roles.trials is not None and roles.trials not in frame):
         return None
     if roles.trials is None:
@@ -94,7 +108,7 @@ _CENSORED |= {kinds.spelled(code): code for code in _CENSORED.values()}
 _CENSORED |= {"False": 0.0, "True": 1.0}
 
 
-def _censored(column: str | None, frame: pd.DataFrame) -> FloatArray | None:
+def censored_of(column: str | None, frame: pd.DataFrame) -> FloatArray | None:
     """Return -1 left, 0 not, 1 right, 2 interval censored, as brms codes them."""
     if column is None or column not in frame:
         return None
@@ -102,6 +116,17 @@ def _censored(column: str | None, frame: pd.DataFrame) -> FloatArray | None:
     codes = np.array([_CENSORED.get(kinds.spelled(value), np.nan) for value in values.tolist()])
     response_checks.known_censoring(column, values, np.isnan(codes))
     return codes
+
+
+def ends_that_count(
+    masks: Mapping[str, NDArray[np.bool_]], terms: ResponseTerms, frame: pd.DataFrame
+) -> dict[str, NDArray[np.bool_]]:
+    """Return masks of missing values without those of ends where there is no interval."""
+    found = dict(masks)
+    if terms.end in found and terms.censored is not None:
+        codes = [_CENSORED.get(kinds.spelled(each)) for each in frame[terms.censored].tolist()]
+        found[terms.end] = found[terms.end] & (np.array(codes, dtype=object) == INTERVAL)
+    return {name: mask for name, mask in found.items() if mask.any()}
 
 
 def _numeric(column: str, frame: pd.DataFrame, what: str) -> FloatArray:

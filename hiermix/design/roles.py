@@ -48,20 +48,27 @@ class Roles:
     @property
     def trials(self) -> str | None:
         """The column of trials; None where they are a number or there are none."""
-        trials = self.formula.trials
+        trials = self.formula.beside.trials
         return None if trials is None or trials.isdecimal() else trials
+
+    @property
+    def of_response(self) -> tuple[str, ...]:
+        """Columns, beside those of the linear predictor, that say which response to expect."""
+        beside = self.formula.beside
+        bounds = [name for name in (beside.least, beside.most) if isinstance(name, str)]
+        return distinct([] if self.trials is None else [self.trials], bounds)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column used, in the order of first mention."""
-        beside = (self.trials, self.formula.censored, self.weights)
         return distinct(
             self.response_columns,
             self.predictors(self.factors),
             self.factor_columns(self.factors),
             *(each.columns for each in self.formula.specials),
             *(term.how.columns for term in self.formula.groups if term.how),
-            [name for name in beside if name is not None],
+            self.formula.beside.columns,
+            () if self.weights is None else (self.weights,),
         )
 
     def predictors(self, factors: Collection[str]) -> tuple[str, ...]:
@@ -117,13 +124,15 @@ def with_keywords(
         formula = replace(formula, offsets=(*formula.offsets, quoted(offset)))
     if trials is not None:
         response_checks.trials_argument(trials)
-        formula = replace(formula, trials=_once("trials", formula.trials, str(trials)))
+        formula = _said(formula, "trials", str(trials))
     if censored is not None:
-        formula = replace(formula, censored=_once("censored", formula.censored, censored))
+        formula = _said(formula, "censored", censored)
     return formula
 
 
-def _once(what: str, written: str | None, keyword: str) -> str:
+def _said(formula: Formula, what: str, keyword: str) -> Formula:
+    """Write a keyword behind the response's bar, where it may stand already."""
+    written = getattr(formula.beside, what)
     if written not in (None, keyword):
         raise ArgumentError(f"{what} is {keyword!r}, but the formula says {written!r}: say it once")
-    return keyword
+    return replace(formula, beside=replace(formula.beside, **{what: keyword}))

@@ -25,11 +25,16 @@ def poisson_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> 
     return np.where(y == 0, -exp(eta), near)
 
 
+def shape_of(own: Own) -> FloatArray:
+    """Shape of the count of a row: counts over a longer time are sums of such counts."""
+    return own["shape"] * own["rate"] if "rate" in own else own["shape"]
+
+
 def negative_binomial_draw(
     link: str, rng: np.random.Generator, eta: FloatArray, own: Own
 ) -> FloatArray:
     """Draw a count of variance mu + mu^2 / shape."""
-    return _counts(rng, gamma_rate(rng, eta, own["shape"]))
+    return _counts(rng, gamma_rate(rng, eta, shape_of(own)))
 
 
 def negative_binomial_log_density(
@@ -39,21 +44,21 @@ def negative_binomial_log_density(
 
     For counts above zero that of `shape` among ``y + shape``, by the saddle point.
     """
-    shape, some = own["shape"], np.maximum(y, 1.0)
+    shape, some = shape_of(own), np.maximum(y, 1.0)
     total, off = shape + some, eta - np.log(some)
     size = np.log(shape) - np.log(total) + stirling(shape) + stirling(some) - stirling(total)
     tilt = log_tilt(np.minimum(shape, some), total, np.where(some < shape, off, -off))
     return np.where(y == 0, _negative_binomial_zero(eta, own), size + tilt)
 
 
-def _log_negative_binomial_zero(eta: FloatArray, own: Own) -> FloatArray:
+def log_negative_binomial_zero(eta: FloatArray, own: Own) -> FloatArray:
     """Log of minus the log probability of a zero."""
-    log_shape = np.log(own["shape"])
+    log_shape = np.log(shape_of(own))
     return np.asarray(log_shape + log_softplus(eta - log_shape))
 
 
 def _negative_binomial_zero(eta: FloatArray, own: Own) -> FloatArray:
-    return -exp(_log_negative_binomial_zero(eta, own))
+    return -exp(log_negative_binomial_zero(eta, own))
 
 
 def zero_inflated_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
@@ -103,7 +108,7 @@ def hurdle_poisson_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
 
 def hurdle_negative_binomial_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
     """Mean count behind the hurdle times the probability to pass it."""
-    passed = log1m_exp_exp(_log_negative_binomial_zero(eta, own))
+    passed = log1m_exp_exp(log_negative_binomial_zero(eta, own))
     return np.asarray((1 - own["hu"]) * exp(eta - passed))
 
 
@@ -125,10 +130,10 @@ def hurdle_negative_binomial_draw(
     ``-shape log1p(t mu / shape)``; once the first came, the rate is gamma(shape + 1), and events
     of the time that is left come freely.
     """
-    shape = own["shape"]
+    shape = shape_of(own)
     whole = np.logaddexp(0, eta - np.log(shape))
     u = rng.random(whole.shape)
-    first = -np.log1p(u * np.expm1(-exp(_log_negative_binomial_zero(eta, own)))) / shape
+    first = -np.log1p(u * np.expm1(-exp(log_negative_binomial_zero(eta, own)))) / shape
     left = np.expm1(np.clip(whole - first, 0.0, 700.0))
     return _behind_hurdle(rng, rng.standard_gamma(shape + 1, whole.shape) * left, own)
 
@@ -150,7 +155,7 @@ def hurdle_negative_binomial_log_density(
 ) -> FloatArray:
     """Log probability of a zero or of a count from 1 up."""
     count = negative_binomial_log_density(link, y, eta, own)
-    return _hurdle(y, count, log1m_exp_exp(_log_negative_binomial_zero(eta, own)), own["hu"])
+    return _hurdle(y, count, log1m_exp_exp(log_negative_binomial_zero(eta, own)), own["hu"])
 
 
 def _hurdle(

@@ -1,4 +1,4 @@
-"""Times to an event, perhaps right-censored: mean, draw, log density."""
+"""Times to an event: draw, log density."""
 
 import numpy as np
 
@@ -7,29 +7,25 @@ from hiermix.families.numerics import exp, lgamma1p, positive
 from hiermix.typing import FloatArray
 
 
-def _event(own: Own) -> FloatArray:
-    return np.asarray(1.0 - np.asarray(own.get("censored", 0.0)))
-
-
 def weibull_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
-    """Draw an uncensored time of mean mu."""
+    """Draw a time of mean mu."""
     shape = np.broadcast_to(own["shape"], np.broadcast_shapes(eta.shape, np.shape(own["shape"])))
     log_draw = np.log(rng.standard_exponential(shape.shape)) / shape
     return positive(exp(eta - lgamma1p(1 / shape) + log_draw))
 
 
 def weibull_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
-    """Log density of a time; log probability of surviving it where it is censored."""
+    """Log density of a time."""
     shape = own["shape"]
     scaled = shape * (np.log(y) - eta + lgamma1p(1 / shape))
-    return np.asarray(_event(own) * (np.log(shape) - np.log(y) + scaled) - exp(scaled))
+    return np.asarray(np.log(shape) - np.log(y) + scaled - exp(scaled))
 
 
 def exponential_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
-    """Draw an uncensored time of mean mu."""
+    """Draw a time of mean mu."""
     return positive(exp(eta) * rng.standard_exponential(eta.shape))
 
 
 def exponential_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
-    """Log density of a time; log probability of surviving it where it is censored."""
-    return -_event(own) * eta - exp(np.log(y) - eta)
+    """Log density of a time."""
+    return -eta - exp(np.log(y) - eta)

@@ -11,7 +11,7 @@ from hiermix.design.design import Design
 from hiermix.design.plan import Outcomes, ResponseRule
 from hiermix.design.series import Series
 from hiermix.errors import ArgumentError, DataError, FormulaError, did_you_mean
-from hiermix.families import links, ordinal, thresholds
+from hiermix.families import intervals, links, ordinal, thresholds
 from hiermix.families import response_rules as rules
 from hiermix.families.correlations import below_diagonal, block_cholesky, size_of
 from hiermix.families.links import Own, unchanged
@@ -39,7 +39,6 @@ type Form = Literal[
     "events",
     "counts",
     "trials",
-    "times",
     "ordered",
     "chosen",
 ]
@@ -169,8 +168,14 @@ class Family:
     """Is the response 0 or 1, so that a label may stand for success?"""
     trials: bool = False
     """Does it count successes of trials?"""
-    censoring: bool = False
-    """May responses be censored, on the right?"""
+    linked_log_tails: (
+        Callable[[str, FloatArray, FloatArray, Own], tuple[FloatArray, FloatArray]] | None
+    ) = None
+    """Log probabilities of at most y and of more than y; None where none is censored."""
+    linked_excess: Callable[[str, FloatArray, FloatArray, Own], FloatArray] | None = None
+    """Mean of Y - E(Y) over Y above y; see `tails`. None where none is truncated."""
+    support: intervals.Support = (-np.inf, np.inf)
+    """Up to which number no response lies, and up to which all do."""
     categories: Literal["none", "ordered", "unordered"] = "none"
     """Ordered ones have thresholds, each unordered one but the first a linear predictor."""
 
@@ -206,17 +211,42 @@ class Family:
         probabilities, on a last axis, where the linear predictor has those of all but the first.
         """
         with _beyond_numbers():
-            return self.linked_mean(self.link, eta, own)
+            mean = self.linked_mean(self.link, eta, own)
+            if "least" not in own:
+                return mean
+            return intervals.truncated_mean(mean, self._excess, self._tails, eta, own)
 
     def draw(self, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
-        """Draw a random response for every element of the linear predictor."""
+        """Draw a random response for every element of the linear predictor.
+
+        Within its bounds, where it has some; whether it would be censored does not matter.
+        """
         with _beyond_numbers():
-            return self.linked_draw(self.link, rng, eta, own)
+            if "least" not in own:
+                return self.linked_draw(self.link, rng, eta, own)
+            draw, whole = partial(self.linked_draw, self.link), not self.continuous
+            return intervals.truncated_draw(
+                draw, self._tails, rng, eta, own, self.support, whole=whole
+            )
 
     def log_density(self, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
-        """Response, linear predictor and own parameters to the pointwise log density."""
+        """Response, linear predictor and own parameters to the pointwise log density.
+
+        Where a response is censored, to the log probability of what is known of it.
+        """
         with _beyond_numbers():
-            return self.linked_log_density(self.link, y, eta, own)
+            density = partial(self.linked_log_density, self.link)
+            if "low" not in own and "least" not in own:
+                return density(y, eta, own)
+            return intervals.log_density(density, self._tails, y, eta, own)
+
+    def _tails(self, y: FloatArray, eta: FloatArray, own: Own) -> tuple[FloatArray, FloatArray]:
+        assert self.linked_log_tails is not None
+        return self.linked_log_tails(self.link, y, eta, own)
+
+    def _excess(self, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
+        assert self.linked_excess is not None
+        return self.linked_excess(self.link, y, eta, own)
 
     def probabilities(self, eta: FloatArray, own: Own) -> FloatArray:
         """Probability of every category, on a last axis of its own."""
@@ -314,8 +344,7 @@ class Family:
             )
         if design.trials is not None and self.binary and (design.trials != 1).any():
             raise DataError("family 'bernoulli' has one trial a row: use 'binomial'")
-        if design.censored is not None:
-            self._check_censored(design.censored)
+        self._check_limits(design)
         if design.series is not None and self.of_residuals is None:
             raise DataError(
                 f"family {self.name!r} has no residuals that go together: {design.series.term} is "
@@ -340,16 +369,18 @@ class Family:
                 "name, data.rename(columns={'category': ...})"
             )
 
-    def _check_censored(self, censored: FloatArray) -> None:
-        if not self.censoring:
+    def _check_limits(self, design: Design) -> None:
+        if design.censored is not None and self.linked_log_tails is None:
+            raise DataError(f"family {self.name!r} takes no censoring, cens(): {_OTHERS}")
+        if design.limits.truncated and self.linked_excess is None:
+            raise DataError(f"family {self.name!r} takes no truncation, trunc(): {_OTHERS}")
+        if design.limits.rate is not None and self.rule is not rules.count:
             raise DataError(
-                f"family {self.name!r} takes no censoring: use 'weibull' or 'exponential'"
+                f"family {self.name!r} takes no rate(): it is for counts, such as of 'poisson'"
             )
-        rows = np.flatnonzero((censored != 0) & (censored != 1))
-        if len(rows):
-            raise DataError(
-                f"family {self.name!r} takes right-censoring only: row {rows[0]} says otherwise"
-            )
+
+
+_OTHERS = "families of measurements, of times and of counts do"
 
 
 def _beyond_numbers() -> np.errstate:
@@ -371,10 +402,11 @@ def needs_numbers(family: Family, what: str) -> None:
         )
 
 
-def row_values(design: Design) -> dict[str, FloatArray]:
+def row_values(design: Design, family: Family) -> dict[str, FloatArray]:
     """Return what rows bring to a family's functions beside the linear predictor."""
-    found = {"trials": design.trials, "censored": design.censored}
-    return {name: values for name, values in found.items() if values is not None}
+    found = {"trials": design.trials, "rate": design.limits.rate}
+    ends = intervals.of_rows(design, family.support, whole=not family.continuous)
+    return {name: values for name, values in found.items() if values is not None} | ends
 
 
 def category_count(design: Design) -> int:

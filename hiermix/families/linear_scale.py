@@ -5,11 +5,13 @@ alone would put it, offsets, censoring and zeros allowed for; it need not be exa
 """
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families import links
+from hiermix.families import continuous, intervals, links, tails
+from hiermix.families.links import Own
 from hiermix.typing import FloatArray
 
 _MOST_ROWS = 20_000
@@ -18,16 +20,18 @@ _MOST_ROWS = 20_000
 
 def of_response(design: Design, link: str) -> tuple[float, float]:
     """Mean and sd of the response, less its offset."""
-    return _moments(less_offset(response(design), design), weights(design))
+    return _known_moments(design, links.unchanged, (-np.inf, np.inf))
 
 
 def of_log(design: Design, link: str) -> tuple[float, float]:
     """Mean and sd of the logarithm of the response, less its offset."""
-    return _moments(less_offset(np.log(response(design)), design), weights(design))
+    return _known_moments(design, np.log, (0.0, np.inf))
 
 
 def robust(design: Design, link: str) -> tuple[float, float]:
     """Median and median absolute deviation, scaled to the sd of a normal."""
+    if design.censored is not None:
+        return _known_moments(design, links.unchanged, (-np.inf, np.inf))
     y, w = less_offset(response(design), design), weights(design)
     location = _median(y, w)
     return location, 1.4826 * _median(np.abs(y - location), w) or _moments(y, w)[1]
@@ -52,7 +56,7 @@ def of_mean(design: Design, link: str) -> tuple[float, float]:
 def of_times(design: Design, link: str) -> tuple[float, float]:
     """Of constant hazard: the time that was lived through for each event that was seen."""
     w, offset = weights(design), offsets(design)
-    seen = w if design.censored is None else w * (design.censored == 0)
+    seen = w if design.censored is None else w * (design.censored != 1)
     lived = float(w @ (response(design) * np.exp(-offset)))
     return float(np.log(lived / max(float(seen.sum()), 0.5))), 1.0
 
@@ -74,9 +78,8 @@ def of_categories(design: Design, link: str) -> tuple[float, float]:
 
 
 def response(design: Design) -> FloatArray:
-    """Return the response, which the rows of a fit have."""
-    assert design.response is not None
-    return design.response
+    """Return the response, which the rows of a fit have; of an interval its middle."""
+    return intervals.stand_in(design)
 
 
 def weights(design: Design) -> FloatArray:
@@ -97,6 +100,43 @@ def less_offset(y: FloatArray, design: Design) -> FloatArray:
 
 
 # Pieces ------------------------------------------------------------------------------------------
+
+
+def _known_moments(
+    design: Design, to: Callable[[FloatArray], FloatArray], support: intervals.Support
+) -> tuple[float, float]:
+    """Mean and sd of responses on another scale, less offsets; where some are censored, by
+    maximum likelihood of a normal."""
+    y, w = less_offset(to(response(design)), design), weights(design)
+    mean, sd = _moments(y, w)
+    if design.censored is None or not design.censored.any() or not sd > 0:
+        return mean, sd
+    every = max(1, len(y) // _MOST_ROWS)
+    ends = intervals.of_rows(design, support, whole=False)
+    own = intervals.moved(ends, lambda each: less_offset(to(each), design))
+    own = {name: own[name][::every] for name in ("low", "high")}
+    return _maximum_likelihood(y[::every], w[::every], own, (mean, sd))
+
+
+def _maximum_likelihood(
+    y: FloatArray, w: FloatArray, ends: Own, start: tuple[float, float]
+) -> tuple[float, float]:
+    """Mean and sd of a normal, of which some draws are known to lie between ends alone."""
+    from scipy.optimize import minimize
+
+    mean, sd = start
+    density = partial(continuous.normal_log_density, "identity")
+    within = partial(tails.normal_tails, "identity")
+
+    def loss(at: FloatArray) -> float:
+        own = {**ends, "sigma": np.full(1, sd * np.exp(at[1]))}
+        with np.errstate(all="ignore"):
+            found = intervals.log_density(density, within, y, np.full(1, mean + sd * at[0]), own)
+        # Where nearly all is censored one way the maximum is far out: no farther than this.
+        return -float(w @ found) / float(w.sum()) + 1e-3 * float(at @ at)
+
+    found = minimize(loss, np.zeros(2), method="Nelder-Mead", options={"xatol": 1e-3})
+    return mean + sd * float(found.x[0]), sd * float(np.exp(found.x[1]))
 
 
 def _moments(y: FloatArray, w: FloatArray) -> tuple[float, float]:

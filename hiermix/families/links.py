@@ -11,7 +11,8 @@ BELOW_ONE = float(np.nextafter(1.0, 0.0))
 
 
 type Own = Mapping[str, FloatArray]
-"""A family's own parameters, and ``trials`` and ``censored`` of the rows, ready to broadcast."""
+"""A family's own parameters, and what rows bring, ready to broadcast: ``trials``, ``rate``, and the
+ends and bounds of `intervals`."""
 
 
 def inverse_link(link: str, eta: FloatArray) -> FloatArray:

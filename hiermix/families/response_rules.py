@@ -44,21 +44,28 @@ def real(given: Given, family: str) -> Outcomes:
 def positive(given: Given, family: str) -> Outcomes:
     """Numbers above zero."""
     y = _numbers(given)
-    return _keep(y <= 0, y, given, f"family {family!r} needs numbers above 0")
+    broken = (y <= 0) & ~_starts(given, y, 0.0)
+    return _keep(broken, y, given, f"family {family!r} needs numbers above 0")
+
+
+def _starts(given: Given, y: FloatArray, least: float) -> np.ndarray:
+    """Tell where an interval starts at the end of all values that a response may have."""
+    return np.zeros(len(y), bool) if given.interval is None else given.interval & (y == least)
 
 
 def share(given: Given, family: str) -> Outcomes:
     """Numbers between 0 and 1, without the ends."""
     y = _numbers(given)
     need = f"family {family!r} needs numbers between 0 and 1, without 0 and 1"
-    return _keep((y <= 0) | (y >= 1), y, given, need)
+    return _keep(((y <= 0) & ~_starts(given, y, 0.0)) | (y >= 1), y, given, need)
 
 
 def count(given: Given, family: str) -> Outcomes:
     """Whole numbers from 0 up, however they are stored."""
     y = _numbers(given)
     need = f"family {family!r} needs counts 0, 1, 2, ..."
-    return _keep((y < 0) | (y != np.floor(y)), y, given, need)
+    broken = ((y < 0) & ~_starts(given, y, -1.0)) | (y != np.floor(y))
+    return _keep(broken, y, given, need)
 
 
 def successes(given: Given, family: str) -> Outcomes:

@@ -17,6 +17,7 @@ from hiermix.families import (
     ordinal,
     residual_parameters,
     successes,
+    tails,
 )
 from hiermix.families import residual_variances as residual
 from hiermix.families import response_rules as rules
@@ -74,6 +75,9 @@ _HU = OwnParameter("hu", _probability, "logit")
 _THRESHOLD = OwnParameter("threshold", _between_categories, "gaps")
 
 
+_ABOVE_ZERO, _SHARES, _COUNTS = (0.0, np.inf), (0.0, 1.0), (-1.0, np.inf)
+
+
 _BINARY = ("logit", "probit", "cloglog")
 
 
@@ -84,12 +88,14 @@ _ROWS = (
         own=(_SIGMA,), continuous=True, integrates=True,
         of_residuals=partial(residual_parameters.parameters, sigma=_SIGMA),
         unit="sigma", normal=True, vanishing=True, plug_in="sigma",
+        linked_log_tails=tails.normal_tails, linked_excess=tails.normal_excess,
     ),
     Family(
         "student_t", ("identity",), "student_t", rules.real, linear_scale.robust,
         links.mean, continuous.student_draw, continuous.student_log_density, residual.student,
         own=(_SIGMA, _NU), continuous=True, concave=False,
         unit="sigma", vanishing=True,
+        linked_log_tails=tails.student_tails, linked_excess=tails.student_excess,
     ),
     Family(
         "lognormal", ("identity",), "gaussian", rules.positive, linear_scale.of_log,
@@ -97,29 +103,39 @@ _ROWS = (
         residual.squared_sigma,
         own=(_SIGMA,), form="additive", continuous=True,
         additive=np.log, unit="sigma", normal=True, vanishing=True,
+        linked_log_tails=tails.lognormal_tails, linked_excess=tails.lognormal_excess,
+        support=_ABOVE_ZERO,
     ),
     Family(
         "gamma", ("log",), "gamma", rules.positive, linear_scale.of_mean,
         links.mean, continuous.gamma_draw, continuous.gamma_log_density, residual.gamma,
         own=(_SHAPE,), continuous=True, additive=np.log, vanishing=True,
+        linked_log_tails=tails.gamma_tails, linked_excess=tails.gamma_excess,
+        support=_ABOVE_ZERO,
     ),
     Family(
         "beta", ("logit",), "beta", rules.share, linear_scale.of_mean,
         links.mean, continuous.beta_draw, continuous.beta_log_density, residual.beta,
         own=(_PHI,), continuous=True, concave=False,
         additive=links.log_odds, vanishing=True,
+        linked_log_tails=tails.beta_tails, linked_excess=tails.beta_excess,
+        support=_SHARES,
     ),
     Family(
         "weibull", ("log",), "weibull", rules.positive, linear_scale.of_times,
         links.mean, durations.weibull_draw, durations.weibull_log_density, residual.weibull,
-        own=(_WEIBULL_SHAPE,), form="times", continuous=True, censoring=True,
+        own=(_WEIBULL_SHAPE,), continuous=True,
         additive=np.log, vanishing=True,
+        linked_log_tails=tails.weibull_tails, linked_excess=tails.weibull_excess,
+        support=_ABOVE_ZERO,
     ),
     Family(
         "exponential", ("log",), "exponential", rules.positive, linear_scale.of_times,
         links.mean, durations.exponential_draw, durations.exponential_log_density,
         residual.exponential,
-        form="times", continuous=True, censoring=True, additive=np.log,
+        continuous=True, additive=np.log,
+        linked_log_tails=tails.exponential_tails, linked_excess=tails.exponential_excess,
+        support=_ABOVE_ZERO,
     ),
     Family(
         "bernoulli", _BINARY, "binomial", rules.binary, linear_scale.of_mean,
@@ -144,12 +160,16 @@ _ROWS = (
         "poisson", ("log",), "poisson", rules.count, linear_scale.of_mean,
         links.mean, counts.poisson_draw, counts.poisson_log_density, residual.count,
         form="events",
+        linked_log_tails=tails.poisson_tails, linked_excess=tails.poisson_excess,
+        support=_COUNTS,
     ),
     Family(
         "negative_binomial", ("log",), "negative_binomial", rules.count, linear_scale.of_mean,
         links.mean, counts.negative_binomial_draw, counts.negative_binomial_log_density,
         residual.count,
         own=(_SHAPE,), form="counts", limit=Limit("shape", "poisson"),
+        linked_log_tails=tails.negative_binomial_tails, linked_excess=tails.negative_binomial_excess,
+        support=_COUNTS,
     ),
     Family(
         "zero_inflated_poisson", ("log",), "zero_inflated_poisson",
@@ -157,6 +177,8 @@ _ROWS = (
         counts.zero_inflated_mean, counts.zero_inflated_poisson_draw,
         counts.zero_inflated_poisson_log_density, residual.zero_inflated,
         own=(_ZI,), concave=False,
+        linked_log_tails=tails.zero_inflated_poisson_tails, linked_excess=tails.zero_inflated_poisson_excess,
+        support=_COUNTS,
     ),
     Family(
         "zero_inflated_negative_binomial", ("log",), "zero_inflated_negative_binomial",
@@ -165,6 +187,8 @@ _ROWS = (
         counts.zero_inflated_negative_binomial_log_density, residual.zero_inflated,
         own=(_SHAPE, _ZI), form="counts", concave=False,
         limit=Limit("shape", "zero_inflated_poisson"),
+        linked_log_tails=tails.zero_inflated_negative_binomial_tails, linked_excess=tails.zero_inflated_negative_binomial_excess,
+        support=_COUNTS,
     ),
     Family(
         "hurdle_poisson", ("log",), "hurdle_poisson",
@@ -172,6 +196,8 @@ _ROWS = (
         counts.hurdle_poisson_mean, counts.hurdle_poisson_draw, counts.hurdle_poisson_log_density,
         residual.hurdle,
         own=(_HU,),
+        linked_log_tails=tails.hurdle_poisson_tails, linked_excess=tails.hurdle_poisson_excess,
+        support=_COUNTS,
     ),
     Family(
         "hurdle_negative_binomial", ("log",), "hurdle_negative_binomial",
@@ -179,6 +205,8 @@ _ROWS = (
         counts.hurdle_negative_binomial_mean, counts.hurdle_negative_binomial_draw,
         counts.hurdle_negative_binomial_log_density, residual.hurdle,
         own=(_SHAPE, _HU), form="counts", limit=Limit("shape", "hurdle_poisson"),
+        linked_log_tails=tails.hurdle_negative_binomial_tails, linked_excess=tails.hurdle_negative_binomial_excess,
+        support=_COUNTS,
     ),
     Family(
         "ordinal", ("logit", "probit"), "ordinal", rules.ordered, linear_scale.of_categories,

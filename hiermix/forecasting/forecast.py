@@ -12,7 +12,10 @@ import pandas as pd
 from hiermix import plots
 from hiermix.design import row_labels, times
 from hiermix.design.design import Design
+from hiermix.design.limits import Limits, limits_of
+from hiermix.design.response import censored_of
 from hiermix.errors import ArgumentError, DataError, count
+from hiermix.families import intervals as known_intervals
 from hiermix.families.family import needs_numbers
 from hiermix.forecasting import scores, totals
 from hiermix.forecasting.horizon import (
@@ -195,6 +198,18 @@ class Forecast(Predictive):
         found.insert(0, "actual", [self.categories[int(value) - 1] for value in values[known]])
         return found.set_axis(self._index()[known], axis=0)
 
+    def _as_seen(self, actual: Actual, values: FloatArray) -> Reduce:
+        design, column = self._source.design, self._source.design.formula.beside.censored
+        frame = None if column is None else self._rows_of(actual)
+        if frame is None or column not in frame:
+            return super()._as_seen(actual, values)
+        place = self._matching(frame).get_indexer(self._matching(self.rows))
+        known = frame.iloc[np.maximum(place, 0)]
+        end = limits_of(design.formula.beside, known).end
+        seen = replace(design, response=values, censored=censored_of(column, known),
+                       limits=Limits(end))  # fmt: skip
+        return lambda rows, draws: known_intervals.as_seen(seen, draws, rows)
+
     def _known(self, actual: Actual) -> tuple[FloatArray, np.ndarray]:
         values, known = super()._known(actual)
         return values if self.categories else self._source.design.as_given(values), known
@@ -287,7 +302,8 @@ def forecast(
     source = replace(source, before=predict.residuals_before(posterior))
     by_category = fitted.unordered or kind == "probability"
     sigma, sd = None, source.family.plug_in
-    if sd is not None and sd not in posterior.parameters and not source.together:
+    plain = not (fitted.limits.truncated or source.together)
+    if sd is not None and plain and sd not in posterior.parameters:
         sigma = float(posterior.own()[sd].mean())
     ends = [level for level in scores.LEVELS if level != 0.5]  # the median has its own column
     levels = tuple(intervals.levels(ends if probs is None else probs).tolist())

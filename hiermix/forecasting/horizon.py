@@ -10,6 +10,7 @@ from hiermix import options
 from hiermix.design import checks, recurrences, times
 from hiermix.design.design import Design
 from hiermix.design.recurrences import Calendar
+from hiermix.design.roles import Roles
 from hiermix.errors import (
     ArgumentError,
     DataError,
@@ -304,8 +305,7 @@ def _wanted(design: Design) -> list[str]:
     """Return the columns that a prediction of the response needs, but for those of a calendar."""
     formula, calendar = design.formula, design.calendar
     names = [*formula.predictors]
-    if formula.trials is not None and not formula.trials.isdecimal():
-        names.append(formula.trials)
+    names += Roles(formula, None).of_response
     if calendar is not None:
         names = [*calendar.keys, *(name for name in names if name not in calendar.columns)]
     return list(dict.fromkeys(names))

@@ -160,7 +160,8 @@ class Predictive(ABC):
         -------
         DataFrame
             A row for every row of the forecast whose value is known: ``actual``, ``crps``,
-            ``pinball``, ``in_50``, ``in_80``, ``in_95``. Its ``.mean()`` is the score. Where
+            ``pinball``, ``in_50``, ``in_80``, ``in_95``. Its ``.mean()`` is the score. Where the
+            frame says that a value is censored, draws within what is known of it count as it. Where
             categories are forecast by probability, instead: the logarithmic score ``log`` and
             ``brier``. With `by`, means of these, and ``mase``, ``wape``, ``bias``, ``rows``: the
             mean absolute error of the median over that of the last value as a forecast of the next
@@ -177,13 +178,19 @@ class Predictive(ABC):
         values, known = self._known(actual)
         names = scores.scores(values[:0], np.empty((0, 2))).dtypes
 
+        as_seen = self._as_seen(actual, values)
+
         def scored(rows: slice, draws: FloatArray) -> FloatArray:
-            return scores.scores(values[rows], draws).to_numpy(dtype=np.float64)
+            return scores.scores(values[rows], as_seen(rows, draws)).to_numpy(dtype=np.float64)
 
         each = self._reduced(scored)[known]
         found = pd.DataFrame(each, self._index()[known], names.index).astype(names)
         found.insert(0, "actual", values[known])
         return found
+
+    def _as_seen(self, actual: Actual, values: FloatArray) -> Reduce:
+        """Return what makes draws of some rows what would have been seen of them: here all."""
+        return lambda rows, draws: draws
 
     def _by_series(self, found: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
         """Return means of scores, with those of point forecasts."""
@@ -223,6 +230,10 @@ class Predictive(ABC):
             shown = actual[list(self.rows)].iloc[twice]
             raise DataError(f"actual has several rows of {', '.join(map(str, shown))}")
         return np.asarray(given.reindex(self._matching(self.rows)), dtype=np.float64)
+
+    def _rows_of(self, actual: Any) -> pd.DataFrame | None:
+        """Return what happened as rows; None where it is values alone."""
+        return None if _one_each(actual) else frames.rows(actual)
 
     def _matching(self, frame: pd.DataFrame) -> pd.MultiIndex:
         """Return series and times, whatever their dtypes."""

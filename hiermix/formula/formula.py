@@ -15,11 +15,11 @@ from hiermix.formula import foreign_syntax
 from hiermix.formula.bars import bar, bars_of
 from hiermix.formula.calls import is_call, offset_of
 from hiermix.formula.equations import MU, EquationText, written
-from hiermix.formula.names import quoted
+from hiermix.formula.response_terms import ResponseTerms, read_terms
 from hiermix.formula.sums import Side, atom, columns, joined, no_minus, product, signs
 from hiermix.formula.terms import Group, GroupTerm, registry
 from hiermix.formula.terms.protocols import Special
-from hiermix.formula.tokens import Reader, checked_text, column_of, tokens_of
+from hiermix.formula.tokens import Reader, checked_text, tokens_of
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Formula:
     groups: tuple[GroupTerm, ...]
     """Of all equations."""
     offsets: tuple[str, ...]
-    trials: str | None
-    censored: str | None
+    beside: ResponseTerms = ResponseTerms()
+    """What stands behind the response's bar."""
     further: tuple[EquationText, ...] = ()
     """Equations of other parameters than the response's location."""
     specials: tuple[Special, ...] = ()
@@ -42,7 +42,8 @@ class Formula:
     @property
     def equations(self) -> tuple[EquationText, ...]:
         """Every equation, that of the response's location first."""
-        return EquationText(MU, self.population, self.offsets), *self.further
+        offsets = (*self.offsets, *self.beside.offsets)
+        return EquationText(MU, self.population, offsets), *self.further
 
     @property
     def pieces(self) -> tuple[str, ...]:
@@ -59,13 +60,10 @@ class Formula:
         return *names, *(name for columns in beside for name in columns)
 
     def __str__(self) -> str:
-        left = self.response
-        if self.trials is not None:
-            left += f" | trials({self.trials if self.trials.isdecimal() else quoted(self.trials)})"
-        if self.censored is not None:
-            left += f" | cens({quoted(self.censored)})"
+        left = f"{self.response}{self.beside}"
+        location = EquationText(MU, self.population, self.offsets)
         each = [written(one, self._beside(one.name), left if one.name == MU else "")
-                for one in self.equations]  # fmt: skip
+                for one in (location, *self.further)]  # fmt: skip
         return "; ".join(each)
 
     def _beside(self, equation: str) -> str:
@@ -114,7 +112,7 @@ def _texts(text: object) -> list[str]:
 
 def _main(text: str, groups: Sequence[Group]) -> Formula:
     reader = Reader(text)
-    response, trials, censored = _left(reader)
+    response, beside = _left(reader)
     side = _right(reader)
     bars = [*side.bars, *(bar for spec in groups for bar in bars_of(spec))]
     return Formula(
@@ -123,8 +121,7 @@ def _main(text: str, groups: Sequence[Group]) -> Formula:
         population=joined(side.terms, side.intercept, explicit=False),
         groups=tuple(bars),
         offsets=tuple(side.offsets),
-        trials=trials,
-        censored=censored,
+        beside=beside,
         specials=tuple(side.specials),
     )
 
@@ -150,19 +147,17 @@ def _with_equation(formula: Formula, text: str) -> Formula:
     )
 
 
-def _left(reader: Reader) -> tuple[str, str | None, str | None]:
+def _left(reader: Reader) -> tuple[str, ResponseTerms]:
     """Read the response and what brms writes behind its bar, up to and with the tilde."""
     if not any(token.text == "~" for token in reader.tokens) or reader.at("~"):
         raise FormulaError(f"formula needs a response: y ~ ...{caret(reader.text, 0)}")
     response = _response(reader)
-    terms: dict[str, str] = {}
-    while reader.take("|") or (terms and reader.take("+")):
-        _response_term(reader, terms)
+    beside = read_terms(reader)
     if not reader.take("~"):
         reader.fail(
             "the response is one column or one transformed column, such as np.log(y) or I(y / 10)"
         )
-    return response, terms.get("trials"), terms.get("cens")
+    return response, beside
 
 
 def _response(reader: Reader) -> str:
@@ -179,21 +174,6 @@ def _refuse_pair(reader: Reader) -> NoReturn:
     start, end = reader.place, reader.closing()
     inside = reader.text[reader.tokens[start].start + 1 : reader.tokens[end].start]
     reader.fail(foreign_syntax.successes(name.text, inside), name)
-
-
-def _response_term(reader: Reader, terms: dict[str, str]) -> None:
-    name = reader.next()
-    if name.text not in ("trials", "cens"):
-        reader.fail("right of the response's bar stands trials(size) or cens(censored)", name)
-    if name.text in terms:
-        reader.fail(f"{name.text}() stands here twice", name)
-    if not reader.take("("):
-        reader.fail(f"write {name.text}(column)")
-    value = reader.next()
-    whole = value.kind == "number" and value.text.isdecimal() and name.text == "trials"
-    if not (whole or value.kind in ("name", "quoted")) or not reader.take(")"):
-        reader.fail(f"{name.text}() takes the name of a column", value)
-    terms[name.text] = value.text if whole else column_of(reader, value)
 
 
 def _right(reader: Reader) -> Side:

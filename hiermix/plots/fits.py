@@ -120,7 +120,7 @@ def numbers(
     column, along = kinds.stored(design.column(x)), held_values.moving(design, grouping, x)
     determined = bool(along[0])
     grid = held_values.at_observed(column) if determined else (
-        _grid(column, whole=x == design.formula.trials))  # fmt: skip
+        _grid(column, whole=x == design.formula.beside.trials))  # fmt: skip
     parts = [held_values.rows(design, grouping, level, x, grid, along) for level in levels]
     frame = pd.concat(parts)
     rows = design.on(frame, groups=[by], offset=np.zeros(len(frame)))

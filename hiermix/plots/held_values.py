@@ -89,7 +89,7 @@ def rows(
         elif name in each:
             held[name] = _interpolated(own[x], own[name], grid)
         else:
-            whole = name == design.formula.trials
+            whole = name == design.formula.beside.trials
             held[name] = own[name].mode().iloc[0] if whole else typical(own[name])
     held[x] = pd.Series(grid).astype(own[x].dtype if own[x].dtype.kind not in "iu" else float)
     return held

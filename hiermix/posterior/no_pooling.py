@@ -13,6 +13,7 @@ import numpy as np
 
 from hiermix.design.batches import slices
 from hiermix.design.factor import Factor
+from hiermix.families import intervals
 from hiermix.families.family import row_values
 from hiermix.families.linear_scale import offsets
 from hiermix.formula.equations import MU
@@ -64,11 +65,10 @@ def _estimates(Z: FloatArray, factor: Factor, eta: FloatArray, posterior: Poster
     parts = factor.members()
     start, unit = np.zeros((factor.size, Z.shape[1])), 1.0
     if family.unit is not None:
-        assert design.response is not None
-        y = family.additive(design.response) - eta
+        y = family.additive(intervals.stand_in(design)) - eta
         root = root / np.ravel(own[family.unit])
         lines = np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
-        if family.normal:
+        if family.normal and not intervals.known(design):
             return lines
         start, unit = np.nan_to_num(lines), float(np.median(own[family.unit]))
     slopes = _slopes(posterior, own, 1e-3 * unit)
@@ -135,7 +135,7 @@ def _decompose(Z: FloatArray) -> tuple[FloatArray, tuple[FloatArray, FloatArray,
 def _slopes(posterior: Posterior, own: dict[str, FloatArray], step: float) -> Slopes:
     """Return the pointwise log density and its derivatives, by differences: any family will do."""
     design, family = posterior.design, posterior.family
-    own = own | {name: values[:, None] for name, values in row_values(design).items()}
+    own = own | {name: values[:, None] for name, values in row_values(design, family).items()}
     assert design.response is not None
     y = design.response[:, None]
     weights = 1.0 if design.weights is None else design.weights

@@ -59,7 +59,7 @@ class Membership:
 def weighted_sums(source: Source, kind: str, rows: Membership) -> FloatArray:
     """Sum what is expected of the rows of each cell, times their weights: (cells, S, ...)."""
     linear = source.linear_source
-    if is_linear(linear.family, kind):
+    if is_linear(linear, kind):
         return linear_sums(linear, rows.cell, rows.weight, rows.cells)
     out = np.zeros((rows.cells, *source.shape(kind)))
     jobs = (

@@ -14,7 +14,6 @@ from hiermix.design.batches import slices
 from hiermix.design.factor import Factor
 from hiermix.design.groupings import Grouping
 from hiermix.families import links
-from hiermix.families.family import Family
 from hiermix.formula.equations import MU
 from hiermix.prediction.predictor import Predictor
 from hiermix.typing import FloatArray
@@ -23,9 +22,10 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 
-def is_linear(family: Family, kind: str) -> bool:
+def is_linear(source: Predictor, kind: str) -> bool:
     """Tell whether what is expected is the linear predictor itself."""
-    straight = family.linked_mean is links.mean and family.link == "identity"
+    family, bounded = source.family, source.design.limits.truncated
+    straight = family.linked_mean is links.mean and family.link == "identity" and not bounded
     return kind == "linear" or (kind == "mean" and straight)
 
 

@@ -88,7 +88,8 @@ class PopulationAverage:
     def _check(self) -> None:
         """Raise where there is no average: exp(sigma^2 / 2) of a lognormal sigma has no mean."""
         lognormal = self.source.family.linked_mean is continuous.lognormal_mean
-        if lognormal and "sigma" in self.parameters:
+        bounded = self.source.design.limits.most is not None
+        if lognormal and not bounded and "sigma" in self.parameters:
             raise ArgumentError(
                 "over='population': where groups differ in sigma, the means of lognormal responses "
                 "have no mean over all groups. Ask over='typical group' or 'new group', or "
@@ -109,7 +110,8 @@ def population_average(posterior: Posterior) -> PopulationAverage:
          for each in groupings}
         for equation in posterior.equations
     ]  # fmt: skip
-    matter = posterior.family.linked_mean not in _OF_LOCATION
+    bounded = posterior.design.limits.truncated
+    matter = bounded or posterior.family.linked_mean not in _OF_LOCATION
     parameters = [name for name in posterior.parameters
                   if matter and any(name in each.equations for each in groupings)]  # fmt: skip
     roots += [

@@ -8,6 +8,8 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.families import thresholds
 from hiermix.families.family import Family, Form, category_count
+from hiermix.families.intervals import stand_in
+from hiermix.stan import known_intervals
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.typing import FloatArray, StanData
 
@@ -24,6 +26,7 @@ class _Rows(NamedTuple):
     family: Family
     y: FloatArray
     weight: FloatArray
+    """Of each row's log density: none where the response is censored."""
     repeats: Repeats
 
 
@@ -33,9 +36,11 @@ def response(design: Design, family: Family, repeats: Repeats) -> StanData:
     Rows that repeat are added up: their weights; of successes and of Poisson counts the numbers
     themselves, times their weights.
     """
-    assert design.response is not None
     weight = np.ones(design.rows) if design.weights is None else design.weights
-    data = FORMS[family.form](_Rows(design, family, design.response, weight, repeats))
+    seen = weight if design.censored is None else weight * (design.censored == 0)
+    data = FORMS[family.form](_Rows(design, family, stand_in(design), seen, repeats))
+    if family.linked_log_tails is not None:
+        data |= known_intervals.intervals(design, family, weight, repeats)
     if len(family.links) > 1:
         data["link"] = family.links.index(family.link) + 1
     return data
@@ -56,7 +61,13 @@ def _additive(rows: _Rows) -> StanData:
 
 def _counts(rows: _Rows) -> StanData:
     reached = _reached(rows.y[rows.repeats.first], rows.repeats.total(rows.weight))
-    return _as_given(rows) | {"top": len(reached), "reached": reached}
+    return _as_given(rows) | _rate(rows) | {"top": len(reached), "reached": reached}
+
+
+def _rate(rows: _Rows) -> StanData:
+    rate = rows.design.limits.rate
+    found = np.zeros(0) if rate is None else rate[rows.repeats.first]
+    return {"rated": int(rate is not None), "rate": found}
 
 
 def _reached(y: FloatArray, weight: FloatArray) -> FloatArray:
@@ -70,12 +81,6 @@ def _reached(y: FloatArray, weight: FloatArray) -> FloatArray:
 def _trials(rows: _Rows) -> StanData:
     assert rows.design.trials is not None
     return _as_given(rows) | {"trials": rows.design.trials[rows.repeats.first]}
-
-
-def _times(rows: _Rows) -> StanData:
-    censored = rows.design.censored
-    right = np.zeros(rows.design.rows) if censored is None else censored
-    return _as_given(rows) | {"event": 1.0 - right[rows.repeats.first]}
 
 
 def _ordered(rows: _Rows) -> StanData:
@@ -124,7 +129,6 @@ FORMS: Mapping[Form, Callable[[_Rows], StanData]] = {
     "events": _events,
     "counts": _counts,
     "trials": _trials,
-    "times": _times,
     "ordered": _ordered,
     "chosen": _chosen,
 }

@@ -19,6 +19,7 @@ from hiermix.families import table
 from hiermix.families.family import Family
 from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
+from hiermix.formula.response_terms import ResponseTerms
 from hiermix.formula.terms import Group
 from hiermix.statistics import moved
 from hiermix.statistics.merged import MergedRows, Merging
@@ -226,8 +227,11 @@ def _no_special_terms(formula: Formula) -> None:
 
 def _no_more_than_sums(roles: Roles) -> None:
     """Raise for what the sums of a Gaussian model don't have."""
-    if roles.formula.trials is not None or roles.formula.censored is not None:
-        raise DataError("statistics take no trials() and no cens(): family 'gaussian' has none")
+    if roles.formula.beside != ResponseTerms():
+        raise DataError(
+            "statistics take nothing behind the response's bar, no trials(), cens(), trunc() or "
+            "rate(): sums over rows don't know it. Fit the rows themselves with hm.Model"
+        )
     if roles.formula.further:
         name = roles.formula.further[0].name
         raise DataError(

@@ -53,7 +53,9 @@ def find(design: Design, X: FloatArray, *, added_up: bool) -> Repeats:
 
 def _columns(design: Design, X: FloatArray, added_up: bool) -> Iterator[NDArray[Any]]:
     """Everything in which rows of one kind are equal; the cheap and telling first."""
-    beside = [design.trials, design.censored, design.response]
+    known = design.limits
+    beside = [design.trials, design.censored, known.end, known.least, known.most, known.rate,
+              design.response]  # fmt: skip
     for each in design.groupings:
         yield from each.factor.marks()
     if not added_up:

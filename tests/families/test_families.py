@@ -26,7 +26,11 @@ def beside(case: Case, rows: pd.DataFrame) -> dict[str, Any]:
     if case.family in ("binomial", "beta_binomial"):
         return {"trials": rows["size"].to_numpy(float)}
     if case.family in ("weibull", "exponential"):
-        return {"censored": (rows["late"] == "right").to_numpy(float)}
+        late = (rows["late"] == "right").to_numpy()
+        return {
+            "low": np.where(late, rows["y"], np.nan),
+            "high": np.where(late, np.inf, np.nan),
+        }
     return {}
 
 
@@ -218,17 +222,17 @@ def test_censoring_in_formula_and_keyword_are_the_same() -> None:
     y, columns = [1, 2, 3, 4, 1, 2, 1, 5], {"late": ["none", "right"] * 4}
     one = model("weibull", y, "y | cens(late) ~ x + (1 | g)", columns=columns).stan_data()
     two = model("weibull", y, censored="late", columns=columns).stan_data()
-    np.testing.assert_array_equal(one["event"], [1, 0] * 4)
-    np.testing.assert_array_equal(one["event"], two["event"])
+    np.testing.assert_array_equal(one["weight"], [1, 0] * 4)
+    np.testing.assert_array_equal(one["weight"], two["weight"])
+    for data in (one, two):
+        np.testing.assert_array_equal(data["row_above"], [2, 4, 6, 8])
+        np.testing.assert_array_equal(data["end_above"], [2, 4, 2, 5])
 
 
 def test_censoring_where_it_has_no_meaning() -> None:
     columns = {"late": ["none", "right"] * 4}
-    with pytest.raises(DataError, match="family 'poisson' takes no censoring"):
-        model("poisson", np.arange(8), censored="late", columns=columns)
-    columns = {"late": ["none", "left"] * 4}
-    with pytest.raises(DataError, match="family 'weibull' takes right-censoring only: row 1"):
-        model("weibull", np.arange(1, 9), censored="late", columns=columns)
+    with pytest.raises(DataError, match="family 'bernoulli' takes no censoring"):
+        model("bernoulli", [0, 1] * 4, censored="late", columns=columns)
 
 
 def test_trials_where_they_have_no_meaning() -> None:

@@ -163,7 +163,10 @@ def test_trials_and_censoring_are_taken_where_the_density_knows_them(row: Family
         return not np.array_equal(changed, density(row, y, 0.3))
 
     assert row.trials == tells(trials=TRIALS + 3)
-    assert row.censoring == tells(censored=1.0)
+    inside = {"low": 0.4, "high": np.inf}
+    assert (row.linked_log_tails is not None) == _given(lambda: tells(**inside))
+    bounds = {"least": -np.inf, "most": 0.95 if row.support[1] == 1 else 8.0}
+    assert (row.linked_excess is not None) == _given(lambda: tells(**bounds))
 
 
 @pytest.mark.parametrize("row", ROWS, ids=name)
@@ -181,6 +184,24 @@ def test_the_rule_knows_categories_and_binary_responses(row: Family) -> None:
             read(list("cab"))
     if row.trials:
         assert row.binary == _refused(lambda: read([0, 2]))
+
+
+def _given(call: Any) -> bool:
+    try:
+        return bool(call())
+    except AssertionError:  # there is no such function in the row
+        return False
+
+
+@pytest.mark.parametrize("row", NUMBERS, ids=name)
+def test_responses_lie_within_the_support(row: Family) -> None:
+    """Wherever the linear predictor is, and up to the ends of it."""
+    rng = np.random.default_rng(7)
+    draws = np.concatenate([row.draw(rng, np.full(20_000, eta), own_of(row)) for eta in (-3.0, 3.0)])
+    assert np.all((draws > row.support[0]) & (draws <= row.support[1]))
+    if np.isfinite(row.support[0]):
+        near = row.support[0] + (0.5 if row.continuous else 1.0)
+        assert draws.min() <= near
 
 
 def _refused(call: Any) -> bool:

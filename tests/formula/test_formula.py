@@ -1,14 +1,19 @@
 """Formulas: what each form is read as, and that the canonical text says the same."""
 
 import re
+from dataclasses import fields
 
 import pytest
 
 from hiermix.errors import FormulaError
 from hiermix.formula.formula import Formula, parse
+from hiermix.formula.response_terms import ResponseTerms
 from hiermix.formula.sums import columns, uses
 from hiermix.formula.terms import Group, GroupTerm
 from hiermix.formula.tokens import Use
+
+
+SAID = {each.name for each in fields(ResponseTerms)}
 
 
 def made(**parts: object) -> Formula:
@@ -19,10 +24,9 @@ def made(**parts: object) -> Formula:
         "population": "1",
         "groups": (),
         "offsets": (),
-        "trials": None,
-        "censored": None,
     }
-    return Formula(**(base | parts))  # type: ignore[arg-type]
+    beside = ResponseTerms(**{name: parts.pop(name) for name in SAID & parts.keys()})
+    return Formula(**(base | {"beside": beside} | parts))  # type: ignore[arg-type]
 
 
 def bar(effects: str, *factor: str, correlated: bool = True) -> GroupTerm:
@@ -92,6 +96,13 @@ FORMS = [
     ("y | trials(`n of`) ~ 1", made(trials="n of")),
     ("y | cens(censored) ~ 1", made(censored="censored")),
     ("y | trials(n) + cens(c) ~ 1", made(trials="n", censored="c")),
+    ("y|cens( c,`up to`)~1", made(censored="c", end="up to")),
+    ("y | cens(y2=b, censored=c) ~ 1", made(censored="c", end="b")),
+    ("y | trunc(lb=0) ~ 1", made(least=0.0)),
+    ("y | trunc(ub = -1.5e3) ~ 1", made(most=-1500.0)),
+    ("y | trunc(0, most) | cens(c) ~ 1", made(least=0.0, most="most", censored="c")),
+    ("y | trunc(lb, ub = `a b`) ~ 1", made(least="lb", most="a b")),
+    ("y | rate(hours) ~ x", made(population="x", rate="hours")),
 ]
 
 
@@ -172,11 +183,22 @@ def test_a_spec_repeats_no_bar() -> None:
         ("y + z ~ x", "the response is one column"),
         ("(y) ~ x", "the response is a column"),
         ("3 ~ x", "the response is a column"),
-        ("y | weights(w) ~ x", "right of the response's bar stands trials(size) or cens(censored)"),
+        ("y | weights(w) ~ x", "right of the response's bar stands trials(size) or cens(censored, y2) or trunc(lb, ub)"),
         ("y | trials(n) + trials(m) ~ x", "trials() stands here twice"),
         ("y | trials ~ x", "write trials(column)"),
         ("y | trials(n + 1) ~ x", "trials() takes the name of a column"),
         ("y | cens(1) ~ x", "cens() takes the name of a column"),
+        ("y | cens() ~ x", "cens() takes the name of a column"),
+        ("y | cens(y2=b) ~ x", "cens() takes the name of a column"),
+        ("y | cens(c, b, a) ~ x", "cens() takes censored and y2, once each"),
+        ("y | cens(c, censored=b) ~ x", "cens() takes censored and y2, once each"),
+        ("y | trunc() ~ x", "trunc() says nothing"),
+        ("y | trunc(low=1) ~ x", "trunc() takes lb and ub, once each"),
+        ("y | trunc(lb=-x) ~ x", "trunc() takes the name of a column or a number"),
+        ("y | trunc(lb=0 ub=1) ~ x", "trunc() takes"),
+        ("y | rate(2) ~ x", "rate() takes the name of a column"),
+        ("y | trials(-2) ~ x", "trials() takes the name of a column"),
+        ("y | trials(2.5) ~ x", "trials() takes the name of a column"),
         ("y | ~ x", "right of the response's bar"),
         ("y ~ {}", "nothing stands between the braces"),
         ("y ~ ()", "a term is missing before ')'"),

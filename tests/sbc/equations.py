@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import simulate
 from scene import Scene
-from simulate import DRAWS, PRIORS, ROWS, THIN, Array, Case, Rng
+from simulate import DRAWS, PRIORS, ROWS, THIN, Array, Case, Rng, known_above
 
 import hiermix as hm
 
@@ -58,7 +58,9 @@ def ranks(name: str, replicate: int) -> dict[str, int]:
         )  # fmt: skip
     found = _draws(fit, of, tuple(set(case.own) - set(of)))
     log_likelihood = fit.data["log_likelihood"]["y"].isel(chain=0).sum("row").to_numpy()
-    beside = {"trials": data["size"].to_numpy(float), "censored": data.get("late", data["x"] * 0)}
+    beside = {"trials": data["size"].to_numpy(float)}
+    if "late" in data:
+        beside |= known_above(data)
     at_truth = fit.model.family.log_density(data["y"].to_numpy(float), eta, own | beside).sum()
     found["log likelihood"], true["log likelihood"] = log_likelihood, float(at_truth)
     return {key: int(np.sum(found[key][THIN - 1 :: THIN] < value)) for key, value in true.items()}

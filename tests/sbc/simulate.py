@@ -67,6 +67,12 @@ def censor(rng: Rng, time: Array) -> dict[str, Array]:
     return {"y": np.minimum(time, end), "late": (time > end).astype(int)}
 
 
+def known_above(data: pd.DataFrame) -> dict[str, Array]:
+    """What is known of times that are censored on the right."""
+    late = data["late"].to_numpy() == 1
+    return {"low": np.where(late, data["y"], np.nan), "high": np.where(late, np.inf, np.nan)}
+
+
 def mixed(rng: Rng, mu: Array, shape: float) -> Array:
     return rng.poisson(rng.gamma(shape, mu / shape))
 
@@ -403,7 +409,7 @@ def log_likelihoods(fit: hm.Fit, case: Case, truth: Truth) -> dict[str, Array]:
     eta = etas[0] if len(etas) == 1 else np.stack(etas, axis=-1)
     beside = {"trials": data["size"].to_numpy(float)} if fit.design.trials is not None else {}
     if "late" in data:
-        beside["censored"] = data["late"].to_numpy(float)
+        beside |= known_above(data)
     own = {each.name: posterior[each.name].to_numpy()[:, None] for each in family.own}
     y = data["y"].to_numpy(float)
     true = {name: np.asarray(value) for name, value in truth.own.items()}

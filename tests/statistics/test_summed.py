@@ -335,7 +335,7 @@ def test_files_that_are_broken_or_lack_a_column_are_named(tmp_path: Path) -> Non
     ("formula", "options", "message"),
     [
         ("y ~ x + (1 | g) + (1 | k)", {}, "one grouping factor, and the formula has 2: 'g', 'k'"),
-        ("y | cens(flag) ~ x", {}, r"no cens\(\)"),
+        ("y | cens(flag) ~ x", {}, r"no trials\(\), cens\(\)"),
         ("y ~ x", {"weights": np.ones(N)}, "weights must be the name of a column"),
     ],
     ids=["factors", "censored", "weights"],
