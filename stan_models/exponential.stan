@@ -4,7 +4,6 @@ functions {
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/exponential.stanfunctions
 #include parts/tails/exponential.stanfunctions
-#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

@@ -3,9 +3,7 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/gamma.stanfunctions
-#include parts/incomplete_gamma.stanfunctions
 #include parts/tails/gamma.stanfunctions
-#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -37,8 +35,8 @@ model {
                          log_linked(shape, eta, own_predictor[1]), weight);
   }
   if (N_below + N_above + N_between) {
-    array[1] vector[N] own
-      = {log_linked(shape, eta, own_predictor[1])};
+    array[1] vector[N] own;
+    own[1] = log_linked(shape, eta, own_predictor[1]);
 #include parts/intervals.stan
   }
   target += prior_of_log(shape, own_prior[1], own_par[1]);

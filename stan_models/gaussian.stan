@@ -5,7 +5,6 @@ functions {
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/gaussian.stanfunctions
 #include parts/tails/normal.stanfunctions
-#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -35,8 +34,8 @@ model {
                             log_linked(sigma, eta, own_predictor[1]), weight);
   }
   if (N_below + N_above + N_between) {
-    array[1] vector[N] own
-      = {log_linked(sigma, eta, own_predictor[1])};
+    array[1] vector[N] own;
+    own[1] = log_linked(sigma, eta, own_predictor[1]);
 #include parts/intervals.stan
   }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);

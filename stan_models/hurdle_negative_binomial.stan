@@ -5,9 +5,6 @@ functions {
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/negative_binomial.stanfunctions
 #include parts/likelihoods/zeros.stanfunctions
-#include parts/incomplete_beta.stanfunctions
-#include parts/tails/negative_binomial_counts.stanfunctions
-#include parts/tails/zeros.stanfunctions
 #include parts/tails/hurdle_negative_binomial.stanfunctions
 }
 data {
@@ -45,8 +42,9 @@ model {
     target += -log_above_zero(negative_binomial_zero(eta_count, shape[1]),
                               weight_count);
   } else {
-    vector[counts] shape_count
-      = over_time(log_linked(shape, eta, own_predictor[1]), rate)[count];
+    vector[N] shape_row
+      = over_time(log_linked(shape, eta, own_predictor[1]), counted_over);
+    vector[counts] shape_count = shape_row[count];
     vector[N] logit_hu = logit_of_rows(hu, eta, own_predictor[2]);
     target += dot_product(weight[zero], log_inv_logit(logit_hu[zero]))
               + dot_product(weight_count, log1m_inv_logit(logit_hu[count]))
@@ -56,9 +54,9 @@ model {
                               weight_count);
   }
   if (N_below + N_above + N_between) {
-    array[2] vector[N] own
-      = {over_time(log_linked(shape, eta, own_predictor[1]), rate),
-         logit_of_rows(hu, eta, own_predictor[2])};
+    array[2] vector[N] own;
+    own[1] = over_time(log_linked(shape, eta, own_predictor[1]), counted_over);
+    own[2] = logit_of_rows(hu, eta, own_predictor[2]);
 #include parts/intervals.stan
   }
   target += prior_of_log(shape, own_prior[1], own_par[1]);

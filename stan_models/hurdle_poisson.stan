@@ -5,9 +5,6 @@ functions {
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/poisson.stanfunctions
 #include parts/likelihoods/zeros.stanfunctions
-#include parts/incomplete_gamma.stanfunctions
-#include parts/tails/poisson_counts.stanfunctions
-#include parts/tails/zeros.stanfunctions
 #include parts/tails/hurdle_poisson.stanfunctions
 }
 data {
@@ -42,8 +39,8 @@ model {
   target += base + poisson_counts(y_count, eta_count, weight_count);
   target += -log_above_zero(-exp(eta_count), weight_count);
   if (N_below + N_above + N_between) {
-    array[1] vector[N] own
-      = {logit_of_rows(hu, eta, own_predictor[1])};
+    array[1] vector[N] own;
+    own[1] = logit_of_rows(hu, eta, own_predictor[1]);
 #include parts/intervals.stan
   }
   target += prior_of_logit(hu, own_prior[1], own_par[1]);

@@ -3,10 +3,7 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/negative_binomial.stanfunctions
-#include parts/incomplete_beta.stanfunctions
-#include parts/tails/negative_binomial_counts.stanfunctions
 #include parts/tails/negative_binomial.stanfunctions
-#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -35,12 +32,12 @@ model {
     target += negative_binomial_rows(reached, y, eta[1], shape[1], weight);
   } else {
     vector[N] shape_row
-      = over_time(log_linked(shape, eta, own_predictor[1]), rate);
+      = over_time(log_linked(shape, eta, own_predictor[1]), counted_over);
     target += negative_binomial_rows(y, eta[1], shape_row, weight);
   }
   if (N_below + N_above + N_between) {
-    array[1] vector[N] own
-      = {over_time(log_linked(shape, eta, own_predictor[1]), rate)};
+    array[1] vector[N] own;
+    own[1] = over_time(log_linked(shape, eta, own_predictor[1]), counted_over);
 #include parts/intervals.stan
   }
   target += prior_of_log(shape, own_prior[1], own_par[1]);

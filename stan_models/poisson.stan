@@ -4,10 +4,7 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/poisson.stanfunctions
-#include parts/incomplete_gamma.stanfunctions
-#include parts/tails/poisson_counts.stanfunctions
 #include parts/tails/poisson.stanfunctions
-#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan

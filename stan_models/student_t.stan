@@ -3,9 +3,7 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/student_t.stanfunctions
-#include parts/incomplete_beta.stanfunctions
 #include parts/tails/student_t.stanfunctions
-#include parts/intervals.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -41,9 +39,9 @@ model {
                              weight);
   }
   if (N_below + N_above + N_between) {
-    array[2] vector[N] own
-      = {log_linked(sigma, eta, own_predictor[1]),
-         1 + log_linked(nu - 1, eta, own_predictor[2])};
+    array[2] vector[N] own;
+    own[1] = log_linked(sigma, eta, own_predictor[1]);
+    own[2] = 1 + log_linked(nu - 1, eta, own_predictor[2]);
 #include parts/intervals.stan
   }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);

@@ -5,9 +5,6 @@ functions {
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/negative_binomial.stanfunctions
 #include parts/likelihoods/zeros.stanfunctions
-#include parts/incomplete_beta.stanfunctions
-#include parts/tails/negative_binomial_counts.stanfunctions
-#include parts/tails/zeros.stanfunctions
 #include parts/tails/zero_inflated_negative_binomial.stanfunctions
 }
 data {
@@ -45,7 +42,7 @@ model {
                                        shape[1], weight_count);
   } else {
     vector[N] shape_row
-      = over_time(log_linked(shape, eta, own_predictor[1]), rate);
+      = over_time(log_linked(shape, eta, own_predictor[1]), counted_over);
     vector[N] logit_zi = logit_of_rows(zi, eta, own_predictor[2]);
     target += inflated_zeros(negative_binomial_zero(eta[1][zero],
                                                     shape_row[zero]),
@@ -55,9 +52,9 @@ model {
                                        shape_row[count], weight_count);
   }
   if (N_below + N_above + N_between) {
-    array[2] vector[N] own
-      = {over_time(log_linked(shape, eta, own_predictor[1]), rate),
-         logit_of_rows(zi, eta, own_predictor[2])};
+    array[2] vector[N] own;
+    own[1] = over_time(log_linked(shape, eta, own_predictor[1]), counted_over);
+    own[2] = logit_of_rows(zi, eta, own_predictor[2]);
 #include parts/intervals.stan
   }
   target += prior_of_log(shape, own_prior[1], own_par[1]);

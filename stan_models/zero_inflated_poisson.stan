@@ -5,9 +5,6 @@ functions {
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/poisson.stanfunctions
 #include parts/likelihoods/zeros.stanfunctions
-#include parts/incomplete_gamma.stanfunctions
-#include parts/tails/poisson_counts.stanfunctions
-#include parts/tails/zeros.stanfunctions
 #include parts/tails/zero_inflated_poisson.stanfunctions
 }
 data {
@@ -41,8 +38,8 @@ model {
     target += dot_product(weight_count, log1m_inv_logit(logit_zi[count]));
   }
   if (N_below + N_above + N_between) {
-    array[1] vector[N] own
-      = {logit_of_rows(zi, eta, own_predictor[1])};
+    array[1] vector[N] own;
+    own[1] = logit_of_rows(zi, eta, own_predictor[1]);
 #include parts/intervals.stan
   }
   target += prior_of_logit(zi, own_prior[1], own_par[1]);

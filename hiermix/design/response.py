@@ -18,18 +18,14 @@ from hiermix.formula.response_terms import ResponseTerms
 from hiermix.typing import FloatArray
 
 
-def response_of(
-    plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: Beside
-) -> Outcomes:
+def response_of(plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: Beside) -> Outcomes:
     """Return the response in numbers, by the family's rule if there is one."""
     found = _response(plan, frame, encoded, beside)
     check_seen(found.numbers, beside.censored, beside.limits, frame.index)
     return found
 
 
-def _response(
-    plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: Beside
-) -> Outcomes:
+def _response(plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: Beside) -> Outcomes:
     name = plan.roles.response_name
     if plan.response is None:
         values = frame[plan.roles.plain_response]
@@ -43,7 +39,9 @@ def _response(
         return Outcomes(np.full(len(values), np.nan))
     if plan.response_rule is not None:
         interval = None if beside.censored is None else beside.censored == INTERVAL
-        return plan.response_rule.read(Given(values, name, beside.trials, plan.response_labels, interval))
+        return plan.response_rule.read(
+            Given(values, name, beside.trials, plan.response_labels, interval)
+        )
     return Outcomes(_numbers_alone(name, values))
 
 

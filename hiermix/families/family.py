@@ -11,7 +11,7 @@ from hiermix.design.design import Design
 from hiermix.design.plan import Outcomes, ResponseRule
 from hiermix.design.series import Series
 from hiermix.errors import ArgumentError, DataError, FormulaError, did_you_mean
-from hiermix.families import intervals, links, ordinal, thresholds
+from hiermix.families import known_ends, links, ordinal, thresholds
 from hiermix.families import response_rules as rules
 from hiermix.families.correlations import below_diagonal, block_cholesky, size_of
 from hiermix.families.links import Own, unchanged
@@ -174,7 +174,7 @@ class Family:
     """Log probabilities of at most y and of more than y; None where none is censored."""
     linked_excess: Callable[[str, FloatArray, FloatArray, Own], FloatArray] | None = None
     """Mean of Y - E(Y) over Y above y; see `tails`. None where none is truncated."""
-    support: intervals.Support = (-np.inf, np.inf)
+    support: known_ends.Support = (-np.inf, np.inf)
     """Up to which number no response lies, and up to which all do."""
     categories: Literal["none", "ordered", "unordered"] = "none"
     """Ordered ones have thresholds, each unordered one but the first a linear predictor."""
@@ -214,7 +214,7 @@ class Family:
             mean = self.linked_mean(self.link, eta, own)
             if "least" not in own:
                 return mean
-            return intervals.truncated_mean(mean, self._excess, self._tails, eta, own)
+            return known_ends.truncated_mean(mean, self._excess, self._tails, eta, own)
 
     def draw(self, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
         """Draw a random response for every element of the linear predictor.
@@ -225,7 +225,7 @@ class Family:
             if "least" not in own:
                 return self.linked_draw(self.link, rng, eta, own)
             draw, whole = partial(self.linked_draw, self.link), not self.continuous
-            return intervals.truncated_draw(
+            return known_ends.truncated_draw(
                 draw, self._tails, rng, eta, own, self.support, whole=whole
             )
 
@@ -238,7 +238,7 @@ class Family:
             density = partial(self.linked_log_density, self.link)
             if "low" not in own and "least" not in own:
                 return density(y, eta, own)
-            return intervals.log_density(density, self._tails, y, eta, own)
+            return known_ends.log_density(density, self._tails, y, eta, own)
 
     def _tails(self, y: FloatArray, eta: FloatArray, own: Own) -> tuple[FloatArray, FloatArray]:
         assert self.linked_log_tails is not None
@@ -405,7 +405,7 @@ def needs_numbers(family: Family, what: str) -> None:
 def row_values(design: Design, family: Family) -> dict[str, FloatArray]:
     """Return what rows bring to a family's functions beside the linear predictor."""
     found = {"trials": design.trials, "rate": design.limits.rate}
-    ends = intervals.of_rows(design, family.support, whole=not family.continuous)
+    ends = known_ends.of_rows(design, family.support, whole=not family.continuous)
     return {name: values for name, values in found.items() if values is not None} | ends
 
 

@@ -10,7 +10,7 @@ from functools import partial
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families import continuous, intervals, links, tails
+from hiermix.families import continuous, known_ends, links, tails
 from hiermix.families.links import Own
 from hiermix.typing import FloatArray
 
@@ -79,7 +79,7 @@ def of_categories(design: Design, link: str) -> tuple[float, float]:
 
 def response(design: Design) -> FloatArray:
     """Return the response, which the rows of a fit have; of an interval its middle."""
-    return intervals.stand_in(design)
+    return known_ends.stand_in(design)
 
 
 def weights(design: Design) -> FloatArray:
@@ -103,17 +103,19 @@ def less_offset(y: FloatArray, design: Design) -> FloatArray:
 
 
 def _known_moments(
-    design: Design, to: Callable[[FloatArray], FloatArray], support: intervals.Support
+    design: Design, to: Callable[[FloatArray], FloatArray], support: known_ends.Support
 ) -> tuple[float, float]:
-    """Mean and sd of responses on another scale, less offsets; where some are censored, by
-    maximum likelihood of a normal."""
+    """Mean and sd of responses on another scale, less offsets.
+
+    Where some are censored: by maximum likelihood of a normal.
+    """
     y, w = less_offset(to(response(design)), design), weights(design)
     mean, sd = _moments(y, w)
     if design.censored is None or not design.censored.any() or not sd > 0:
         return mean, sd
     every = max(1, len(y) // _MOST_ROWS)
-    ends = intervals.of_rows(design, support, whole=False)
-    own = intervals.moved(ends, lambda each: less_offset(to(each), design))
+    ends = known_ends.of_rows(design, support, whole=False)
+    own = known_ends.moved(ends, lambda each: less_offset(to(each), design))
     own = {name: own[name][::every] for name in ("low", "high")}
     return _maximum_likelihood(y[::every], w[::every], own, (mean, sd))
 
@@ -131,7 +133,7 @@ def _maximum_likelihood(
     def loss(at: FloatArray) -> float:
         own = {**ends, "sigma": np.full(1, sd * np.exp(at[1]))}
         with np.errstate(all="ignore"):
-            found = intervals.log_density(density, within, y, np.full(1, mean + sd * at[0]), own)
+            found = known_ends.log_density(density, within, y, np.full(1, mean + sd * at[0]), own)
         # Where nearly all is censored one way the maximum is far out: no farther than this.
         return -float(w @ found) / float(w.sum()) + 1e-3 * float(at @ at)
 

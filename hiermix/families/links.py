@@ -12,7 +12,7 @@ BELOW_ONE = float(np.nextafter(1.0, 0.0))
 
 type Own = Mapping[str, FloatArray]
 """A family's own parameters, and what rows bring, ready to broadcast: ``trials``, ``rate``, and the
-ends and bounds of `intervals`."""
+ends and bounds of `known_ends`."""
 
 
 def inverse_link(link: str, eta: FloatArray) -> FloatArray:

@@ -168,7 +168,8 @@ _ROWS = (
         links.mean, counts.negative_binomial_draw, counts.negative_binomial_log_density,
         residual.count,
         own=(_SHAPE,), form="counts", limit=Limit("shape", "poisson"),
-        linked_log_tails=tails.negative_binomial_tails, linked_excess=tails.negative_binomial_excess,
+        linked_log_tails=tails.negative_binomial_tails,
+        linked_excess=tails.negative_binomial_excess,
         support=_COUNTS,
     ),
     Family(
@@ -177,7 +178,8 @@ _ROWS = (
         counts.zero_inflated_mean, counts.zero_inflated_poisson_draw,
         counts.zero_inflated_poisson_log_density, residual.zero_inflated,
         own=(_ZI,), concave=False,
-        linked_log_tails=tails.zero_inflated_poisson_tails, linked_excess=tails.zero_inflated_poisson_excess,
+        linked_log_tails=tails.zero_inflated_poisson_tails,
+        linked_excess=tails.zero_inflated_poisson_excess,
         support=_COUNTS,
     ),
     Family(
@@ -187,7 +189,8 @@ _ROWS = (
         counts.zero_inflated_negative_binomial_log_density, residual.zero_inflated,
         own=(_SHAPE, _ZI), form="counts", concave=False,
         limit=Limit("shape", "zero_inflated_poisson"),
-        linked_log_tails=tails.zero_inflated_negative_binomial_tails, linked_excess=tails.zero_inflated_negative_binomial_excess,
+        linked_log_tails=tails.zero_inflated_negative_binomial_tails,
+        linked_excess=tails.zero_inflated_negative_binomial_excess,
         support=_COUNTS,
     ),
     Family(
@@ -205,7 +208,8 @@ _ROWS = (
         counts.hurdle_negative_binomial_mean, counts.hurdle_negative_binomial_draw,
         counts.hurdle_negative_binomial_log_density, residual.hurdle,
         own=(_SHAPE, _HU), form="counts", limit=Limit("shape", "hurdle_poisson"),
-        linked_log_tails=tails.hurdle_negative_binomial_tails, linked_excess=tails.hurdle_negative_binomial_excess,
+        linked_log_tails=tails.hurdle_negative_binomial_tails,
+        linked_excess=tails.hurdle_negative_binomial_excess,
         support=_COUNTS,
     ),
     Family(

@@ -185,9 +185,7 @@ def zero_inflated_poisson_tails(link: str, y: FloatArray, eta: FloatArray, own: 
     return inflated_tails(poisson_tails(link, y, eta, own), own["zi"])
 
 
-def zero_inflated_poisson_excess(
-    link: str, y: FloatArray, eta: FloatArray, own: Own
-) -> FloatArray:
+def zero_inflated_poisson_excess(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Of a Poisson count, or a zero with probability zi."""
     above = poisson_tails(link, y, eta, own)[1]
     return inflated_excess(poisson_excess(link, y, eta, own), above, exp(eta), own["zi"])

@@ -15,7 +15,7 @@ from hiermix.design.design import Design
 from hiermix.design.limits import Limits, limits_of
 from hiermix.design.response import censored_of
 from hiermix.errors import ArgumentError, DataError, count
-from hiermix.families import intervals as known_intervals
+from hiermix.families import known_ends
 from hiermix.families.family import needs_numbers
 from hiermix.forecasting import scores, totals
 from hiermix.forecasting.horizon import (
@@ -208,7 +208,7 @@ class Forecast(Predictive):
         end = limits_of(design.formula.beside, known).end
         seen = replace(design, response=values, censored=censored_of(column, known),
                        limits=Limits(end))  # fmt: skip
-        return lambda rows, draws: known_intervals.as_seen(seen, draws, rows)
+        return lambda rows, draws: known_ends.as_seen(seen, draws, rows)
 
     def _known(self, actual: Actual) -> tuple[FloatArray, np.ndarray]:
         values, known = super()._known(actual)

@@ -15,7 +15,7 @@ from hiermix.formula import foreign_syntax
 from hiermix.formula.bars import bar, bars_of
 from hiermix.formula.calls import is_call, offset_of
 from hiermix.formula.equations import MU, EquationText, written
-from hiermix.formula.response_terms import ResponseTerms, read_terms
+from hiermix.formula.response_terms import NOTHING_BESIDE, ResponseTerms, read_terms
 from hiermix.formula.sums import Side, atom, columns, joined, no_minus, product, signs
 from hiermix.formula.terms import Group, GroupTerm, registry
 from hiermix.formula.terms.protocols import Special
@@ -32,7 +32,7 @@ class Formula:
     groups: tuple[GroupTerm, ...]
     """Of all equations."""
     offsets: tuple[str, ...]
-    beside: ResponseTerms = ResponseTerms()
+    beside: ResponseTerms = NOTHING_BESIDE
     """What stands behind the response's bar."""
     further: tuple[EquationText, ...] = ()
     """Equations of other parameters than the response's location."""

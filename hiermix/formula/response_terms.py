@@ -1,5 +1,4 @@
-"""What stands behind the response's bar: ``trials(n)``, ``cens(c, y2)``, ``trunc(lb, ub)``,
-``rate(t)``.
+"""What stands behind the response's bar, such as ``trials(n)`` or ``cens(c, y2)``.
 
 A kind is one row of `_KINDS`: the names of its arguments, which a formula may write or leave out,
 and for each whether a number may stand in place of a column.
@@ -50,6 +49,9 @@ class ResponseTerms:
     def __str__(self) -> str:
         said = dict(self._said())
         return "".join(kind.written(name, said) for name, kind in _KINDS.items())
+
+
+NOTHING_BESIDE = ResponseTerms()
 
 
 class _Argument(NamedTuple):

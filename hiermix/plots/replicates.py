@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families import intervals
+from hiermix.families import known_ends
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.pieces import draw_matrix
@@ -44,5 +44,5 @@ def replicates(posterior: Posterior) -> Replicates:
     source = predict.predictor(posterior.on(design), draws=some)
     mean = draw_matrix(source, "mean")
     assert design.observed is not None
-    drawn = intervals.as_seen(design, draw_matrix(source, "response"))
+    drawn = known_ends.as_seen(design, draw_matrix(source, "response"))
     return Replicates(design, design.observed, mean, drawn)

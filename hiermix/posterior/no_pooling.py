@@ -13,7 +13,7 @@ import numpy as np
 
 from hiermix.design.batches import slices
 from hiermix.design.factor import Factor
-from hiermix.families import intervals
+from hiermix.families import known_ends
 from hiermix.families.family import row_values
 from hiermix.families.linear_scale import offsets
 from hiermix.formula.equations import MU
@@ -65,10 +65,10 @@ def _estimates(Z: FloatArray, factor: Factor, eta: FloatArray, posterior: Poster
     parts = factor.members()
     start, unit = np.zeros((factor.size, Z.shape[1])), 1.0
     if family.unit is not None:
-        y = family.additive(intervals.stand_in(design)) - eta
+        y = family.additive(known_ends.stand_in(design)) - eta
         root = root / np.ravel(own[family.unit])
         lines = np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
-        if family.normal and not intervals.known(design):
+        if family.normal and not known_ends.known(design):
             return lines
         start, unit = np.nan_to_num(lines), float(np.median(own[family.unit]))
     slopes = _slopes(posterior, own, 1e-3 * unit)

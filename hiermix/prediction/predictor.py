@@ -216,7 +216,9 @@ class Predictor:
 
         Linear predictors (n, S) of parameters may be `moved` first.
         """
-        beside = {name: each[rows, None] for name, each in row_values(self.design, self.family).items()}
+        beside = {
+            name: each[rows, None] for name, each in row_values(self.design, self.family).items()
+        }
         if not self.layout.of:
             sigma = sigma_of_rows(self.design.series, self.layout.own, rows)
             return self.layout.own | beside | sigma

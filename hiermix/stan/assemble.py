@@ -9,7 +9,7 @@ import numpy as np
 from hiermix.design.curve_factors import CurveFactor
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.families import category_equations, intervals, linear_scale, links
+from hiermix.families import category_equations, known_ends, linear_scale, links
 from hiermix.families.family import Family, row_values
 from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.families.table import find
@@ -72,7 +72,7 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
     if len(design.equations) > 1:
         names = " and ".join(each.name for each in design.equations[1:])
         return family.program, f"{names} of each row has an equation"
-    if intervals.known(design):
+    if known_ends.known(design):
         return family.program, "censored or truncated responses have no closed form"
     if len(design.groupings) > 1 or not all(each.factor.partitions for each in design.groupings):
         return _of_several(family, design, effects)
@@ -262,8 +262,8 @@ def _problem(
     scales = [family.expected(each, where) for each in equations]
     to = family.additive if family.normal else links.unchanged
     origin = scales[0][0] if family.link == "identity" else 0.0
-    beside = intervals.moved(row_values(design, family), lambda ends: to(ends) - origin)
-    y = to(intervals.stand_in(design))
+    beside = known_ends.moved(row_values(design, family), lambda ends: to(ends) - origin)
+    y = to(known_ends.stand_in(design))
     if family.normal:
         family = find("gaussian")
     own = family.scalars(design)

@@ -8,7 +8,7 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.families.family import Family, row_values
-from hiermix.families.intervals import moved
+from hiermix.families.known_ends import moved
 from hiermix.families.links import unchanged
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.typing import FloatArray, StanData
@@ -35,9 +35,7 @@ def intervals(design: Design, family: Family, weight: FloatArray, repeats: Repea
     return data
 
 
-def _merged(
-    design: Design, family: Family, weight: FloatArray, repeats: Repeats
-) -> FloatArray:
+def _merged(design: Design, family: Family, weight: FloatArray, repeats: Repeats) -> FloatArray:
     """Return (n, 4): row of the program, lower and upper end, and weight of each interval."""
     if not len(repeats.first):  # the prior alone
         return np.empty((0, 4))

@@ -8,7 +8,7 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.families import thresholds
 from hiermix.families.family import Family, Form, category_count
-from hiermix.families.intervals import stand_in
+from hiermix.families.known_ends import stand_in
 from hiermix.stan import known_intervals
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.typing import FloatArray, StanData
@@ -67,7 +67,7 @@ def _counts(rows: _Rows) -> StanData:
 def _rate(rows: _Rows) -> StanData:
     rate = rows.design.limits.rate
     found = np.zeros(0) if rate is None else rate[rows.repeats.first]
-    return {"rated": int(rate is not None), "rate": found}
+    return {"rated": int(rate is not None), "counted_over": found}
 
 
 def _reached(y: FloatArray, weight: FloatArray) -> FloatArray:

@@ -19,7 +19,7 @@ from hiermix.families import table
 from hiermix.families.family import Family
 from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
-from hiermix.formula.response_terms import ResponseTerms
+from hiermix.formula.response_terms import NOTHING_BESIDE
 from hiermix.formula.terms import Group
 from hiermix.statistics import moved
 from hiermix.statistics.merged import MergedRows, Merging
@@ -227,7 +227,7 @@ def _no_special_terms(formula: Formula) -> None:
 
 def _no_more_than_sums(roles: Roles) -> None:
     """Raise for what the sums of a Gaussian model don't have."""
-    if roles.formula.beside != ResponseTerms():
+    if roles.formula.beside != NOTHING_BESIDE:
         raise DataError(
             "statistics take nothing behind the response's bar, no trials(), cens(), trunc() or "
             "rate(): sums over rows don't know it. Fit the rows themselves with hm.Model"

@@ -14,7 +14,7 @@ from hiermix.design.design import Design
 from hiermix.design.frames import Frame
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, DataError, UnseenError, count, first_three, quoted
-from hiermix.families import intervals
+from hiermix.families import known_ends
 from hiermix.families.family import needs_numbers
 from hiermix.fit import Fit
 from hiermix.forecasting import errors_of_points, nixtla, scores
@@ -353,7 +353,7 @@ def _scored(
     for name, values in draws.items():
         mean, median = values.mean(axis=1), np.median(values, axis=1)
         points = errors_of_points.points(actual, mean, median, scale)
-        each = scores.scores(actual, intervals.as_seen(rows, values))
+        each = scores.scores(actual, known_ends.as_seen(rows, values))
         scored.append(keys.assign(method=name).join(each).join(points))
         forecasts.append(keys.assign(method=name).join(_summary(values)))
     return pd.concat(scored), pd.concat(forecasts)

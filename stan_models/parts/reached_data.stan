@@ -4,4 +4,4 @@
   vector<lower=0>[top] reached;
   // Where counts were made over times of different lengths: these.
   int<lower=0, upper=1> rated;
-  vector<lower=0>[rated ? N : 0] rate;
+  vector<lower=0>[rated ? N : 0] counted_over;

@@ -197,7 +197,9 @@ def _given(call: Any) -> bool:
 def test_responses_lie_within_the_support(row: Family) -> None:
     """Wherever the linear predictor is, and up to the ends of it."""
     rng = np.random.default_rng(7)
-    draws = np.concatenate([row.draw(rng, np.full(20_000, eta), own_of(row)) for eta in (-3.0, 3.0)])
+    draws = np.concatenate(
+        [row.draw(rng, np.full(20_000, eta), own_of(row)) for eta in (-3.0, 3.0)]
+    )
     assert np.all((draws > row.support[0]) & (draws <= row.support[1]))
     if np.isfinite(row.support[0]):
         near = row.support[0] + (0.5 if row.continuous else 1.0)

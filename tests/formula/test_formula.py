@@ -12,7 +12,6 @@ from hiermix.formula.sums import columns, uses
 from hiermix.formula.terms import Group, GroupTerm
 from hiermix.formula.tokens import Use
 
-
 SAID = {each.name for each in fields(ResponseTerms)}
 
 
@@ -183,7 +182,10 @@ def test_a_spec_repeats_no_bar() -> None:
         ("y + z ~ x", "the response is one column"),
         ("(y) ~ x", "the response is a column"),
         ("3 ~ x", "the response is a column"),
-        ("y | weights(w) ~ x", "right of the response's bar stands trials(size) or cens(censored, y2) or trunc(lb, ub)"),
+        (
+            "y | weights(w) ~ x",
+            "bar stands trials(size) or cens(censored, y2) or trunc(lb, ub)",
+        ),
         ("y | trials(n) + trials(m) ~ x", "trials() stands here twice"),
         ("y | trials ~ x", "write trials(column)"),
         ("y | trials(n + 1) ~ x", "trials() takes the name of a column"),

@@ -7,6 +7,7 @@ the response, less that of the bounds beyond which nothing was seen.
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -121,9 +122,7 @@ def ends(data: pd.DataFrame, family: str) -> tuple[np.ndarray, ...]:
     least = np.ceil(data["lb"]) - 1 if whole else data["lb"]
     most = np.floor(data["ub"]) if whole else data["ub"]
     low = np.where(data["c"] == "left", -np.inf, data["y"])
-    high = np.select(
-        [data["c"] == "left", data["c"] == "right"], [data["y"], np.inf], data["to"]
-    )
+    high = np.select([data["c"] == "left", data["c"] == "right"], [data["y"], np.inf], data["to"])
     return np.maximum(low, least), np.minimum(high, most), least.to_numpy(), most.to_numpy()
 
 
@@ -201,14 +200,16 @@ def test_within_bounds_mean_and_draws_are_those_of_the_law(
 ) -> None:
     """The mean by quadrature, or a sum; of 40,000 draws within six standard errors."""
     family, law = law_of(name, own, eta)
-    for least, most in ((0.3, 0.7),) if name == "beta" else ((1.0, np.inf), (-np.inf, 2.0), (0.0, 3.0)):
+    for least, most in (
+        ((0.3, 0.7),) if name == "beta" else ((1.0, np.inf), (-np.inf, 2.0), (0.0, 3.0))
+    ):
         if family.continuous:
             start = max(least, family.support[0])
             ends = (start if np.isfinite(start) else -60.0, most if np.isfinite(most) else 4000.0)
             grid = np.unique(np.clip([*ends, -8, -2, 0, 0.5, 1, 2, 5, 12, 40, 200], *ends))
             mass, first = (
                 sum(integrate.quad(lambda y, p=p: y**p * law.pdf(y), a, b, limit=200)[0]
-                    for a, b in zip(grid[:-1], grid[1:], strict=True))
+                    for a, b in pairwise(grid))
                 for p in (0, 1)
             )  # fmt: skip
             expected = first / mass
@@ -230,7 +231,9 @@ def test_draws_from_far_out_are_still_the_law(name: str) -> None:
     own = own_of(name)
     family, law = law_of(name, own, 0.0)
     least, most = (6.0, 9.0) if name != "gaussian" else (4.5, 5.5)
-    draws = family.draw(np.random.default_rng(4), np.zeros(4_000), arrays(own, least=least, most=most))
+    draws = family.draw(
+        np.random.default_rng(4), np.zeros(4_000), arrays(own, least=least, most=most)
+    )
     inside = np.sort((law.sf(least) - law.sf(draws)) / (law.sf(least) - law.sf(most)))
     if family.continuous:
         assert stats.kstest(inside, "uniform").pvalue > 1e-6
