@@ -15,7 +15,7 @@ from hiermix.checking import uniformity
 from hiermix.checking.findings import Finding, NotLookedAtError, needs_rows, quantities, thinned
 from hiermix.design.design import Design
 from hiermix.errors import DataError
-from hiermix.families import table
+from hiermix.families import known_ends, table
 from hiermix.families.family import Family
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import group_densities, predict
@@ -74,15 +74,9 @@ def _of_rows(posterior: Posterior, rng: np.random.Generator) -> FloatArray:
     density, drawn = draw_matrix(source, "log_density"), draw_matrix(source, "response")
     observed = posterior.design.observed
     assert observed is not None
-    return _probabilities(posterior, density, observed, _seen(posterior.design, drawn), rng)
-
-
-def _seen(design: Design, drawn: FloatArray) -> FloatArray:
-    """Return responses (n, S) as they would be seen where rows are censored."""
-    if design.censored is None or design.observed is None:
-        return drawn
-    cut = np.minimum(drawn, design.observed[:, None])
-    return np.where(design.censored[:, None] != 0, cut, drawn)
+    return _probabilities(
+        posterior, density, observed, known_ends.as_seen(posterior.design, drawn), rng
+    )
 
 
 def _of_groups(posterior: Posterior, name: str, rng: np.random.Generator) -> FloatArray | None:
@@ -110,7 +104,7 @@ def _responses(posterior: Posterior, unit: IntArray) -> Iterator[tuple[slice, Fl
     source = predict.predictor(posterior.on(unseen), new_groups="sample")
     for job in source.jobs("response"):
         rows, values = job()
-        yield rows, _seen(source.design.take(np.arange(rows.start, rows.stop)), values)
+        yield rows, known_ends.as_seen(source.design, values, rows)
 
 
 def _probabilities(

@@ -88,7 +88,8 @@ def as_seen(design: Design, draws: FloatArray, rows: slice = slice(None)) -> Flo
     if "low" not in ends:
         return draws
     low, high = ends["low"][rows, None], ends["high"][rows, None]
-    return np.where((draws > low) & (draws <= high), stand_in(design)[rows, None], draws)
+    assert design.response is not None
+    return np.where((draws > low) & (draws <= high), design.response[rows, None], draws)
 
 
 def log_density(
