@@ -18,7 +18,7 @@ from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
 from hiermix.engines import Engine, Settings, gradients
 from hiermix.expected_cost import Cost
-from hiermix.families import exact_fit, table
+from hiermix.families import design_checks, exact_fit, table
 from hiermix.families.custom_family import CustomFamily
 from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
@@ -185,7 +185,7 @@ class Model:
     def _of_rows(self, design: Design, priors: Mapping[str, str] | None) -> None:
         """Check the rows of a design, and choose priors and program by them."""
         design = outer_first(design)
-        self.family.check_design(design)
+        design_checks.check_design(self.family, design)
         exact_fit.check(design, self.family)
         self._ready(design, column_spreads.find(design), self.family.scale(design), priors)
 

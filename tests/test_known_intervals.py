@@ -121,6 +121,8 @@ BAD = [
      "above its upper bound of truncation (3) can't have been seen: there is 3.5 (row 2)"),
     ("y | trunc(lb=3, ub=2) ~ x", {}, "trunc(lb=, ub=): ub must be above lb"),
     ("y | trunc(lb=to) ~ x", {"to": ["a"] * 6}, "trunc: column 'to' holds text, not numbers"),
+    ("y | cens(c) ~ x + ar(x)", {"c": [1, 0, 0, 0, 0, 0], "x": [1.0, 2, 3, 4, 5, 6]},
+     "residuals of censored or truncated responses can't go together"),
     ("y | rate(to) ~ x", {}, "family 'gaussian' takes no rate(): it is for counts"),
 ]  # fmt: skip
 

@@ -328,7 +328,6 @@ def build(
         response=response,
         unused_levels=unused_levels(frame),
         summed=None,
-        merged=0,
         series=series_of(formula, frame),
         _encoded=encoded,
         _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),

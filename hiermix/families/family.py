@@ -10,7 +10,7 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.design.plan import Outcomes, ResponseRule
 from hiermix.design.series import Series
-from hiermix.errors import ArgumentError, DataError, FormulaError, did_you_mean
+from hiermix.errors import ArgumentError, FormulaError, did_you_mean
 from hiermix.families import known_ends, links, ordinal, thresholds
 from hiermix.families import response_rules as rules
 from hiermix.families.correlations import below_diagonal, block_cholesky, size_of
@@ -329,58 +329,6 @@ class Family:
                     f"family {self.name!r} has no parameter {each.name!r} for an equation."
                     f"{did_you_mean(each.name, known)} Parameters that may have one: {listed}"
                 )
-
-    def check_design(self, design: Design) -> None:
-        """Raise if the formula says what the family has no use for.
-
-        Raises
-        ------
-        DataError
-            Trials, censoring or an offset beside a family without; no intercept beside thresholds.
-        """
-        if design.trials is not None and not self.trials:
-            raise DataError(
-                f"family {self.name!r} has no trials: use 'binomial' or 'beta_binomial'"
-            )
-        if design.trials is not None and self.binary and (design.trials != 1).any():
-            raise DataError("family 'bernoulli' has one trial a row: use 'binomial'")
-        self._check_limits(design)
-        if design.series is not None and self.of_residuals is None:
-            raise DataError(
-                f"family {self.name!r} has no residuals that go together: {design.series.term} is "
-                "for family 'gaussian'"
-            )
-        if self.unordered:
-            self._check_unordered(design)
-        if self.thresholds and "Intercept" not in design.terms:
-            raise DataError(
-                f"family {self.name!r} has thresholds in the place of an intercept: "
-                "leave '0 +' out of the formula"
-            )
-
-    def _check_unordered(self, design: Design) -> None:
-        if design.offset is not None:
-            raise DataError(
-                f"family {self.name!r} has several linear predictors, and takes no offset"
-            )
-        if "category" in design.frame:
-            raise DataError(
-                f"results of family {self.name!r} have a dim 'category': rename the column of that "
-                "name, data.rename(columns={'category': ...})"
-            )
-
-    def _check_limits(self, design: Design) -> None:
-        if design.censored is not None and self.linked_log_tails is None:
-            raise DataError(f"family {self.name!r} takes no censoring, cens(): {_OTHERS}")
-        if design.limits.truncated and self.linked_excess is None:
-            raise DataError(f"family {self.name!r} takes no truncation, trunc(): {_OTHERS}")
-        if design.limits.rate is not None and self.rule is not rules.count:
-            raise DataError(
-                f"family {self.name!r} takes no rate(): it is for counts, such as of 'poisson'"
-            )
-
-
-_OTHERS = "families of measurements, of times and of counts do"
 
 
 def _beyond_numbers() -> np.errstate:

@@ -67,13 +67,13 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
         return family.program, 'effects="sampled"'
     if not family.integrates:
         return family.program, f"no closed form with family {family.name!r}"
+    if known_ends.known(design):
+        return family.program, "censored or truncated responses have no closed form"
     if patterned.possible(design):
         return patterned.chosen(design)
     if len(design.equations) > 1:
         names = " and ".join(each.name for each in design.equations[1:])
         return family.program, f"{names} of each row has an equation"
-    if known_ends.known(design):
-        return family.program, "censored or truncated responses have no closed form"
     if len(design.groupings) > 1 or not all(each.factor.partitions for each in design.groupings):
         return _of_several(family, design, effects)
     one = design.groupings and design.groupings[0].effects == ("Intercept",)
