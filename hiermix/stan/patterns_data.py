@@ -11,7 +11,10 @@ from hiermix.statistics.autoregression import AutoRegression
 from hiermix.statistics.patterns import Groups, Patterned, Precision
 from hiermix.statistics.strata import Strata
 from hiermix.statistics.unstructured import Unstructured
-from hiermix.typing import FloatArray, StanData
+from hiermix.typing import FloatArray, IntArray, StanData
+
+_SPARSE = 2.0
+"""Numbers up to which matrices of all patterns may grow, to each that isn't zero."""
 
 
 def statistics(rows: Patterned, blocks: Sequence[int]) -> StanData:
@@ -25,7 +28,7 @@ def statistics(rows: Patterned, blocks: Sequence[int]) -> StanData:
         "sign_of_square": rows.sign,
         "pattern_of_square": rows.pattern_of_root + 1,
         "last": np.array(stan_data.ends(blocks), dtype=np.int64),
-        **_groups(rows.rotated),
+        **_groups(rows.rotated, rows.precision.patterns),
     }
 
 
@@ -58,27 +61,61 @@ def of_residuals(precision: Precision, own: Sequence[OwnParameter], table: Prior
     }
 
 
-def _groups(groups: Groups) -> StanData:
-    """Build what there is of groups: those with many patterns first, in the order of fewer sums."""
+def _groups(groups: Groups, patterns: int) -> StanData:
+    """Build what there is of groups, each with all its patterns where that takes little more."""
     sizes = np.bincount(groups.group, minlength=groups.J)
     order = np.argsort(-sizes, kind="stable")
+    far = groups.C.any()
+    found: StanData = {
+        "J": groups.J,
+        "groups": groups.count[order],
+        "first_cell": np.concatenate([[1], 1 + np.cumsum(sizes[order])]),
+        "far_columns": groups.C.shape[1] * groups.C.shape[2] if far else 0,
+        "C": _flat(groups.C[order]) if far else np.zeros((groups.J, 0)),
+    }
+    if groups.J * patterns <= _SPARSE * len(groups.group):
+        return found | _abreast(groups, order, patterns)
+    return found | _in_cells(groups, order, sizes)
+
+
+def _abreast(groups: Groups, order: IntArray, patterns: int) -> StanData:
+    """Build matrices of all patterns of a group, next to each other, entry by entry."""
+    none = np.zeros(0, dtype=np.int64)
+
+    def spread(cells: FloatArray) -> FloatArray:
+        found = np.zeros((groups.J, patterns, *cells.shape[1:]))
+        found[groups.group, groups.pattern] = cells
+        return found[order]
+
+    lower = spread(stan_data.lower(groups.ZtKZ)).swapaxes(1, 2)
+    return {
+        "turns": 0,
+        "turn_width": none,
+        "cells": 0,
+        "pattern_of_cell": none,
+        "abreast": patterns,
+        "ZtKZ": _flat(lower),
+        "ZtKA": _flat(spread(groups.ZtKA).swapaxes(1, 2)),
+    }
+
+
+def _in_cells(groups: Groups, order: IntArray, sizes: IntArray) -> StanData:
+    """Build the cells in the order of fewer sums: those with many patterns first."""
     turn = np.arange(len(groups.group)) - (np.cumsum(sizes) - sizes)[groups.group]
     place, width = np.argsort(order)[groups.group], np.bincount(turn)
     by_turn = len(width) <= groups.J
     cells = np.lexsort((place, turn) if by_turn else (turn, place))
     return {
-        "J": groups.J,
-        "groups": groups.count[order],
         "turns": len(width) if by_turn else 0,
         "turn_width": width[: len(width) if by_turn else 0],
-        "first_cell": np.concatenate([[1], 1 + np.cumsum(sizes[order])]),
         "cells": len(cells),
         "pattern_of_cell": groups.pattern[cells] + 1,
+        "abreast": 1,
         "ZtKZ": stan_data.lower(groups.ZtKZ[cells]),
         "ZtKA": _flat(groups.ZtKA[cells]),
-        "C": _flat(groups.C[order]),
     }
 
 
 def _flat(matrices: FloatArray) -> FloatArray:
-    return matrices.reshape(len(matrices), matrices.shape[1] * matrices.shape[2])
+    """(n, a, ...) to (n, a ...)."""
+    return matrices.reshape(len(matrices), int(np.prod(matrices.shape[1:])))

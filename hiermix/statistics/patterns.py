@@ -97,7 +97,7 @@ class Groups:
     count: FloatArray
     """(J,) groups whose determinant each carries."""
     C: FloatArray
-    """(J, Q, 1 + P)"""
+    """(J, Q, 1 + P) best effects; zeros where groups are not far apart."""
     group: IntArray
     """(cells,) in order."""
     pattern: IntArray
@@ -170,7 +170,10 @@ def statistics(
     gram, within : Gram, Within
         Sums over the same rows, from `gram.statistics` and `within_between.split_rows`.
     """
-    found = _Sums(design, name, response, precision, gram.x_mean, within.b_hat, by_group(within))
+    best = by_group(within)
+    if not within.far:
+        best = np.zeros_like(best)
+    found = _Sums(design, name, response, precision, gram.x_mean, within.b_hat, best)
     form, groups = found.added_up()
     levels = np.unique(groups.group)
     groups = groups.take(levels)
@@ -311,10 +314,14 @@ def _rotated(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return as few rows as tell the sum over groups of any quadratic form in (C, U)."""
     rows = np.concatenate([C.reshape(len(C), -1), U.reshape(len(U), -1)], axis=1)
+    if not C.any():
+        rows = rows[:, C[0].size :]
     if len(rows) <= rows.shape[1]:
         return C, U, count
     root = np.linalg.qr(rows, mode="r")
-    wide = int(np.prod(C.shape[1:]))
+    if not C.any():
+        root = np.concatenate([np.zeros((len(root), C[0].size)), root], axis=1)
+    wide = C[0].size
     return (
         root[:, :wide].reshape(-1, *C.shape[1:]),
         root[:, wide:].reshape(-1, *U.shape[1:]),

@@ -1,10 +1,11 @@
   // Rows, as sums around b_hat, a least-squares fit to what lies within
   // groups: the precision of the residuals is a mix of fixed matrices K_r, and
   // sums over rows are mixes of sums under each of them. Effects are counted
-  // from C (1, d), those that fit each group best; with A what these leave of
-  // (e_hat, -X): roots of A'K_r A, and for each group Z_j'K_r Z_j and Z_j'K_r
-  // A_j. Groups of equal design are rotated together, so that one below may
-  // stand for a part of several.
+  // from C (1, d), those that fit each group best, where groups are far apart,
+  // or from zero, without C. With A what these leave of (e_hat, -X): roots of
+  // A'K_r A, and for each group Z_j'K_r Z_j and Z_j'K_r A_j. Groups of equal
+  // design are rotated together, so that one below may stand for a part of
+  // several.
   int<lower=0, upper=P> P_mu; // coefficients of the response's location
   vector[P_mu] b_hat;
   int<lower=0> patterns;
@@ -15,7 +16,9 @@
 
   // Cells are pairs of a group and a pattern: the first of all groups, then
   // the second of those that have two, and so on, groups with many first; or
-  // group after group, where that makes fewer sums, with no turns.
+  // group after group, where that makes fewer sums, with no turns. There are
+  // none where all groups have nearly all patterns: then a group has these
+  // next to each other, for each entry of its matrices.
   int<lower=0> J;
   vector<lower=0>[J] groups; // groups whose determinant each carries
   int<lower=0> turns;
@@ -23,8 +26,10 @@
   array[J + 1] int<lower=1> first_cell;
   int<lower=0> cells;
   array[cells] int<lower=1, upper=patterns> pattern_of_cell;
-  matrix[cells, (E * (E + 1)) %/% 2] ZtKZ; // lower triangles, row by row
-  matrix[cells, E * (1 + P_mu)] ZtKA; // effect by effect
-  matrix[J, E * (1 + P_mu)] C;
+  int<lower=0> abreast; // patterns next to each other
+  matrix[cells ? cells : J, abreast * ((E * (E + 1)) %/% 2)] ZtKZ;
+  matrix[cells ? cells : J, abreast * E * (1 + P_mu)] ZtKA; // effect by effect
+  int<lower=0> far_columns;
+  matrix[J, far_columns] C;
   array[E] int<lower=1> last; // effect of the bar of each
   real log_constant; // of the log density: N log(2 pi) / 2, turned

@@ -2,18 +2,25 @@
   // and a precision that mixes patterns by `mix`.
   {
     vector[1 + P_mu] one_d = append_row(1, head(b, P_mu) - b_hat);
-    vector[2] of_effects = rep_vector(0, 2);
+    real log_det = log_det_R;
+    real quad = dot_product(mix[pattern_of_square] .* sign_of_square,
+                            square(K_root * one_d));
     if (J) {
+      int entries = (E * (E + 1)) %/% 2;
       matrix[E, E] Lambda = diag_pre_multiply(sd, L);
-      vector[cells] weight = mix[pattern_of_cell];
-      matrix[J, cols(ZtKZ)] G
-        = folded_columns(weight, ZtKZ, turn_width, first_cell);
-      of_effects = of_groups(group_factors(G, Lambda, last, 1), G, weight, ZtKA,
-                             C, groups, turn_width, first_cell, Lambda, last,
-                             one_d);
+      matrix[J, entries + E] mixed
+        = mixed_groups(mix, ZtKZ, ZtKA, E, pattern_of_cell, turn_width,
+                       first_cell, one_d);
+      matrix[J, entries] G = mixed[, 1:entries];
+      array[E, E] vector[J] F = group_factors(G, Lambda, last, 1);
+      vector[J] det;
+      for (a in 1:E) {
+        // The logarithm of four at a time: none is below one.
+        det = a % 4 == 1 ? F[a, a] : det .* F[a, a];
+        if (a % 4 == 0 || a == E) log_det += dot_product(groups, log(det));
+      }
+      quad += squares_of_groups(F, G, mixed[, (entries + 1):(entries + E)], C,
+                                Lambda, last, one_d);
     }
-    target += log_constant
-      - 0.5 * (log_det_R + sum(of_effects)
-               + dot_product(mix[pattern_of_square] .* sign_of_square,
-                             square(K_root * one_d)));
+    target += log_constant - 0.5 * (log_det + quad);
   }

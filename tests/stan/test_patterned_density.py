@@ -218,6 +218,13 @@ def test_log_density_equals_that_of_dense_rows(name: str) -> None:
     check(CASES[name], frame(), FEW)
 
 
+@pytest.mark.parametrize("name", ["slopes", "between groups", "gaps", "positions and slopes"])
+def test_log_density_is_the_same_far_apart(name: str) -> None:
+    rows = frame()
+    level = pd.factorize(rows["g"])[0]
+    check(CASES[name], rows.assign(y=rows["y"] + 1e3 * level + 30 * level * rows["x"]), FEW)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_log_density_equals_that_of_dense_rows_at_many_points(name: str) -> None:
