@@ -12,7 +12,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from hiermix.checking import uniformity
-from hiermix.checking.findings import Finding, NotLookedAtError, listed, needs_rows, quantities
+from hiermix.checking.findings import (
+    Finding,
+    NotLookedAtError,
+    listed,
+    needs_independent_rows,
+    quantities,
+)
 from hiermix.checking.refits import Refittable, posterior_of, refit
 from hiermix.design.design import Design
 from hiermix.engines import Engine
@@ -27,7 +33,7 @@ _APART = 0.25
 """Of two samplers: difference of medians in spreads, or of the log of these, that matters."""
 _ERRORS = 5.0
 """Standard errors that it must have beside."""
-_FEWEST = 20
+_FEWEST = 15
 """Refits that can be ranked in."""
 _ENTRIES = 5_000_000
 _NORMAL = 1.2815515594457831
@@ -124,7 +130,7 @@ def ranks(
         for name, values in quantities(tree["posterior"].to_dataset()).items():
             if name in found:
                 found[name].append(_rank(truths[name][number], values, rng))
-    if refits - failed < min(_FEWEST, refits):
+    if refits - failed < _FEWEST:
         raise NotLookedAtError(
             f"importance weights can't be trusted in {count(failed, 'refit')} of {refits}: "
             "check(algorithm='nuts') samples instead, which takes longer"
@@ -133,7 +139,7 @@ def ranks(
 
 
 def _check(design: Design) -> None:
-    needs_rows(design)
+    needs_independent_rows(design)
     if design.weights is not None and (design.weights != 1).any():
         raise NotLookedAtError("rows have weights, with which no response can be simulated")
     if design.censored is not None:

@@ -40,6 +40,13 @@ def needs_rows(design: Design) -> None:
         raise NotLookedAtError("the rows are not here, only what was added up of them")
 
 
+def needs_independent_rows(design: Design) -> None:
+    """Raise where residuals of rows go together, so that none can be looked at by itself."""
+    needs_rows(design)
+    if design.series is not None:
+        raise NotLookedAtError("residuals of rows go together: no row can be looked at by itself")
+
+
 def quantities(draws: "xr.Dataset", *, moving: bool = True) -> dict[str, FloatArray]:
     """Return draws (S,) of single parameters by the names of summaries, effects of levels aside.
 

@@ -12,7 +12,13 @@ import numpy as np
 import pandas as pd
 
 from hiermix.checking import uniformity
-from hiermix.checking.findings import Finding, NotLookedAtError, needs_rows, quantities, thinned
+from hiermix.checking.findings import (
+    Finding,
+    NotLookedAtError,
+    needs_independent_rows,
+    quantities,
+    thinned,
+)
 from hiermix.design.design import Design
 from hiermix.errors import DataError
 from hiermix.families import known_ends, table
@@ -44,7 +50,7 @@ def pits(posterior: Posterior) -> list[Pit]:
     design, family = posterior.design, posterior.family
     if family.unordered:
         raise NotLookedAtError("responses are labels, of which none is below another")
-    needs_rows(design)
+    needs_independent_rows(design)
     rng = np.random.default_rng([posterior.seed, 5])
     found = [] if _binary(design, family) else [Pit("rows", _of_rows(posterior, rng))]
     for grouping in design.groupings:

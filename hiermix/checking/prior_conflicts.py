@@ -6,6 +6,7 @@ fights the data where it matters and has next to no mass where they put the para
 tells a fit with the default priors, if others were given.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -22,6 +23,9 @@ from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     pass
+
+if TYPE_CHECKING:
+    import xarray as xr
 
 PART = "priors"
 SENSITIVE = 0.05
@@ -55,7 +59,8 @@ def sensitivities(posterior: Posterior, model: Refittable, seed: int) -> list[Se
     """Return those of every parameter, effects of levels aside."""
     needs_rows(posterior.design)
     some = thinned(posterior, max(_ENTRIES // posterior.design.rows, _FEWEST))
-    by_prior, by_likelihood = _power_scaled(some, model)
+    by_prior = _power_scaled(some, "prior", log_prior(some, model.priors, model.origins))
+    by_likelihood = _by_likelihood(some)
     free = _by_data_alone(posterior, model, seed)
     below = log_prior(free, model.priors, model.origins, probability_below)
     places, values = quantities(below, moving=False), quantities(free.draws, moving=False)
@@ -65,35 +70,38 @@ def sensitivities(posterior: Posterior, model: Refittable, seed: int) -> list[Se
             continue
         place = float(places[name].mean()) if name in places else np.nan
         found.append(Sensitivity(
-            name, prior, by_likelihood[name], 2 * min(place, 1 - place),
+            name, prior, by_likelihood.get(name, np.nan), 2 * min(place, 1 - place),
             *_beside(values[name], model.priors.get(prior_name(name))),
         ))  # fmt: skip
     return found
 
 
-def _power_scaled(
-    posterior: Posterior, model: Refittable
-) -> tuple[dict[str, float], dict[str, float]]:
-    """Return how the posterior of each parameter moves with the priors, and the likelihood."""
+def _power_scaled(posterior: Posterior, group: str, part: "xr.Dataset") -> dict[str, float]:
+    """Return how the posterior of each parameter moves with the priors, or the likelihood."""
     import arviz_stats
     import xarray as xr
 
     every = quantities(posterior.draws)
-
-    def draws(values: dict[str, FloatArray]) -> xr.Dataset:
-        return xr.Dataset({name: (("chain", "draw"), each.reshape(posterior.shape))
-                           for name, each in values.items()})  # fmt: skip
-
-    tree = xr.DataTree.from_dict({
-        "posterior": draws(every),
-        "log_prior": log_prior(posterior, model.priors, model.origins),
-        "log_likelihood": draws({"y": _log_likelihood(posterior)}),
-    })  # fmt: skip
+    draws = _by_draw(posterior, every)
+    tree = xr.DataTree.from_dict({"posterior": draws, f"log_{group}": part})
     with np.errstate(all="ignore"):
-        return tuple(  # type: ignore[return-value]
-            {name: float(found[name]) for name in every}
-            for found in (arviz_stats.psense(tree, group=each) for each in ("prior", "likelihood"))
-        )
+        found = arviz_stats.psense(tree, group=group)
+    return {name: float(found[name]) for name in every}
+
+
+def _by_draw(posterior: Posterior, values: Mapping[str, FloatArray]) -> "xr.Dataset":
+    import xarray as xr
+
+    return xr.Dataset({name: (("chain", "draw"), each.reshape(posterior.shape))
+                       for name, each in values.items()})  # fmt: skip
+
+
+def _by_likelihood(posterior: Posterior) -> dict[str, float]:
+    """Return the sensitivities to the likelihood; none where the rows have no density each."""
+    if posterior.design.series is not None:
+        return {}
+    part = _by_draw(posterior, {"rows": _log_likelihood(posterior)})
+    return _power_scaled(posterior, "likelihood", part)
 
 
 def _log_likelihood(posterior: Posterior) -> FloatArray:

@@ -230,6 +230,18 @@ def test_weighted_rows_are_not_simulated(data: pd.DataFrame) -> None:
     }
 
 
+def test_rows_whose_residuals_go_together_are_not_looked_at_one_by_one() -> None:
+    """Rows that are simulated beside them would be in the same series, at the same times."""
+    rng = np.random.default_rng(7)
+    g = np.repeat(np.arange(J), N)
+    frame = pd.DataFrame({"g": g, "t": np.tile(np.arange(N), J), "y": rng.normal(size=J * N)})
+    fit = fitted(frame, "y ~ 1 + ar(t, by=g)")
+    reason = "residuals of rows go together: no row can be looked at by itself"
+    assert skipped(fit) == {"pit": reason, "simulated data": reason}
+    stubborn = fitted(frame, "y ~ 1 + ar(t, by=g)", priors={"Intercept": "normal(3, 0.1)"})
+    assert list(stubborn.check("priors").table().query("doubtful")["about"]) == ["Intercept"]
+
+
 def test_few_draws_are_not_judged(data: pd.DataFrame) -> None:
     fit = hm.Model("y ~ x + (1 | g)", data).fit(seed=1, chains=1, draws=50, progress=False)
     assert skipped(fit, what="pit") == {"pit": "there are fewer than 100 draws"}
