@@ -25,6 +25,25 @@ transformed data {
   for (a in 1:Q[T]) {
     for (i in 1:NW) further[a, i] = (a - 1) * (1 + P + NW) + 1 + P + i;
   }
+  // Of those columns what they are for each effect, and products in pairs for
+  // each pair of effects, lower triangles row by row: data, so that a gradient
+  // has no matrices of levels by columns.
+  int two_effects = (Q[T] * (Q[T] + 1)) %/% 2;
+  int two_columns = (NW * (NW + 1)) %/% 2;
+  array[Q[T]] matrix[J[T], NW] in_levels;
+  array[two_effects] matrix[J[T], two_columns] products;
+  for (a in 1:Q[T]) {
+    in_levels[a] = QtR[, further[a]];
+    for (c in 1:a) {
+      for (i in 1:NW) {
+        for (l in 1:i) {
+          vector[J[T]] m = in_levels[a][, i] .* in_levels[c][, l];
+          if (c < a) m += in_levels[c][, i] .* in_levels[a][, l];
+          products[(a * (a - 1)) %/% 2 + c][, (i * (i - 1)) %/% 2 + l] = m;
+        }
+      }
+    }
+  }
 }
 parameters {
 #include parts/raw_parameters.stan
@@ -83,11 +102,28 @@ model {
         F = covariance_factors(R, Lambda, order, entry_first, entry_last);
         h = whitened(F, QtR, d);
         if (carried) K = whitened_columns(F, QtA, carried);
-        if (NW) {
+        if (NW && carried) {
           for (a in 1:n) {
-            matrix[J[t], NW] m = QtR[, further[a]];
+            matrix[J[t], NW] m = in_levels[a];
             for (k in 1:(a - 1)) m -= diag_pre_multiply(F[a, k], H[k]);
             H[a] = m;
+          }
+        }
+        if (NW) {
+          array[n, n] vector[J[t]] back = inverse_factors(F);
+          vector[two_columns] cells = rep_vector(0, two_columns);
+          for (a in 1:n) {
+            u += in_levels[a]' * back_solved(F, back, h, a);
+            for (c in 1:a) {
+              cells += products[(a * (a - 1)) %/% 2 + c]'
+                       * back_products(F, back, a, c);
+            }
+          }
+          for (k in 1:NW) {
+            for (l in 1:k) {
+              U[k, l] += cells[(k * (k - 1)) %/% 2 + l];
+              if (l < k) U[l, k] += cells[(k * (k - 1)) %/% 2 + l];
+            }
           }
         }
       } else {
@@ -127,10 +163,9 @@ model {
           log_det += t == T ? dot_product(groups, log(det)) : sum(log(det));
         }
         quad += (t == T ? 1 : -1) * dot_product(h[a], h[a] ./ F[a, a]);
-        if (NW) {
-          vector[J[t]] scale_a = (t == T ? 1 : -1) * inv(F[a, a]);
-          u += H[a]' * (scale_a .* h[a]);
-          U += H[a]' * diag_pre_multiply(scale_a, H[a]);
+        if (NW && t < T) {
+          u -= H[a]' * (h[a] ./ F[a, a]);
+          U -= H[a]' * diag_pre_multiply(inv(F[a, a]), H[a]);
         }
       }
       if (t > 1) {

@@ -102,6 +102,8 @@ def test_programs_are_chosen_by_what_they_cost() -> None:
     assert hm.Model("y ~ s(x)", data).program_name == "nested"
     assert "smooths integrated out" in repr(hm.Model("y ~ s(x)", data))
     assert "exact, with 8 columns of smooths in one block" in repr(hm.Model("y ~ s(x)", data))
+    crossed = hm.Model("y ~ s(x) + (1 | g) + (1 | f)", data)
+    assert "2 effects of crossed factors and 8 columns of smooths in one block" in repr(crossed)
     many = hm.Model("y ~ s(x, k=120)", data)
     assert many.program_name == "gaussian"
     assert "118 columns of smooths are too many for one block" in repr(many)

@@ -39,6 +39,8 @@ from hiermix.typing import FloatArray, StanData
 _BLOCK, _ENTRIES, _PRODUCTS = 100, 1_000, 8
 """Effects of crossed factors that one block holds; numbers of the innermost factor's levels in it
 up to which it costs less than to sample them, and products of these for each row."""
+_PAIRS = 20_000_000
+"""Products of columns of a block in pairs, over the innermost factor's levels and effects."""
 
 
 @dataclass(frozen=True)
@@ -82,18 +84,23 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
 
 def _of_several(family: Family, design: Design, effects: str) -> tuple[str, str]:
     """Choose for several factors: those beside a chain of nested ones cost products in pairs."""
-    columns = sum(len(each.levels) * len(each.effects) for each in beside(design))
-    what = _words(beside(design))
+    columns, what = _effects(beside(design)), _words(beside(design))
+    crossed = _effects([each for each in beside(design) if each.factor.partitions])
     inner = chain(design)[-1:]
     if not columns:
         return programs.NESTED, "exact, each factor nested in the one before it"
-    if columns > _BLOCK:
+    pairs = sum(len(each.levels) * len(each.effects) ** 2 for each in inner) * columns**2
+    if columns > _BLOCK or (pairs > _PAIRS and effects != "integrated"):
         return family.program, f"{what} are too many for one block"
-    entries = sum(len(each.levels) * len(each.effects) for each in inner) * columns
-    cheap = entries <= min(_ENTRIES, _PRODUCTS * design.rows / columns)
+    entries = _effects(inner) * crossed
+    cheap = not crossed or entries <= min(_ENTRIES, _PRODUCTS * design.rows / crossed)
     if effects == "integrated" or cheap:
         return programs.NESTED, f"exact, with {what} in one block"
     return family.program, f"that costs less than a block of {what}"
+
+
+def _effects(factors: Sequence[Grouping]) -> int:
+    return sum(len(each.levels) * len(each.effects) for each in factors)
 
 
 def _words(factors: Sequence[Grouping]) -> str:
