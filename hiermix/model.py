@@ -12,8 +12,9 @@ from hiermix import chain_starts, expected_cost, family_checks, options, plots, 
 from hiermix import memory as memories
 from hiermix.chain_starts import Started
 from hiermix.design import beside_rows, checks, frames
+from hiermix.design.build import build
 from hiermix.design.curve_factors import as_factors
-from hiermix.design.design import Design, build
+from hiermix.design.design import Design
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
 from hiermix.engines import Engine, Settings, gradients
@@ -26,6 +27,7 @@ from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
 from hiermix.posterior import describe, diagnostics, labelling, recorded
 from hiermix.posterior import draws as trees
+from hiermix.prediction import unanswered_rows
 from hiermix.stan import assemble, programs_assembled
 from hiermix.stan.assemble import Assembled
 from hiermix.statistics import column_spreads
@@ -68,8 +70,7 @@ class Model:
         with equations of other parameters, ``["y ~ x + (1 | p | g)", "sigma ~ x + (1 | p | g)"]``.
     data : DataFrame
         One row an observation, of pandas, polars, pyarrow, DuckDB, Dask, what else narwhals reads
-        or speaks the Arrow C stream; lazy frames are collected, and columns that nobody uses are
-        not converted. It is never changed; rows are never dropped unasked.
+        or speaks the Arrow C stream. It is never changed; rows are never dropped unasked.
     family : str or CustomFamily, default "gaussian"
         Distribution of the response.
     link : str, optional
@@ -82,17 +83,17 @@ class Model:
         A column, or a value a row. A weight multiplies the row's log density.
     trials, censored : str, optional
         Columns; the same as ``y | trials(size)`` and ``time | cens(censored)``.
-    missing : {"error", "drop"}
-        What to do with rows that lack a value in a column of the formula.
+    missing : {"error", "drop", "predict"}
+        What to do with rows that lack a value in a column of the formula. With "predict" missing
+        responses, at random given the formula's columns, are drawn: ``data["predictions"]``.
     success : optional
         Label of the response that counts as 1, for family "bernoulli".
     calendar : DataFrame, optional
-        What is known of times ahead, such as holidays: a row a time (or a time and series), the
-        columns that name them as in `data`, and columns for the formula. They are joined to `data`
-        and to whatever rows come later; times that it lacks are ``"none"``, or False.
+        What is known of times ahead, such as holidays: a row a time (or a time and series), named
+        as in `data`, and columns for the formula, which are joined to `data` and to whatever rows
+        come later; times that it lacks are ``"none"``, or False.
     effects : {"auto", "integrated", "sampled"}
-        Whether group effects are integrated out, which "auto" does where it can be done exactly and
-        costs no more than to sample them.
+        Whether group effects are integrated out: "auto" where it is exact and costs no more.
     parameterisation : {"auto", "centered", "noncentered"}
         Of sampled effects. "auto" is tuned by the data and nearly always the fastest.
 
@@ -302,8 +303,8 @@ class Model:
         """
         settings = Settings(
             seed=secrets.randbelow(2**31) if seed is None else seed, chains=chains, warmup=warmup,
-            draws=draws, adapt_delta=self._acceptance(adapt_delta), max_treedepth=max_treedepth,
-            cores=cores, progress=progress)  # fmt: skip
+            draws=draws, max_treedepth=max_treedepth, cores=cores, progress=progress,
+            adapt_delta=sampling.acceptance(adapt_delta, self._sums, self.design))  # fmt: skip
         options.one_of("algorithm", algorithm, sampling.ALGORITHMS)
         room = memories.budget(memory)
         start = time.perf_counter()
@@ -324,14 +325,12 @@ class Model:
             self.design, self.family, self.program_name, self.priors, self.origins, self._options,
             samples, settings, seconds,
         ) | {"prior_only": int(prior_only), **said}  # fmt: skip
+        parts |= unanswered_rows.groups(posterior, self.design, self.family, attrs)
         tree = trees.tree(posterior, samples, self.design, self.family, attrs, parts)
         doubts = diagnostics.of_sampling(tree)
         for text in doubts.values():
             checks.warn(text)
         return Fit(self, tree, said=doubts)
-
-    def _acceptance(self, adapt_delta: float | None) -> float:
-        return sampling.acceptance(adapt_delta, self._sums.level_counts(self.design))
 
     def cost(
         self,
@@ -356,7 +355,7 @@ class Model:
             costs most, and what would lower it. It prints as sentences.
         """
         settings = Settings(seed=0, chains=chains, warmup=warmup, draws=draws, cores=cores,
-                            adapt_delta=self._acceptance(adapt_delta))  # fmt: skip
+                            adapt_delta=sampling.acceptance(adapt_delta, self._sums, self.design))  # fmt: skip
         start = time.perf_counter()
         task = partial(expected_cost.expected, self._started, self.design, settings)
         return gradients.where_they_work(partial(task, time.perf_counter() - start))
@@ -368,7 +367,7 @@ class Model:
         spread, each its own.
         """
         self.design.check_rows("a fit to some of the rows")
-        design = self.design.take(rows)
+        design = replace(self.design.take(rows), unanswered=None)
         return self._with(design if response is None else replace(design, response=response))
 
     def with_default_priors(self) -> "Model":

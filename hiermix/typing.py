@@ -19,7 +19,7 @@ type FamilyName = Literal[
     "categorical",
 ]  # fmt: skip
 type LinkName = Literal["identity", "log", "logit", "probit", "cloglog"]
-type Missing = Literal["error", "drop"]
+type Missing = Literal["error", "drop", "predict"]
 type EffectsChoice = Literal["auto", "integrated", "sampled"]
 type Parameterisation = Literal["auto", "centered", "noncentered"]
 type Algorithm = Literal["nuts", "importance", "laplace"]

@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from hiermix.design import group_checks
-from hiermix.design.design import Design, build
+from hiermix.design.build import build
+from hiermix.design.design import Design
 from hiermix.design.plan import Given, Outcomes, ResponseRule
 from hiermix.errors import ArgumentError, DataError, FormulaError, HiermixWarning
 from hiermix.formula import formula
@@ -95,8 +96,8 @@ def test_index_labels_are_added_where_they_differ_from_positions() -> None:
     refuses("column 'y' has 1 missing value (row 3; index 'r3')", MODEL, data)
 
 
-def test_missing_has_two_values() -> None:
-    with pytest.raises(ArgumentError, match="missing='error' or missing='drop'"):
+def test_missing_has_three_values() -> None:
+    with pytest.raises(ArgumentError, match="missing='predict'"):
         design(MODEL, frame(), missing="impute")
 
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from hiermix.design.design import Design, build
+from hiermix.design.build import build
+from hiermix.design.design import Design
 from hiermix.errors import FormulaError, HiermixError, HiermixWarning
 from hiermix.formula.formula import Formula, parse
 

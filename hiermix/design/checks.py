@@ -184,12 +184,16 @@ def groups_left(name: str, before: Iterable[object], after: Iterable[object]) ->
 
 
 def missing_policy(missing: str) -> Literal["error", "drop"]:
-    """Return the option `missing`, which has two values."""
+    """Return the option `missing`, of a source of rows to add up."""
     if missing == "drop":
         return "drop"
     if missing == "error":
         return "error"
-    raise ArgumentError(f"missing is {missing!r}: write missing='error' or missing='drop'")
+    if missing == "predict":
+        raise ArgumentError("missing='predict' is for a model of rows: sums have none to predict")
+    raise ArgumentError(
+        f"missing is {missing!r}: write missing='error', missing='drop' or missing='predict'"
+    )
 
 
 def warn(message: str) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,30 +18,22 @@ from numpy.typing import ArrayLike, NDArray
 from hiermix.design import beside_rows, checks, frames, response_checks
 from hiermix.design.batches import Rows
 from hiermix.design.curves import Curve
-from hiermix.design.encoding import encoded_frame, encoding_of
+from hiermix.design.encoding import encoded_frame
 from hiermix.design.equation import Equation, equations_of
 from hiermix.design.expressions import worked_out
-from hiermix.design.frames import Frame, NewRows, complete_rows, given_array, select, unused_levels
-from hiermix.design.groupings import Grouping, grouping_on, make_grouping
-from hiermix.design.identifiable import check_effects, check_rows, check_varying, told_apart
+from hiermix.design.frames import NewRows, select
+from hiermix.design.groupings import Grouping, grouping_on
+from hiermix.design.identifiable import check_effects, check_rows
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.limits import Limits
-from hiermix.design.names_free import check_names
-from hiermix.design.partitions import in_one_part
 from hiermix.design.plan import (
     Labels,
     Plan,
-    ResponseRule,
     Summed,
     in_kind,
-    plan_of,
-    with_bends,
-    without_empty_effects,
 )
 from hiermix.design.response import beside_of, outcomes_of, response_of
-from hiermix.design.roles import Roles, with_keywords
-from hiermix.design.series import Series, series_of
-from hiermix.design.served import check_served
+from hiermix.design.series import Series
 from hiermix.design.tables import Table
 from hiermix.errors import DataError
 from hiermix.formula.equations import MU
@@ -86,6 +77,8 @@ class Design:
     """What is known of times, for rows that come without it."""
     series: Series | None = None
     """Which rows have residuals that go together; None where they are independent."""
+    unanswered: Table | None = None
+    """Rows without a response, to be predicted."""
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -244,95 +237,6 @@ class Design:
         if trials:
             checks.known_columns(self._plan.roles.of_response, rows)
         return _on(self, rows, groups, new_groups, weights, offset)
-
-
-def build(
-    formula: Formula,
-    data: Frame | Table,
-    *,
-    missing: str = "error",
-    weights: str | ArrayLike | None = None,
-    offset: str | ArrayLike | None = None,
-    trials: str | int | None = None,
-    censored: str | None = None,
-    response_rule: ResponseRule | None = None,
-    continuous: bool = True,
-    states: Mapping[str, Any] | None = None,
-) -> Design:
-    """Build the design of a formula on a frame.
-
-    Parameters
-    ----------
-    formula
-        What `formula.parse` made.
-    data
-        The frame. It is never changed.
-    missing
-        ``"error"``, or ``"drop"`` to leave out rows with a missing value in a used column.
-    weights, offset
-        A column's name, or a value per row.
-    trials, censored
-        What ``trials()`` and ``cens()`` say in a formula.
-    response_rule
-        The family's rule for the response; without one the response is any numeric column.
-    continuous
-        Whether the response is continuous: then it must vary, and one row per group is remarked.
-    """
-    # 1. The frame, the columns that are used, and the rows that are complete.
-    data = data if isinstance(data, Table) else frames.table(data)
-    checks.unique_columns(data)
-    checks.enough_rows(data)
-    formula = with_keywords(formula, offset, trials, censored)
-    unordered = response_rule is not None and response_rule.categories == "unordered"
-    check_served(formula, unordered=unordered)
-    roles = Roles(formula, weights if isinstance(weights, str) else None)
-    check_names(roles, data, weights, offset, trials, censored)
-    frame, kept = complete_rows(select(data, roles.columns), roles, missing)
-    checks.enough_rows(frame, " that is complete")
-
-    # 2. How each column is encoded, and the specs of X, of each Z, of offsets and response.
-    encodings = {
-        name: encoding_of(name, frame[name], found) for name, found in roles.uses().items()
-    }
-    encoded = encoded_frame(encodings, frame)
-    plan = plan_of(roles, encodings, frame, encoded, response_rule, states=states)
-    plan = without_empty_effects(plan, encoded)
-
-    # 3. Levels and codes, the response and what stands beside it.
-    groupings = tuple(make_grouping(name, frame, plan, continuous) for name in roles.factors)
-    in_one_part(roles, encodings, groupings, frame)
-    beside = beside_of(plan, frame, given_array("weights", weights, len(data), kept))
-    response_checks.some_weight(roles.weights, beside.weights)
-    response, labels = response_of(plan, frame, encoded, beside)
-    plan = replace(plan, response_labels=labels)
-    if continuous and beside.censored is None:
-        response_checks.constant_response(roles.response_name, response)
-
-    # 4. Population columns that can be told apart.
-    told = {each.name: told_apart(plan, each, encoded, frame.index) for each in formula.equations}
-    plan = with_bends(replace(plan, populations=told))
-    check_effects(plan, encoded, frame.index, roles.factors)
-    for grouping in groupings:
-        check_varying(plan, encoded, grouping, frame.index)
-    others = data.without(frame)
-    return Design(
-        formula=formula,
-        frame=frame,
-        others=others if kept is None else others.take(kept),
-        rows=len(frame),
-        equations=equations_of(
-            plan, frame, encoded, given_array("offset", offset, len(data), kept)
-        ),
-        groupings=groupings,
-        response_name=roles.response_name,
-        response=response,
-        unused_levels=unused_levels(frame),
-        summed=None,
-        series=series_of(formula, frame),
-        _encoded=encoded,
-        _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
-        **beside._asdict(),
-    )
 
 
 def _on(

@@ -14,6 +14,7 @@ from hiermix.design import checks, column_checks, kinds
 from hiermix.design.response import array_of, ends_that_count
 from hiermix.design.roles import Roles
 from hiermix.design.tables import Table
+from hiermix.design.unanswered import PREDICT, with_response
 from hiermix.errors import DataError
 from hiermix.typing import FloatArray
 
@@ -136,6 +137,9 @@ def complete_rows(
     frame: pd.DataFrame, roles: Roles, missing: str
 ) -> tuple[pd.DataFrame, NDArray[np.intp] | None]:
     """Return the rows without missing values, and their positions unless all rows are."""
+    if missing == PREDICT:
+        answered = with_response(frame, roles)
+        return (frame if answered is None else _some_rows(frame, answered)), answered
     drop = checks.missing_policy(missing) == "drop"
     masks = {str(name): frame[name].isna().to_numpy() for name in frame if frame[name].hasnans}
     masks = ends_that_count(masks, roles.formula.beside, frame)
@@ -147,7 +151,11 @@ def complete_rows(
     for name in roles.factor_columns(roles.factors):
         before, after = frame[name].dropna(), frame[name].iloc[kept]
         checks.groups_left(name, before.unique(), after.unique())
-    return select(frame.iloc[kept], list(map(str, frame))), kept
+    return _some_rows(frame, kept), kept
+
+
+def _some_rows(frame: pd.DataFrame, kept: NDArray[np.intp]) -> pd.DataFrame:
+    return select(frame.iloc[kept], list(map(str, frame)))
 
 
 def given_array(

@@ -37,7 +37,7 @@ def model(
         f"formula  {design.formula.text}",
         f"family   {family}, link {link}",
         f"program  {program}.stan ({effects})",
-        f"rows     {_rows(design):,}",
+        f"rows     {_rows(design):,}{_unanswered(design)}",
         *_groups(design, f"{how}: {reason}"),
         *_residuals(design),
         "priors",
@@ -48,6 +48,11 @@ def model(
 
 def _rows(design: Design) -> int:
     return design.merged or (design.rows if design.summed is None else design.summed.rows)
+
+
+def _unanswered(design: Design) -> str:
+    aside = design.unanswered
+    return "" if aside is None else f", and {len(aside):,} without a response, to be predicted"
 
 
 def _groups(design: Design, how: str) -> list[str]:

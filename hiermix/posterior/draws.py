@@ -66,7 +66,7 @@ def tree(
         "posterior": posterior,
         "sample_stats": xr.Dataset(stats, coords=coords),
         "observed_data": xr.Dataset(observed),
-        "constant_data": _columns(design),
+        "constant_data": columns(design),
         **(parts or {}),
     }
     tree = xr.DataTree.from_dict(groups)
@@ -202,7 +202,7 @@ def relabelled(tree: "xr.DataTree", design: Design) -> "xr.DataTree":
     return tree
 
 
-def _columns(design: Design) -> "xr.Dataset":
+def columns(design: Design) -> "xr.Dataset":
     """Columns that the formula uses, in types that xarray has: other labels as text."""
     import xarray as xr
 

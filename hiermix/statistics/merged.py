@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from hiermix.design import kinds, response_checks
+from hiermix.design.build import build
 from hiermix.design.coding import check_states, complete
-from hiermix.design.design import Design, build
+from hiermix.design.design import Design
 from hiermix.design.packing import decode, encode
 from hiermix.design.roles import Roles
 from hiermix.design.tables import Table

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 import hiermix as hm
+from hiermix.design.build import build
 from hiermix.design.calendars import agreed, tell
-from hiermix.design.design import build
 from hiermix.forecasting import horizon
 from hiermix.formula.formula import parse
 

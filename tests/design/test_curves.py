@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.interpolate import CubicSpline
 
-from hiermix.design.design import Design, build
+from hiermix.design.build import build
+from hiermix.design.design import Design
 from hiermix.errors import DataError
 from hiermix.formula.formula import parse
 from hiermix.formula.terms.smooths import Smooth

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 from hiermix.design import batches, specs
-from hiermix.design.design import Design, build
+from hiermix.design.build import build
+from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, FormulaError
 from hiermix.formula.formula import parse
 from hiermix.formula.names import CONTRASTS, TRANSFORMS

@@ -12,7 +12,8 @@ import pytest
 
 import hiermix as hm
 from hiermix.design import kinds
-from hiermix.design.design import Design, build
+from hiermix.design.build import build
+from hiermix.design.design import Design
 from hiermix.formula import formula
 from tests.combinations import thinned
 

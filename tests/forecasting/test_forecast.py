@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import hiermix as hm
-from hiermix.design.design import build
+from hiermix.design.build import build
 from hiermix.forecasting import horizon, scores
 from hiermix.formula.formula import parse
 

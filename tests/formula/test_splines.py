@@ -6,7 +6,8 @@ import pytest
 from scipy.interpolate import CubicSpline
 
 import hiermix as hm
-from hiermix.design.design import Design, build
+from hiermix.design.build import build
+from hiermix.design.design import Design
 from hiermix.formula.formula import parse
 
 

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 import hiermix as hm
-from hiermix.design.design import Design, build
+from hiermix.design.build import build
+from hiermix.design.design import Design
 from hiermix.formula.formula import parse
 from hiermix.statistics import nested
 

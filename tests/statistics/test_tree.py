@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from scipy.linalg import block_diag
 
-from hiermix.design.design import Design, build
+from hiermix.design.build import build
+from hiermix.design.design import Design
 from hiermix.formula.formula import parse
 from hiermix.statistics import tree, tree_effects
 from hiermix.statistics.conditional_effects import Hyperdraws

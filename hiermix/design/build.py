@@ -1,0 +1,121 @@
+"""Formula + frame -> Design, in steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from hiermix.design import checks, frames, response_checks
+from hiermix.design.design import Design
+from hiermix.design.encoding import encoded_frame, encoding_of
+from hiermix.design.equation import equations_of
+from hiermix.design.frames import Frame, complete_rows, given_array, select, unused_levels
+from hiermix.design.groupings import make_grouping
+from hiermix.design.identifiable import check_effects, check_varying, told_apart
+from hiermix.design.names_free import check_names
+from hiermix.design.partitions import in_one_part
+from hiermix.design.plan import (
+    ResponseRule,
+    plan_of,
+    with_bends,
+    without_empty_effects,
+)
+from hiermix.design.response import beside_of, response_of
+from hiermix.design.roles import Roles, with_keywords
+from hiermix.design.series import series_of
+from hiermix.design.served import check_served
+from hiermix.design.tables import Table
+from hiermix.design.unanswered import others
+from hiermix.formula.formula import Formula
+
+
+def build(
+    formula: Formula,
+    data: Frame | Table,
+    *,
+    missing: str = "error",
+    weights: str | ArrayLike | None = None,
+    offset: str | ArrayLike | None = None,
+    trials: str | int | None = None,
+    censored: str | None = None,
+    response_rule: ResponseRule | None = None,
+    continuous: bool = True,
+    states: Mapping[str, Any] | None = None,
+) -> Design:
+    """Build the design of a formula on a frame.
+
+    Parameters
+    ----------
+    formula
+        What `formula.parse` made.
+    data
+        The frame. It is never changed.
+    missing
+        ``"error"``; ``"drop"`` leaves rows with a gap out, ``"predict"`` those without a response.
+    weights, offset
+        A column's name, or a value per row.
+    trials, censored
+        What ``trials()`` and ``cens()`` say in a formula.
+    response_rule
+        The family's rule for the response; without one the response is any numeric column.
+    continuous
+        Whether the response is continuous: then it must vary, and one row per group is remarked.
+    """
+    # 1. The frame, the columns that are used, and the rows that are complete.
+    data = data if isinstance(data, Table) else frames.table(data)
+    checks.unique_columns(data)
+    checks.enough_rows(data)
+    formula = with_keywords(formula, offset, trials, censored)
+    unordered = response_rule is not None and response_rule.categories == "unordered"
+    check_served(formula, unordered=unordered)
+    roles = Roles(formula, weights if isinstance(weights, str) else None)
+    check_names(roles, data, weights, offset, trials, censored)
+    frame, kept = complete_rows(select(data, roles.columns), roles, missing)
+    checks.enough_rows(frame, " that is complete")
+
+    # 2. How each column is encoded, and the specs of X, of each Z, of offsets and response.
+    encodings = {
+        name: encoding_of(name, frame[name], found) for name, found in roles.uses().items()
+    }
+    encoded = encoded_frame(encodings, frame)
+    plan = plan_of(roles, encodings, frame, encoded, response_rule, states=states)
+    plan = without_empty_effects(plan, encoded)
+
+    # 3. Levels and codes, the response and what stands beside it.
+    groupings = tuple(make_grouping(name, frame, plan, continuous) for name in roles.factors)
+    in_one_part(roles, encodings, groupings, frame)
+    beside = beside_of(plan, frame, given_array("weights", weights, len(data), kept))
+    response_checks.some_weight(roles.weights, beside.weights)
+    response, labels = response_of(plan, frame, encoded, beside)
+    plan = replace(plan, response_labels=labels)
+    if continuous and beside.censored is None:
+        response_checks.constant_response(roles.response_name, response)
+
+    # 4. Population columns that can be told apart.
+    told = {each.name: told_apart(plan, each, encoded, frame.index) for each in formula.equations}
+    plan = with_bends(replace(plan, populations=told))
+    check_effects(plan, encoded, frame.index, roles.factors)
+    for grouping in groupings:
+        check_varying(plan, encoded, grouping, frame.index)
+    return Design(
+        formula=formula,
+        frame=frame,
+        others=data.without(frame) if kept is None else data.without(frame).take(kept),
+        rows=len(frame),
+        equations=equations_of(
+            plan, frame, encoded, given_array("offset", offset, len(data), kept)
+        ),
+        groupings=groupings,
+        response_name=roles.response_name,
+        response=response,
+        unused_levels=unused_levels(frame),
+        summed=None,
+        series=series_of(formula, frame),
+        unanswered=others(data, kept, missing, formula),
+        _encoded=encoded,
+        _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
+        **beside._asdict(),
+    )
