@@ -354,8 +354,9 @@ class Model:
             ``seconds`` with their ``range``, ``memory``, ``parts``, and ``advice``: which part
             costs most, and what would lower it. It prints as sentences.
         """
+        aim = sampling.acceptance(adapt_delta, self._sums, self.design)
         settings = Settings(seed=0, chains=chains, warmup=warmup, draws=draws, cores=cores,
-                            adapt_delta=sampling.acceptance(adapt_delta, self._sums, self.design))  # fmt: skip
+                            adapt_delta=aim)  # fmt: skip
         start = time.perf_counter()
         task = partial(expected_cost.expected, self._started, self.design, settings)
         return gradients.where_they_work(partial(task, time.perf_counter() - start))

@@ -15,9 +15,10 @@ from hiermix.engines.embedded import Embedded
 from hiermix.families.correlations import block_cholesky
 from hiermix.families.family import Family, by_parameter
 from hiermix.stan import shrinkage_data, variables
+from hiermix.statistics.row_sums import Sums
 from hiermix.tuning.points import Point
 from hiermix.tuning.slope_shrinkage import Shrinkage
-from hiermix.typing import Algorithm, Drawn, FloatArray, IntArray, Shrunk
+from hiermix.typing import Algorithm, Drawn, FloatArray, Shrunk
 
 ALGORITHMS: tuple[Algorithm, ...] = ("nuts", "importance", "laplace")
 _FEW_LEVELS, _CAREFUL = 5, 0.95
@@ -48,14 +49,11 @@ def sample(
     return _around_modes(started, settings, algorithm, design, family)
 
 
-def acceptance(adapt_delta: float | None, counts: Sequence[IntArray]) -> float:
-    """Return what is aimed at: smaller steps where an sd has a long tail.
-
-    `counts` are the rows of each level, factor by factor.
-    """
+def acceptance(adapt_delta: float | None, sums: Sums, design: Design) -> float:
+    """Return what is aimed at: smaller steps where an sd has a long tail."""
     if adapt_delta is not None:
         return adapt_delta
-    few = any(np.count_nonzero(each) <= _FEW_LEVELS for each in counts)
+    few = any(np.count_nonzero(each) <= _FEW_LEVELS for each in sums.level_counts(design))
     return _CAREFUL if few else Settings.adapt_delta
 
 
