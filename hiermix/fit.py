@@ -25,6 +25,7 @@ from hiermix.posterior import (
     diagnostics,
     group_tables,
     hypothesis,
+    matrix_files,
     regression_tables,
     residual_labels,
     storage,
@@ -383,4 +384,5 @@ class Fit:
         keep = (*options.names("keep", keep), *(() if calendar is None else calendar.keys))
         sums = self.model.statistics
         parts = {} if sums is None else {"statistics": sums.tree()}
+        parts |= matrix_files.parts(self.design.groupings)
         storage.save(self.data, storage.columns(self.design, keep), path, calendar, parts)

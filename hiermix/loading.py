@@ -13,7 +13,7 @@ from hiermix.families.custom_family import CustomFamily
 from hiermix.fit import Fit
 from hiermix.model import Model
 from hiermix.posterior import draws as trees
-from hiermix.posterior import effects_on_demand, labelling, storage
+from hiermix.posterior import effects_on_demand, labelling, matrix_files, storage
 from hiermix.posterior.effects_on_demand import HYPERDRAWS
 from hiermix.posterior.recorded import CUSTOM
 from hiermix.statistics.merged import MergedRows
@@ -50,7 +50,10 @@ def load(path: str | Path, *, family: CustomFamily | None = None) -> Fit:
             sums: Statistics | MergedRows = kind.of_tree(held)
             model = Model.from_statistics(sums, tree.attrs["formula"], priors=priors)
         else:
-            model = Model(tree.attrs["formula"], frame, priors=priors, calendar=calendar, **options)
+            model = Model(
+                tree.attrs["formula"], frame, priors=priors, calendar=calendar,
+                data2=matrix_files.matrices_of(tree), **options,
+            )  # fmt: skip
     defaults = json.loads(tree.attrs.get("default_priors", "[]"))
     model.priors |= {name: replace(model.priors[name], given=False) for name in defaults}
     # Files of 0.1 know no origins: their priors hold at x = 0, as priors that are written do.

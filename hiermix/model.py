@@ -16,7 +16,9 @@ from hiermix.design.build import build
 from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design
 from hiermix.design.frames import Frame
+from hiermix.design.groupings import matrices
 from hiermix.design.known_ahead import Calendar
+from hiermix.design.level_covariance import Matrices
 from hiermix.engines import Engine, Settings, gradients
 from hiermix.expected_cost import Cost
 from hiermix.families import design_checks, exact_fit, table
@@ -92,6 +94,8 @@ class Model:
         What is known of times ahead, such as holidays: a row a time (or a time and series), named
         as in `data`, and columns for the formula, which are joined to `data` and to whatever rows
         come later; times that it lacks are ``"none"``, or False.
+    data2 : mapping of str to DataFrame, optional
+        Covariances between levels, by name, ``gr(g, cov="A")``: labelled both ways; others beside.
     effects : {"auto", "integrated", "sampled"}
         Whether group effects are integrated out: "auto" where it is exact and costs no more.
     parameterisation : {"auto", "centered", "noncentered"}
@@ -119,6 +123,7 @@ class Model:
         missing: Missing = "error",
         success: Any = None,
         calendar: Frame | Calendar | None = None,
+        data2: Matrices | None = None,
         effects: EffectsChoice = "auto",
         parameterisation: Parameterisation = "auto",
     ) -> None:
@@ -134,7 +139,7 @@ class Model:
         design = build(
             parsed, frame, missing=missing, weights=weights, offset=offset,
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
-            continuous=self.family.continuous,
+            continuous=self.family.continuous, data2=data2,
         )  # fmt: skip
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
@@ -390,7 +395,11 @@ class Model:
     def on(self, data: Frame) -> "Model":
         """Return this model, with its priors, for other rows; new coefficients get defaults."""
         model = Model(
-            str(self.design.formula), data, calendar=self.design.calendar, **self._options
+            str(self.design.formula),
+            data,
+            calendar=self.design.calendar,
+            data2=matrices(self.design.groupings),
+            **self._options,
         )
         model.priors = {name: self.priors.get(name, each) for name, each in model.priors.items()}
         same = {name: each for name, each in self.origins.items()

@@ -112,7 +112,10 @@ def _of_points(points: Sequence[Point], started: Started, design: Design, family
     roots = [block_cholesky(point.cor, blocks)[0] for point in points]
     r = None if ready.gram is not None else np.array([point.r for point in points])
     shrunk = _shrunk(points, shrinkage_data.of(ready.data))
-    return Drawn(b, np.exp([point.log_sd for point in points]), np.array(roots), own, r, shrunk)
+    tails = sum(each.heavy for each in ready.groupings)
+    df = 1 + np.exp([point.cor[len(point.cor) - tails :] for point in points])
+    sd = np.exp([point.log_sd for point in points])
+    return Drawn(b, sd, np.array(roots), own, r, shrunk, df)
 
 
 def _shrunk(points: Sequence[Point], shrinkage: Shrinkage | None) -> Shrunk | None:
@@ -128,7 +131,7 @@ def _by_chain(drawn: Drawn, shape: tuple[int, int]) -> Drawn:
 
     own = {name: split(values) for name, values in drawn.own.items()}
     r = None if drawn.r is None else split(drawn.r)
-    shrunk = drawn.shrunk
+    shrunk, df = drawn.shrunk, None if drawn.df is None else split(drawn.df)
     if shrunk is not None:
         shrunk = shrunk._replace(sds=split(shrunk.sds), overall=split(shrunk.overall))
-    return Drawn(split(drawn.b), split(drawn.sd), split(drawn.L), own, r, shrunk)
+    return Drawn(split(drawn.b), split(drawn.sd), split(drawn.L), own, r, shrunk, df)

@@ -44,6 +44,8 @@ class Drawn(NamedTuple):
     """Effects, factor after factor, effect after effect, level by level; None: integrated out."""
     shrunk: "Shrunk | None" = None
     """Prior sds of slopes, where these are shrunk."""
+    df: FloatArray | None = None
+    """Degrees of freedom of the factors whose effects have Student's t distribution, if any."""
 
 
 class Shrunk(NamedTuple):

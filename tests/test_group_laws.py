@@ -128,3 +128,185 @@ def test_strata_are_drawn(strata: hm.Fit, name: str) -> None:
     data = getattr(strata, name)("g").data
     assert len(data) in (60, 120)
     assert np.isfinite(data["mean"] if "mean" in data else data["rank"]).all()
+
+
+# Related levels -----------------------------------------------------------------------------------
+
+
+def related_frame() -> tuple[pd.DataFrame, pd.DataFrame, np.ndarray]:
+    """Levels on a line, like their neighbours; the last three have no rows."""
+    rng = np.random.default_rng(2)
+    names = [f"s{i:02d}" for i in range(43)]
+    near = np.exp(-np.abs(np.subtract.outer(np.arange(43), np.arange(43))) / 5.0)
+    u = 1.5 * np.linalg.cholesky(near) @ rng.normal(size=43)
+    g = np.repeat(np.arange(40), 6)
+    x = rng.normal(size=240)
+    data = pd.DataFrame({"y": 1 + x + u[g] + 0.7 * rng.normal(size=240), "x": x,
+                         "g": np.array(names)[g], "t": np.tile(np.arange(6), 40)})  # fmt: skip
+    return data, pd.DataFrame(near, index=names, columns=names), u
+
+
+@pytest.fixture(scope="module")
+def related() -> hm.Fit:
+    data, matrix, _ = related_frame()
+    model = hm.Model("y ~ x + (1 | gr(g, cov='A'))", data, data2={"A": matrix})
+    return model.fit(**SETTINGS)
+
+
+def test_related_levels_are_recovered(related: hm.Fit) -> None:
+    posterior = related.data["posterior"]
+    sd = posterior["sd_g"]
+    assert abs(float(sd.mean()) - 1.5) < 4 * float(sd.std())
+    *_, u = related_frame()
+    r = posterior["r_g"].isel(g_effect=0)
+    away = (r + posterior["Intercept"] - 1).mean(("chain", "draw")) - u
+    assert (np.abs(away) < 5 * (r + posterior["Intercept"]).std(("chain", "draw"))).all()
+    # Of levels without rows neighbours tell the more the nearer they are.
+    spread = r.std(("chain", "draw")).to_numpy()[-3:]
+    assert (np.diff(spread) > 0).all()
+
+
+def test_integrated_and_sampled_related_levels_agree(related: hm.Fit) -> None:
+    data, matrix, _ = related_frame()
+    model = hm.Model("y ~ x + (1 | gr(g, cov='A'))", data, data2={"A": matrix}, effects="sampled")
+    sampled = model.fit(**SETTINGS)
+    for name in ("sd_g", "r_g", "b"):
+        one, other = (fit.data["posterior"][name] for fit in (related, sampled))
+        error = np.hypot(one.std(("chain", "draw")), other.std(("chain", "draw"))) / np.sqrt(150)
+        away = np.abs((one - other).mean(("chain", "draw"))) / error
+        assert float(away.max()) < 6
+
+
+def test_levels_without_rows_are_predicted_and_others_refused(related: hm.Fit) -> None:
+    rows = pd.DataFrame({"x": [0.0, 0.0], "g": ["s40", "s42"]})
+    posterior = related.data["posterior"]
+    expected = posterior["Intercept"] + posterior["r_g"].sel(g=["s40", "s42"], g_effect="Intercept")
+    np.testing.assert_allclose(related.predict(rows), expected.transpose("chain", "draw", "g"))
+    for policy in ("error", "sample", "update"):
+        with pytest.raises(hm.DataError, match=r"1 label of 'g' not in data2\['A'\]: 'new'"):
+            related.predict(rows.assign(g="new", y=0.0), new_groups=policy)
+    zero = related.predict(rows.assign(g="new"), new_groups="population")
+    np.testing.assert_allclose(zero[..., 0], posterior["Intercept"])
+
+
+def test_questions_about_related_levels(related: hm.Fit, tmp_path) -> None:
+    data, *_ = related_frame()
+    related.save(tmp_path / "fit.nc")
+    again, rows = hm.load(tmp_path / "fit.nc"), data.iloc[[0, 100]]
+    np.testing.assert_array_equal(again.predict(rows, seed=1), related.predict(rows, seed=1))
+    refitted = again.refit(data, draws=10, warmup=50, chains=1).data["posterior"]
+    assert refitted.sizes["g"] == 43
+    with pytest.raises(hm.ArgumentError, match="levels of 'g' are related"):
+        related.loo(by="g")
+    assert np.isfinite(related.kfold(groups="g", folds=2).elpd)
+    assert len(related.plot_fit("x", by="g").data) > 0
+    assert len(related.plot_shrinkage("g").data) == 43
+    later = data[data["t"] == 5].assign(t=6)
+    assert len(related.forecast(later, time="t", seed=1).score(later)) == 40
+    sd = related.data["posterior"]["sd_g"].isel(g_effect=0).to_numpy()
+    found = related.variance()["variance"].sel(component="g")
+    np.testing.assert_allclose(found, sd**2)
+
+
+def test_variance_counts_how_much_each_level_varies() -> None:
+    data, matrix, _ = related_frame()
+    size = np.linspace(0.5, 2, 43)
+    wide = matrix * np.outer(size, size)
+    model = hm.Model("y ~ x + (1 | gr(g, cov='A'))", data, data2={"A": wide})
+    fit = model.fit(seed=1, chains=1, draws=20, warmup=100, progress=False)
+    sd = fit.data["posterior"]["sd_g"].isel(g_effect=0).to_numpy()
+    found = fit.variance()["variance"].sel(component="g")
+    np.testing.assert_allclose(found, sd**2 * np.mean(size[:40] ** 2))
+
+
+def test_related_levels_beside_others_in_another_family() -> None:
+    data, matrix, u = related_frame()
+    rng = np.random.default_rng(3)
+    data["h"] = rng.integers(0, 8, 240)
+    data["y"] = rng.poisson(np.exp(0.5 + 0.3 * data["x"] + u[:40].repeat(6) / 2))
+    model = hm.Model("y ~ x + (1 | gr(g, cov='A')) + (1 | h)", data, family="poisson",
+                     data2={"A": matrix})  # fmt: skip
+    fit = model.fit(**SETTINGS)
+    sd = fit["sd_g[Intercept]"]
+    assert abs(float(sd.mean()) - 0.75) < 4 * float(sd.std())
+    assert float(fit.summary().loc[["Intercept", "sd_g[Intercept]"], "ess_bulk"].min()) > 200
+
+
+# t-distributed effects ----------------------------------------------------------------------------
+
+
+def heavy_frame() -> pd.DataFrame:
+    """A few levels lie far from the others."""
+    rng = np.random.default_rng(5)
+    u = 0.5 * rng.normal(size=60)
+    u[[7, 30, 55]] = [6, -7, 8]
+    g = np.repeat(np.arange(60), 5)
+    return pd.DataFrame({"y": 1 + u[g] + 0.7 * rng.normal(size=300), "g": [f"g{i:02d}" for i in g]})
+
+
+@pytest.fixture(scope="module")
+def heavy() -> hm.Fit:
+    return hm.Model("y ~ 1 + (1 | gr(g, dist='student'))", heavy_frame()).fit(**SETTINGS)
+
+
+def test_levels_far_away_make_tails_and_not_a_spread(heavy: hm.Fit) -> None:
+    assert "t-distributed" in repr(heavy.model)
+    assert "df[g]            ~ gamma(2, 0.1)" in repr(heavy.model)
+    df, sd = heavy["df_g"], heavy["sd_g[Intercept]"]
+    assert float(df.quantile(0.9)) < 4
+    assert float(sd.mean()) < 0.9  # the sd of all effects is 1.7
+    far = heavy.group_effects("g").loc["g07", "mean"].iloc[0]
+    assert far == pytest.approx(6, abs=1.5)
+
+
+def test_new_levels_have_the_tails_of_the_fit(heavy: hm.Fit) -> None:
+    rows = pd.DataFrame({"g": [f"new {i}" for i in range(400)]})
+    drawn = heavy.predict(rows, new_groups="sample", seed=1)
+    posterior = heavy.data["posterior"]
+    r = (drawn - posterior["Intercept"]).to_numpy().ravel()
+    df, sd = posterior["df_g"].to_numpy(), posterior["sd_g"].to_numpy()[..., 0]
+    for prob in (0.9, 0.99):
+        from scipy import stats
+
+        # Quantiles of the mixture of t over the draws, by bisection.
+        low, high = 0.0, 1000.0
+        for _ in range(60):
+            middle = (low + high) / 2
+            below = stats.t.cdf(middle / sd, df).mean()
+            low, high = (middle, high) if below < prob else (low, middle)
+        assert np.quantile(r, prob) == pytest.approx(low, rel=0.1)
+
+
+def test_what_needs_normal_effects_says_so(heavy: hm.Fit, tmp_path) -> None:
+    data = heavy_frame()
+    with pytest.raises(hm.ArgumentError, match="those of 'g' are t-distributed"):
+        heavy.predict(data.iloc[:3].assign(g="new"), new_groups="update")
+    with pytest.raises(hm.ArgumentError, match="those of 'g' are t-distributed"):
+        heavy.loo(by="g")
+    mean = heavy.predictions(by=True, over="population").table()["estimate"][0]
+    assert mean == pytest.approx(float(heavy["Intercept"].mean()))
+    found = heavy.variance()["variance"].sel(component="g").to_numpy()
+    df, sd = heavy["df_g"].to_numpy(), heavy["sd_g[Intercept]"].to_numpy()
+    expected = np.where(df > 2, sd**2 * df / np.where(df > 2, df - 2, 1), np.inf)
+    np.testing.assert_allclose(found, expected)
+    heavy.save(tmp_path / "fit.nc")
+    np.testing.assert_array_equal(hm.load(tmp_path / "fit.nc")["df_g"], heavy["df_g"])
+    from scipy import stats
+
+    np.testing.assert_allclose(
+        heavy.log_prior()["df_g"], stats.gamma(2, scale=10).logpdf(df), rtol=1e-10
+    )
+    assert heavy.hypothesis("df_g < 5")["probability"].iloc[0] > 0.8
+
+
+def test_tails_of_effects_in_a_family_whose_mean_bends() -> None:
+    data = heavy_frame()
+    data["y"] = (data["y"] > 1).astype(int)
+    model = hm.Model("y ~ 1 + (1 | gr(g, dist='student'))", data, family="bernoulli")
+    fit = model.fit(seed=1, chains=1, draws=50, warmup=200, progress=False)
+    with pytest.raises(hm.ArgumentError, match=r"over='population' knows normal effects alone"):
+        fit.predictions(by=True, over="population")
+    assert np.isfinite(fit.predictions(by=True, over="new group").table()["estimate"]).all()
+    with pytest.raises(hm.DataError, match="one number of degrees of freedom"):
+        hm.Model("f ~ 1 + (1 | gr(g, dist='student'))",
+                 data.assign(f=np.arange(300) % 3), family="categorical")  # fmt: skip

@@ -13,8 +13,9 @@ from hiermix.design.design import Design
 from hiermix.design.encoding import encoded_frame, encoding_of
 from hiermix.design.equation import equations_of
 from hiermix.design.frames import Frame, complete_rows, given_array, select, unused_levels
-from hiermix.design.groupings import make_grouping
+from hiermix.design.groupings import make_groupings
 from hiermix.design.identifiable import check_effects, check_varying, told_apart
+from hiermix.design.level_covariance import Matrices
 from hiermix.design.names_free import check_names
 from hiermix.design.partitions import in_one_part
 from hiermix.design.plan import (
@@ -44,6 +45,8 @@ def build(
     response_rule: ResponseRule | None = None,
     continuous: bool = True,
     states: Mapping[str, Any] | None = None,
+    data2: Matrices | None = None,
+    data2: Matrices | None = None,
 ) -> Design:
     """Build the design of a formula on a frame.
 
@@ -63,6 +66,8 @@ def build(
         The family's rule for the response; without one the response is any numeric column.
     continuous
         Whether the response is continuous: then it must vary, and one row per group is remarked.
+    data2
+        Covariances between levels.
     """
     # 1. The frame, the columns that are used, and the rows that are complete.
     data = data if isinstance(data, Table) else frames.table(data)
@@ -85,7 +90,7 @@ def build(
     plan = without_empty_effects(plan, encoded)
 
     # 3. Levels and codes, the response and what stands beside it.
-    groupings = tuple(make_grouping(name, frame, plan, continuous) for name in roles.factors)
+    groupings, plan = make_groupings(frame, plan, continuous, data2)
     in_one_part(roles, encodings, groupings, frame)
     beside = beside_of(plan, frame, given_array("weights", weights, len(data), kept))
     response_checks.some_weight(roles.weights, beside.weights)

@@ -125,7 +125,8 @@ def free_names(names: Sequence[str]) -> None:
                 f"Rename the column, for example to {name + '_id'!r}."
             )
     for name in names:
-        for taken in (f"{name}_effect", f"{name}_term", f"sd_{name}", f"cor_{name}", f"r_{name}"):
+        of_effects = [f"{kind}_{name}" for kind in ("sd", "cor", "df", "r")]
+        for taken in (f"{name}_effect", f"{name}_term", *of_effects):
             if taken in names:
                 raise DataError(
                     f"grouping columns {name!r} and {taken!r}: {taken!r} is reserved for the "
@@ -165,6 +166,19 @@ def unseen_levels(name: str, new_levels: Sequence[object] | Labels, new_groups: 
         "new_groups='population' sets their effect to zero, 'sample' draws it from the fitted "
         "spread."
     )
+
+
+def unrelated_levels(
+    name: str, matrix: str, new_levels: Sequence[object] | Labels, new_groups: str
+) -> None:
+    """Raise for labels whose covariance with the levels of the fit nobody knows."""
+    if len(new_levels) and new_groups != "population":
+        raise DataError(
+            f"{count(len(new_levels), 'label')} of {name!r} not in data2[{matrix!r}]: "
+            f"{first_three(new_levels)}. Their covariance with the levels of the fit isn't known: "
+            "fit with a matrix that has them, which needs no rows of theirs. "
+            "new_groups='population' sets their effect to zero."
+        )
 
 
 def missing_labels(

@@ -13,6 +13,8 @@ from hiermix.design import group_checks
 from hiermix.design.batches import Rows
 from hiermix.design.codes import Codes, Labels, codes_of
 from hiermix.design.factor import Factor
+from hiermix.design.kinds import KnownLabels
+from hiermix.design.level_covariance import LevelCovariance, Matrices, check_names, covariance_of
 from hiermix.design.level_strata import Strata, strata_of, strata_on
 from hiermix.design.plan import Plan
 from hiermix.formula.equations import MU, qualified
@@ -45,6 +47,10 @@ class Grouping:
     """(Q,) what the columns of Z have subtracted; see `origins`."""
     strata: Strata | None = None
     """What the levels lie in, where each stratum has effects of its own."""
+    covariance: LevelCovariance | None = None
+    """That of the levels, where they are not independent."""
+    heavy: bool = False
+    """Whether the effects of a level are t-distributed together, and not normal."""
 
     @property
     def constant(self) -> tuple[bool, ...]:
@@ -101,6 +107,13 @@ class Grouping:
         codes = np.full_like(self.codes, len(self.levels))
         return replace(self, codes=codes, new_levels=_objects([label]))
 
+    def sizes(self, rows: Rows) -> FloatArray | float:
+        """Sd of the effects of the levels of some rows (n,), in units of the effects' own."""
+        if self.covariance is None:
+            return 1.0
+        new = np.ones(len(self.new_levels) + 1)  # the last one: no label
+        return np.concatenate([np.sqrt(np.diag(self.covariance.matrix)), new])[self.codes[rows]]
+
     @property
     def unlabelled(self) -> NDArray[np.intp]:
         """Positions of rows without a label."""
@@ -156,6 +169,27 @@ class Grouping:
         return found
 
 
+def make_groupings(
+    frame: pd.DataFrame, plan: Plan, continuous: bool, data2: Matrices | None
+) -> tuple[tuple[Grouping, ...], Plan]:
+    """Return the grouping factors of the fit, and the plan with all of their labels."""
+    asked = {name: law.cov for name, law in plan.roles.laws.items() if law and law.cov}
+    given, labels = check_names(list(asked.values()), data2), dict(plan.labels)
+    found = {name: make_grouping(name, frame, plan, continuous) for name in plan.roles.factors}
+    for name, matrix in asked.items():
+        each = found[name]
+        levels, covariance = covariance_of(matrix, given[matrix], name, each.levels.tolist())
+        found[name] = replace(each, levels=_objects(levels), covariance=covariance)
+        labels[each.columns[0]] = KnownLabels(levels)
+    return tuple(found.values()), replace(plan, labels=labels)
+
+
+def matrices(groupings: Sequence[Grouping]) -> dict[str, pd.DataFrame]:
+    """Return the covariances of levels by name, as `data2` has them."""
+    return {each.covariance.name: each.covariance.frame(each.levels.tolist())
+            for each in groupings if each.covariance is not None}  # fmt: skip
+
+
 def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) -> Grouping:
     """Return a grouping factor of the fit: its levels, the codes of its rows, its blocks."""
     terms = plan.roles.factors[name]
@@ -168,7 +202,8 @@ def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) 
     if plausible and continuous and "Intercept" in effects:
         group_checks.fewer_levels_than_rows(name, len(levels), len(frame))
     found = grouping_of(name, plan, levels, codes)
-    by = plan.roles.strata(name)
+    law, by = plan.roles.laws[name], plan.roles.strata(name)
+    found = replace(found, heavy=law is not None and law.dist == "student")
     if by is None:
         return found
     return _in_strata(found, strata_of(by, frame, name, found.factor, found.levels))
@@ -236,6 +271,8 @@ def grouping_on(
     position = {label: place for place, label in enumerate(fitted.levels)}
     unseen = [label for label in labels if label not in position]
     if new_groups is not None:
+        if fitted.covariance is not None:
+            group_checks.unrelated_levels(fitted.name, fitted.covariance.name, unseen, new_groups)
         group_checks.unseen_levels(fitted.name, unseen, new_groups)
         group_checks.missing_labels(fitted.name, codes == -1, new_groups, frame.index)
     if unseen:

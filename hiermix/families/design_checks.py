@@ -69,6 +69,12 @@ def _check_unordered(family: Family, design: Design) -> None:
         raise DataError(
             f"family {family.name!r} has several linear predictors, and takes no offset"
         )
+    for each in design.groupings:
+        if each.heavy:
+            raise DataError(
+                f"family {family.name!r} has effects for each category, and gr({each.name}, "
+                "dist='student') one number of degrees of freedom: leave dist out"
+            )
     if "category" in design.frame:
         raise DataError(
             f"results of family {family.name!r} have a dim 'category': rename the column of that "

@@ -167,9 +167,12 @@ def _levels(grouping: Grouping, levels: Sequence[object] | None) -> list[object]
             if level not in known:
                 near = did_you_mean(str(level), grouping.levels)
                 raise ArgumentError(f"{quoted(level)} is no level of {grouping.name}.{near}")
+            if not grouping.rows_of(level).any():
+                raise ArgumentError(f"{quoted(level)} of {grouping.name} has no row to draw")
         return list(levels)
     rows = grouping.factor.counts()
     order = np.argsort(rows, kind="stable")
+    order = order[rows[order] > 0]
     number = min(len(order), PANELS)
     return list(grouping.levels[order[np.linspace(0, len(order) - 1, number).round().astype(int)]])
 

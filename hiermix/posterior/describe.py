@@ -60,7 +60,11 @@ def _groups(design: Design, how: str) -> list[str]:
     for each in design.groupings:
         effects = ", ".join(each.effects)
         cor = ", correlated" if max(each.blocks) > 1 else ""
-        lines.append(f"group    {each.name}: {count(len(each.levels), 'level')}; {effects}{cor}")
+        levels = count(len(each.levels), "level")
+        if each.covariance is not None:
+            levels += f", related as in {each.covariance.name}"
+        cor += ", t-distributed" if each.heavy else ""
+        lines.append(f"group    {each.name}: {levels}; {effects}{cor}")
         lines.append(f"         {how}")
     for curve in design.curves:
         lines.append(f"smooth   {curve.name}: {count(len(curve.bends), 'column')} beside a line")

@@ -1,7 +1,7 @@
 """Posterior draws laid out for prediction: the draw last, so that a row's draws lie together."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -32,6 +32,8 @@ class Layout:
     """Effects of each grouping factor."""
     Lambda: dict[str, FloatArray]
     """(S, Q, Q) Cholesky factor of the covariance of the effects of one level."""
+    df: dict[str, FloatArray] = field(default_factory=dict)
+    """(S,) degrees of freedom of factors whose effects are t-distributed."""
 
     @property
     def draws(self) -> int:
@@ -46,6 +48,7 @@ class Layout:
             of={name: b[:, draws] for name, b in self.of.items()},
             r={name: effects.some(draws) for name, effects in self.r.items()},
             Lambda={name: values[draws] for name, values in self.Lambda.items()},
+            df={name: values[draws] for name, values in self.df.items()},
         )
 
 

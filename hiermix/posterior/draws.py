@@ -1,10 +1,11 @@
 """From an engine's arrays to a labelled ArviZ DataTree. The only builder of trees.
 
 Names and dims: ``Intercept``; ``b`` (term); ``sd_<group>`` (<group>_effect); ``cor_<group>``
-(<group>_pair), the correlations of the pairs of effects that vary together; ``r_<group>``
-(<group>, <group>_effect, or <group>_term where each stratum has an sd); of smooths ``sd_smooth``
-(smooth) and ``s`` (basis); and the family's own parameters. Labels are the user's. A factor with
-the name of a variable or of another dim, such as ``b`` or ``row``, has its levels in <group>_level.
+(<group>_pair), the correlations of the pairs of effects that vary together; ``df_<group>``, of
+t-distributed effects; ``r_<group>`` (<group>, <group>_effect, or <group>_term where each stratum
+has an sd); of smooths ``sd_smooth`` (smooth) and ``s`` (basis); and the family's own parameters.
+Labels are the user's. A factor with the name of a variable or of another dim, such as ``b`` or
+``row``, has its levels in <group>_level.
 """
 
 from collections.abc import Collection, Mapping
@@ -120,6 +121,10 @@ def posterior(
         variables |= found
         coords |= labels
     at, curves = 0, []
+    tails = [each.name for each in design.groupings if each.heavy]
+    for place, name in enumerate(tails):
+        assert drawn.df is not None
+        variables[f"df_{name}"] = ((), drawn.df[..., place])
     for grouping in design.groupings:
         these = slice(at, at + len(grouping.effects))
         at = these.stop

@@ -76,6 +76,9 @@ def log_prior(
         for grouping in posterior.design.groupings:
             Lambda = posterior.Lambda(grouping, equation)
             found |= _factor(Lambda, grouping, table, origins, equation, measure)
+            if grouping.heavy:
+                df = table[f"df[{grouping.name}]"]
+                found[f"df_{grouping.name}"] = ((), measure(df, posterior.df(grouping)))
         return xr.Dataset({
             name: (("chain", "draw", *dims), values.reshape(*shape, *values.shape[1:]))
             for name, (dims, values) in found.items()

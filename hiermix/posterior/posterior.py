@@ -210,6 +210,10 @@ class Posterior:
         make = partial(draw_arrays.spread, grouping=grouping, draws=draws)
         return self._once(f"Lambda_{grouping.name}", make, equation, draws)
 
+    def df(self, grouping: Grouping, draws: Which = None) -> FloatArray:
+        """Return the degrees of freedom (S,) of effects that are t-distributed."""
+        return draw_arrays.flat(self.draws[f"df_{grouping.name}"], draws)
+
     def root(self, grouping: Grouping, equation: str = MU) -> FloatArray:
         """Return the rows (S, q, Q) of Lambda of the effects that enter an equation."""
         return self.Lambda(grouping)[:, grouping.of_equation(equation)]
@@ -235,6 +239,7 @@ class Posterior:
             of={name: self.b(name, draws) for name in self.parameters},
             r={each.name: self.r(each, equation, draws) for each in chosen},
             Lambda={each.name: self.Lambda(each, equation, draws) for each in chosen},
+            df={each.name: self.df(each, draws) for each in chosen if each.heavy},
         )
 
     def _once[T](

@@ -15,7 +15,7 @@ import pandas as pd
 
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.errors import DataError
+from hiermix.errors import ArgumentError, DataError
 from hiermix.families.family import needs_numbers
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict, update
@@ -26,6 +26,13 @@ from hiermix.typing import FloatArray, IntArray
 def log_densities(posterior: Posterior, labels: np.ndarray) -> tuple[FloatArray, pd.Index]:
     """Return the log density (J, S) of the rows of each label in each draw, and the labels."""
     needs_numbers(posterior.family, "leave-one-group-out")
+    for each in posterior.design.groupings:
+        update.normal_effects(each, "leave-one-group-out", "kfold(groups=...) refits instead")
+        if each.covariance is not None:
+            raise ArgumentError(
+                f"levels of {each.name!r} are related: one that is left out is known in part by "
+                "the others. kfold(groups=...) refits, and loo(by='row') leaves out rows"
+            )
     unit, names = pd.factorize(labels)
     without = unseen(posterior.design, unit)
     source = predict.predictor(posterior.on(without), new_groups="population")

@@ -83,7 +83,9 @@ class NewEffects:
         return self._scaled(factor, generator(self._seed, "effect", factor, label, *self._category))
 
     def _scaled(self, factor: str, rng: np.random.Generator) -> FloatArray:
-        """Draw from N(0, Sigma), a fresh one for every draw of Sigma."""
+        """Draw from N(0, Sigma), a fresh one for every draw of Sigma; or from Student's t."""
         Lambda = self._layout.Lambda[factor]
         S, Q, _ = Lambda.shape
-        return np.asarray(np.einsum("sij,sj->is", Lambda, rng.standard_normal((S, Q))))
+        drawn = np.asarray(np.einsum("sij,sj->is", Lambda, rng.standard_normal((S, Q))))
+        df = self._layout.df.get(factor)
+        return drawn if df is None else drawn * np.sqrt(df / rng.chisquare(df))

@@ -17,7 +17,8 @@ from hiermix.errors import ArgumentError
 from hiermix.families import continuous, links, successes
 from hiermix.formula.equations import MU
 from hiermix.posterior.posterior import Posterior
-from hiermix.prediction import predict
+from hiermix.prediction import predict, update
+from hiermix.prediction.linear_sums import is_linear
 from hiermix.prediction.normal_nodes import joint_nodes, normal_nodes
 from hiermix.prediction.predictor import Matrices, Predictor
 from hiermix.typing import FloatArray
@@ -57,7 +58,7 @@ class PopulationAverage:
 
     def values(self, kind: str, rows: slice, matrices: "Matrices | None" = None) -> FloatArray:
         """Return what is expected of some rows (n, S), or (n, S, C) of categories."""
-        self._check()
+        self._check(kind)
         matrices = matrices or self.matrices(rows)
         alone = matrices._replace(Z={})
         eta = self.source.linear(rows, alone)
@@ -85,8 +86,14 @@ class PopulationAverage:
         own = self.source.own(rows, alone, dict(zip(self.parameters, others, strict=True)))
         return self.source.expected(kind, rows, eta + first, own)
 
-    def _check(self) -> None:
-        """Raise where there is no average: exp(sigma^2 / 2) of a lognormal sigma has no mean."""
+    def _check(self, kind: str) -> None:
+        """Raise where there is no average: exp(sigma^2 / 2) of a lognormal sigma has no mean.
+
+        What is linear in the effects is expected where they are zero, whatever their law.
+        """
+        way = "ask over='new group' or 'typical group', or scale='linear'"
+        for each in () if is_linear(self.source.family, kind) else self.design.groupings:
+            update.normal_effects(each, "over='population'", way)
         lognormal = self.source.family.linked_mean is continuous.lognormal_mean
         bounded = self.source.design.limits.most is not None
         if lognormal and not bounded and "sigma" in self.parameters:

@@ -94,6 +94,15 @@ def _say(weighed: Weighed) -> None:
         )
 
 
+def normal_effects(grouping: Grouping, what: str, way: str) -> None:
+    """Raise for effects that are t-distributed, where they are integrated as normal ones."""
+    if grouping.heavy:
+        raise ArgumentError(
+            f"{what} knows normal effects alone, and those of {grouping.name!r} are t-distributed: "
+            f"{way}"
+        )
+
+
 # Which new levels depend on each other -----------------------------------------------------------
 
 
@@ -218,6 +227,7 @@ class Cluster:
     def drawn(self) -> tuple[FloatArray, FloatArray]:
         """Draw v (S, q), and return the log density (S,) of the rows with v integrated out."""
         for each, _ in self.levels:
+            normal_effects(each, "new_groups='update'", "write 'sample', or fit anew")
             if set(each.equations) != {MU}:
                 raise ArgumentError(
                     f"new_groups='update' knows effects of the response's location alone: those of "

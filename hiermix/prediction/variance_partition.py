@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from hiermix.design import checks
-from hiermix.design.batches import slices
+from hiermix.design.batches import Rows, slices
 from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError
 from hiermix.families.family import needs_numbers
 from hiermix.families.residual_parameters import SDS
@@ -143,6 +144,9 @@ def components(posterior: Posterior) -> dict[str, FloatArray]:
     for each in posterior.design.groupings:
         Lambda = posterior.root(each)
         random[each.name] = np.einsum("sik,sjk,ij->s", Lambda, Lambda, squares[each.name])
+        if each.heavy:
+            df = posterior.df(each)
+            random[each.name] *= np.where(df > 2, df / np.maximum(df - 2, 1e-300), np.inf)
     return {"population": population, **random, "residual": _residual(posterior)}
 
 
@@ -180,7 +184,7 @@ def _log_mean(posterior: Posterior) -> FloatArray:
             eta += design.offset[rows, None]
         variance = np.zeros_like(eta)
         for each in design.groupings:
-            Z = design.Z(each.name, rows)[:, each.of_equation(MU)]
+            Z = design.Z(each.name, rows)[:, each.of_equation(MU)] * _sizes(each, rows)
             moved = np.einsum("nq,sqk->nsk", Z, posterior.root(each))
             variance += np.sum(moved**2, axis=-1)
         total = np.logaddexp(total, np.logaddexp.reduce(_log_expected(link, eta, variance), axis=0))
@@ -200,6 +204,11 @@ def _log_expected(link: str, eta: FloatArray, variance: FloatArray) -> FloatArra
     return total
 
 
+def _sizes(grouping: Grouping, rows: Rows) -> FloatArray:
+    """Sd of the effects of each row's level, in units of the effects' own: a column, or one."""
+    return np.atleast_2d(grouping.sizes(rows)).T
+
+
 def _moments(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:
     """Covariance (P, P) of the columns of X; mean of z z' (Q, Q) by factor."""
     if design.summed is not None:
@@ -214,6 +223,6 @@ def _moments(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:
         X = design.X(part) - mean
         covariance += X.T @ X / design.rows
         for name, total in squares.items():
-            Z = design.Z(name, part)[:, mine[name]]
+            Z = design.Z(name, part)[:, mine[name]] * _sizes(design.grouping(name), part)
             total += Z.T @ Z / design.rows
     return covariance, squares

@@ -11,6 +11,7 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations, known_ends, linear_scale, links
 from hiermix.families.family import Family, row_values
+from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
 from hiermix.families.table import find
 from hiermix.formula.equations import MU
@@ -22,6 +23,7 @@ from hiermix.statistics import repeated_rows
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.statistics.gram import Gram, empty
 from hiermix.statistics.patterns import Patterned
+from hiermix.statistics.related_levels import Related, turn
 from hiermix.statistics.row_sums import FROM_ROWS, Sums
 from hiermix.statistics.tree import Tree, beside, chain
 from hiermix.statistics.within_between import rotate, split
@@ -51,7 +53,7 @@ class Assembled:
     data: StanData
     x_mean: FloatArray
     """(P,) what was subtracted from the columns of X."""
-    gram: Gram | Tree | Patterned | None
+    gram: Gram | Related | Tree | Patterned | None
     """Statistics that recover integrated-out effects; None where the effects are sampled."""
     keep: tuple[str, ...]
     """Stan variables to keep."""
@@ -71,6 +73,8 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
         return family.program, f"no closed form with family {family.name!r}"
     if known_ends.known(design):
         return family.program, "censored or truncated responses have no closed form"
+    if law := _law(design):
+        return family.program, law
     if patterned.possible(design):
         return patterned.chosen(design)
     if len(design.equations) > 1:
@@ -80,6 +84,17 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
         return _of_several(family, design, effects)
     one = design.groupings and design.groupings[0].effects == ("Intercept",)
     return programs.INTERCEPT if one else programs.SLOPES, "exact, with one factor"
+
+
+def _law(design: Design) -> str:
+    """Return what keeps the effects of a Gaussian model from being integrated out, or nothing."""
+    for each in design.groupings:
+        if each.heavy:
+            return f"effects of {each.name!r} are t-distributed"
+        alone = len(design.groupings) == len(design.equations) == 1
+        if each.covariance is not None and not (alone and each.effects == ("Intercept",)):
+            return f"levels of {each.name!r} are related, and there is more than their intercepts"
+    return ""
 
 
 def _of_several(family: Family, design: Design, effects: str) -> tuple[str, str]:
@@ -140,6 +155,8 @@ def prior_table(
         slots += group_slots(
             each.name, each.sd_names, each.blocks, scale=scales / spreads.z_size[each.name]
         )
+    slots += [Slot((f"df[{each.name}]", "df"), Prior("gamma", (2.0, 0.1)), positive=True)
+              for each in design.groupings if each.heavy]  # fmt: skip
     slots += [Slot((own.name,), own.default(expected[MU][1]), own.positive, within=own.bounds)
               for own in family.scalars(design)]  # fmt: skip
     if family.unordered:
@@ -168,6 +185,11 @@ def integrated(
     if prior_only:
         gram = empty(P, Q, len(gram.ZtZ))
     apart = split(gram) if prior_only else sums.within(design, gram)
+    known: Gram | Related = gram
+    if grouping and grouping.covariance is not None:
+        turned = turn(grouping.covariance.matrix, gram.ZtZ[:, 0, 0])
+        gram, apart = turned.gram(gram), turned.within(apart)
+        known = Related(gram, turned.root)
     rotated = rotate(apart)
     priors = _hyperpriors(design, table, factor, near)
     phi = None if near is None else np.concatenate([near.own, near.log_sd, near.cor])
@@ -180,7 +202,7 @@ def integrated(
         rotated, priors.blocks
     )
     keep = variables.kept(["sigma"], sampled=False, shrunk=bool(data["shrunk"]))
-    ready = Assembled(programs.find(name), data, x_mean, gram, keep, design.groupings)
+    ready = Assembled(programs.find(name), data, x_mean, known, keep, design.groupings)
     own = [(each, table[each.name]) for each in find("gaussian").own]
     hyper = Hyper(own, priors.sd, priors.b, gram.b_hat, [(gram, priors.blocks)])
     return (
@@ -210,6 +232,7 @@ def _hyperpriors(
         sd=stan_data.sd_priors(groupings, table),
         lkj=stan_data.lkj_shapes(groupings, table),
         blocks=[size for each in groupings for size in each.blocks],
+        df=next(iter(stan_data.df_priors(groupings, table)), None),
         near=None if near is None else near.b,
     )
 
@@ -241,8 +264,8 @@ def sampled(
     data |= stan_data.coordinates(design, family, table, tuning.coordinates, problem.b_precision)
     data |= stan_data.own_priors(family, table)
     data |= stan_data.factors(design, tuning)
-    keep = variables.kept([each.name for each in family.scalars(design)],
-                          sampled=True, shrunk=bool(data["shrunk"]))  # fmt: skip
+    keep = variables.kept([each.name for each in family.scalars(design)], sampled=True,
+                          shrunk=bool(data["shrunk"]), tails=bool(data["tails"]))  # fmt: skip
     program = custom_program.of_family(family)
     ready = Assembled(program, data, X.x_mean, None, keep, design.groupings)
     if prior_only:

@@ -35,6 +35,16 @@ class _Factor:
     outer: tuple[tuple[slice, IntArray, FloatArray], ...]
     """Of each factor around it: its places, the level above each level, Z_inner'w Z_outer."""
     common: "_Common | None"
+    root: FloatArray | None
+    """(J, J) effects of its levels from the independent ones that have the coordinates."""
+
+    def related(self, effects: FloatArray) -> FloatArray:
+        """Effects (J, Q) of the levels from independent ones."""
+        return effects if self.root is None else np.asarray(self.root @ effects)
+
+    def independent(self, effects: FloatArray) -> FloatArray:
+        """Undo `related`."""
+        return effects if self.root is None else np.linalg.solve(self.root, effects)
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,8 @@ class Chart:
         cor = sum(size * (size - 1) // 2 for size in self.blocks)
         self.shrinkage = shrinkage_data.of(data)
         end = self.D - (0 if self.shrinkage is None else self.shrinkage.size)
-        self.sds, self.cor = slice(end - cor - self.E, end - cor), slice(end - cor, end)
+        start = end - int(data["tails"]) - cor
+        self.sds, self.cor = slice(start - self.E, start), slice(start, end)
         self.bounds = stan_data.bounds(data)
         self.b_hat = np.asarray(data["b_hat"])[: self.P]
         self.factors = list(_factors(data)) if EFFECTS in data else []
@@ -119,7 +130,7 @@ class Chart:
                 v, t = each.common.forward(A, v, noise)
                 shared = each.common.extent * (own @ t)
                 b = b - each.common.column @ shared
-            r[each.z] = (v @ own.T).T.ravel()
+            r[each.z] = each.related(v @ own.T).T.ravel()
             relative[each.z] = (v @ own.T - shared).T.ravel()
         return Point(b, params, log_sd, theta[self.cor], r, local)
 
@@ -133,7 +144,8 @@ class Chart:
         b, v, relative = point.b, [], point.r.copy()
         for each in factors:
             own = Lambda[each.effects, each.effects]
-            v.append(np.linalg.solve(own, _by_level(point.r[each.z], each.ZtWZ))[:, :, 0])
+            r = each.independent(_by_level(point.r[each.z], each.ZtWZ)[:, :, 0])
+            v.append(np.linalg.solve(own, r[:, :, None])[:, :, 0])
             if each.common is not None:
                 shared = each.common.extent * (own @ (each.common.share @ v[-1]))
                 b = b + each.common.column @ shared
@@ -205,6 +217,7 @@ def _by_level(values: FloatArray, like: FloatArray) -> FloatArray:
 def _factors(data: StanData) -> Iterator[_Factor]:
     """Take the data of a program apart, factor by factor."""
     P, effect, level, at = int(data["P"]), 0, 0, 0
+    root, known = 0, np.asarray(data["root"])
     places: list[slice] = []
     sizes = zip(np.asarray(data["Q"]).tolist(), np.asarray(data["J"]).tolist(), strict=True)
     for m, (Q, J) in enumerate(sizes):
@@ -220,7 +233,10 @@ def _factors(data: StanData) -> Iterator[_Factor]:
             share = np.asarray(data["share"])[level : level + J]
             column = np.asarray(data["column"])[:, effect : effect + Q]
             common = _Common(share, column, float(np.asarray(data["extent"])[m]))
-        yield _Factor(slice(effect, effect + Q), places[-1], ZtWZ, ZtWR, outer, common)
+        related = None
+        if np.asarray(data["related"])[m]:
+            related, root = known[root : root + J, :J], root + J
+        yield _Factor(slice(effect, effect + Q), places[-1], ZtWZ, ZtWR, outer, common, related)
         effect, level, at = effect + Q, level + J, at + Q * J
 
 

@@ -58,6 +58,7 @@ def coordinates(
         "E": len(sd),
         "B": len(blocks),
         "block": np.array(blocks, dtype=np.int64),
+        **_tails(df_priors(design.groupings, table)),
         "sd_bend": at.bend if len(at.bend) else np.zeros(len(sd)),
         "sd_spread": _spread(design, at),
         **_following(at.following, len(sd)),
@@ -70,6 +71,11 @@ def coordinates(
     }
     own = [each.name if each.name in table else "" for each in family.own]
     return shrinkage_data.added(data, b, own, at, pull)
+
+
+def _tails(df: Sequence[Prior]) -> StanData:
+    code, par = coded(df, positive=True)
+    return {"tails": len(df), "df_prior": code, "df_par": par}
 
 
 def _bounds(found: Bounds) -> StanData:
@@ -106,7 +112,8 @@ def _following(found: Following | None, E: int) -> StanData:
 def _spread(design: Design, at: Coordinates) -> FloatArray:
     """Sd of each log sd, which come last but for the correlations."""
     effects = sum(len(each.effects) for each in design.groupings)
-    end = len(at.center) - sum(pairs(each.blocks) for each in design.groupings)
+    tails = sum(each.heavy for each in design.groupings)
+    end = len(at.center) - tails - sum(pairs(each.blocks) for each in design.groupings)
     return np.sqrt(np.sum(at.scale[end - effects : end] ** 2, axis=1))
 
 
@@ -130,6 +137,11 @@ def b_priors(design: Design, table: PriorTable) -> list[Prior]:
 def sd_priors(groupings: Sequence[Grouping], table: PriorTable) -> list[Prior]:
     """Priors of the sds, factor after factor."""
     return [table[names[0]] for each in groupings for names in each.sd_names]
+
+
+def df_priors(groupings: Sequence[Grouping], table: PriorTable) -> list[Prior]:
+    """Priors of the degrees of freedom of effects that are t-distributed, factor after factor."""
+    return [table[f"df[{each.name}]"] for each in groupings if each.heavy]
 
 
 def lkj_shapes(groupings: Sequence[Grouping], table: PriorTable) -> list[float]:
@@ -262,8 +274,23 @@ def factors(design: Design, tuning: Tuning) -> StanData:
         "ZtWZ": ZtWZ,
         "columns": ZtWR.shape[1],
         "ZtWR": ZtWR,
+        "heavy": _ints([each.heavy for each in design.groupings]),
+        **_related(design, tuning),
         **_apart(design, tuning, J, Q),
         **_nested(design, tuning),
+    }
+
+
+def _related(design: Design, tuning: Tuning) -> StanData:
+    """Build the roots of related levels, factor below factor."""
+    root = _stack(
+        [tuning.roots[each.name] for each in design.groupings if each.name in tuning.roots]
+    )
+    return {
+        "related": _ints([each.name in tuning.roots for each in design.groupings]),
+        "related_levels": len(root),
+        "relatives": root.shape[1],
+        "root": root,
     }
 
 

@@ -8,13 +8,16 @@ from hiermix.typing import Drawn, FloatArray, StanData
 SIZE, EFFECTS = "D", "K"
 """Data that say how many coordinates there are, and how many effects are sampled beside."""
 _COORDINATES, _STANDARD = "raw", "z"
-_SHARED, _EFFECTS = ("b", "sd", "L"), "r"
+_SHARED, _EFFECTS, _FREEDOM = ("b", "sd", "L"), "r", "df"
 _SHRUNK = ("b_sd", "local")
 
 
-def kept(own: Sequence[str], *, sampled: bool, shrunk: bool = False) -> tuple[str, ...]:
+def kept(
+    own: Sequence[str], *, sampled: bool, shrunk: bool = False, tails: bool = False
+) -> tuple[str, ...]:
     """Return the outputs to keep; the family's own parameters are called as in its row."""
-    return (*_SHARED, *([_EFFECTS] if sampled else []), *(_SHRUNK if shrunk else []), *own)
+    beside = ([_EFFECTS] if sampled else []) + ([_FREEDOM] if tails else [])
+    return (*_SHARED, *beside, *(_SHRUNK if shrunk else []), *own)
 
 
 def drawn(
@@ -30,7 +33,7 @@ def drawn(
         for name, number in own.items()
     }
     shrunk = None if shrinkage is None else shrinkage.drawn(*(draws[name] for name in _SHRUNK))
-    return Drawn(b, sd, L, parts, draws.get(_EFFECTS), shrunk)
+    return Drawn(b, sd, L, parts, draws.get(_EFFECTS), shrunk, draws.get(_FREEDOM))
 
 
 def parameters(data: StanData, points: FloatArray) -> list[dict[str, FloatArray]]:

@@ -13,6 +13,7 @@ from hiermix.statistics.conditional_effects import Hyperdraws, OneFactor
 from hiermix.statistics.gram import Gram
 from hiermix.statistics.patterned_effects import PatternedFactor
 from hiermix.statistics.patterns import Patterned
+from hiermix.statistics.related_levels import Related, RelatedFactor
 from hiermix.statistics.tree import Tree
 from hiermix.statistics.tree_effects import NestedFactors
 from hiermix.typing import Drawn, FloatArray, IntArray
@@ -80,7 +81,7 @@ class IntegratedEffects:
 
 
 def integrated_effects(
-    gram: Gram | Tree | Patterned,
+    gram: Gram | Related | Tree | Patterned,
     draws: Hyperdraws,
     groupings: Sequence[Grouping],
     shears: Mapping[str, FloatArray],
@@ -93,6 +94,9 @@ def integrated_effects(
     if isinstance(gram, Tree):
         return IntegratedEffects(NestedFactors(gram, draws, labels, seed), shears, shape, strata)
     (one,) = groupings
+    if isinstance(gram, Related):
+        alone = OneFactor(gram.gram, draws, one.name, labels[one.name], seed)
+        return IntegratedEffects(RelatedFactor(alone, gram.root), shears, shape, strata)
     kind = PatternedFactor if isinstance(gram, Patterned) else OneFactor
     found: Conditional = kind(gram, draws, one.name, labels[one.name], seed)  # type: ignore[arg-type]
     return IntegratedEffects(found, shears, shape, strata)

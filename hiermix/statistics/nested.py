@@ -59,7 +59,8 @@ def crossed(design: Design, known: Sequence[Pair]) -> bool:
 
 def _above(inner: Grouping, outer: Grouping) -> IntArray | None:
     """Level of `outer` for each level of `inner`; None where a level has several."""
-    more = len(inner.levels) > len(outer.levels)
+    related = inner.covariance is not None or outer.covariance is not None
+    more = len(inner.levels) > len(outer.levels) and not related
     return inner.factor.above(outer.factor) if more else None
 
 

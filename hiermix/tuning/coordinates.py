@@ -51,6 +51,8 @@ class Hyperpriors:
     lkj: Sequence[float]
     """Shape of each block."""
     blocks: Sequence[int]
+    df: Prior | None = None
+    """Of the degrees of freedom of effects that are t-distributed."""
     near: FloatArray | None = None
     """(P,) where the coefficients are, if a mode is known: a normal prior stands for each there."""
 

@@ -216,7 +216,8 @@ def factor(problem: Problem) -> str | None:
     if problem.family.name == "gaussian" or not groupings or len(problem.names) > 1:
         return None
     finest = max(groupings, key=lambda each: len(each.levels))
-    return finest.name if len(finest.effects) == 1 else None
+    alone = len(finest.effects) == 1 and finest.covariance is None
+    return finest.name if alone else None
 
 
 def hold(problem: Problem, name: str, rest: FloatArray, own: FloatArray, log_sd: float) -> Held:

@@ -88,7 +88,7 @@ def _of_each_level(at: Point, model: Hyper) -> Point:
         log_sd.append(np.log(sd))
         scaled = (own - own.mean(axis=0)) / sd
         cor.append(unconstrained(scaled.T @ scaled / len(own), blocks))
-    return replace(at, log_sd=np.concatenate(log_sd), cor=np.concatenate(cor))
+    return replace(at, log_sd=np.concatenate(log_sd), cor=_beside_tails(np.concatenate(cor), at))
 
 
 def _least_squares(gram: Gram) -> FloatArray:
@@ -108,8 +108,13 @@ def _drawn(at: Point, model: Hyper) -> Iterator[Point]:
     for _ in range(_DRAWN):
         own = [_coordinate(each, _positive(prior, rng)) for each, prior in model.own]
         log_sd = np.log([_positive(prior, rng) for prior in model.sd])
-        cor = 0.5 * rng.standard_normal(len(at.cor))
-        yield replace(at, own=np.array(own), log_sd=log_sd, cor=cor)
+        cor = 0.5 * rng.standard_normal(sum(pairs(blocks) for _, blocks in model.levels))
+        yield replace(at, own=np.array(own), log_sd=log_sd, cor=_beside_tails(cor, at))
+
+
+def _beside_tails(cor: FloatArray, at: Point) -> FloatArray:
+    """Return unconstrained correlations, and after them what else a point has there."""
+    return np.concatenate([cor, at.cor[len(cor) :]])
 
 
 def _positive(prior: Prior, rng: np.random.Generator) -> float:

@@ -18,7 +18,7 @@ class Point:
     log_sd: FloatArray
     """(E,)"""
     cor: FloatArray
-    """Unconstrained correlations."""
+    """Unconstrained correlations, then logarithms of degrees of freedom of effects, less one."""
     r: FloatArray
     """(K,) factor after factor, effect after effect, level by level; none: as the rest has them."""
     local: FloatArray = field(default_factory=lambda: np.zeros(0))

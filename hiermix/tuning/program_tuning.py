@@ -11,10 +11,11 @@ import numpy as np
 
 from hiermix.design.batches import slices
 from hiermix.families.correlations import pairs
+from hiermix.families.prior import Prior
 from hiermix.statistics import nested
 from hiermix.statistics.gram import Gram
 from hiermix.statistics.nested import Pair
-from hiermix.tuning import common_parts, population_scale
+from hiermix.tuning import common_parts, population_scale, related_tuning
 from hiermix.tuning.common_parts import Common
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.penalised import FactorFit, Penalised
@@ -42,6 +43,8 @@ class Tuning:
     """Nested factors, and Z_inner' W Z_outer (J_inner, Q_inner, Q_outer)."""
     apart: Mapping[str, tuple[Common, FloatArray]] = field(default_factory=dict)
     """What levels have in common, and K (P, Q) with X K = Z, of factors where it is apart."""
+    roots: Mapping[str, FloatArray] = field(default_factory=dict)
+    """(J, J) of factors whose levels are related: effects from independent ones that are tuned."""
 
 
 def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
@@ -72,14 +75,18 @@ def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
     tuned = parameterisation == "auto"
     within = _nested(problem, named, weights) if tuned else []
     apart = _apart(problem, named) if tuned else {}
+    related = related_tuning.turns(problem.design, named)
     ZtR = {name: _around(fit.gram, last.b, shift) for name, fit in named.items()}
     absorbs = _absorbs(named, ZtR, within)
     # 2. Factor by factor, the outer ones first: W_j and s_j (14), less what outer effects take, and
     #    K_j, how effects move along with b (15), without what levels have in common (17).
     ZtWZ, ZtWR = [], []
     moved: dict[str, FloatArray] = {}
+    along: dict[str, FloatArray] = {}
     for name, fit in named.items():
         W, R = _weighed(fit, ZtR[name] * absorbs[name], parameterisation)
+        if name in related:
+            W, R = related_tuning.weighed(related[name], fit, W, R, turned=tuned)
         outward = R[:, :, 1:].copy()
         for pair, Z in within:
             if pair.inner == name:
@@ -92,17 +99,28 @@ def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
         moved[name] = inverse @ (fit.Lambda.T @ outward)
         if name in apart:
             moved[name] = apart[name][0].project(moved[name], inverse)
+        along[name] = fit.Lambda @ moved[name]
+        if name in related:
+            along[name] = np.einsum("jk,kqp->jqp", related[name].root, along[name])
     # 3. Coordinates (6): of b by its curvature (15), of the rest by the factors' own fits.
-    precision = _precision(problem, named, moved, weights)
+    precision = _precision(problem, moved, along, weights)
     following = Coordinates(b_hat, inverse_root(precision))
     spread = [_spread(fit, problem.priors[name]) for name, fit in named.items()]
-    parts = [following, own, *(sd for sd, _ in spread), *(cor for _, cor in spread)]
+    df = [_freedom(each.df) for each in problem.priors.values() if each.df is not None]
+    parts = [following, own, *(sd for sd, _ in spread), *(cor for _, cor in spread), *df]
     at = _diagonal(parts)
     # 4. With few levels, those of b follow the sds (10).
     if named and tuned and not apart:
         at = _follow(at, problem, named, shift, absorbs)
     least_squares = np.linalg.solve(shift, last.gram.b_hat)
-    return Tuning(at, b_hat, least_squares, ZtWZ, ZtWR, within, apart)
+    roots = {name: each.root for name, each in related.items()}
+    return Tuning(at, b_hat, least_squares, ZtWZ, ZtWR, within, apart, roots)
+
+
+def _freedom(prior: Prior) -> Coordinates:
+    """Coordinate of degrees of freedom, which data tell little about: as the prior has it."""
+    low, middle, high = np.log(np.maximum(prior.frozen().ppf([0.16, 0.5, 0.84]) - 1, 0.1))
+    return Coordinates(np.array([middle]), np.array([[max((high - low) / 2, 0.1)]]))
 
 
 def _follow(
@@ -142,6 +160,9 @@ def _apart(problem: Problem, fits: Mapping[str, FactorFit]) -> dict[str, tuple[C
     bounded = np.array([prior.bounded for prior in next(iter(problem.priors.values())).b])
     for name, fit in fits.items():
         K, shared = column[name], common_parts.find(fit.gram.ZtZ, fit.Lambda)
+        grouping = problem.design.grouping(name)
+        if grouping.heavy or grouping.covariance is not None:
+            continue  # what they have in common is neither normal nor a mean of independent ones
         if K is not None and shared is not None:
             found[name] = shared, np.where(bounded[:, None], 0.0, K)
     return found
@@ -224,8 +245,8 @@ def _of_integrals(fit: FactorFit, ZtR: FloatArray) -> tuple[FloatArray, FloatArr
 
 def _precision(
     problem: Problem,
-    fits: Mapping[str, FactorFit],
     moved: Mapping[str, FloatArray],
+    along: Mapping[str, FloatArray],
     weights: FloatArray,
 ) -> FloatArray:
     """Curvature (15) of the population coefficients, with the effects moving along with them."""
@@ -235,8 +256,8 @@ def _precision(
         total += np.einsum("jqa,jqb->ab", each, each)
     for rows in slices(design.rows if weights.any() else 0):
         X = design.X(rows) - problem.x_mean
-        for name, fit in fits.items():
-            shift = design.grouping(name).factor.gather(fit.Lambda @ moved[name], rows)
+        for name, by_level in along.items():
+            shift = design.grouping(name).factor.gather(by_level, rows)
             X = X + np.einsum("nq,nqp->np", design.Z(name, rows), shift)
         total += X.T @ (X * weights[rows, None])
     return total

@@ -8,6 +8,9 @@
   int<lower=0> E; // varying coefficients, of all grouping factors
   int<lower=0> B; // blocks of correlated coefficients
   array[B] int<lower=1> block; // sizes of the blocks, E in all
+  // Factors whose effects have Student's t distribution: logarithms of their
+  // degrees of freedom less one come after the correlations in theta.
+  int<lower=0> tails;
 
   // Log sds whose posterior runs on towards zero are bent downwards: by how
   // much, and the sd of each in these coordinates.
@@ -52,6 +55,8 @@
   array[E] int<lower=1, upper=10> sd_prior;
   matrix[E, 4] sd_par;
   vector<lower=0>[B] lkj; // LKJ shape of each block
+  array[tails] int<lower=1, upper=10> df_prior;
+  matrix[tails, 4] df_par;
   int<lower=0> own_count; // parameters that only this family has
   array[own_count] int<lower=1, upper=10> own_prior;
   matrix[own_count, 4] own_par;

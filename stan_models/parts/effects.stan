@@ -10,6 +10,8 @@
     int done = 0;
     int e = 0;
     int j = 0;
+    int i = 0;
+    int t = 0;
     for (m in 1:M) {
       int n = Q[m] * J[m];
       vector[n + 1 + Q[m]] effects = tuned_effects(
@@ -20,8 +22,17 @@
                           L[(e + 1):(e + Q[m]), (e + 1):(e + Q[m])]),
         last[(e + 1):(e + Q[m])], d,
         outer_effects(relative, m, Q, J, inner, outer, above, ZtWZ_outer),
-        share[(j + 1):(j + apart[m] * J[m])], extent[m]);
-      r[(done + 1):(done + n)] = head(effects, n);
+        share[(j + 1):(j + apart[m] * J[m])], extent[m],
+        heavy[m], df[(t + 1):(t + heavy[m])]);
+      t += heavy[m];
+      if (related[m]) {
+        r[(done + 1):(done + n)]
+          = to_vector(root[(i + 1):(i + J[m]), 1:J[m]]
+                      * to_matrix(head(effects, n), J[m], Q[m]));
+        i += J[m];
+      } else {
+        r[(done + 1):(done + n)] = head(effects, n);
+      }
       if (pairs) relative[(done + 1):(done + n)] = head(effects, n);
       if (apart[m]) {
         vector[Q[m]] mean = tail(effects, Q[m]);

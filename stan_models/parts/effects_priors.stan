@@ -10,3 +10,4 @@
   target += coded_prior(sd, sd_prior, sd_par) + sum(log(sd));
   target += sum(log1p(sd_bend ./ sd_spread .* below .* -expm1(-below)));
   target += block_lkj(L, block, lkj);
+  target += coded_prior(df, df_prior, df_par) + sum(log(df - 1));

@@ -3,6 +3,14 @@
   array[M] int<lower=1> Q; // varying coefficients of each, E in all
   array[M] int<lower=1> J; // levels of each
   array[E] int<lower=1> last; // effect of its bar, counted in its factor
+  array[M] int<lower=0, upper=1> heavy; // effects that are t-distributed
+
+  // Levels that are related: their effects are root times those of as many
+  // independent ones, which are sampled. One row a level, factor below factor.
+  array[M] int<lower=0, upper=1> related;
+  int<lower=0> related_levels;
+  int<lower=0> relatives;
+  matrix[related_levels, relatives] root;
 
   // The data-tuned parameterisation: statistics of a penalised fit with
   // weights w, around b_hat. One row a level, factor below factor; factors

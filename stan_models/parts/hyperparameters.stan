@@ -7,6 +7,9 @@
     = theta[(P + A + 1):(P + A + E)] - 0.5 * sd_bend .* square(below);
   vector<lower=0>[E] sd = exp(log_sd);
   matrix[E, E] L = block_cholesky_jacobian(theta[(P + A + E + 1):D], block);
+  // At 1 effects have no mean, and no sampler comes back from their tails.
+  vector<lower=1>[tails] df
+    = 1 + exp(theta[(D - locals - tails + 1):(D - locals)]);
   vector[P] b = theta[1:P];
   real log_width = 0;
   if (followers) {
