@@ -394,15 +394,11 @@ class Model:
 
     def on(self, data: Frame) -> "Model":
         """Return this model, with its priors, for other rows; new coefficients get defaults."""
-        model = Model(
-            str(self.design.formula),
-            data,
-            calendar=self.design.calendar,
-            data2=matrices(self.design.groupings),
-            **self._options,
-        )
+        beside: dict[str, Any] = {
+            "calendar": self.design.calendar,
+            "data2": matrices(self.design.groupings),
+        }
+        model = Model(str(self.design.formula), data, **beside, **self._options)
         model.priors = {name: self.priors.get(name, each) for name, each in model.priors.items()}
-        same = {name: each for name, each in self.origins.items()
-                if name in model.origins and len(each) == len(model.origins[name])}  # fmt: skip
-        model.origins = {**model.origins, **same}
+        model.origins = bar_origins.with_known(model.origins, self.origins)
         return model

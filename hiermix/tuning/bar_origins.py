@@ -63,6 +63,13 @@ def choose(design: Design, spreads: Spreads, written: Collection[str]) -> dict[s
     return found
 
 
+def with_known(origins: Origins, known: Origins) -> Origins:
+    """Return origins, those of another model where its factor has as many effects."""
+    same = {name: each for name, each in known.items()
+            if name in origins and len(each) == len(origins[name])}  # fmt: skip
+    return {**origins, **same}
+
+
 def _warn(grouping: Grouping, fixed: NDArray[np.bool_]) -> None:
     """Say that priors hold far from the data, where effects vary apart from the intercept."""
     labels = grouping.of_level * (len(fixed) // max(1, len(grouping.of_level)))
