@@ -16,7 +16,6 @@ from hiermix.design.build import build
 from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design
 from hiermix.design.frames import Frame
-from hiermix.design.groupings import matrices
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.level_covariance import Matrices
 from hiermix.engines import Engine, Settings, gradients
@@ -394,10 +393,7 @@ class Model:
 
     def on(self, data: Frame) -> "Model":
         """Return this model, with its priors, for other rows; new coefficients get defaults."""
-        beside: dict[str, Any] = {
-            "calendar": self.design.calendar,
-            "data2": matrices(self.design.groupings),
-        }
+        beside = beside_rows.again(self.design.calendar, self.design.groupings)
         model = Model(str(self.design.formula), data, **beside, **self._options)
         model.priors = {name: self.priors.get(name, each) for name, each in model.priors.items()}
         model.origins = bar_origins.with_known(model.origins, self.origins)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from numpy.typing import ArrayLike
 
 from hiermix.design import frames, kinds, response_checks
 from hiermix.design.frames import Frame
+from hiermix.design.groupings import Grouping, matrices
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.tables import Table
 
@@ -17,6 +21,11 @@ def with_calendar(rows: Table, calendar: Frame | Calendar | None) -> tuple[Table
     if not isinstance(calendar, Calendar):
         calendar = Calendar.of(frames.frame(calendar), rows)
     return calendar.beside(rows), calendar
+
+
+def again(calendar: Calendar | None, groupings: Sequence[Grouping]) -> dict[str, Any]:
+    """Return what a model of other rows is given beside them."""
+    return {"calendar": calendar, "data2": matrices(groupings)}
 
 
 def name_of(what: str) -> str:

@@ -217,7 +217,7 @@ def _by_level(values: FloatArray, like: FloatArray) -> FloatArray:
 def _factors(data: StanData) -> Iterator[_Factor]:
     """Take the data of a program apart, factor by factor."""
     P, effect, level, at = int(data["P"]), 0, 0, 0
-    root, known = 0, np.asarray(data["root"])
+    root, known = 0, np.asarray(data["related_root"])
     places: list[slice] = []
     sizes = zip(np.asarray(data["Q"]).tolist(), np.asarray(data["J"]).tolist(), strict=True)
     for m, (Q, J) in enumerate(sizes):

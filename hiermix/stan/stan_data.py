@@ -290,7 +290,7 @@ def _related(design: Design, tuning: Tuning) -> StanData:
         "related": _ints([each.name in tuning.roots for each in design.groupings]),
         "related_levels": len(root),
         "relatives": root.shape[1],
-        "root": root,
+        "related_root": root,
     }
 
 

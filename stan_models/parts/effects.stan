@@ -27,7 +27,7 @@
       t += heavy[m];
       if (related[m]) {
         r[(done + 1):(done + n)]
-          = to_vector(root[(i + 1):(i + J[m]), 1:J[m]]
+          = to_vector(related_root[(i + 1):(i + J[m]), 1:J[m]]
                       * to_matrix(head(effects, n), J[m], Q[m]));
         i += J[m];
       } else {

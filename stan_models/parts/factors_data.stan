@@ -10,7 +10,7 @@
   array[M] int<lower=0, upper=1> related;
   int<lower=0> related_levels;
   int<lower=0> relatives;
-  matrix[related_levels, relatives] root;
+  matrix[related_levels, relatives] related_root;
 
   // The data-tuned parameterisation: statistics of a penalised fit with
   // weights w, around b_hat. One row a level, factor below factor; factors

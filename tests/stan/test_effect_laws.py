@@ -135,13 +135,13 @@ def test_related_levels_sampled(effects: str) -> None:
     )  # fmt: skip
     handed = model.stan_data()
     chart, P = Chart(handed), 2
-    root, Q = handed["root"], int(handed["E"])
+    root, Q = handed["related_root"], int(handed["E"])
     np.testing.assert_allclose(root @ root.T, of_fit(matrix, model), atol=1e-12)
     points = np.random.default_rng(5).normal(0, 1, (20, chart.size))
     engine, program = Embedded(), model._posterior.program
     found, _ = engine.log_density(program, handed, points)
     none = {"related": np.zeros(1, dtype=np.int64), "related_levels": 0, "relatives": 0,
-            "root": np.zeros((0, 0))}  # fmt: skip
+            "related_root": np.zeros((0, 0))}  # fmt: skip
     apart, _ = engine.log_density(program, handed | none, points)
     codes = model.design.groupings[0].codes
     Z = np.column_stack([np.ones(60), data["x"]])[:, :Q]
