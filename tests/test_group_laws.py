@@ -208,6 +208,14 @@ def test_questions_about_related_levels(related: hm.Fit, tmp_path) -> None:
     np.testing.assert_allclose(found, sd**2)
 
 
+@pytest.mark.parametrize("law", ["cov='A'", "dist='student'"])
+def test_residuals_in_time_know_plain_effects_alone(law: str) -> None:
+    data, matrix, _ = related_frame()
+    data2 = {"A": matrix} if "cov" in law else None
+    with pytest.raises(hm.ArgumentError, match=r"ar\(t, by=g\) integrates group effects out, and"):
+        hm.Model(f"y ~ x + ar(t, by=g) + (1 | gr(g, {law}))", data, data2=data2)
+
+
 def test_variance_counts_how_much_each_level_varies() -> None:
     data, matrix, _ = related_frame()
     size = np.linspace(0.5, 2, 43)

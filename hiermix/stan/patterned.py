@@ -33,6 +33,13 @@ def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
             f"{series.term} integrates group effects out: effects='sampled' is for independent "
             "residuals"
         )
+    for each in design.groupings:
+        if each.heavy or each.covariance is not None:
+            what = "t-distributed" if each.heavy else "of related levels"
+            raise ArgumentError(
+                f"{series.term} integrates group effects out, and those of {each.name!r} are "
+                f"{what}: leave one of the two out"
+            )
     name = programs.SERIES if series.in_time else programs.POSITIONS
     return name, f"exact, with one factor at most beside {series.term}"
 
