@@ -46,7 +46,6 @@ def build(
     continuous: bool = True,
     states: Mapping[str, Any] | None = None,
     data2: Matrices | None = None,
-    data2: Matrices | None = None,
 ) -> Design:
     """Build the design of a formula on a frame.
 

@@ -92,7 +92,7 @@ class PopulationAverage:
         What is linear in the effects is expected where they are zero, whatever their law.
         """
         way = "ask over='new group' or 'typical group', or scale='linear'"
-        for each in () if is_linear(self.source.family, kind) else self.design.groupings:
+        for each in () if is_linear(self.source, kind) else self.design.groupings:
             update.normal_effects(each, "over='population'", way)
         lognormal = self.source.family.linked_mean is continuous.lognormal_mean
         bounded = self.source.design.limits.most is not None
