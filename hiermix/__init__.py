@@ -23,6 +23,7 @@ from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.of_source import statistics
 from hiermix.statistics.summed import Statistics
 from hiermix.studies.backtest import Backtest, backtest
+from hiermix.studies.many_fits import fit_many
 from hiermix.studies.pooling import pooling
 from hiermix.version import __version__ as __version__
 
@@ -46,6 +47,7 @@ __all__ = [
     "center_within",
     "compare",
     "datagrid",
+    "fit_many",
     "load",
     "load_dataset",
     "pooling",

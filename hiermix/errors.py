@@ -14,8 +14,10 @@ A message says what is wrong, where, how often and the first three places, then 
 import threading
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from contextvars import ContextVar
 from difflib import get_close_matches
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -68,6 +70,7 @@ class HiermixWarning(UserWarning):
 
 
 _FILTERS = threading.RLock()
+_PACKAGE = str(Path(__file__).parent)
 
 
 @contextmanager
@@ -77,9 +80,33 @@ def ignored_warnings(category: type[Warning] = Warning) -> Iterator[None]:
     Filters belong to the process: threads that change them take turns, or what the last one puts
     back is what another one had set.
     """
-    with _FILTERS, warnings.catch_warnings():
+    ours = issubclass(HiermixWarning, category)
+    with _FILTERS, warnings.catch_warnings(), collected_warnings() if ours else nullcontext():
         warnings.simplefilter("ignore", category)
         yield
+
+
+_COLLECTED: ContextVar[list[str] | None] = ContextVar("collected", default=None)
+
+
+@contextmanager
+def collected_warnings() -> Iterator[list[str]]:
+    """Yield a list that takes the warnings of this thread, instead of its user."""
+    found: list[str] = []
+    token = _COLLECTED.set(found)
+    try:
+        yield found
+    finally:
+        _COLLECTED.reset(token)
+
+
+def warn(message: str) -> None:
+    """Warn, pointing at the first caller outside the package."""
+    collected = _COLLECTED.get()
+    if collected is not None:
+        collected.append(message)
+    else:
+        warnings.warn(message, HiermixWarning, skip_file_prefixes=(_PACKAGE,))
 
 
 def count(number: int, noun: str) -> str:

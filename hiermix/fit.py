@@ -36,6 +36,7 @@ from hiermix.posterior.on_demand import ON_DEMAND
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import cross_validation, held_out, predict, variance_partition
 from hiermix.prediction.update import learned_from
+from hiermix.side_by_side import Workers
 from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.summed import Statistics
 from hiermix.typing import FloatArray, ForecastKind, IntArray, NewGroups
@@ -305,6 +306,8 @@ class Fit:
         folds: int = 10,
         seed: int | None = None,
         engine: str | Engine = "auto",
+        client: Any = None,
+        processes: int | None = None,
     ) -> "ELPDData":
         """Estimate the log density of unseen rows, or of rows of unseen groups, by refits.
 
@@ -324,6 +327,8 @@ class Fit:
             Of the folds and the refits; the fit's own by default.
         engine : str or Engine
             As in `Model.fit`.
+        client, processes : optional
+            Where to refit, as in `fit_many`.
 
         Returns
         -------
@@ -331,11 +336,12 @@ class Fit:
             As `loo` returns, with labels on ``elpd_i`` where groups were left out; `hm.compare`
             takes it.
         """
+        workers = Workers(client, processes)
         settings = self._settings() | ({} if seed is None else {"seed": seed})
+        refit = partial(self.model.refit, engine=engine, **workers.settings(settings))
         return cross_validation.kfold(
-            self.posterior, groups, folds, settings["seed"],
-            partial(self.model.refit, engine=engine, **settings),
-        )  # fmt: skip
+            self.posterior, groups, folds, settings["seed"], refit, workers.run
+        )
 
     def refit(self, new_data: Frame, **settings: Any) -> "Fit":
         """Fit the same model, with the same priors, to other rows.

@@ -389,7 +389,7 @@ class Model:
 
     def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":
         """Return the draws for some of the rows, fitted without a bar."""
-        return self.of_rows(rows).fit(progress=False, **settings).data
+        return self.of_rows(rows).fit(**{"progress": False, **settings}).data
 
     def on(self, data: Frame) -> "Model":
         """Return this model, with its priors, for other rows; new coefficients get defaults."""

@@ -5,9 +5,7 @@ A message says what is wrong, in which column or argument, how often, the first 
 the way out. Rows are positions counted from 0.
 """
 
-import warnings
 from collections.abc import Collection, Iterable, Mapping, Sequence, Sized
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -18,15 +16,13 @@ from hiermix.design.tables import Table
 from hiermix.errors import (
     ArgumentError,
     DataError,
-    HiermixWarning,
     at_rows,
     count,
     did_you_mean,
     first_three,
 )
+from hiermix.errors import warn as warn
 from hiermix.formula.foreign_syntax import NONLINEAR
-
-_PACKAGE = str(Path(__file__).parents[1])
 
 
 def enough_rows(data: Sized, when: str = "") -> None:
@@ -194,8 +190,3 @@ def missing_policy(missing: str) -> Literal["error", "drop"]:
     raise ArgumentError(
         f"missing is {missing!r}: write missing='error', missing='drop' or missing='predict'"
     )
-
-
-def warn(message: str) -> None:
-    """Warn, pointing at the first caller outside the package."""
-    warnings.warn(message, HiermixWarning, skip_file_prefixes=(_PACKAGE,))

@@ -4,13 +4,13 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
+from functools import lru_cache, partial
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hiermix.engines import draw_columns, progress
+from hiermix.engines import draw_columns, gradients, progress
 from hiermix.engines.protocol import Samples, Settings, last_lines, named_stats, trouble
 from hiermix.errors import EngineError
 from hiermix.stan.programs import Program
@@ -45,6 +45,20 @@ class Embedded:
         inits: FloatArray | None = None,
     ) -> Samples:
         """Draw from the program's posterior and return the variables in ``keep``."""
+        task = partial(self._sample, program, data, settings, keep, inits)
+        if min(settings.chains, settings.cores or settings.chains) > 1:
+            return task()
+        # One chain at a time runs in the thread that asks, and not in one of stanli's own.
+        return gradients.where_they_work(task)
+
+    def _sample(
+        self,
+        program: Program,
+        data: StanData,
+        settings: Settings,
+        keep: Sequence[str],
+        inits: FloatArray | None,
+    ) -> Samples:
         start = time.perf_counter()
         model = _model(program, data)
         compiled = time.perf_counter()

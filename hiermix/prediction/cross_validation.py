@@ -4,7 +4,8 @@ The arithmetic is ArviZ's (Vehtari, Gelman and Gabry, 2017); here are the pointw
 needs, and refits without some rows.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -13,11 +14,12 @@ import pandas as pd
 from hiermix import options
 from hiermix.design import checks
 from hiermix.design.design import Design
-from hiermix.errors import ArgumentError, DataError, count
+from hiermix.errors import ArgumentError, DataError, count, ignored_warnings
 from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.summary import names
 from hiermix.prediction import group_densities, held_out, pieces, predict, psis, residual_laws
 from hiermix.prediction.draw_weights import good_k
+from hiermix.side_by_side import Workers
 from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -26,6 +28,14 @@ if TYPE_CHECKING:
 
 type Refit = Callable[[IntArray], "xr.DataTree"]
 """Fits the model again with some of its rows; groups without rows are drawn from their spread."""
+
+
+type Densities = Callable[[IntArray], "xr.DataArray"]
+"""Log densities (chain, draw, row) of rows, by the fit that left them out."""
+type Run = Callable[[Sequence[Callable[[], "xr.DataArray"]]], "list[xr.DataArray]"]
+"""Runs tasks, in turn or side by side."""
+
+IN_TURN: Run = Workers().run
 
 
 class Fitted(Protocol):
@@ -218,8 +228,12 @@ def kfold(
     folds: int,
     seed: int,
     refit: Refit,
+    run: Run = IN_TURN,
 ) -> "ELPDData":
-    """Cross-validation by refits that leave out rows, or all rows of a label together."""
+    """Cross-validation by refits that leave out rows, or all rows of a label together.
+
+    ArviZ says what each fold leaves out, the refits run, and ArviZ adds up.
+    """
     import arviz_stats
     import xarray as xr
 
@@ -228,29 +242,44 @@ def kfold(
     residual_laws.independent_only(design, "kfold")
     options.whole("folds", folds, 2)
     name, labels = held_out.units(design, groups)
-    whole = xr.DataTree.from_dict({
-        "log_likelihood": log_likelihood(posterior).to_dataset(name="y")
-    })  # fmt: skip
-    wrapper = _wrapper(whole, posterior, refit)
+    known = log_likelihood(posterior)
+    whole = xr.DataTree.from_dict({"log_likelihood": known.to_dataset(name="y")})
     codes, names = pd.factorize(labels)
-    found: ELPDData = arviz_stats.loo_kfold(
-        whole, wrapper, pointwise=True, k=min(folds, len(names)), group_by=codes, seed=seed
-    )
+    split = {"k": min(folds, len(names)), "group_by": codes, "seed": seed}
+    # 1. What each fold leaves out; 2. the refits; 3. what they add up to.
+    asked: list[IntArray] = []
+    with ignored_warnings():
+        arviz_stats.loo_kfold(whole, _wrapper(whole, partial(_noted, known, asked)), **split)
+    tasks = [partial(_of_left_out, posterior, refit, rows) for rows in asked]
+    each = {rows.tobytes(): part for rows, part in zip(asked, run(tasks), strict=True)}
+    wrapper = _wrapper(whole, lambda rows: each[rows.tobytes()])
+    found: ELPDData = arviz_stats.loo_kfold(whole, wrapper, pointwise=True, **split)
     return found if name is None else held_out.mark(found, name, labels)
 
 
-def _wrapper(whole: "xr.DataTree", posterior: Posterior, refit: Refit) -> Any:
-    """Tell ArviZ how to refit."""
-    from arviz_stats.loo import SamplingWrapper
+def _noted(known: "xr.DataArray", asked: list[IntArray], rows: IntArray) -> "xr.DataArray":
+    """Note which rows are asked for, and return what the whole fit says of them."""
+    asked.append(rows)
+    return known[:, :, rows]
 
+
+def _of_left_out(posterior: Posterior, refit: Refit, rows: IntArray) -> "xr.DataArray":
+    """Return the log density of rows that a refit leaves out."""
     design = posterior.design
+    tree = refit(np.setdiff1d(np.arange(design.rows), rows))
+    return log_likelihood(Posterior.of(tree, design.take(rows), posterior.family))
+
+
+def _wrapper(whole: "xr.DataTree", densities: Densities) -> Any:
+    """Tell ArviZ how to refit: what comes of it is known, by the rows that are left out."""
+    from arviz_stats.loo import SamplingWrapper
 
     class Wrapper(SamplingWrapper):  # type: ignore[misc]
         def sel_observations(self, idx: IntArray) -> tuple[IntArray, IntArray]:
-            return np.setdiff1d(np.arange(design.rows), idx), idx
+            return idx, idx
 
         def sample(self, modified_observed_data: IntArray) -> "xr.DataTree":
-            return refit(modified_observed_data)
+            return whole
 
         def get_inference_data(self, fitted_model: "xr.DataTree") -> "xr.DataTree":
             return fitted_model
@@ -258,7 +287,6 @@ def _wrapper(whole: "xr.DataTree", posterior: Posterior, refit: Refit) -> Any:
         def log_likelihood__i(
             self, excluded_obs: IntArray, idata__i: "xr.DataTree"
         ) -> "xr.DataArray":
-            rows = design.take(excluded_obs)
-            return log_likelihood(Posterior.of(idata__i, rows, posterior.family))
+            return densities(excluded_obs)
 
     return Wrapper(model=None, idata_orig=whole)

@@ -1,8 +1,9 @@
 """Back-tests: forecasts from several origins, scored beside simpler ways to forecast."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from hiermix.options import names as names_of
 from hiermix.options import one_of, whole
 from hiermix.prediction import predict
 from hiermix.prediction.pieces import draw_matrix
+from hiermix.side_by_side import Workers
 from hiermix.studies import random_walks
 from hiermix.studies.pooling import pooling
 from hiermix.typing import Algorithm, FloatArray
@@ -171,6 +173,9 @@ def backtest(
     engine: str | Engine = "auto",
     algorithm: Algorithm = "nuts",
     progress: bool | None = False,
+    cores: int | None = None,
+    client: Any = None,
+    processes: int | None = None,
     **options: Any,
 ) -> Backtest:
     """Forecast from several origins, each time from a fit to the rows up to it, and score.
@@ -196,8 +201,10 @@ def backtest(
     season : int, optional
         Rows of a season, such as 12 of monthly rows: the value a season before stands beside, and
         ``mase`` takes it for the scale.
-    seed, chains, warmup, draws, engine, algorithm, progress
+    seed, chains, warmup, draws, engine, algorithm, progress, cores
         As in `Model.fit`. Programs are compiled once for all fits.
+    client, processes : optional
+        Where to fit, as in `fit_many`; each origin is a task.
 
     Rows whose predictors have levels that no row had up to an origin are not scored from there,
     with a warning.
@@ -224,25 +231,41 @@ def backtest(
     axis = times.read(form, rows[time])
     names = [name for name in series_columns(model.design, by) if name != time]
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws, "engine": engine,
-                "algorithm": algorithm, "progress": progress}  # fmt: skip
-    found: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+                "algorithm": algorithm, "progress": progress, "cores": cores}  # fmt: skip
     if not isinstance(origins, int):
         origins = times.read(form, pd.Series(names_of("origins", origins))).tolist()
+    workers, tasks = Workers(client, processes), []
+    fitted = partial(_fits, formula, groups=groups, priors=priors, options=options,
+                     settings=workers.settings(settings))  # fmt: skip
     for origin, later in _origins(axis, horizon, origins):
         past, future = rows[axis <= origin], rows[axis.isin(later)]
         future = future[np.isin(series_names(future, names), series_names(past, names))]
-        if not len(future):
-            continue
-        shown = form.write(pd.Index([origin])).iloc[0]
-        with _from_origin(shown):
-            fits = _fits(formula, past, groups, priors, options, settings)
-            future = _known(fits["partial"].design, future, shown)
-            if len(future):
-                scored, drawn = _scored(fits, past, future, form, names, season)
-                found.append((scored.assign(origin=shown), drawn.assign(origin=shown)))
+        if len(future):
+            shown = form.write(pd.Index([origin])).iloc[0]
+            tasks.append(partial(_of_origin, fitted, shown, past, future, form, names, season))
+    found = [each for each in workers.run(tasks) if each is not None]
     if not found:
         raise DataError("no series has rows up to an origin and rows after it that can be scored")
     return Backtest(*map(_joined, zip(*found, strict=True)))
+
+
+def _of_origin(
+    fitted: Callable[[pd.DataFrame], dict[str, Fit]],
+    origin: Any,
+    past: pd.DataFrame,
+    future: pd.DataFrame,
+    form: times.Form,
+    by: list[str],
+    season: int | None,
+) -> tuple[pd.DataFrame, pd.DataFrame] | None:
+    """Fit the rows up to an origin, and score forecasts of those after it, if there are any."""
+    with _from_origin(origin):
+        fits = fitted(past)
+        future = _known(fits["partial"].design, future, origin)
+        if not len(future):
+            return None
+        scored, drawn = _scored(fits, past, future, form, by, season)
+    return scored.assign(origin=origin), drawn.assign(origin=origin)
 
 
 def _joined(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
@@ -287,13 +310,13 @@ def _fits(
     if len({each.name for each in parsed.groups}) == 1:
         three = pooling(formula, past, groups=groups, priors=priors, **settings, **options)
         return {"partial": three.partial, "no": three.no, "complete": three.complete}
-    partial = Model(formula, past, groups=groups, priors=priors, **options)
+    model = Model(formula, past, groups=groups, priors=priors, **options)
     if not parsed.groups:
-        return {"partial": partial.fit(**settings)}
+        return {"partial": model.fit(**settings)}
     shared = {name: text for name, text in (priors or {}).items()
               if not name.strip().startswith(("sd", "cor"))}  # fmt: skip
     complete = Model(str(replace(parsed, groups=())), past, priors=shared, **options)
-    return {"partial": partial.fit(**settings), "complete": complete.fit(**settings)}
+    return {"partial": model.fit(**settings), "complete": complete.fit(**settings)}
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from hiermix.model import WARMUP, Model
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.cross_validation import compare, estimate
+from hiermix.studies.many_fits import fit_many
 from hiermix.typing import Algorithm, FloatArray
 
 if TYPE_CHECKING:
@@ -178,6 +179,9 @@ def pooling(
     engine: str | Engine = "auto",
     algorithm: Algorithm = "nuts",
     progress: bool | None = None,
+    cores: int | None = None,
+    client: Any = None,
+    processes: int | None = None,
     **options: Any,
 ) -> Pooling:
     """Fit complete, no and partial pooling.
@@ -196,8 +200,10 @@ def pooling(
     priors : mapping of str to str, optional
         As in `Model`, for all three; those of ``sd`` and ``cor`` of the factor compared for partial
         pooling alone.
-    seed, chains, warmup, draws, engine, algorithm, progress
+    seed, chains, warmup, draws, engine, algorithm, progress, cores
         As in `Model.fit`.
+    client, processes : optional
+        Where the three are fitted, as in `fit_many`.
     **options
         Other options of `Model`: family, weights, ...
 
@@ -212,7 +218,8 @@ def pooling(
         The formula has no grouping factor, or several and `by` names none of them.
     """
     settings = {"seed": seed, "chains": chains, "warmup": warmup, "draws": draws,
-                "engine": engine, "algorithm": algorithm, "progress": progress}  # fmt: skip
+                "engine": engine, "algorithm": algorithm, "progress": progress,
+                "cores": cores}  # fmt: skip
     rows = frames.frame(data)
     partial = Model(formula, rows, groups=groups, priors=priors, **options)
     needs_numbers(partial.family, "pooling")
@@ -227,7 +234,7 @@ def pooling(
         apart = _text(text, grouping.name, pooled=False)
         no = _unpooled(apart, rows, shared, grouping.name, options)
     models = {"complete": complete, "no": no, "partial": partial}
-    fits = {name: model.fit(**settings) for name, model in models.items()}  # type: ignore[arg-type]
+    fits = fit_many(models, client=client, processes=processes, **settings)
     return Pooling(**fits, group=grouping.name)
 
 
