@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import override
 
 import numpy as np
@@ -81,5 +82,9 @@ def _factor(curve: Curve, design: Design) -> CurveFactor:
         levels=levels,
         codes=np.zeros(design.rows, dtype=np.int32),
         curve=curve,
-        basis=lambda rows: curve.bent(encoded.iloc[rows]) @ curve.turn,
+        basis=partial(_basis, curve, encoded),
     )
+
+
+def _basis(curve: Curve, encoded: pd.DataFrame, rows: Rows) -> FloatArray:
+    return curve.bent(encoded.iloc[rows]) @ curve.turn

@@ -192,9 +192,13 @@ class Posterior:
         return self._once("population", make, equation, draws)
 
     def own(self, draws: Which = None) -> dict[str, FloatArray]:
-        """Return the family's own parameters (S, ...) that have no equation."""
+        """Return the family's own parameters (S, ...) that have no equation.
+
+        None of residuals at positions that the rows don't name: means don't need them.
+        """
         names = [each.name for each in self.family.scalars(self.design)]
-        return {name: draw_arrays.flat(self.draws[name], draws) for name in names}
+        return {name: draw_arrays.flat(self.draws[name], draws)
+                for name in names if name in self.draws}  # fmt: skip
 
     def r(
         self, grouping: Grouping, equation: str | None = None, draws: Which = None
