@@ -275,8 +275,9 @@ class Model:
             Number of chains; of warmup iterations and of draws in each.
         engine : str or Engine
             ``"auto"``, ``"cmdstan"``, ``"embedded"``, or an object with the engine protocol.
-        algorithm : {"nuts", "importance", "laplace"}
-            Chains; or draws from around the modes, weighed by importance or, for a first look, not.
+        algorithm : {"nuts", "importance", "laplace", "auto"}
+            Chains; or draws from around the modes, weighed by importance or, for a first look, not;
+            or, of large models, by importance if Pareto's k says that this is safe, else chains.
         adapt_delta : float, optional
             Target acceptance rate, between 0 and 1; by default 0.8, and 0.95 where a grouping
             factor has five levels or fewer, so that its sds have long tails.
@@ -289,14 +290,13 @@ class Model:
         prior_only : bool
             Sample the prior, without the data.
         memory : int or str, optional
-            What draws of group effects that were integrated out may take, in bytes or as
-            ``"2 GB"``; a quarter of what is free by default. Where they need more, they are not
-            kept but drawn when they are read: the same numbers, level by level.
+            What draws of integrated effects may take, in bytes or as ``"2 GB"``; a quarter of what
+            is free by default. Beyond, they are drawn when they are read, the same numbers.
 
         Raises
         ------
         ArgumentError, EngineError
-            An option is out of range; the engine failed, with its last lines.
+            An option is out of range; the engine failed: its last lines.
 
         Warns
         -----

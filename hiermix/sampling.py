@@ -10,19 +10,27 @@ import numpy as np
 from hiermix import chain_starts, mode_draws
 from hiermix.chain_starts import Started
 from hiermix.design.design import Design
-from hiermix.engines import Engine, Samples, Settings, choose, gradients
+from hiermix.engines import Engine, Samples, Settings, choose, gradients, progress
 from hiermix.engines.embedded import Embedded
+from hiermix.errors import EngineError
 from hiermix.families.correlations import block_cholesky
 from hiermix.families.family import Family, by_parameter
 from hiermix.stan import shrinkage_data, variables
+from hiermix.statistics.pareto_weights import RELIABLE
 from hiermix.statistics.row_sums import Sums
 from hiermix.tuning.points import Point
 from hiermix.tuning.slope_shrinkage import Shrinkage
 from hiermix.typing import Algorithm, Drawn, FloatArray, Shrunk
 
-ALGORITHMS: tuple[Algorithm, ...] = ("nuts", "importance", "laplace")
+ALGORITHMS: tuple[Algorithm, ...] = ("nuts", "importance", "laplace", "auto")
 _FEW_LEVELS, _CAREFUL = 5, 0.95
 """Levels up to which the tails of the sds ask for small steps, and the `adapt_delta` for them."""
+
+
+_EFFECTS, _ROWS = 2_000, 10_000
+"""Effects, and rows of programs that sample them, from which weighed draws cost much less."""
+_ENOUGH = 100
+"""Effective draws in the place of a chain."""
 
 
 class Sampled(NamedTuple):
@@ -44,9 +52,44 @@ def sample(
     algorithm: Algorithm,
 ) -> Sampled:
     """Draw from the posterior of a program, by the algorithm asked for."""
-    if algorithm == "nuts":
+    if algorithm == "auto" and is_large(started, design):
+        found = _if_safe(started, settings, design, family)
+        if found is not None:
+            return found
+    if algorithm in ("nuts", "auto"):
         return _by_chains(started, settings, engine, design, family)
     return _around_modes(started, settings, algorithm, design, family)
+
+
+def is_large(started: Started, design: Design) -> bool:
+    """Tell whether weighed draws cost much less than chains: by size, not by a clock."""
+    effects = sum(len(each.levels) * len(each.effects) for each in design.groupings)
+    if started.ready.gram is not None:
+        return effects >= _EFFECTS
+    return effects >= _EFFECTS or design.rows >= _ROWS
+
+
+def _if_safe(
+    started: Started, settings: Settings, design: Design, family: Family
+) -> Sampled | None:
+    """Return weighed draws if their weights can be trusted, and say so either way."""
+    aloud = settings.progress is not False
+    try:
+        found = _around_modes(started, settings, "importance", design, family)
+    except EngineError:
+        return None
+    k, effective = (float(found.said[name]) for name in ("pareto_k", "effective_draws"))
+    if k <= RELIABLE and effective >= _ENOUGH * settings.chains:
+        progress.tell(
+            f"algorithm='auto' took draws by importance (Pareto k {k:.2f}, {effective:,.0f} "
+            "effective draws) instead of chains", aloud=aloud,
+        )  # fmt: skip
+        return found
+    progress.tell(
+        f"algorithm='auto' takes chains: importance weights can't be trusted (Pareto k {k:.2f}, "
+        f"{effective:,.0f} effective draws)", aloud=aloud,
+    )  # fmt: skip
+    return None
 
 
 def acceptance(adapt_delta: float | None, sums: Sums, design: Design) -> float:

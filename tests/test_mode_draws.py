@@ -151,3 +151,36 @@ def test_studies_take_the_algorithm() -> None:
         "Reaction ~ Days + (1 | Subject)", sleep, seed=1, draws=250, algorithm="importance"
     )
     assert {fit.data.attrs["algorithm"] for fit in three.fits.values()} == {"importance"}
+
+
+def large(effects: int = 2_100) -> hm.Model:
+    rng = np.random.default_rng(8)
+    g = np.tile(np.arange(effects), 3)
+    y = rng.normal(size=effects)[g] + rng.normal(size=len(g))
+    return hm.Model("y ~ 1 + (1 | g)", pd.DataFrame({"y": y, "g": g}))
+
+
+def test_large_models_are_drawn_by_importance_where_that_is_safe(
+    capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    model = large()
+    fit = model.fit(seed=1, algorithm="auto", draws=250)
+    assert fit.data.attrs["algorithm"] == "importance"
+    assert fit.data.attrs["pareto_k"] < 0.7
+    said = caplog.text + capsys.readouterr().err
+    assert "took draws by importance (Pareto k" in said
+    same = model.fit(seed=1, algorithm="importance", draws=250)
+    np.testing.assert_array_equal(fit.data.posterior["sigma"], same.data.posterior["sigma"])
+
+
+def test_small_models_and_unsafe_weights_are_chains(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    few = {"seed": 1, "chains": 2, "warmup": 100, "draws": 100, "algorithm": "auto"}
+    small = hm.Model("Reaction ~ Days + (1 | Subject)", hm.load_dataset("sleepstudy"))
+    assert small.fit(**few).data.attrs["algorithm"] == "nuts"
+    caplog.set_level("INFO")
+    monkeypatch.setattr("hiermix.sampling.RELIABLE", -9.0)
+    assert large().fit(**few).data.attrs["algorithm"] == "nuts"
+    assert "takes chains: importance weights can't be trusted" in caplog.text

@@ -22,6 +22,7 @@ from hiermix.posterior.on_demand import without
 from hiermix.posterior.single_values import flat, label
 from hiermix.posterior.small_spreads import at_zero
 from hiermix.stan import programs
+from hiermix.statistics.pareto_weights import RELIABLE
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -35,8 +36,6 @@ _MODES = 1.2
 _WORST = 20
 """Values of a variable that are looked at closely: there may be thousands of group effects."""
 _CAREFUL = 0.95
-_RELIABLE = 0.7
-"""Pareto k up to which weighted draws can be trusted (Vehtari et al., 2024)."""
 _ENTRIES = 4_000_000
 
 
@@ -151,13 +150,13 @@ def _restlessness(flat: FloatArray) -> FloatArray:
 def _weights(tree: "xr.DataTree") -> str:
     """Say that draws from around the modes are not those of the posterior."""
     k = float(tree.attrs.get("pareto_k", 0.0))
-    if k <= _RELIABLE:
+    if k <= RELIABLE:
         return ""
     what = {
         "importance": "importance weights can't be trusted",
         "laplace": "draws from the normal distribution at the mode are far from the posterior",
     }[tree.attrs["algorithm"]]
-    return f"{what} (Pareto k {k:.2f}, above {_RELIABLE}): use algorithm='nuts'."
+    return f"{what} (Pareto k {k:.2f}, above {RELIABLE}): use algorithm='nuts'."
 
 
 def _divergences(tree: "xr.DataTree") -> str:

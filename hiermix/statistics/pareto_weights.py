@@ -7,6 +7,9 @@ import numpy as np
 
 from hiermix.typing import FloatArray, IntArray
 
+RELIABLE = 0.7
+"""Pareto k up to which weighted draws can be trusted."""
+
 
 def smoothed(log_weights: FloatArray) -> tuple[FloatArray, float]:
     """Log weights (S,), given but for a constant, with their largest smoothed; and Pareto k."""
