@@ -37,8 +37,6 @@ from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import cross_validation, held_out, predict, variance_partition
 from hiermix.prediction.update import learned_from
 from hiermix.side_by_side import Workers
-from hiermix.statistics.merged import MergedRows
-from hiermix.statistics.summed import Statistics
 from hiermix.typing import FloatArray, ForecastKind, IntArray, NewGroups
 
 if TYPE_CHECKING:
@@ -48,9 +46,6 @@ if TYPE_CHECKING:
 
 class Fitted(Refittable, Protocol):
     """What a fit needs of the model that it came from: `hm.Model` has it."""
-
-    statistics: Statistics | MergedRows | None
-    """What it was fitted to, in the place of rows."""
 
     def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":
         """Return the draws of the same model for some of its rows."""

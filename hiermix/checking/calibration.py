@@ -1,31 +1,28 @@
 """Whether draws are those of the posterior: beside another sampler's, and on data of their own.
 
 Posterior simulation-based calibration (Säilynoja et al., 2025): parameters are taken from the
-draws, new responses are simulated from them for the same rows and groups, and the model is fitted
-to the old and the new ones together. If sampler and model are what they claim to be, the parameters
-rank uniformly among the draws of these fits, given the data at hand.
+draws, new responses are simulated from them for the same rows and groups (where there are sums
+alone, sums are simulated), and the model is fitted to the old and the new ones together. If sampler
+and model are what they claim to be, the parameters rank uniformly among the draws of these fits,
+given the data at hand.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from hiermix.checking import uniformity
+from hiermix.checking import doubled, uniformity
 from hiermix.checking.findings import (
     Finding,
     NotLookedAtError,
     listed,
-    needs_independent_rows,
     quantities,
 )
 from hiermix.checking.refits import Refittable, posterior_of, refit
-from hiermix.design.design import Design
 from hiermix.engines import Engine
 from hiermix.errors import count
 from hiermix.posterior.posterior import Posterior
-from hiermix.prediction import predict
-from hiermix.prediction.pieces import draw_matrix
 from hiermix.typing import FloatArray
 
 PART = "calibration"
@@ -35,7 +32,6 @@ _ERRORS = 5.0
 """Standard errors that it must have beside."""
 _FEWEST = 15
 """Refits that can be ranked in."""
-_ENTRIES = 5_000_000
 _NORMAL = 1.2815515594457831
 """The 90 % quantile of a standard normal."""
 
@@ -115,14 +111,12 @@ def ranks(
 
     `again` is how they are sampled: algorithm and engine.
     """
-    _check(posterior.design)
-    rows = np.tile(np.arange(posterior.design.rows), 2)
     places = np.linspace(0, posterior.size - 1, refits).astype(np.intp)
     truths = {name: values[places] for name, values in quantities(posterior.draws).items()}
     found: dict[str, list[float]] = {name: [] for name in truths}
     failed = 0
-    for number, response in enumerate(_simulated(posterior, places, seed)):
-        tree = refit(model.of_rows(rows, response), seed + number, **again)
+    for number, other in enumerate(doubled.models(posterior, model, places, seed)):
+        tree = refit(other, seed + number, **again)
         if tree is None:
             failed += 1
             continue
@@ -138,37 +132,10 @@ def ranks(
     return [Ranked(name, np.array(each)) for name, each in found.items() if each]
 
 
-def _check(design: Design) -> None:
-    needs_independent_rows(design)
-    if design.weights is not None and (design.weights != 1).any():
-        raise NotLookedAtError("rows have weights, with which no response can be simulated")
-    if design.censored is not None:
-        raise NotLookedAtError("of censored rows it is not known when others would be censored")
-
-
 def _rank(truth: float, values: FloatArray, rng: np.random.Generator) -> float:
     """Share of draws below, and of equal ones a random part."""
     below, equal = np.count_nonzero(values < truth), np.count_nonzero(values == truth)
     return float((below + rng.random() * (equal + 1)) / (len(values) + 1))
-
-
-def _simulated(posterior: Posterior, places: np.ndarray, seed: int) -> Iterator[FloatArray]:
-    """Yield, for each of some draws, the responses of the fit and, after them, simulated ones."""
-    design = posterior.design
-    assert design.response is not None
-    together = max(1, _ENTRIES // design.rows)
-    for start in range(0, len(places), together):
-        some = places[start : start + together]
-        source = predict.predictor(posterior, seed=seed + start, draws=some)
-        for drawn in draw_matrix(source, "response").T:
-            yield np.concatenate([design.response, _coded(design, drawn)])
-
-
-def _coded(design: Design, drawn: FloatArray) -> FloatArray:
-    """Return responses as the fit has them: ratings count from 1."""
-    if design.ratings is None:
-        return drawn
-    return np.searchsorted(design.ratings, drawn).astype(np.float64) + 1.0
 
 
 # What they say -----------------------------------------------------------------------------------

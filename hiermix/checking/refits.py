@@ -26,6 +26,13 @@ class Refittable(Protocol):
     priors: PriorTable
     origins: Origins
 
+    statistics: Any
+    """What it was fitted to, in the place of rows."""
+
+    def from_statistics(self, statistics: Any, formula: str | None = None) -> Any:
+        """Return a model of rows that were added up."""
+        ...
+
     def of_rows(self, rows: IntArray, response: FloatArray | None = None) -> Any:
         """Return the model for rows of it, each any number of times, with responses."""
         ...

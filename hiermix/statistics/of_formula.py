@@ -128,12 +128,17 @@ def _summed(rows: int, sums: Moments, centre: Centre, plan: Plan) -> Summed:
     return Summed(rows, x.mean[some], x.square[some, some], squares)
 
 
+_SAME = {"response": "response", "offsets": "offset", "beside": "term beside the response",
+         "further": "equation"}  # fmt: skip
+"""What a smaller formula has as the statistics have it."""
+
+
 def _smaller(coding: Coding, formula: str) -> Coding:
     parsed = parse(formula)
-    for what in ("response", "offsets", "trials", "censored", "further"):
+    for what, name in _SAME.items():
         if getattr(parsed, what) != getattr(coding.formula, what):
             raise DataError(
-                f"{formula!r} has another {what.removesuffix('s')} than the statistics, which are "
+                f"{formula!r} has another {name} than the statistics, which are "
                 f"of {str(coding.formula)!r}"
             )
     return coding.on_formula(parsed)

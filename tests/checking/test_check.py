@@ -203,9 +203,20 @@ def test_of_sums_there_are_no_rows_to_look_at(data: pd.DataFrame) -> None:
     model = hm.Model.from_statistics(hm.statistics("y ~ x + (1 | g)", data))
     found = skipped(model.fit(seed=1, draws=500, progress=False))
     assert found == dict.fromkeys(
-        ["priors", "pit", "simulated data"],
-        "the rows are not here, only what was added up of them",
+        ["priors", "pit"], "the rows are not here, only what was added up of them"
     )
+
+
+def test_of_sums_other_sums_are_simulated(data: pd.DataFrame) -> None:
+    """Also of a smaller formula than theirs; the ranks find a sampler that shrinks its draws."""
+    sums = hm.statistics("y ~ x + (1 + x | g)", data)
+    model = hm.Model.from_statistics(sums, "y ~ x + (1 | g)")
+    right = model.fit(seed=1, progress=False).check("calibration", refits=40)
+    assert right.ok, right
+    broken = Shrinking(0.2)
+    shrunk = model.fit(seed=1, progress=False, engine=broken)
+    found = shrunk.check("calibration", refits=40, algorithm="nuts", engine=broken)
+    assert "is not calibrated" in doubts(found)
 
 
 def test_labels_have_no_order_to_be_below_in(data: pd.DataFrame) -> None:
