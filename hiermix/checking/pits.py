@@ -89,9 +89,9 @@ def _of_groups(posterior: Posterior, name: str, rng: np.random.Generator) -> Flo
     """Of the sum of the responses of each level; None where levels can't be left out."""
     design = posterior.design
     grouping = design.grouping(name)
-    labels = grouping.factor.gather(grouping.levels)
     posterior = thinned(posterior, max(_ENTRIES // design.rows, _FEWEST_DRAWS))
     try:
+        labels = grouping.levels[grouping.factor.level_of_rows()]
         density, names = group_densities.log_densities(posterior, labels)
     except DataError:
         return None

@@ -13,7 +13,6 @@ from hiermix.design.design import Design
 from hiermix.design.encoding import encoded_frame, encoding_of
 from hiermix.design.equation import equations_of
 from hiermix.design.frames import Frame, complete_rows, given_array, select, unused_levels
-from hiermix.design.groupings import make_groupings
 from hiermix.design.identifiable import check_effects, check_varying, told_apart
 from hiermix.design.level_covariance import Matrices
 from hiermix.design.names_free import check_names
@@ -28,6 +27,7 @@ from hiermix.design.response import beside_of, response_of
 from hiermix.design.roles import Roles, with_keywords
 from hiermix.design.series import series_of
 from hiermix.design.served import check_served
+from hiermix.design.shared_levels import make_groupings
 from hiermix.design.tables import Table
 from hiermix.design.unanswered import others
 from hiermix.formula.formula import Formula

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hiermix.design import beside_rows, checks, frames, response_checks
+from hiermix.design import beside_rows, checks, frames, response_checks, shared_levels
 from hiermix.design.batches import Rows
 from hiermix.design.curves import Curve
 from hiermix.design.encoding import encoded_frame
 from hiermix.design.equation import Equation, equations_of
 from hiermix.design.expressions import worked_out
 from hiermix.design.frames import NewRows, select
-from hiermix.design.groupings import Grouping, grouping_on
+from hiermix.design.groupings import Grouping
 from hiermix.design.identifiable import check_effects, check_rows
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.limits import Limits
@@ -277,7 +277,7 @@ def _on(
 
     # 3. Codes by label, the response and what stands beside it.
     groupings = tuple(
-        grouping_on(each, frame, plan, new_groups, encode=each.name in wanted)
+        shared_levels.on(each, frame, plan, new_groups, encode=each.name in wanted)
         for each in fitted.groupings
     )
     if plan.array_offset and offset is None:

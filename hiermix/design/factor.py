@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.design.batches import Rows
+from hiermix.errors import DataError
 from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
@@ -79,6 +80,17 @@ class Factor:
                 if symmetric:
                     found[:, m, k] = found[:, k, m]
         return found
+
+    def sized(self, Z: FloatArray, rows: Rows = ALL) -> FloatArray:
+        """Return Z (n, Q) of some rows times the root of the squares of what they have of levels.
+
+        Its square is what independent effects of levels make of the variance of a row.
+        """
+        return Z
+
+    def level_of_rows(self) -> IntArray:
+        """(rows,) the one level that each row has."""
+        return np.asarray(self.codes, dtype=np.int64)
 
     def marks(self) -> NDArray[Any]:
         """Return columns (k, rows) in which rows are equal that have the same of each level."""
@@ -192,6 +204,31 @@ class Mixture(Factor):
         return np.stack(columns, axis=1) if columns else np.zeros((self.size, 0, B.shape[1]))
 
     @override
+    def sized(self, Z: FloatArray, rows: Rows = ALL) -> FloatArray:
+        squares: Any = _squared(self.matrix(rows)).sum(axis=1)
+        return np.asarray(Z * np.sqrt(np.asarray(squares).reshape(-1, 1)))
+
+    @override
+    def level_of_rows(self) -> IntArray:
+        raise _shared()
+
+    @override
+    def greatest(self, values: FloatArray) -> FloatArray:
+        raise _shared()
+
+    @override
+    def one_of(self, values: NDArray[Any]) -> NDArray[Any]:
+        raise _shared()
+
+    @override
+    def members(self) -> list[IntArray]:
+        raise _shared()
+
+    @override
+    def at(self, level: int) -> NDArray[np.bool_]:
+        raise _shared()
+
+    @override
     def marks(self) -> NDArray[Any]:
         # Rows that differ have one sum of numbers drawn at random by no chance.
         return self.gather(np.random.default_rng(0).standard_normal((self.size, 2))).T
@@ -201,6 +238,13 @@ class Mixture(Factor):
         """(size,) number of rows that have something of each level."""
         some: Any = self.matrix(rows) != 0
         return np.asarray(some.sum(axis=0), dtype=np.int64).ravel()
+
+
+def _shared() -> DataError:
+    return DataError(
+        "rows have several levels of this factor, each with a part: what asks for the rows of a "
+        "level alone has no answer"
+    )
 
 
 def _times(column: FloatArray, M: Any) -> Any:

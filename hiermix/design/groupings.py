@@ -13,8 +13,7 @@ from hiermix.design import group_checks
 from hiermix.design.batches import Rows
 from hiermix.design.codes import Codes, Labels, codes_of
 from hiermix.design.factor import Factor
-from hiermix.design.kinds import KnownLabels
-from hiermix.design.level_covariance import LevelCovariance, Matrices, check_names, covariance_of
+from hiermix.design.level_covariance import LevelCovariance
 from hiermix.design.level_strata import Strata, strata_of, strata_on
 from hiermix.design.plan import Plan
 from hiermix.formula.equations import MU, qualified
@@ -105,7 +104,7 @@ class Grouping:
     def in_one_new(self, label: str) -> Grouping:
         """Return the same with all rows in one level that the fit never saw."""
         codes = np.full_like(self.codes, len(self.levels))
-        return replace(self, codes=codes, new_levels=_objects([label]))
+        return replace(self, codes=codes, new_levels=labels_array([label]))
 
     def sizes(self, rows: Rows) -> FloatArray | float:
         """Sd of the effects of the levels of some rows (n,), in units of the effects' own."""
@@ -169,21 +168,6 @@ class Grouping:
         return found
 
 
-def make_groupings(
-    frame: pd.DataFrame, plan: Plan, continuous: bool, data2: Matrices | None
-) -> tuple[tuple[Grouping, ...], Plan]:
-    """Return the grouping factors of the fit, and the plan with all of their labels."""
-    asked = {name: law.cov for name, law in plan.roles.laws.items() if law and law.cov}
-    given, labels = check_names(list(asked.values()), data2), dict(plan.labels)
-    found = {name: make_grouping(name, frame, plan, continuous) for name in plan.roles.factors}
-    for name, matrix in asked.items():
-        each = found[name]
-        levels, covariance = covariance_of(matrix, given[matrix], name, each.levels.tolist())
-        found[name] = replace(each, levels=_objects(levels), covariance=covariance)
-        labels[each.columns[0]] = KnownLabels(levels)
-    return tuple(found.values()), replace(plan, labels=labels)
-
-
 def matrices(groupings: Sequence[Grouping]) -> dict[str, pd.DataFrame]:
     """Return the covariances of levels by name, as `data2` has them."""
     return {each.covariance.name: each.covariance.frame(each.levels.tolist())
@@ -235,7 +219,7 @@ def grouping_of(name: str, plan: Plan, levels: Sequence[object], codes: Codes) -
         equations=tuple(equation for _, equation in each),
         places=tuple(range(len(each))),
         blocks=_blocks(terms, [len(spec.labels) for spec in specs]),
-        levels=_objects(levels),
+        levels=labels_array(levels),
         codes=codes,
     )
 
@@ -279,16 +263,17 @@ def grouping_on(
         group_checks.labels_read_apart(fitted.name, [*fitted.levels, *unseen])
     position |= {label: len(fitted.levels) + place for place, label in enumerate(unseen)}
     table = np.array([*(position[label] for label in labels), -1], dtype=np.int32)
-    found = replace(fitted, codes=table[codes], new_levels=_objects(unseen))
+    found = replace(fitted, codes=table[codes], new_levels=labels_array(unseen))
     if fitted.strata is None:
         return found
-    known, every = plan.labels[fitted.strata.column], _objects([*fitted.levels, *unseen])
+    known, every = plan.labels[fitted.strata.column], labels_array([*fitted.levels, *unseen])
     factor = found.with_new if new_groups is not None else None
     strata = strata_on(fitted.strata, frame, known, fitted.name, factor, every)
     return replace(found, strata=strata)
 
 
-def _objects(labels: Sequence[object]) -> Labels:
+def labels_array(labels: Sequence[object]) -> Labels:
+    """Return labels of any kinds as an array of them."""
     array = np.empty(len(labels), dtype=object)
     array[:] = labels
     return array

@@ -63,7 +63,7 @@ def in_one_part(
         if in_results(column) in roles.factors:
             group_checks.not_in_both_parts(column)
     warn_of_twins(
-        {each.name: (each.codes, each.effects) for each in groupings},
+        {each.name: (each.codes, each.effects) for each in groupings if each.factor.partitions},
         {
             name: frame[name].to_numpy()
             for name in categories

@@ -3,10 +3,11 @@
 from hiermix.errors import FormulaError
 from hiermix.formula.formula import Formula
 from hiermix.formula.terms.effect_laws import EffectLaw
+from hiermix.formula.terms.memberships import Memberships
 from hiermix.formula.terms.residual_terms import Residuals
 from hiermix.formula.terms.smooths import Smooth
 
-KINDS: tuple[type, ...] = (EffectLaw, Residuals, Smooth)
+KINDS: tuple[type, ...] = (EffectLaw, Memberships, Residuals, Smooth)
 """Those of `hiermix.formula.terms` that can be fitted."""
 
 

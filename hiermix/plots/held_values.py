@@ -24,7 +24,7 @@ def moving(design: Design, grouping: Grouping, x: str) -> tuple[list[str], list[
     """
     if x not in design.frame:
         return [], []
-    place = grouping.factor.gather(np.arange(len(grouping.levels)))
+    place = grouping.factor.level_of_rows()
     frame, codes = design.frame, pd.Series(place, index=design.frame.index)
     aside = {x, *columns(design.formula.response), *grouping.columns}
     others = [str(name) for name in frame if name not in aside and len(frame[name].unique()) > 1]

@@ -36,7 +36,7 @@ def units(design: Design, groups: Groups) -> tuple[str | None, np.ndarray]:
         return str(name or "group"), _checked(pd.Series(np.asarray(groups)), "groups", design)
     factors = {each.name: each for each in design.groupings}
     if groups in factors:
-        return groups, factors[groups].factor.gather(factors[groups].levels)
+        return groups, factors[groups].levels[factors[groups].factor.level_of_rows()]
     for frame in (design.frame, design.others):
         if groups in frame:
             return groups, _checked(frame[groups], groups, design)

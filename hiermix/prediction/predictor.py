@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
+from hiermix.design.shared_levels import SharedLevels
 from hiermix.families.family import Family, row_values
 from hiermix.families.links import Own
 from hiermix.families.residual_parameters import sigma_of_rows
@@ -232,6 +233,15 @@ class Predictor:
     def _effects(self, grouping: Grouping, rows: Rows, places: list[int]) -> FloatArray:
         """Return some effects (places, n, S) of the groups of some rows."""
         codes = grouping.codes[rows]
+        if isinstance(grouping, SharedLevels):
+            each = [self._of_codes(grouping, mine, rows, places) for mine in codes.T]
+            return np.asarray(np.einsum("nm,mqns->qns", grouping.parts[rows], np.array(each)))
+        return self._of_codes(grouping, codes, rows, places)
+
+    def _of_codes(
+        self, grouping: Grouping, codes: NDArray[np.integer], rows: Rows, places: list[int]
+    ) -> FloatArray:
+        """Return some effects (places, n, S) of the levels of these codes (n,)."""
         r = self.layout.r[grouping.name]
         known = (codes >= 0) & (codes < len(grouping.levels))
         if known.all():

@@ -111,6 +111,12 @@ def clusters(design: Design, factors: list[str]) -> Iterator[tuple[list[Level], 
     groupings = [each for each in design.groupings if each.name in factors and len(each.new_levels)]
     if not groupings:
         return
+    for each in groupings:
+        if not each.factor.partitions:
+            raise DataError(
+                f"new_groups='update' knows rows of one level: of {each.name!r} they have several. "
+                "new_groups='sample' draws the effects of new levels from the fitted spread"
+            )
     levels = [
         (each, place)
         for each in sorted(groupings, key=lambda each: each.name)

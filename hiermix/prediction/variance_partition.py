@@ -185,6 +185,7 @@ def _log_mean(posterior: Posterior) -> FloatArray:
         variance = np.zeros_like(eta)
         for each in design.groupings:
             Z = design.Z(each.name, rows)[:, each.of_equation(MU)] * _sizes(each, rows)
+            Z = each.factor.sized(Z, rows)
             moved = np.einsum("nq,sqk->nsk", Z, posterior.root(each))
             variance += np.sum(moved**2, axis=-1)
         total = np.logaddexp(total, np.logaddexp.reduce(_log_expected(link, eta, variance), axis=0))
@@ -218,11 +219,13 @@ def _moments(design: Design) -> tuple[FloatArray, dict[str, FloatArray]]:
     mean = mean / design.rows
     covariance = np.zeros((len(mean), len(mean)))
     mine = {each.name: each.of_equation(MU) for each in design.groupings}
+    factors = {each.name: each.factor for each in design.groupings}
     squares = {name: np.zeros((len(places),) * 2) for name, places in mine.items()}
     for part in rows:
         X = design.X(part) - mean
         covariance += X.T @ X / design.rows
         for name, total in squares.items():
             Z = design.Z(name, part)[:, mine[name]] * _sizes(design.grouping(name), part)
+            Z = factors[name].sized(Z, part)
             total += Z.T @ Z / design.rows
     return covariance, squares

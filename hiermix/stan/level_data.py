@@ -6,25 +6,31 @@ import numpy as np
 
 from hiermix.design.curve_factors import CurveFactor
 from hiermix.design.groupings import Grouping
+from hiermix.design.shared_levels import SharedLevels
 from hiermix.typing import IntArray, StanData
 
 
 def of_rows(groupings: Sequence[Grouping], which: IntArray) -> StanData:
-    """Build the levels of some rows: one of each factor, or a column of a basis for each level."""
+    """Build the levels of some rows: one of each factor, several, or a column of a basis each."""
     codes = [np.zeros((0, len(which)), dtype=np.int64)]
-    bases, count = [np.zeros((len(which), 0))], []
+    bases, parts = [np.zeros((len(which), 0))], [np.zeros((len(which), 0))]
+    count = []
     for each in groupings:
         if isinstance(each, CurveFactor):
             bases.append(each.basis(which))
             count.append(0)
+        elif isinstance(each, SharedLevels):
+            codes.append(each.codes[which].T.astype(np.int64) + 1)
+            parts.append(each.parts[which])
+            count.append(each.codes.shape[1])
         else:
             codes.append(each.codes[which][None].astype(np.int64) + 1)
             count.append(1)
     return {
         "levels_of": np.array(count, dtype=np.int64),
         "level": np.concatenate(codes),
-        "columns_part": 0,
-        "part_Z": np.zeros((len(which), 0)),
+        "columns_part": sum(each.shape[1] for each in parts),
+        "part_Z": np.hstack(parts),
         "columns_basis": sum(each.shape[1] for each in bases),
         "basis_Z": np.hstack(bases),
     }

@@ -65,7 +65,7 @@ class NestedFactors:
         found = {each.name: self.of_levels(each.name, np.arange(each.size))
                  for each in self.tree.crossed}  # fmt: skip
         found |= {each.name: np.empty((len(each.own), each.size, S)) for each in self.tree.levels}
-        for part in np.unique(self._parts[0]).tolist():
+        for part in np.unique(self._parts[0]).tolist() if self.tree.levels else ():
             drawn = self._drawn(part)
             for each, inside in zip(self.tree.levels, self._inside(part), strict=True):
                 found[each.name][:, inside] = drawn[each.name]

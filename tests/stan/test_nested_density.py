@@ -3,7 +3,8 @@
 The reference builds the N x N covariance of the response; the priors are scipy's distributions.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -62,11 +63,16 @@ def frame() -> pd.DataFrame:
 
 
 def dense(
-    model: hm.Model, raw: np.ndarray, lkj: float, kernels: Sequence[np.ndarray] = ()
+    model: hm.Model,
+    raw: np.ndarray,
+    lkj: float,
+    kernels: Sequence[np.ndarray] = (),
+    parts: Mapping[str, np.ndarray] = MappingProxyType({}),
 ) -> float:
     """Log density of the coordinates, of dense rows, with the weights and offsets of the model.
 
-    `kernels` are covariances (rows, rows) of further effects, each of an sd that comes last.
+    `kernels` are covariances (rows, rows) of further effects, each of an sd that comes last;
+    `parts` are what rows have of the levels (rows, J) of a factor, where it is not one level.
     """
     data, design = model.stan_data(), model.design
     theta = data["center"] + data["scale"] @ raw
@@ -94,7 +100,8 @@ def dense(
         Q = len(each.effects)
         Lambda = sd[at : at + Q, None] * L[at : at + Q, at : at + Q]
         Z = design.Z(each.name) - model.origins[each.name]
-        same = each.codes[:, None] == each.codes
+        share = parts.get(each.name)
+        same = each.codes[:, None] == each.codes if share is None else share @ share.T
         covariance += same * (Z @ Lambda @ Lambda.T @ Z.T)
         at += Q
     for kernel, spread in zip(kernels, sd[at:], strict=True):

@@ -1,0 +1,85 @@
+"""Programs of rows that have several levels of a factor: their log density against scipy's."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+import hiermix as hm
+from hiermix.engines.embedded import Embedded
+from tests.stan.test_gaussian_density import compare_gradient, population
+from tests.stan.test_log_density import bent, effects
+from tests.stan.test_nested_density import PRIORS, dense
+
+POINTS, ROWS, J = 100, 48, 6
+LABELS = [f"s{j}" for j in range(J)]
+
+
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(7)
+    first = rng.integers(0, J, ROWS)
+    second = (first + rng.integers(0, J, ROWS)) % J  # some twice the same
+    return pd.DataFrame({
+        "y": rng.normal(size=ROWS), "c": rng.poisson(2, ROWS), "w": rng.normal(size=ROWS),
+        "p": np.array(LABELS)[first], "q": np.array(LABELS)[second], "g": rng.integers(0, 5, ROWS),
+        "u": rng.uniform(0, 1, ROWS), "v": rng.uniform(0.1, 1, ROWS),
+    })  # fmt: skip
+
+
+def parts(weights: bool, scale: bool = True) -> np.ndarray:
+    """What each row has of each level (rows, J), added up label by label."""
+    data, found = frame(), np.zeros((ROWS, J))
+    for row, (p, q, u, v) in enumerate(
+        zip(data["p"], data["q"], data["u"], data["v"], strict=True)
+    ):
+        one, two = (u, v) if weights else (1.0, 1.0)
+        total = one + two if scale else 1.0
+        found[row, LABELS.index(p)] += one / total
+        found[row, LABELS.index(q)] += two / total
+    return found
+
+
+WEIGHTED = "mm(p, q, weights=cbind(u, v))"
+CASES = {
+    "y ~ w + (1 | mm(p, q))": parts(weights=False),
+    "y ~ w + (1 | mm(p, q, scale=False))": parts(weights=False, scale=False),
+    f"y ~ w + (1 | {WEIGHTED})": parts(weights=True),
+    "y ~ w + (1 | mm(p, q, weights=cbind(u, v), scale=False))": parts(weights=True, scale=False),
+    f"y ~ w + (1 + w || {WEIGHTED}) + (1 | g)": parts(weights=True),
+    f"y ~ w + (1 + w | {WEIGHTED})": parts(weights=True),
+}
+
+
+@pytest.mark.parametrize("formula", CASES)
+def test_integrated_effects_have_the_density_of_dense_rows(formula: str) -> None:
+    priors = PRIORS | ({"cor": "lkj(1.7)"} if "w | mm" in formula else {})
+    model = hm.Model(formula, frame(), effects="integrated", priors=priors)
+    data, whole = model.stan_data(), {"mm(p, q)": CASES[formula]}
+    points = np.random.default_rng(5).normal(0, 1.5, (POINTS, int(data["D"])))
+    found, gradient = Embedded().log_density(model._posterior.program, data, points)
+    expected = np.array([dense(model, point, 1.7, parts=whole) for point in points])
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    compare_gradient(model, points[:2], gradient[:2])
+
+
+def test_sampled_effects_have_the_density_of_their_rows() -> None:
+    rows, M, P = frame(), parts(weights=True), 2
+    priors = {name: text for name, text in PRIORS.items() if name != "sigma"}
+    model = hm.Model(f"c ~ w + (1 | {WEIGHTED})", rows, family="poisson", priors=priors)
+    data, X = model.stan_data(), np.column_stack([np.ones(ROWS), rows["w"] - rows["w"].mean()])
+
+    def reference(point: np.ndarray) -> float:
+        theta, z = data["center"] + data["scale"] @ point[: data["D"]], point[data["D"] :]
+        sd, lp = bent(theta[P:], data["center"][P:], data["sd_spread"], data["sd_bend"])
+        b, log_width = population(data, point[: data["D"]], sd, np.eye(1))
+        lp += log_width + np.sum(stats.truncnorm(-0.3, np.inf, 0.3, 1).logpdf(sd) + np.log(sd))
+        r, lp_r, _ = effects(data["ZtWZ"], data["ZtWR"], sd[:, None], b - data["b_hat"], z[None],
+                             data["share"], 0.0)  # fmt: skip
+        lp += stats.norm(1, 3).logpdf(b[0]) + stats.norm(0.2, 2).logpdf(b[1])
+        eta = X @ b + M @ r[:, 0]
+        return float(lp + lp_r + stats.poisson(np.exp(eta)).logpmf(rows["c"]).sum())
+
+    points = np.random.default_rng(5).normal(0, 0.7, (POINTS, int(data["D"]) + J))
+    found, gradient = Embedded().log_density(model._posterior.program, data, points)
+    np.testing.assert_allclose(found, [reference(point) for point in points], rtol=1e-10)
+    compare_gradient(model, points[:2], gradient[:2])

@@ -1,0 +1,159 @@
+"""Fits of rows that have several levels of one factor: recovery, labels, new levels, doors."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import hiermix as hm
+from hiermix.errors import DataError, HiermixError
+
+ROWS, J = 300, 12
+FORMULA = "y ~ x + (1 | mm(a, b, weights=cbind(w, v)))"
+
+
+def truth() -> np.ndarray:
+    return np.random.default_rng(2).normal(0, 1, J)
+
+
+def frame() -> pd.DataFrame:
+    rng = np.random.default_rng(1)
+    a = rng.integers(0, J, ROWS)
+    b = (a + rng.integers(1, J, ROWS)) % J
+    w, v, x = rng.uniform(0.2, 1, ROWS), rng.uniform(0.2, 1, ROWS), rng.normal(size=ROWS)
+    u = truth()
+    eta = 0.3 * x + (w * u[a] + v * u[b]) / (w + v)
+    names = np.array([f"s{j:02d}" for j in range(J)])
+    return pd.DataFrame({"x": x, "a": names[a], "b": names[b], "w": w, "v": v,
+                         "y": eta + rng.normal(0, 0.4, ROWS), "t": np.arange(ROWS),
+                         "c": rng.poisson(np.exp(eta)),
+                         "f": rng.choice(["k", "l"], ROWS)})  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def fits() -> dict[str, hm.Fit]:
+    return {
+        effects: hm.Model(FORMULA, frame(), effects=effects).fit(
+            seed=1, warmup=300, draws=500, progress=False
+        )
+        for effects in ("integrated", "sampled")
+    }
+
+
+@pytest.fixture
+def fit(fits: dict[str, hm.Fit]) -> hm.Fit:
+    return fits["integrated"]
+
+
+def test_effects_are_found_whatever_column_a_label_stands_in(fit: hm.Fit) -> None:
+    posterior = fit.data.posterior
+    r = posterior["r_mm(a, b)"]
+    assert r["mm(a, b)"].to_numpy().tolist() == [f"s{j:02d}" for j in range(J)]
+    apart = r[..., 0] - r[..., 0].mean("mm(a, b)")
+    error = (apart.mean(("chain", "draw")) - (truth() - truth().mean())) / apart.std(
+        ("chain", "draw")
+    )
+    assert np.abs(error).max() < 4  # of 12
+    assert 0.5 < float(posterior["sd_mm(a, b)"].mean()) < 1.8
+
+
+def test_one_posterior_integrated_and_sampled(fits: dict[str, hm.Fit]) -> None:
+    from arviz_stats import mcse
+
+    one, two = (fits[effects].data.posterior for effects in ("integrated", "sampled"))
+    for name in ("Intercept", "sigma", "sd_mm(a, b)", "r_mm(a, b)"):
+        first, second = (each[name].to_numpy() for each in (one, two))
+        first, second = (each.reshape(*each.shape[:2], -1) for each in (first, second))
+        for k in range(first.shape[2]):
+            error = np.hypot(*(float(mcse(e[:, :, k], method="mean")) for e in (first, second)))
+            assert abs(first[:, :, k].mean() - second[:, :, k].mean()) < 5 * error, (name, k)
+
+
+def test_predictions_add_up_parts_of_effects(fit: hm.Fit) -> None:
+    posterior, new = fit.data.posterior, frame().iloc[[5, 9]]
+    eta = fit.predict(new, kind="linear").transpose("row", "chain", "draw")
+    r = posterior["r_mm(a, b)"][..., 0]
+    for place, row in enumerate(new.itertuples()):
+        parts = np.array([row.w, row.v]) / (row.w + row.v)
+        level = sum(part * r.sel({"mm(a, b)": label}, drop=True)
+                    for part, label in zip(parts, (row.a, row.b), strict=True))  # fmt: skip
+        expected = posterior["Intercept"] + posterior["b"].sel(term="x") * row.x + level
+        np.testing.assert_allclose(eta[place], expected, rtol=1e-10)
+    turned = new.rename(columns={"a": "b", "b": "a", "w": "v", "v": "w"})
+    np.testing.assert_allclose(fit.predict(turned, kind="linear"), fit.predict(new, kind="linear"))
+
+
+def test_new_levels_are_one_group_wherever_they_stand(fit: hm.Fit) -> None:
+    row = frame().iloc[[5]].assign(w=1.0, v=1.0)
+    new = pd.concat([row.assign(a="new", b="s03"), row.assign(a="s03", b="new"),
+                     row.assign(a="new", b="new")])  # fmt: skip
+    with pytest.raises(DataError, match=r"1 label of .* not in the fit: 'new'"):
+        fit.predict(new)
+    eta = fit.predict(new, kind="linear", new_groups="sample").transpose("row", ...).to_numpy()
+    np.testing.assert_allclose(eta[0], eta[1], rtol=1e-12)
+    zero = fit.predict(new, kind="linear", new_groups="population").transpose("row", ...).to_numpy()
+    np.testing.assert_allclose(eta[2] - zero[2], 2 * (eta[0] - zero[0]), rtol=1e-8, atol=1e-10)
+    spread = fit.data.posterior["sd_mm(a, b)"].to_numpy()[..., 0]
+    drawn = (eta[2] - zero[2]) / spread
+    assert abs(drawn.std() - 1) < 5 / np.sqrt(2 * drawn.size)
+    with pytest.raises(DataError, match="new_groups='update' knows rows of one level"):
+        fit.predict(new, new_groups="update")
+
+
+def test_doors(fit: hm.Fit, tmp_path: Path) -> None:
+    data = frame()
+    fit.save(tmp_path / "fit.nc")
+    again = hm.load(tmp_path / "fit.nc")
+    np.testing.assert_array_equal(
+        again.predict(data.head(3), kind="mean"), fit.predict(data.head(3), kind="mean")
+    )
+    assert np.isfinite(fit.loo().elpd)
+    for over in ("these groups", "typical group", "new group", "population"):
+        assert np.isfinite(fit.predictions(data.head(3), over=over).table()["estimate"]).all()
+    posterior = fit.data.posterior
+    parts = data[["w", "v"]].to_numpy() / data[["w", "v"]].sum(axis=1).to_numpy()[:, None]
+    share = np.mean(np.sum(parts**2, axis=1))
+    found = fit.variance()["variance"].sel(component="mm(a, b)")
+    np.testing.assert_allclose(found, share * posterior["sd_mm(a, b)"][..., 0] ** 2, rtol=1e-10)
+    assert len(fit.ranks("mm(a, b)").table()) == J
+    assert len(fit.group_effects("mm(a, b)")) == J
+    half = fit.model.of_rows(np.arange(0, ROWS, 2))
+    np.testing.assert_array_equal(half.design.groupings[0].codes.shape, (ROWS // 2, 2))
+    for ask in (
+        lambda: fit.loo(by="mm(a, b)"),
+        lambda: fit.plot_shrinkage("mm(a, b)"),
+        lambda: hm.statistics(FORMULA, data),
+    ):
+        with pytest.raises(HiermixError):
+            ask()
+
+
+WRONG = [
+    ("y ~ (1 | mm(a, zz))", "formula names 'zz'"),
+    ("y ~ (1 | mm(a, b, weights=cbind(w, f)))", "weights of mm() are numbers: column 'f'"),
+    ("y ~ (1 | mm(a, b, weights=cbind(w, minus)))", "column 'minus' has -1 (row 3)"),
+    ("y ~ (1 | mm(a, b, weights=cbind(none, none)))", "add up to zero (row 2)"),
+    ("y ~ (1 | mm(a, gone))", "column 'gone' has 1 missing value (row 4)"),
+    ("y ~ (1 | mm(same, same2))", "has one level"),
+]
+
+
+@pytest.mark.parametrize(("formula", "message"), WRONG, ids=[text for text, _ in WRONG])
+def test_what_is_no_membership_is_said(formula: str, message: str) -> None:
+    data = frame().assign(same="s", same2="s", minus=1.0, none=1.0)
+    data.loc[3, "minus"], data.loc[2, "none"] = -1.0, 0.0
+    data["gone"] = data["b"].where(data.index != 4)
+    with pytest.raises(HiermixError, match=re.escape(message)):
+        hm.Model(formula, data)
+
+
+def test_counts_have_memberships_too() -> None:
+    fit = hm.Model("c ~ x + (1 + x | mm(a, b)) + (1 | f)", frame(), family="poisson").fit(
+        seed=1, chains=2, warmup=200, draws=200, progress=False
+    )
+    assert fit.model.program_name == "poisson"
+    r = fit.data.posterior["r_mm(a, b)"].sel({"mm(a, b)_effect": "Intercept"})
+    assert np.corrcoef(r.mean(("chain", "draw")), truth())[0, 1] > 0.8
+    assert np.isfinite(fit.predict(frame().head(3)).to_numpy()).all()
