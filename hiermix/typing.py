@@ -13,8 +13,10 @@ type StanData = dict[str, int | float | FloatArray | IntArray]
 
 
 type FamilyName = Literal[
-    "gaussian", "student_t", "lognormal", "gamma", "beta", "weibull", "exponential", "bernoulli",
-    "binomial", "beta_binomial", "poisson", "negative_binomial", "zero_inflated_poisson",
+    "gaussian", "student_t", "skew_normal", "exgaussian", "lognormal", "gamma", "hurdle_gamma",
+    "hurdle_lognormal", "beta", "zero_inflated_beta", "zero_one_inflated_beta", "weibull",
+    "exponential", "bernoulli", "binomial", "beta_binomial", "zero_inflated_binomial", "poisson",
+    "negative_binomial", "geometric", "zero_inflated_poisson",
     "zero_inflated_negative_binomial", "hurdle_poisson", "hurdle_negative_binomial", "ordinal",
     "categorical",
 ]  # fmt: skip

@@ -6,8 +6,10 @@ import hiermix as hm
 from benchmarks import designs
 from hiermix.families.table import FAMILIES
 
+LATER = range(designs.DESIGNS, designs.DESIGNS + len(FAMILIES))
 
-@pytest.mark.parametrize("seed", range(2 * len(FAMILIES)))
+
+@pytest.mark.parametrize("seed", [*range(18), *LATER])
 def test_every_seed_is_a_model_and_always_the_same(seed: int) -> None:
     drawn = designs.draw(seed)
     assert drawn.data.equals(designs.draw(seed).data)
@@ -17,4 +19,4 @@ def test_every_seed_is_a_model_and_always_the_same(seed: int) -> None:
 
 
 def test_families_take_turns() -> None:
-    assert {designs.draw(seed).family for seed in range(len(FAMILIES))} == {*FAMILIES}
+    assert {designs.draw(seed).family for seed in LATER} == {*FAMILIES}

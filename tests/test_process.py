@@ -26,18 +26,16 @@ from hiermix.families.table import FAMILIES
 
 SETTINGS = {"chains": 2, "warmup": 60, "draws": 40, "engine": "embedded"}
 RESPONSES = {
-    "gaussian": "y", "student_t": "y", "lognormal": "time", "gamma": "time", "beta": "share",
+    "gaussian": "y", "student_t": "y", "skew_normal": "y", "exgaussian": "y", "lognormal": "time",
+    "gamma": "time", "hurdle_gamma": "amount", "hurdle_lognormal": "amount", "beta": "share",
+    "zero_inflated_beta": "part", "zero_one_inflated_beta": "part",
+    "zero_inflated_binomial": "k | trials(n)", "geometric": "k",
     "weibull": "time", "exponential": "time", "bernoulli": "yes", "binomial": "k | trials(n)",
     "beta_binomial": "k | trials(n)", "poisson": "k", "negative_binomial": "k",
     "zero_inflated_poisson": "k", "zero_inflated_negative_binomial": "k", "hurdle_poisson": "k",
     "hurdle_negative_binomial": "k", "ordinal": "grade", "categorical": "label",
 }  # fmt: skip
-ALL = [
-    "gaussian", "student_t", "lognormal", "gamma", "beta", "weibull", "exponential", "bernoulli",
-    "binomial", "beta_binomial", "poisson", "negative_binomial", "zero_inflated_poisson",
-    "zero_inflated_negative_binomial", "hurdle_poisson", "hurdle_negative_binomial", "ordinal",
-    "categorical",
-]  # fmt: skip
+ALL = [*RESPONSES]
 OF_EACH_KIND = {"gaussian", "student_t", "binomial", "hurdle_poisson", "ordinal", "categorical"}
 COPIES: dict[str, Callable[[Any], Any]] = {
     "pickle": lambda one: pickle.loads(pickle.dumps(one)),
@@ -55,6 +53,7 @@ def frame(seed: int = 1) -> pd.DataFrame:
         "x": rng.normal(size=80), "site": [f"site {i}" for i in site], "y": y,
         "time": np.exp(y), "share": 1 / (1 + np.exp(-y)), "yes": (y > 0).astype(int),
         "k": rng.poisson(1.5, 80), "n": 12,
+        "amount": np.exp(y) * (y > -0.8), "part": np.maximum(1 / (1 + np.exp(-y)) - 0.2, 0),
         "grade": pd.cut(y, [-9, -0.5, 0.5, 9], labels=["low", "mid", "high"]),
         "label": np.where(y > 0.5, "red", np.where(y < -0.5, "blue", "green")),
     })  # fmt: skip

@@ -25,7 +25,15 @@ TABLE = pd.concat(
 )
 
 
+WAITING = {
+    "skew_normal", "exgaussian", "hurdle_gamma", "hurdle_lognormal", "zero_inflated_beta",
+    "zero_one_inflated_beta", "zero_inflated_binomial", "geometric",
+}  # fmt: skip
+"""Programs of which no ranks are stored yet; the slow test ranks fresh ones."""
+
+
 def test_every_program_is_calibrated() -> None:
+    assert not WAITING & set(TABLE["program"])
     assert {name.split(" (")[0] for name in simulate.CASES} == set(programs.names())
     many = {name: scene.replicates for name, scene in simulate.SCENES.items()}
     many |= {name: scene.replicates for name, scene in FURTHER.items()}

@@ -61,6 +61,21 @@ def _negative_binomial_zero(eta: FloatArray, own: Own) -> FloatArray:
     return -exp(log_negative_binomial_zero(eta, own))
 
 
+def of_shape_one(own: Own) -> Own:
+    """Return what makes a negative binomial count a geometric one."""
+    return {**own, "shape": np.ones(1)}
+
+
+def geometric_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
+    """Draw the failures before a success, mu on average."""
+    return negative_binomial_draw(link, rng, eta, of_shape_one(own))
+
+
+def geometric_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
+    """Log probability of the failures before a success."""
+    return negative_binomial_log_density(link, y, eta, of_shape_one(own))
+
+
 def zero_inflated_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
     """Mean count, with the zeros that are no counts."""
     return np.asarray((1 - own["zi"]) * exp(eta))

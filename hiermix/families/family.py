@@ -44,16 +44,18 @@ type Form = Literal[
 ]
 
 
-type Transform = Literal["log", "log_above_one", "logit", "within", "correlations", "gaps"]
+type Transform = Literal[
+    "log", "log_above_one", "logit", "identity", "within", "correlations", "gaps"
+]
 
 
 @dataclass(frozen=True)
 class OwnParameter:
     """A parameter that only this family has, and its default prior given the response's scale.
 
-    Programs sample its logarithm, that of what it has above one, its logit, that of its place
-    within bounds, correlations as in `correlations`, or for the thresholds between C ordered
-    categories the logarithms of their C - 2 gaps; see `thresholds`.
+    Programs sample its logarithm, that of what it has above one, its logit, itself, the logit of
+    its place within bounds, correlations as in `correlations`, or for the thresholds between C
+    ordered categories the logarithms of their C - 2 gaps; see `thresholds`.
     """
 
     name: str
@@ -67,7 +69,7 @@ class OwnParameter:
     @property
     def positive(self) -> bool:
         """Whether a prior is cut off at zero."""
-        return self.transform not in ("gaps", "correlations") and self.least >= 0
+        return self.transform not in ("gaps", "correlations", "identity") and self.least >= 0
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -91,6 +93,8 @@ class OwnParameter:
             return 1 + np.exp(theta)
         if self.transform == "logit":
             return links.inverse_link("logit", theta)
+        if self.transform == "identity":
+            return theta
         if self.transform == "within":
             return self.least + (1 - self.least) * links.inverse_link("logit", theta)
         if self.transform == "correlations":
@@ -101,14 +105,16 @@ class OwnParameter:
         """Value of a parameter that has an equation, at its linear predictor."""
         if self.transform == "logit":
             return links.inverse_link("logit", eta)
+        if self.transform == "identity":
+            return eta
         return links.inverse_link("log", eta) + (self.transform == "log_above_one")
 
     def location(self, scale: float) -> float:
         """Linear predictor at the median of the default prior."""
         prior = self.default(scale).frozen()
         median, least = float(prior.median()), float(self.transform == "log_above_one")
-        if self.transform == "logit":
-            return links.link_of("logit", median)
+        if self.transform in ("logit", "identity"):
+            return links.link_of(self.transform, median)
         if median <= least:  # half of it is cut off
             median = float(prior.isf(prior.sf(least) / 2))
         return float(np.log(median - least))
@@ -117,7 +123,7 @@ class OwnParameter:
         """Log derivative of the value with respect to the coordinate, but for a constant."""
         if self.transform in ("logit", "within"):
             return float(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta)))
-        return float(np.sum(theta))
+        return 0.0 if self.transform == "identity" else float(np.sum(theta))
 
 
 def by_parameter(
@@ -159,6 +165,10 @@ class Family:
     form: Form = "as given"
     """How its program reads the response; see `stan.responses`."""
     continuous: bool = False
+    skewed: bool = False
+    """Is a response not likeliest where its linear predictor, which is its mean, is?"""
+    mixed: bool = False
+    """Are some responses, such as zeros, values of their own among measurements?"""
     concave: bool = True
     """Is its log density concave in the linear predictor, so that effects have one mode?"""
     integrates: bool = False

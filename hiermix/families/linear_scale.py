@@ -72,6 +72,28 @@ def of_positive_negative_binomial(design: Design, link: str) -> tuple[float, flo
     return _of_positive(design, _shape(y, w) if len(y) else 1.0)
 
 
+def of_positive(design: Design, link: str) -> tuple[float, float]:
+    """As `of_mean`, of responses above zero alone."""
+    return of_mean(_some(design, response(design) > 0), link)
+
+
+def of_log_positive(design: Design, link: str) -> tuple[float, float]:
+    """As `of_log`, of responses above zero alone."""
+    location, spread = of_log(_some(design, response(design) > 0), link)
+    return location, spread or 1.0
+
+
+def of_inside(design: Design, link: str) -> tuple[float, float]:
+    """As `of_mean`, of shares that are neither zero nor one."""
+    y = response(design)
+    return of_mean(_some(design, (y > 0) & (y < 1)), link)
+
+
+def _some(design: Design, which: np.ndarray) -> Design:
+    """Return some rows of a design, or all of it where there would be none."""
+    return design.take(np.flatnonzero(which)) if which.any() else design
+
+
 def of_categories(design: Design, link: str) -> tuple[float, float]:
     """Log odds between categories lie around zero."""
     return 0.0, 1.0

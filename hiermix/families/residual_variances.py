@@ -84,6 +84,46 @@ def hurdle(link: str, own: Own, log_mean: LogMean) -> FloatArray:
     return np.log(_square(own, log_mean) * -np.expm1(log_zero) / (1 - own["hu"]))
 
 
+def geometric(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Return that of a count of variance mu + mu^2."""
+    return np.log(2 + np.exp(-log_mean()))
+
+
+def exgaussian(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Return the variance of the normal and of the exponential part."""
+    return own["sigma"] ** 2 + own["beta"] ** 2
+
+
+def hurdle_gamma(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Of the mixture, as for counts."""
+    return np.log1p(1 / own["shape"]) - np.log1p(-own["hu"])
+
+
+def hurdle_lognormal(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Of the mixture, as for counts."""
+    return own["sigma"] ** 2 - np.log1p(-own["hu"])
+
+
+def zero_inflated_beta(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Of the mixture, by the slope of the logit at its mean."""
+    return _of_shares(own, log_mean, own["zi"], 0.0)
+
+
+def zero_one_inflated_beta(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Of the mixture, by the slope of the logit at its mean."""
+    return _of_shares(own, log_mean, own["zoi"], own["coi"])
+
+
+def _of_shares(
+    own: Own, log_mean: LogMean, ends: FloatArray, ones: FloatArray | float
+) -> FloatArray:
+    mu = np.exp(log_mean())
+    square = mu * (1 - mu) / (1 + own["phi"]) + mu**2
+    mean = ends * ones + (1 - ends) * mu
+    variance = ends * ones + (1 - ends) * square - mean**2
+    return np.asarray(variance / (mean * (1 - mean)) ** 2)
+
+
 def _square(own: Own, log_mean: LogMean) -> FloatArray:
     """E(y^2) / E(y)^2 of a Poisson count, or of a negative binomial one of this shape."""
     return 1 + np.exp(-log_mean()) + (1 / own["shape"] if "shape" in own else 0.0)

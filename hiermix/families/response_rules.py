@@ -53,6 +53,25 @@ def _starts(given: Given, y: FloatArray, least: float) -> np.ndarray:
     return np.zeros(len(y), bool) if given.interval is None else given.interval & (y == least)
 
 
+def not_negative(given: Given, family: str) -> Outcomes:
+    """Numbers from zero up."""
+    y = _numbers(given)
+    return _keep(y < 0, y, given, f"family {family!r} needs numbers from 0 up")
+
+
+def share_or_zero(given: Given, family: str) -> Outcomes:
+    """Numbers between 0 and 1, or 0."""
+    y = _numbers(given)
+    need = f"family {family!r} needs numbers from 0 up and below 1"
+    return _keep((y < 0) | (y >= 1), y, given, need)
+
+
+def share_or_end(given: Given, family: str) -> Outcomes:
+    """Numbers from 0 to 1."""
+    y = _numbers(given)
+    return _keep((y < 0) | (y > 1), y, given, f"family {family!r} needs numbers from 0 to 1")
+
+
 def share(given: Given, family: str) -> Outcomes:
     """Numbers between 0 and 1, without the ends."""
     y = _numbers(given)

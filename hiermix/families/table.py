@@ -14,8 +14,10 @@ from hiermix.families import (
     durations,
     linear_scale,
     links,
+    mixed,
     ordinal,
     residual_parameters,
+    skewed,
     successes,
     tails,
 )
@@ -47,6 +49,10 @@ def _weibull_shape(scale: float) -> Prior:
     return Prior("lognormal", (0.0, 1.0))
 
 
+def _skewness(scale: float) -> Prior:
+    return Prior("normal", (0.0, 4.0))
+
+
 def _between_categories(scale: float) -> Prior:
     return Prior("student_t", (3.0, 0.0, 2.5))
 
@@ -70,6 +76,18 @@ _ZI = OwnParameter("zi", _probability, "logit")
 
 
 _HU = OwnParameter("hu", _probability, "logit")
+
+
+_ZOI = OwnParameter("zoi", _probability, "logit")
+
+
+_COI = OwnParameter("coi", _probability, "logit")
+
+
+_ALPHA = OwnParameter("alpha", _skewness, "identity")
+
+
+_BETA = OwnParameter("beta", _sigma)
 
 
 _THRESHOLD = OwnParameter("threshold", _between_categories, "gaps")
@@ -98,6 +116,17 @@ _ROWS = (
         linked_log_tails=tails.student_tails, linked_excess=tails.student_excess,
     ),
     Family(
+        "skew_normal", ("identity",), "skew_normal", rules.real, linear_scale.of_response,
+        links.mean, skewed.skew_normal_draw, skewed.skew_normal_log_density,
+        residual.squared_sigma,
+        own=(_SIGMA, _ALPHA), continuous=True, skewed=True, unit="sigma", vanishing=True,
+    ),
+    Family(
+        "exgaussian", ("identity",), "exgaussian", rules.real, linear_scale.of_response,
+        links.mean, skewed.exgaussian_draw, skewed.exgaussian_log_density, residual.exgaussian,
+        own=(_SIGMA, _BETA), continuous=True, skewed=True,
+    ),
+    Family(
         "lognormal", ("identity",), "gaussian", rules.positive, linear_scale.of_log,
         continuous.lognormal_mean, continuous.lognormal_draw, continuous.lognormal_log_density,
         residual.squared_sigma,
@@ -114,12 +143,39 @@ _ROWS = (
         support=_ABOVE_ZERO,
     ),
     Family(
+        "hurdle_gamma", ("log",), "hurdle_gamma", rules.not_negative, linear_scale.of_positive,
+        mixed.hurdle_gamma_mean, mixed.hurdle_gamma_draw, mixed.hurdle_gamma_log_density,
+        residual.hurdle_gamma,
+        own=(_SHAPE, _HU), continuous=True, mixed=True,
+    ),
+    Family(
+        "hurdle_lognormal", ("identity",), "hurdle_lognormal",
+        rules.not_negative, linear_scale.of_log_positive,
+        mixed.hurdle_lognormal_mean, mixed.hurdle_lognormal_draw,
+        mixed.hurdle_lognormal_log_density, residual.hurdle_lognormal,
+        own=(_SIGMA, _HU), continuous=True, mixed=True,
+    ),
+    Family(
         "beta", ("logit",), "beta", rules.share, linear_scale.of_mean,
         links.mean, continuous.beta_draw, continuous.beta_log_density, residual.beta,
         own=(_PHI,), continuous=True, concave=False,
         additive=links.log_odds, vanishing=True,
         linked_log_tails=tails.beta_tails, linked_excess=tails.beta_excess,
         support=_SHARES,
+    ),
+    Family(
+        "zero_inflated_beta", ("logit",), "zero_inflated_beta",
+        rules.share_or_zero, linear_scale.of_inside,
+        mixed.zero_inflated_beta_mean, mixed.zero_inflated_beta_draw,
+        mixed.zero_inflated_beta_log_density, residual.zero_inflated_beta,
+        own=(_PHI, _ZI), continuous=True, concave=False, mixed=True,
+    ),
+    Family(
+        "zero_one_inflated_beta", ("logit",), "zero_one_inflated_beta",
+        rules.share_or_end, linear_scale.of_inside,
+        mixed.zero_one_inflated_beta_mean, mixed.zero_one_inflated_beta_draw,
+        mixed.zero_one_inflated_beta_log_density, residual.zero_one_inflated_beta,
+        own=(_PHI, _ZOI, _COI), continuous=True, concave=False, mixed=True,
     ),
     Family(
         "weibull", ("log",), "weibull", rules.positive, linear_scale.of_times,
@@ -157,6 +213,13 @@ _ROWS = (
         limit=Limit("phi", "binomial"),
     ),
     Family(
+        "zero_inflated_binomial", ("logit",), "zero_inflated_binomial",
+        rules.successes, linear_scale.of_positive,
+        mixed.zero_inflated_binomial_mean, mixed.zero_inflated_binomial_draw,
+        mixed.zero_inflated_binomial_log_density, residual.latent,
+        own=(_ZI,), form="trials", trials=True, concave=False,
+    ),
+    Family(
         "poisson", ("log",), "poisson", rules.count, linear_scale.of_mean,
         links.mean, counts.poisson_draw, counts.poisson_log_density, residual.count,
         form="events",
@@ -170,6 +233,13 @@ _ROWS = (
         own=(_SHAPE,), form="counts", limit=Limit("shape", "poisson"),
         linked_log_tails=tails.negative_binomial_tails,
         linked_excess=tails.negative_binomial_excess,
+        support=_COUNTS,
+    ),
+    Family(
+        "geometric", ("log",), "geometric", rules.count, linear_scale.of_mean,
+        links.mean, counts.geometric_draw, counts.geometric_log_density, residual.geometric,
+        form="counts",
+        linked_log_tails=tails.geometric_tails, linked_excess=tails.geometric_excess,
         support=_COUNTS,
     ),
     Family(

@@ -167,6 +167,16 @@ def negative_binomial_excess(link: str, y: FloatArray, eta: FloatArray, own: Own
     return np.asarray((y + 1) * exp(log_next + beyond))
 
 
+def geometric_tails(link: str, y: FloatArray, eta: FloatArray, own: Own) -> Tails:
+    """Of the failures before a success."""
+    return negative_binomial_tails(link, y, eta, counts.of_shape_one(own))
+
+
+def geometric_excess(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
+    """Of the failures before a success."""
+    return negative_binomial_excess(link, y, eta, counts.of_shape_one(own))
+
+
 def inflated_tails(of_counts: Tails, zi: FloatArray) -> Tails:
     """Return the tails of counts that are zero with probability zi for another reason."""
     below, above = of_counts

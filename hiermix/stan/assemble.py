@@ -291,7 +291,9 @@ def _problem(
     where = family.scale(design)
     scales = [family.expected(each, where) for each in equations]
     to = family.additive if family.normal else links.unchanged
-    origin = scales[0][0] if family.link == "identity" else 0.0
+    # Responses may be moved where their scale is that of the linear predictor.
+    movable = family.link == "identity" and (family.normal or family.additive is links.unchanged)
+    origin = scales[0][0] if movable and not family.mixed else 0.0
     beside = known_ends.moved(row_values(design, family), lambda ends: to(ends) - origin)
     y = to(known_ends.stand_in(design))
     if family.normal:

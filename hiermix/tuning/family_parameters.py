@@ -24,6 +24,9 @@ def first(problem: Problem) -> FloatArray:
             start.append(thresholds.start(problem.design, problem.family.link))
             continue
         frozen = prior.frozen()
+        if own.transform == "identity":
+            start.append(np.array([float(frozen.median())]))
+            continue
         least = 1.0 if own.transform == "log_above_one" else 0.0
         above = float(frozen.isf(frozen.sf(least) / 2)) - least
         odds = above / (1 - above) if own.transform == "logit" else above

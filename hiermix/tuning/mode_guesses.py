@@ -106,7 +106,7 @@ def _drawn(at: Point, model: Hyper) -> Iterator[Point]:
     """Yield draws from the priors of sds and own parameters."""
     rng = np.random.default_rng(0)
     for _ in range(_DRAWN):
-        own = [_coordinate(each, _positive(prior, rng)) for each, prior in model.own]
+        own = [_of_own(each, prior, rng) for each, prior in model.own]
         log_sd = np.log([_positive(prior, rng) for prior in model.sd])
         cor = 0.5 * rng.standard_normal(sum(pairs(blocks) for _, blocks in model.levels))
         yield replace(at, own=np.array(own), log_sd=log_sd, cor=_beside_tails(cor, at))
@@ -115,6 +115,12 @@ def _drawn(at: Point, model: Hyper) -> Iterator[Point]:
 def _beside_tails(cor: FloatArray, at: Point) -> FloatArray:
     """Return unconstrained correlations, and after them what else a point has there."""
     return np.concatenate([cor, at.cor[len(cor) :]])
+
+
+def _of_own(own: OwnParameter, prior: Prior, rng: np.random.Generator) -> float:
+    if own.transform == "identity":
+        return float(prior.frozen().ppf(rng.uniform(0.01, 0.99)))
+    return _coordinate(own, _positive(prior, rng))
 
 
 def _positive(prior: Prior, rng: np.random.Generator) -> float:

@@ -224,8 +224,8 @@ def _within(problem: Problem, eta: FloatArray) -> FloatArray:
     """Keep linear predictors where their links still have a derivative."""
     for place, part in enumerate(problem.parts()):
         if not problem.is_identity(place):
-            location = problem.scales[place][0]
-            eta[part] = np.clip(eta[part], location - 20, location + 20)
+            location, spread = problem.scales[place]
+            eta[part] = np.clip(eta[part], location - 20 * spread, location + 20 * spread)
     return eta
 
 
@@ -252,7 +252,7 @@ def _bounded(
     typical = max(float(np.median(np.abs(curvature))), 1e-10 / spread**2)
     curvature = np.maximum(curvature, 1e-3 * typical)
     if not problem.is_identity(place):
-        return np.maximum(curvature, np.abs(slope) / _LONGEST_STEP)
+        return np.maximum(curvature, np.abs(slope) / (_LONGEST_STEP * spread))
     # The parabola with its peak at the response never overshoots: the weights of the EM
     # algorithm for Student's t (Lange, Little and Taylor, 1989).
     away = problem.y - problem.origin - (eta - problem.origin)

@@ -63,7 +63,8 @@ class Problem:
 
     def is_identity(self, place: int) -> bool:
         """Tell whether a linear predictor is the response's location itself."""
-        return place == 0 and self.family.link == "identity"
+        peaked = not (self.family.mixed or self.family.skewed)
+        return place == 0 and self.family.link == "identity" and peaked
 
     def origins(self) -> FloatArray | float:
         """Return where each linear predictor is counted from: the location alone."""

@@ -1,5 +1,6 @@
 """Families in numpy against scipy, their draws against their means, and the rules of responses."""
 
+import re
 from typing import Any
 
 import numpy as np
@@ -7,13 +8,15 @@ import pandas as pd
 import pytest
 
 import hiermix as hm
+from hiermix.design.plan import Given
 from hiermix.errors import ArgumentError, DataError
 from hiermix.families import table
 from tests.stan.test_log_density import CASES, Case, frame
 
 IDS = [f"{case.family}-{case.link}" for case in CASES]
 OWN = {
-    "sigma": 0.7, "nu": 4.5, "shape": 1.8, "phi": 3.0, "zi": 0.3, "hu": 0.4,
+    "sigma": 0.7, "nu": 4.5, "shape": 1.8, "phi": 3.0, "zi": 0.3, "hu": 0.4, "alpha": -2.5,
+    "beta": 1.3, "zoi": 0.4, "coi": 0.3,
     "threshold": np.array([-0.8, 0.3, 1.4]),
 }  # fmt: skip
 
@@ -23,7 +26,7 @@ def own_of(case: Case) -> dict[str, Any]:
 
 
 def beside(case: Case, rows: pd.DataFrame) -> dict[str, Any]:
-    if case.family in ("binomial", "beta_binomial"):
+    if table.FAMILIES[case.family].trials and case.family != "bernoulli":
         return {"trials": rows["size"].to_numpy(float)}
     if case.family in ("weibull", "exponential"):
         late = (rows["late"] == "right").to_numpy()
@@ -79,6 +82,27 @@ def test_draws_have_the_mean_of_the_family(case: Case) -> None:
     assert np.all(np.abs(draws.mean(axis=1) - family.mean(eta, own)[:, 0]) < 5 * error)
 
 
+TAKEN = [
+    ("hurdle_gamma", [0.0, 2.5], [-1.0, 2.0], "needs numbers from 0 up: column 'y' has -1 (row 0)"),
+    ("hurdle_lognormal", [0.0, 2.5], [1.0, -0.5], "needs numbers from 0 up"),
+    ("zero_inflated_beta", [0.0, 0.5], [0.5, 1.0], "needs numbers from 0 up and below 1"),
+    ("zero_one_inflated_beta", [0.0, 1.0, 0.5], [0.5, 1.5], "needs numbers from 0 to 1"),
+    ("geometric", [0.0, 3.0], [0.5, 1.0], "needs counts 0, 1, 2, ..."),
+    ("skew_normal", [-3.0, 3.0], [1.0, np.inf], "infinite"),
+    ("exgaussian", [-3.0, 3.0], [1.0, -np.inf], "infinite"),
+]
+
+
+@pytest.mark.parametrize(("family", "good", "bad", "message"), TAKEN)
+def test_what_a_response_may_be(
+    family: str, good: list[float], bad: list[float], message: str
+) -> None:
+    rule = table.find(family).response_rule()
+    np.testing.assert_array_equal(rule.read(Given(pd.Series(good), "y")).numbers, good)
+    with pytest.raises(DataError, match=re.escape(message)):
+        rule.read(Given(pd.Series(bad), "y"))
+
+
 DISCRETE = [case for case in CASES if not table.FAMILIES[case.family].continuous]
 
 
@@ -86,7 +110,7 @@ DISCRETE = [case for case in CASES if not table.FAMILIES[case.family].continuous
 def test_draws_come_as_often_as_the_log_density_says(case: Case) -> None:
     family = table.find(case.family, case.link)
     own = own_of(case)
-    if family.name in ("binomial", "beta_binomial"):
+    if family.trials and not family.binary:
         own["trials"] = np.array(6.0)
     support = {"ordinal": np.arange(1, 5), "bernoulli": np.arange(2)}.get(family.name, np.arange(7))
     eta = np.array(0.4)

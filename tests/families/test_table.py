@@ -21,9 +21,10 @@ from hiermix.stan import responses
 
 ROWS = [replace(row, link=link) for row in FAMILIES.values() for link in row.links]
 NUMBERS = [row for row in ROWS if not row.unordered]
-CONTINUOUS = [row for row in ROWS if row.continuous]
+CONTINUOUS = [row for row in ROWS if row.continuous and not row.mixed]
 VALUES = {
     "log": np.array(1.7), "log_above_one": np.array(6.0), "logit": np.array(0.3),
+    "identity": np.array(1.5),
     "gaps": np.array([-0.8, 0.3, 1.4]),
 }  # fmt: skip
 TRIALS = 6.0
@@ -107,6 +108,16 @@ def test_the_noise_is_normal_where_its_density_is(row: Family) -> None:
     assert row.normal == bool(np.ptp(beside[0], axis=0).max() < 1e-9)
     normal = bool(np.abs(beside[1]).max() < 1e-9)
     assert row.plug_in == (row.unit if normal else None)
+
+
+@pytest.mark.parametrize("row", CONTINUOUS, ids=name)
+def test_a_response_is_likeliest_at_its_mean_unless_the_family_is_skewed(row: Family) -> None:
+    y = responses_of(row)
+    if row.links != ("identity",):
+        assert not row.skewed
+        return
+    either = [density(row, y, row.additive(y) + step) for step in (-1e-4, 1e-4)]
+    assert row.skewed == bool(np.abs(either[1] - either[0]).max() > 1e-9)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=name)

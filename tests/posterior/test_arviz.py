@@ -183,6 +183,7 @@ JACOBIANS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "log": np.log,
     "log_above_one": lambda nu: np.log(nu - 1),
     "logit": lambda p: np.log(p) + np.log1p(-p),
+    "identity": np.zeros_like,
     "gaps": lambda cut: np.log(np.diff(cut, axis=-1)).sum(axis=-1),
 }
 

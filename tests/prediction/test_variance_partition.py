@@ -191,6 +191,19 @@ SIMULATED: dict[str, tuple[dict[str, float], Draw, Callable[[np.ndarray], float]
     "beta_binomial": (
         {"phi": 3.0}, lambda rng, n: shares(rng, n) + rng.logistic(size=n), np.var
     ),
+    "hurdle_gamma": (
+        {"hu": 0.4, "shape": 2.0},
+        lambda rng, n: MEAN * rng.gamma(2, 0.5, n) * (rng.random(n) > 0.4), logarithmic,
+    ),
+    "hurdle_lognormal": (
+        {"hu": 0.4, "sigma": 0.7},
+        lambda rng, n: rng.lognormal(0.7, 0.7, n) * (rng.random(n) > 0.4), logarithmic,
+    ),
+    "exgaussian": (
+        {"sigma": 0.7, "beta": 1.4},
+        lambda rng, n: 0.7 * rng.normal(size=n) + 1.4 * rng.standard_exponential(n), np.var,
+    ),
+    "geometric": ({}, lambda rng, n: rng.geometric(1 / (1 + MEAN), n) - 1.0, logarithmic),
     "zero_inflated_poisson": (
         {"zi": 0.3}, lambda rng, n: counts(None)(rng, n) * (rng.random(n) > 0.3), logarithmic
     ),
@@ -223,7 +236,8 @@ def test_residual_variance_is_that_of_simulated_responses(family: str) -> None:
 
 
 def test_every_family_that_is_a_number_has_a_residual_variance() -> None:
-    own = {"sigma": 1.0, "nu": 5.0, "shape": 2.0, "phi": 3.0, "zi": 0.2, "hu": 0.2}
+    own = {"sigma": 1.0, "nu": 5.0, "shape": 2.0, "phi": 3.0, "zi": 0.2, "hu": 0.2, "alpha": 2.0,
+           "beta": 0.7, "zoi": 0.2, "coi": 0.3}  # fmt: skip
     tree, design = mixed(own | {"threshold": 0.0})
     for family in FAMILIES.values():
         if not family.unordered:

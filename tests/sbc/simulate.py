@@ -67,6 +67,18 @@ def censor(rng: Rng, time: Array) -> dict[str, Array]:
     return {"y": np.minimum(time, end), "late": (time > end).astype(int)}
 
 
+def share(rng: Rng, eta: Array, phi: float) -> Array:
+    return np.clip(rng.beta(expit(eta) * phi, expit(-eta) * phi), 1e-12, 1 - 1e-12)
+
+
+def skew_normal(rng: Rng, eta: Array, sigma: float, alpha: float) -> Array:
+    delta = alpha / np.sqrt(1 + alpha**2)
+    lean = delta * np.sqrt(2 / np.pi)
+    half, free = np.abs(rng.normal(size=len(eta))), rng.normal(size=len(eta))
+    z = delta * half + np.sqrt(1 - delta**2) * free
+    return eta + sigma / np.sqrt(1 - lean**2) * (z - lean)
+
+
 def known_above(data: pd.DataFrame) -> dict[str, Array]:
     """What is known of times that are censored on the right."""
     late = data["late"].to_numpy() == 1
@@ -205,6 +217,50 @@ CASES = {
         y(lambda rng, eta, size, phi: rng.binomial(
             size, rng.beta(expit(eta) * phi, expit(-eta) * phi))),
         PHI, TRIALS,
+    ),
+    "skew_normal": Case(
+        "skew_normal",
+        y(lambda rng, eta, size, sigma, alpha: skew_normal(rng, eta, sigma, alpha)),
+        SIGMA | {"alpha": ("normal(0, 4)", lambda rng: rng.normal(0, 4))}, {},
+    ),
+    "exgaussian": Case(
+        "exgaussian",
+        y(lambda rng, eta, size, sigma, beta: eta + sigma * rng.normal(size=len(eta))
+          + beta * (rng.standard_exponential(len(eta)) - 1)),
+        SIGMA | {"beta": ("exponential(1)", lambda rng: rng.exponential(1))}, {},
+    ),
+    "hurdle_gamma": Case(
+        "hurdle_gamma",
+        y(lambda rng, eta, size, shape, hu: rng.gamma(shape, np.exp(eta) / shape)
+          * (rng.random(len(eta)) > hu)),
+        SHAPE | HU, {},
+    ),
+    "hurdle_lognormal": Case(
+        "hurdle_lognormal",
+        y(lambda rng, eta, size, sigma, hu: np.exp(eta + sigma * rng.normal(size=len(eta)))
+          * (rng.random(len(eta)) > hu)),
+        SIGMA | HU, {},
+    ),
+    "zero_inflated_beta": Case(
+        "zero_inflated_beta",
+        y(lambda rng, eta, size, phi, zi: share(rng, eta, phi) * (rng.random(len(eta)) > zi)),
+        PHI | ZI, {},
+    ),
+    "zero_one_inflated_beta": Case(
+        "zero_one_inflated_beta",
+        y(lambda rng, eta, size, phi, zoi, coi: np.where(
+            rng.random(len(eta)) < zoi, rng.random(len(eta)) < coi, share(rng, eta, phi))),
+        PHI | {"zoi": ("beta(2, 3)", lambda rng: rng.beta(2, 3)),
+               "coi": ("beta(2, 2)", lambda rng: rng.beta(2, 2))}, {},
+    ),
+    "zero_inflated_binomial": Case(
+        "zero_inflated_binomial",
+        y(lambda rng, eta, size, zi: rng.binomial(size, expit(eta))
+          * (rng.random(len(eta)) > zi)),
+        ZI, TRIALS,
+    ),
+    "geometric": Case(
+        "geometric", y(lambda rng, eta, size: rng.geometric(1 / (1 + np.exp(eta))) - 1), {}, {}
     ),
     "poisson": Case("poisson", y(lambda rng, eta, size: rng.poisson(np.exp(eta))), {}, {}),
     "negative_binomial": Case(

@@ -47,7 +47,7 @@ class Equations:
     def model(self) -> tuple[hm.Model, pd.DataFrame]:
         rows = frame(self.case.family)
         keywords: dict[str, object] = {"family": self.case.family, "weights": "weight"}
-        if self.case.family == "beta_binomial":
+        if "binomial" in self.case.family and "negative" not in self.case.family:
             keywords["trials"] = "size"
         if self.case.family == "weibull":
             keywords["censored"] = "late"
@@ -107,16 +107,18 @@ def reference(each: Equations, model: hm.Model, rows: pd.DataFrame, point: np.nd
     eta = (eta + r_g[g, 0] + r_g[g, 1] * rows["x"] + r_h[h, 0]).to_numpy()
     values, left = [], iter(own)
     for name, text in each.case.own.items():
-        unit, above = name in ("zi", "hu"), name == "nu"
+        unit, above = name in ("zi", "hu", "zoi", "coi"), name == "nu"
+        plain = name == "alpha"
         if name in each.of:
             k = each.of.index(name)
             at = b[2 + 2 * k] + b[3 + 2 * k] * centred(rows, "w") + rows["known"] + r_g[g, 2 + k]
             at = at.to_numpy()
-            values.append(special.expit(at) if unit else np.exp(at) + above)
+            values.append(special.expit(at) if unit else at if plain else np.exp(at) + above)
             continue
         at = next(left)
-        value = special.expit(at) if unit else np.exp(at) + above
-        lp += prior(text).logpdf(value) + (np.log(value) + np.log1p(-value) if unit else at)
+        value = special.expit(at) if unit else at if plain else np.exp(at) + above
+        slope = np.log(value) + np.log1p(-value) if unit else 0.0 if plain else at
+        lp += prior(text).logpdf(value) + slope
         values.append(value)
     pointwise = each.case.log_density(rows, eta, *values)
     return float(lp + lp_g + lp_h + np.sum(rows["weight"] * pointwise))

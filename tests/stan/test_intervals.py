@@ -77,6 +77,7 @@ LAWS: dict[str, Callable[..., Law]] = {
     "exponential": lambda eta: stats.expon(scale=np.exp(eta)),
     "poisson": lambda eta: stats.poisson(np.exp(eta)),
     "negative_binomial": lambda eta, shape: negative_binomial(np.exp(eta), shape),
+    "geometric": lambda eta: stats.geom(1 / (1 + np.exp(eta)), loc=-1),
     "zero_inflated_poisson": lambda eta, zi: Mixed(stats.poisson(np.exp(eta)), zi, hurdle=False),
     "zero_inflated_negative_binomial": lambda eta, shape, zi: Mixed(
         negative_binomial(np.exp(eta), shape), zi, hurdle=False

@@ -66,6 +66,19 @@ def counts(rng: np.random.Generator, data: pd.DataFrame) -> np.ndarray:
 RESPONSES: dict[str, Callable[[np.random.Generator, pd.DataFrame], np.ndarray]] = {
     "gaussian": lambda rng, data: rng.normal(1, 2, len(data)),
     "student_t": lambda rng, data: rng.standard_t(3, len(data)),
+    "skew_normal": lambda rng, data: rng.gamma(2, 1, len(data)) - 1,
+    "exgaussian": lambda rng, data: rng.gamma(2, 1, len(data)) - 1,
+    "hurdle_gamma": lambda rng, data: rng.gamma(2, 1, len(data)) * rng.integers(0, 2, len(data)),
+    "hurdle_lognormal": lambda rng, data: (
+        rng.gamma(2, 1, len(data)) * rng.integers(0, 2, len(data))
+    ),
+    "zero_inflated_beta": lambda rng, data: (
+        rng.beta(2, 3, len(data)) * rng.integers(0, 2, len(data))
+    ),
+    "zero_one_inflated_beta": lambda rng, data: np.clip(rng.normal(0.5, 0.6, len(data)), 0, 1),
+    "zero_inflated_binomial": lambda rng, data: (
+        successes(rng, data) * rng.integers(0, 2, len(data))
+    ),
     "lognormal": lambda rng, data: rng.lognormal(0, 1, len(data)),
     "gamma": lambda rng, data: rng.gamma(2, 1, len(data)),
     "beta": lambda rng, data: rng.beta(2, 3, len(data)),
@@ -79,6 +92,7 @@ RESPONSES: dict[str, Callable[[np.random.Generator, pd.DataFrame], np.ndarray]] 
         (
             "poisson",
             "negative_binomial",
+            "geometric",
             "zero_inflated_poisson",
             "zero_inflated_negative_binomial",
             "hurdle_poisson",
@@ -160,6 +174,39 @@ def beta_binomial_of(d: pd.DataFrame, eta: np.ndarray, phi: float) -> np.ndarray
     return stats.betabinom(d["size"], a, b).logpmf(d["y"])
 
 
+def skew_normal_of(d: pd.DataFrame, eta: np.ndarray, sigma: float, alpha: float) -> np.ndarray:
+    """By the mean and sd of scipy's standard one."""
+    standard = stats.skewnorm(alpha)
+    scale = sigma / standard.std()
+    return stats.skewnorm(alpha, eta - scale * standard.mean(), scale).logpdf(d["y"])
+
+
+def exgaussian_of(d: pd.DataFrame, eta: np.ndarray, sigma: float, beta: float) -> np.ndarray:
+    return stats.exponnorm(beta / sigma, eta - beta, sigma).logpdf(d["y"])
+
+
+def or_zero(log_density: Callable[..., np.ndarray], y: pd.Series, zero: float) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        measured = np.log1p(-zero) + log_density(y.where(y != 0, 0.5))
+    return np.where(y == 0, np.log(zero), measured)
+
+
+def zero_one_beta_of(
+    d: pd.DataFrame, eta: np.ndarray, phi: float, zoi: float, coi: float
+) -> np.ndarray:
+    y = d["y"].where(d["y"].between(0, 1, inclusive="neither"), 0.5)
+    inside = np.log1p(-zoi) + beta_of(d.assign(y=y), eta, phi)
+    ends = {0.0: np.log(zoi) + np.log1p(-coi), 1.0: np.log(zoi) + np.log(coi)}
+    return np.select([d["y"] == 0, d["y"] == 1], list(ends.values()), inside)
+
+
+def zero_inflated_binomial_of(d: pd.DataFrame, eta: np.ndarray, zi: float) -> np.ndarray:
+    counted = stats.binom(d["size"].to_numpy(), special.expit(eta)).logpmf(d["y"])
+    with np.errstate(divide="ignore"):
+        return np.where(d["y"] == 0, np.logaddexp(np.log(zi), np.log1p(-zi) + counted),
+                        np.log1p(-zi) + counted)  # fmt: skip
+
+
 SHAPE = {"shape": "gamma(2, 1.5)"}
 ZI, HU = {"zi": "beta(2, 3)"}, {"hu": "beta(2, 3)"}
 LAWS = {"logit": stats.logistic, "probit": stats.norm, "cloglog": stats.gumbel_l}
@@ -171,6 +218,26 @@ CASES = [
          lambda d, eta, sigma: stats.norm(eta, sigma).logpdf(np.log(d["y"]))),
     Case("student_t", "identity", {"sigma": "exponential(0.7)", "nu": "gamma(2, 0.1)"},
          lambda d, eta, sigma, nu: stats.t(nu, eta, sigma).logpdf(d["y"])),
+    Case("skew_normal", "identity", {"sigma": "gamma(2, 1.5)", "alpha": "normal(0, 4)"},
+         skew_normal_of),
+    Case("exgaussian", "identity", {"sigma": "gamma(2, 1.5)", "beta": "exponential(0.7)"},
+         exgaussian_of),
+    Case("hurdle_gamma", "log", SHAPE | HU,
+         lambda d, eta, shape, hu: or_zero(
+             stats.gamma(shape, scale=np.exp(eta) / shape).logpdf, d["y"], hu)),
+    Case("hurdle_lognormal", "identity", {"sigma": "gamma(2, 1.5)"} | HU,
+         lambda d, eta, sigma, hu: or_zero(
+             stats.lognorm(sigma, scale=np.exp(eta)).logpdf, d["y"], hu)),
+    Case("zero_inflated_beta", "logit", {"phi": "inv_gamma(0.4, 0.3)"} | ZI,
+         lambda d, eta, phi, zi: or_zero(
+             stats.beta(special.expit(eta) * phi, special.expit(-eta) * phi).logpdf, d["y"], zi)),
+    Case("zero_one_inflated_beta", "logit",
+         {"phi": "inv_gamma(0.4, 0.3)", "zoi": "beta(2, 3)", "coi": "beta(2, 2)"},
+         zero_one_beta_of),
+    Case("zero_inflated_binomial", "logit", ZI, zero_inflated_binomial_of),
+    Case("geometric", "log", {},
+         # scipy counts the trials up to the success.
+         lambda d, eta: stats.geom(1 / (1 + np.exp(eta)), loc=-1).logpmf(d["y"])),
     Case("gamma", "log", SHAPE,
          lambda d, eta, shape: stats.gamma(shape, scale=np.exp(eta) / shape).logpdf(d["y"])),
     Case("beta", "logit", {"phi": "inv_gamma(0.4, 0.3)"}, beta_of),
@@ -206,6 +273,7 @@ DISTRIBUTIONS = {
     "lognormal": lambda a, b: stats.lognorm(b, scale=np.exp(a)),
     "beta": stats.beta,
     "student_t": stats.t,
+    "normal": stats.norm,
 }
 
 
@@ -227,9 +295,10 @@ def own_parameters(case: Case, theta: np.ndarray, b0: float) -> tuple[list[objec
         return [relative], float(lp)
     values, lp = [], 0.0
     for (name, text), at in zip(case.own.items(), theta, strict=True):
-        unit = name in ("zi", "hu")
+        unit, plain = name in ("zi", "hu", "zoi", "coi"), name == "alpha"
         value = special.expit(at) if unit else np.exp(at) + (name == "nu")  # nu is above one
         slope = np.log(value) + np.log1p(-value) if unit else at
+        value, slope = (at, 0.0) if plain else (value, slope)
         lp += prior(text).logpdf(value) + slope
         values.append(value)
     return values, lp
@@ -324,7 +393,7 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
 def build(case: Case, **options: object) -> tuple[hm.Model, pd.DataFrame]:
     rows = frame(case.family)
     keywords: dict[str, object] = {"family": case.family, "link": case.link, "weights": "weight"}
-    if case.family in ("binomial", "beta_binomial"):
+    if "binomial" in case.family and "negative" not in case.family:
         keywords["trials"] = "size"
     if case.family in ("weibull", "exponential"):
         keywords["censored"] = "late"
