@@ -11,10 +11,15 @@ data {
 #include parts/rows_data.stan
   vector[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+  // Standard errors of rows, squared, if they have some; and whether there is
+  // no sigma beside them.
+  int<lower=0, upper=1> errors;
+  vector<lower=0>[errors * N] known_variance;
+  int<lower=0, upper=errors> no_sigma;
 #include parts/intervals_data.stan
 }
 transformed data {
-  int A = own_predictor[1] == 0; // sigma, where it has no equation
+  int A = own_predictor[1] == 0 && !no_sigma; // sigma, without an equation
   real weights = sum(weight);
 }
 parameters {
@@ -27,13 +32,19 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  if (predictors == 1) {
+  if (errors) {
+    vector[N] variance = known_variance;
+    if (!no_sigma) {
+      variance += square(log_linked(sigma, eta, own_predictor[1]));
+    }
+    target += gaussian_rows(y, eta[1], sqrt(variance), weight);
+  } else if (predictors == 1) {
     target += gaussian_rows(y, eta[1], sigma[1], weight, weights);
   } else {
     target += gaussian_rows(y, eta[1],
                             log_linked(sigma, eta, own_predictor[1]), weight);
   }
-  if (N_below + N_above + N_between) {
+  if (!no_sigma && N_below + N_above + N_between) {
     array[1] vector[N] own;
     own[1] = log_linked(sigma, eta, own_predictor[1]);
 #include parts/intervals.stan

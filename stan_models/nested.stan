@@ -15,9 +15,9 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/tree_data.stan
+  int<lower=0, upper=1> A; // sigma; none where variances are weights alone
 }
 transformed data {
-  int A = 1; // sigma
   int pairs = (C[T] * (C[T] + 1)) %/% 2;
   int outer = sum(J) - J[T]; // levels of all factors but the innermost
   // Columns of crossed factors among those of QtR.
@@ -50,9 +50,10 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0> sigma = exp(theta[P + 1]);
+  vector<lower=0>[A] sigma = exp(theta[(P + 1):(P + A)]);
 }
 model {
+  real s = A ? sigma[1] : 1;
   // Effects of crossed factors are counted from those that make up best for b.
   vector[P] from_hat = b - head(b_hat, P);
   vector[P + NW] d = append_row(from_hat, -along * from_hat);
@@ -90,7 +91,7 @@ model {
       int carried = C[t];
       int e = at[t];
       matrix[n, n] Lambda
-        = diag_pre_multiply(sd[(e + 1):(e + n)] / sigma,
+        = diag_pre_multiply(sd[(e + 1):(e + n)] / s,
                             L[(e + 1):(e + n), (e + 1):(e + n)]);
       array[n] int col = column_of[(e + 1):(e + n)];
       array[n, n] vector[J[t]] F;
@@ -213,7 +214,7 @@ model {
       int e = at_crossed[m];
       int n = Q_crossed[m];
       matrix[n, n] Lambda
-        = diag_pre_multiply(sd[(e + 1):(e + n)] / sigma,
+        = diag_pre_multiply(sd[(e + 1):(e + n)] / s,
                             L[(e + 1):(e + n), (e + 1):(e + n)]);
       M = times_block(times_block(M, Lambda, J_crossed[m], done)',
                       Lambda, J_crossed[m], done);
@@ -230,7 +231,7 @@ model {
       int e = at_crossed[m];
       int n = Q_crossed[m];
       matrix[n, n] Lambda
-        = diag_pre_multiply(sd[(e + 1):(e + n)] / sigma,
+        = diag_pre_multiply(sd[(e + 1):(e + n)] / s,
                             L[(e + 1):(e + n), (e + 1):(e + n)]);
       w = times_block(to_matrix(w), Lambda', J_crossed[m], done)[1];
       done += n * J_crossed[m];
@@ -239,8 +240,8 @@ model {
     log_det += 2 * sum(log(diagonal(root)));
     quad += 2 * dot_product(u, delta) + quad_form(U, delta) + dot_self(v);
   }
-  target += -0.5 * (N * (log(2 * pi()) + 2 * log(sigma)) + log_det
-                    + quad / square(sigma));
-  target += coded_lpdf(sigma | own_prior[1], own_par[1]) + log(sigma);
+  target += -0.5 * (N * (log(2 * pi()) + 2 * log(s)) + log_det
+                    + quad / square(s));
+  target += prior_of_log(sigma, own_prior[1], own_par[1]);
 #include parts/priors.stan
 }

@@ -183,7 +183,8 @@ def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) 
     group_checks.several_levels(name, levels, " + ".join(map(str, terms)))
     first, *inner = terms[0].factor
     plausible = bool(inner) or group_checks.is_grouping(first, frame[first], len(levels))
-    if plausible and continuous and "Intercept" in effects:
+    told = continuous and not plan.roles.formula.beside.known_errors
+    if plausible and told and "Intercept" in effects:
         group_checks.fewer_levels_than_rows(name, len(levels), len(frame))
     found = grouping_of(name, plan, levels, codes)
     law, by = plan.roles.laws[name], plan.roles.strata(name)

@@ -28,6 +28,8 @@ class Limits:
     """No response beyond them is seen."""
     rate: FloatArray | None = None
     """How long, or over how much, events were counted."""
+    se: FloatArray | None = None
+    """Standard errors that are known."""
 
     @property
     def truncated(self) -> bool:
@@ -47,6 +49,7 @@ def limits_of(terms: ResponseTerms, frame: pd.DataFrame) -> Limits:
         least=_numbers("trunc", terms.least, frame),
         most=_numbers("trunc", terms.most, frame),
         rate=_numbers("rate", terms.rate, frame),
+        se=_numbers("se", terms.se, frame),
     )
     for name, values in (("lb", found.least), ("ub", found.most)):
         if values is not None:
@@ -54,6 +57,9 @@ def limits_of(terms: ResponseTerms, frame: pd.DataFrame) -> Limits:
     if found.rate is not None:
         wrong = ~(found.rate > 0) | np.isinf(found.rate)
         _refuse(wrong, found.rate, frame, f"rate({terms.rate}) must be finite and above 0")
+    if found.se is not None:
+        wrong = ~(found.se > 0) | np.isinf(found.se)
+        _refuse(wrong, found.se, frame, f"se({terms.se}) must be finite and above 0")
     if found.least is not None and found.most is not None:
         empty = ~(found.least < found.most)
         _refuse(empty, found.most, frame, "trunc(lb=, ub=): ub must be above lb")
@@ -75,6 +81,21 @@ def _refuse(wrong: np.ndarray, values: FloatArray, frame: pd.DataFrame, rule: st
     found = response_checks.rows_that_break(wrong, values, frame.index)
     if found:
         raise DataError(f"{rule}: there is {found}")
+
+
+def check_errors(terms: ResponseTerms, limits: Limits) -> None:
+    """Raise where the standard errors of new rows are not there.
+
+    Raises
+    ------
+    DataError
+        With the column.
+    """
+    if terms.se is not None and limits.se is None:
+        raise DataError(
+            f"the new rows lack column {terms.se!r} of se(): a response is as uncertain as its "
+            "standard error says"
+        )
 
 
 def check_seen(

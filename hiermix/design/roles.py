@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 from numpy.typing import ArrayLike
 
@@ -135,4 +136,5 @@ def _said(formula: Formula, what: str, keyword: str) -> Formula:
     written = getattr(formula.beside, what)
     if written not in (None, keyword):
         raise ArgumentError(f"{what} is {keyword!r}, but the formula says {written!r}: say it once")
-    return replace(formula, beside=replace(formula.beside, **{what: keyword}))
+    said: dict[str, Any] = {what: keyword}
+    return replace(formula, beside=replace(formula.beside, **said))

@@ -9,6 +9,7 @@ from hiermix.families.numerics import (
     excess,
     exp,
     log_gamma_draw,
+    normal_sd,
     positive,
     stirling,
 )
@@ -17,13 +18,14 @@ from hiermix.typing import FloatArray
 
 def normal_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
     """Draw from normal(eta, sigma)."""
-    shape = np.broadcast_shapes(np.shape(eta), np.shape(own["sigma"]))
-    return np.asarray(eta + own["sigma"] * rng.standard_normal(shape))  # faster than rng.normal
+    sigma = normal_sd(own)
+    shape = np.broadcast_shapes(np.shape(eta), np.shape(sigma))
+    return np.asarray(eta + sigma * rng.standard_normal(shape))  # faster than rng.normal
 
 
 def normal_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log density of normal(eta, sigma)."""
-    sigma = own["sigma"]
+    sigma = normal_sd(own)
     return np.asarray(-0.5 * (np.log(2 * np.pi) + ((y - eta) / sigma) ** 2) - np.log(sigma))
 
 

@@ -18,6 +18,8 @@ def check_design(family: Family, design: Design) -> None:
     """
     _check_trials(family, design)
     _check_limits(family, design)
+    if design.limits.se is not None:
+        _check_errors(family, design)
     if design.series is not None:
         _check_series(family, design)
     if family.unordered:
@@ -47,6 +49,23 @@ def _check_limits(family: Family, design: Design) -> None:
     if design.limits.rate is not None and family.rule is not rules.count:
         raise DataError(
             f"family {family.name!r} takes no rate(): it is for counts, such as of 'poisson'"
+        )
+
+
+def _check_errors(family: Family, design: Design) -> None:
+    if family.of_residuals is None:
+        raise DataError(
+            f"family {family.name!r} takes no standard errors, se(): they are for 'gaussian'"
+        )
+    if known_ends.known(design) or design.series is not None:
+        raise DataError(
+            "responses with standard errors, se(), can't be censored or truncated, and their "
+            "residuals don't go together: leave one of these out"
+        )
+    if design.formula.beside.known_errors and len(design.equations) > 1:
+        raise DataError(
+            "se() alone has no sigma for an equation: write se("
+            f"{design.formula.beside.se}, sigma=True) for one beside the standard errors"
         )
 
 

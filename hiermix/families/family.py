@@ -285,6 +285,8 @@ class Family:
         if design.series is not None and self.of_residuals is not None:
             return self.of_residuals(design.series)
         names = [each.name for each in design.equations]
+        if design.formula.beside.known_errors:
+            names.append("sigma")
         return tuple(each for each in self.own if each.name not in names)
 
     def scale(self, design: Design) -> tuple[float, float]:
@@ -362,7 +364,8 @@ def needs_numbers(family: Family, what: str) -> None:
 
 def row_values(design: Design, family: Family) -> dict[str, FloatArray]:
     """Return what rows bring to a family's functions beside the linear predictor."""
-    found = {"trials": design.trials, "rate": design.limits.rate}
+    limits = design.limits
+    found = {"trials": design.trials, "rate": limits.rate, "se": limits.se}
     ends = known_ends.of_rows(design, family.support, whole=not family.continuous)
     return {name: values for name, values in found.items() if values is not None} | ends
 

@@ -4,7 +4,7 @@ Differences of lgamma lose them where the shape or the count is large: Stirling'
 their place, as in Loader's saddle-point algorithm (2000), which R's densities follow.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -20,6 +20,13 @@ _LARGE = 100.0
 def exp(x: FloatArray) -> FloatArray:
     """Exponential that ends at the largest number instead of infinity."""
     return np.asarray(np.exp(np.minimum(x, _LOG_LARGEST)))
+
+
+def normal_sd(own: Mapping[str, FloatArray]) -> FloatArray:
+    """Sd of a normal residual: sigma, a standard error that is known, or both."""
+    if "se" not in own:
+        return own["sigma"]
+    return np.sqrt(own.get("sigma", np.zeros(1)) ** 2 + own["se"] ** 2)
 
 
 def positive(x: FloatArray) -> FloatArray:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from hiermix.families.links import Own
+from hiermix.families.numerics import normal_sd
 from hiermix.typing import FloatArray
 
 type LogMean = Callable[[], FloatArray]
@@ -29,7 +30,7 @@ def latent(link: str, own: Own, log_mean: LogMean) -> float:
 
 def squared_sigma(link: str, own: Own, log_mean: LogMean) -> FloatArray:
     """Return that of a normal response, or of its logarithm."""
-    return own["sigma"] ** 2
+    return normal_sd(own) ** 2
 
 
 def student(link: str, own: Own, log_mean: LogMean) -> FloatArray:

@@ -302,7 +302,7 @@ def forecast(
     source = replace(source, before=predict.residuals_before(posterior))
     by_category = fitted.unordered or kind == "probability"
     sigma, sd = None, source.family.plug_in
-    plain = not (fitted.limits.truncated or source.together)
+    plain = not (fitted.limits.truncated or source.together) and fitted.limits.se is None
     if sd is not None and plain and sd not in posterior.parameters:
         sigma = float(posterior.own()[sd].mean())
     ends = [level for level in scores.LEVELS if level != 0.5]  # the median has its own column

@@ -12,7 +12,7 @@ from hiermix.formula.names import quoted
 from hiermix.formula.tokens import Reader, Token, column_of
 
 type Amount = str | float
-"""A column's name, or one number for all rows."""
+"""A column's name, or one number for all rows; True where something is said to be so."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,20 @@ class ResponseTerms:
     """Bounds beyond which no response is seen."""
     rate: str | None = None
     """A column: how long, or over how much, events were counted."""
+    se: str | None = None
+    """A column: standard errors that are known."""
+    sigma: bool | None = None
+    """Whether there is a residual sd beside these; None where that is not said."""
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column that is named."""
         return tuple(str(each) for name, each in self._said() if _is_column(name, each))
+
+    @property
+    def known_errors(self) -> bool:
+        """Whether standard errors are all there is of residuals."""
+        return self.se is not None and not self.sigma
 
     @property
     def offsets(self) -> tuple[str, ...]:
@@ -43,7 +52,7 @@ class ResponseTerms:
     def _said(self) -> Iterator[tuple[str, Amount]]:
         for each in fields(self):
             value = getattr(self, each.name)
-            if value is not None:
+            if value is not None and value is not False:
                 yield each.name, value
 
     def __str__(self) -> str:
@@ -58,7 +67,7 @@ class _Argument(NamedTuple):
     name: str
     field: str
     numbers: str = ""
-    """Which numbers may stand here: none, ``"whole"`` ones, or ``"any"``."""
+    """Which numbers may stand here: none, ``"whole"`` ones, ``"any"``, or ``"truth"`` values."""
     default: bool = False
     """Whether it may be left out."""
 
@@ -71,7 +80,8 @@ class _Kind(NamedTuple):
     def written(self, name: str, said: Mapping[str, Amount]) -> str:
         """Return the canonical text, ``""`` where nothing is said."""
         texts = [
-            (f"{each.name}=" if self.named else "") + _text(each.field, said[each.field])
+            (f"{each.name}=" if self.named or each.numbers == "truth" else "")
+            + _text(each.field, said[each.field])
             for each in self.arguments
             if each.field in said
         ]
@@ -89,6 +99,7 @@ _KINDS = {
         named=True,
     ),
     "rate": _Kind((_Argument("time", "rate"),)),
+    "se": _Kind((_Argument("se", "se"), _Argument("sigma", "sigma", "truth", default=True))),
 }
 
 
@@ -97,6 +108,8 @@ def _is_column(field: str, value: Amount) -> bool:
 
 
 def _text(field: str, value: Amount) -> str:
+    if isinstance(value, bool):
+        return str(value)
     if not isinstance(value, str):
         return f"{value:.17g}"
     return quoted(value) if _is_column(field, value) else value
@@ -108,6 +121,7 @@ def read_terms(reader: Reader) -> ResponseTerms:
     seen: set[str] = set()
     while reader.take("|") or (seen and reader.take("+")):
         _read_one(reader, found, seen)
+    found = {name: value for name, value in found.items() if value is not False}
     return ResponseTerms(**found)  # type: ignore[arg-type]
 
 
@@ -155,6 +169,10 @@ def _read_arguments(
 def _value(reader: Reader, kind: str, argument: _Argument) -> Amount:
     sign = reader.next() if reader.at("-", "+") else None
     value = reader.next()
+    if argument.numbers == "truth":
+        if value.text not in ("True", "False") or sign is not None:
+            reader.fail(f"{kind}({argument.name}=) is True or False", value)
+        return value.text == "True"
     if value.kind == "number" and _allowed(argument, value, sign):
         if argument.numbers == "whole":
             return value.text

@@ -16,6 +16,7 @@ from hiermix.design.factor import Factor
 from hiermix.families import known_ends
 from hiermix.families.family import row_values
 from hiermix.families.linear_scale import offsets
+from hiermix.families.numerics import normal_sd
 from hiermix.formula.equations import MU
 from hiermix.posterior.posterior import Posterior
 from hiermix.statistics.parabola import parabola
@@ -66,7 +67,8 @@ def _estimates(Z: FloatArray, factor: Factor, eta: FloatArray, posterior: Poster
     start, unit = np.zeros((factor.size, Z.shape[1])), 1.0
     if family.unit is not None:
         y = family.additive(known_ends.stand_in(design)) - eta
-        root = root / np.ravel(own[family.unit])
+        errors = {} if design.limits.se is None else {"se": design.limits.se[:, None]}
+        root = root / np.ravel(normal_sd(own | errors) if family.normal else own[family.unit])
         lines = np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
         if family.normal and not known_ends.known(design):
             return lines

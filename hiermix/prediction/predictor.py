@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
+from hiermix.design.limits import check_errors
 from hiermix.design.shared_levels import SharedLevels
 from hiermix.families.family import Family, row_values
 from hiermix.families.links import Own
@@ -117,6 +118,8 @@ class Predictor:
             eta += self.noise.rows(rows)[0]
         if self.together and kind in ("response", "log_density"):
             return rows, self._together(kind, rows, eta)
+        if kind in ("response", "log_density"):
+            check_errors(self.design.formula.beside, self.design.limits)
         own = {} if kind == "linear" else self.own(rows, matrices)
         if kind != "response":
             return rows, self.expected(kind, rows, eta, own)

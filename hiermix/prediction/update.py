@@ -240,6 +240,7 @@ class Cluster:
                     f"{each.name!r} enter other equations too. Write 'sample', or fit anew"
                 )
         exact = self.source.family.integrates and not self.source.layout.of
+        exact = exact and self.source.design.limits.se is None
         return self.exact() if exact else self.resampled()
 
     def exact(self) -> tuple[FloatArray, FloatArray]:

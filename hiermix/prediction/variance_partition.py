@@ -159,7 +159,8 @@ def _residual(posterior: Posterior) -> FloatArray:
             "is not known: a custom family has none"
         )
     log_mean = cache(partial(_log_mean, posterior))
-    if not posterior.parameters and SDS not in posterior.own():
+    by_row = SDS in posterior.own() or posterior.design.limits.se is not None
+    if not posterior.parameters and not by_row:
         own = {name: values.reshape(S, -1)[:, 0] for name, values in posterior.own().items()}
         residual = family.residual_variance(family.link, own, log_mean)
         return np.broadcast_to(np.asarray(residual), S)

@@ -77,6 +77,8 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
         return family.program, law
     if patterned.possible(design):
         return patterned.chosen(design)
+    if design.limits.se is not None and not design.formula.beside.known_errors:
+        return family.program, "rows have a sigma beside their standard errors"
     if len(design.equations) > 1:
         names = " and ".join(each.name for each in design.equations[1:])
         return family.program, f"{names} of each row has an equation"
@@ -257,6 +259,8 @@ def sampled(
         else repeated_rows.find(design, X.values, added_up=added_up)
     )
     data = stan_data.rows(design, X, found) | responses.response(design, family, found)
+    if family.normal:
+        data |= responses.errors(design, found)
     data["own_predictor"] = stan_data.own_equations(family, design)
     problem = _problem(design, family, table, X.x_mean, near)
     fitted = penalised.fit_prior(problem) if prior_only else penalised.fit(problem, near)

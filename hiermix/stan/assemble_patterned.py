@@ -94,7 +94,7 @@ def assemble(
     data |= stan_data.priors_of(own or family.own, table)
     data |= patterns_data.statistics(rows, priors.blocks)
     data |= patterns_data.of_residuals(rows.precision, own, table)
-    data["log_constant"] = -0.5 * rows.gram.n * np.log(2 * np.pi)
+    data["log_constant"] = rows.precision.constant - 0.5 * rows.gram.n * np.log(2 * np.pi)
     x_mean = np.concatenate([rows.gram.x_mean, rows.precision.x_mean])
     shrunk = bool(data["shrunk"])
     keep = variables.kept([each.name for each in own], sampled=False, shrunk=shrunk)

@@ -10,12 +10,14 @@ from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
 from hiermix.stan import programs, stan_data, tree_data, variables
 from hiermix.stan.assemble import Assembled, center_of
+from hiermix.statistics import column_spreads
 from hiermix.statistics.tree import statistics
 from hiermix.tuning import mode_guesses
 from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode_guesses import Hyper
 from hiermix.tuning.points import Point
 from hiermix.tuning.standardise_tree import standardise
+from hiermix.typing import FloatArray
 
 
 def assemble(
@@ -24,10 +26,12 @@ def assemble(
     """Put the program together, in the coordinates of the mode next to `near`."""
     family, groupings = find("gaussian"), design.groupings
     y = linear_scale.less_offset(linear_scale.response(design), design)
-    tree = statistics(design, y, design.weights, rows=not prior_only)
+    known = design.formula.beside.known_errors
+    mean = column_spreads.means(design, design.equations[0]) if known else None
+    tree = statistics(design, y, _weights(design), rows=not prior_only, mean=mean)
     priors = Hyperpriors(
         b=stan_data.b_priors(design, table),
-        sigma=table["sigma"],
+        sigma=None if known else table["sigma"],
         sd=stan_data.sd_priors(groupings, table),
         lkj=stan_data.lkj_shapes(groupings, table),
         blocks=[size for each in groupings for size in each.blocks],
@@ -38,11 +42,34 @@ def assemble(
     data = stan_data.coordinates(design, family, table, at, priors.b_precision)
     data |= stan_data.own_priors(family, table)
     data |= tree_data.statistics(tree, [each.blocks for each in groupings])
-    keep = variables.kept(["sigma"], sampled=False, shrunk=bool(data["shrunk"]))
+    data |= {"A": int(not known)}
+    if known and not prior_only:  # in the place of rows: what they add to the log density
+        data["N"] = _constant(design) / np.log(2 * np.pi)
+    own = family.scalars(design)
+    keep = variables.kept([each.name for each in own], sampled=False, shrunk=bool(data["shrunk"]))
     ready = Assembled(programs.find(programs.NESTED), data, tree.x_mean, tree, keep, groupings)
     if prior_only:
         return ready
-    own = [(each, table[each.name]) for each in family.own]
     levels = [(gram, each.blocks) for gram, each in zip(tree.grams, groupings, strict=True)]
-    hyper = Hyper(own, priors.sd, priors.b, tree.within.b_hat[: len(priors.b)], levels)
+    hyper = Hyper(
+        [(each, table[each.name]) for each in own],
+        priors.sd,
+        priors.b,
+        tree.within.b_hat[: len(priors.b)],
+        levels,
+    )
     return replace(ready, guesses=mode_guesses.around(center_of(data), hyper))
+
+
+def _weights(design: Design) -> FloatArray | None:
+    """Weights of rows, over their variances where these are all there is of residuals."""
+    if not design.formula.beside.known_errors:
+        return design.weights
+    assert design.limits.se is not None
+    return np.asarray(linear_scale.weights(design) / design.limits.se**2)
+
+
+def _constant(design: Design) -> float:
+    """Minus twice what known variances of rows add to the log density."""
+    assert design.limits.se is not None
+    return float(linear_scale.weights(design) @ np.log(2 * np.pi * design.limits.se**2))

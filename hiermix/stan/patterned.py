@@ -13,15 +13,16 @@ _WORTH = 0.5
 
 
 def possible(design: Design) -> bool:
-    """Whether sigma alone has an equation beside that of the location, without effects."""
-    if [each.name for each in design.equations] != [MU, SIGMA] or len(design.groupings) > 1:
+    """Whether residual variances differ, by standard errors or an equation of sigma alone."""
+    further, errors = [each.name for each in design.equations[1:]], design.limits.se is not None
+    if (further != [SIGMA] and (further or not errors)) or len(design.groupings) > 1:
         return False
     if not all(each.factor.partitions for each in design.groupings):
         return False
     if not all(each.factor.partitions for each in design.groupings):
         return False
     effects = {name for each in design.groupings for name in each.equations}
-    worth = bool(design.groupings) or strata(design).patterns <= _WORTH * design.rows
+    worth = bool(design.groupings) or errors or strata(design).patterns <= _WORTH * design.rows
     return effects <= {MU} and worth
 
 
@@ -46,7 +47,9 @@ def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
 
 def chosen(design: Design) -> tuple[str, str]:
     """Return the program, and why."""
-    number = strata(design).patterns
     how = "with one factor" if design.groupings else "without effects"
+    if design.formula.beside.known_errors:
+        return programs.STRATA, f"exact, {how} and standard errors that are known"
+    number = strata(design).patterns
     costs = "" if number <= _WORTH * design.rows else ", which cost as much as rows"
     return programs.STRATA, f"exact, {how} and {count(number, 'value')} of sigma{costs}"

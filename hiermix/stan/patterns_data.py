@@ -37,8 +37,8 @@ def of_residuals(precision: Precision, own: Sequence[OwnParameter], table: Prior
     if isinstance(precision, Strata):
         return {
             "rows_of": precision.rows,
-            "known_variance": np.zeros(precision.patterns),
-            "A": 0,
+            "known_variance": precision.variance,
+            "A": int(precision.one_sigma),
             "X_sigma": precision.X,
             "known_sigma": precision.known,
         }

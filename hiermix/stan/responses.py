@@ -46,6 +46,16 @@ def response(design: Design, family: Family, repeats: Repeats) -> StanData:
     return data
 
 
+def errors(design: Design, repeats: Repeats) -> StanData:
+    """Build the standard errors of rows, where they are known, for the program of normal rows."""
+    se = design.limits.se
+    return {
+        "errors": int(se is not None),
+        "known_variance": np.zeros(0) if se is None else se[repeats.first] ** 2,
+        "no_sigma": int(design.formula.beside.known_errors),
+    }
+
+
 def _as_given(rows: _Rows) -> StanData:
     return {"weight": rows.repeats.total(rows.weight), "y": rows.y[rows.repeats.first]}
 

@@ -42,6 +42,11 @@ class AutoRegression:
         return 1 + 2 * len(self.gaps)
 
     @property
+    def constant(self) -> float:
+        """Nothing is known of the log density beside it."""
+        return 0.0
+
+    @property
     def x_mean(self) -> FloatArray:
         """No further equation has columns."""
         return np.zeros(0)

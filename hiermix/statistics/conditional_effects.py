@@ -33,7 +33,7 @@ class Hyperdraws:
     @property
     def sigma(self) -> FloatArray:
         """(S,) the residual sd, where it is one."""
-        return self.own["sigma"]
+        return self.own.get("sigma", np.ones(len(self.b)))
 
 
 @dataclass(frozen=True, eq=False)

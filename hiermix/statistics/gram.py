@@ -62,10 +62,13 @@ def statistics(
     return around_least_squares(sums, intercept="Intercept" in design.terms)
 
 
-def around_least_squares(sums: Moments, *, intercept: bool, centred: int | None = None) -> Gram:
+def around_least_squares(
+    sums: Moments, *, intercept: bool, centred: int | None = None, mean: FloatArray | None = None
+) -> Gram:
     """Move moments from their pilot to the least-squares fit: (2) of docs/how-it-samples.md.
 
-    `centred` is the number of columns to centre, all by default, where there is an intercept.
+    `centred` is the number of columns to centre, all by default, where there is an intercept; at
+    their `mean` (centred,) where that is not that of the sums.
     """
     center, pilot = sums.pilot.center, sums.pilot.b
     # 1. Centre X exactly: its columns less their means, which the intercept takes up.
@@ -73,6 +76,8 @@ def around_least_squares(sums: Moments, *, intercept: bool, centred: int | None 
     T = np.eye(P)
     if intercept and sums.n > 0:
         T[0, 1:centred] = -sums.XtX[0, 1:centred] / sums.XtX[0, 0]
+        if mean is not None:
+            T[0, 1:centred] = center[1:centred] - mean[1:]
     # 2. The step from the pilot to least squares, and what is left of e'e and Z'e.
     XtX = T.T @ sums.XtX @ T
     Xte = T.T @ sums.Xte

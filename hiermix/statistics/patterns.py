@@ -65,6 +65,11 @@ class Precision(Protocol):
         """What was subtracted from the columns of further equations (P',)."""
         ...
 
+    @property
+    def constant(self) -> float:
+        """What is known of the log density beside it."""
+        ...
+
     def without_rows(self) -> Precision:
         """Return the same patterns of no rows."""
         ...

@@ -33,6 +33,12 @@ class Strata:
     """(P',) what was subtracted from them."""
     known: FloatArray
     """(R,) offsets of that equation."""
+    variance: FloatArray
+    """(R,) squares of standard errors that are known."""
+    one_sigma: bool = False
+    """Whether sigma is one number beside these."""
+    constant: float = 0.0
+    """What is known of the log density beside it."""
 
     @property
     def patterns(self) -> int:
@@ -42,7 +48,7 @@ class Strata:
     def without_rows(self) -> Strata:
         """Return the same strata of no rows."""
         none = np.zeros(0, dtype=np.int64)
-        return replace(self, stratum=none, weight=np.zeros(0), rows=0 * self.rows)
+        return replace(self, stratum=none, weight=np.zeros(0), rows=0 * self.rows, constant=0.0)
 
     def pairs(self) -> list[Pairs]:
         """Return the rows of each."""
@@ -51,31 +57,54 @@ class Strata:
 
     def mixed(self, further: FloatArray, own: Mapping[str, FloatArray]) -> Mixed:
         """Return their precisions."""
-        log_sigma = further @ self.X.T + self.known
-        return Mixed(np.exp(-2 * log_sigma), 2 * log_sigma @ self.rows)
+        variance = np.tile(self.variance, (len(further), 1))
+        if self.one_sigma:
+            variance += own["sigma"][:, None] ** 2
+        elif self.X.shape[1]:
+            variance += np.exp(2 * (further @ self.X.T + self.known))
+        return Mixed(1 / variance, np.log(variance) @ self.rows)
 
     def start(self, sigma: float) -> tuple[FloatArray, FloatArray]:
         """Return coefficients and own coordinates at which every sd is about this one."""
         found = np.linalg.lstsq(self.X, np.log(sigma) - self.known, rcond=None)[0]
-        return found, np.zeros(0)
+        return found, np.full(int(self.one_sigma), np.log(sigma))
 
     def guess(self) -> FloatArray:
         """Rough posterior sds of the same."""
         information = (self.X * self.rows[:, None] * 2).T @ self.X
-        return np.asarray(1 / np.sqrt(np.diag(information) + 1))
+        one = np.full(int(self.one_sigma), 1 / np.sqrt(2 * self.rows.sum() + 1))
+        return np.concatenate([1 / np.sqrt(np.diag(information) + 1), one])
 
 
 def strata(design: Design) -> Strata:
-    """Find the rows of one sigma in a design whose sigma has an equation."""
-    equation = design.equation(SIGMA)
-    X, known = design.X(equation=equation.columns), equation.known(design.rows)
-    weight = linear_scale.weights(design)
-    x_mean = np.zeros(X.shape[1])
-    if "Intercept" in equation.terms:
-        x_mean[1:] = np.average(X[:, 1:], axis=0, weights=weight)
-    stratum, first = kinds_of([*X.T, known])
+    """Find the rows of one residual variance in a design."""
+    weight, se = linear_scale.weights(design), design.limits.se
+    if design.formula.beside.known_errors:
+        assert se is not None
+        return _known(weight, se**2)
+    equations = [each for each in design.equations if each.name == SIGMA]
+    X, known, x_mean = np.zeros((design.rows, 0)), np.zeros(design.rows), np.zeros(0)
+    for each in equations:
+        X, known = design.X(equation=each.columns), each.known(design.rows)
+        x_mean = np.zeros(X.shape[1])
+        if "Intercept" in each.terms:
+            x_mean[1:] = np.average(X[:, 1:], axis=0, weights=weight)
+    variance = np.zeros(design.rows) if se is None else se**2
+    stratum, first = kinds_of([*X.T, known, variance])
     rows = Factor(stratum, len(first)).scatter(weight)
-    return Strata(stratum, weight, rows, X[first] - x_mean, x_mean, known[first])
+    return Strata(
+        stratum, weight, rows, X[first] - x_mean, x_mean, known[first], variance[first],
+        one_sigma=not equations,
+    )  # fmt: skip
+
+
+def _known(weight: FloatArray, variance: FloatArray) -> Strata:
+    """Return the one stratum of rows whose variances are known, each counted by its own."""
+    none, rows = np.zeros(0), weight.sum(keepdims=True)
+    return Strata(
+        np.zeros(len(weight), dtype=np.int64), weight / variance, rows, np.zeros((1, 0)), none,
+        np.zeros(1), np.ones(1), constant=-0.5 * float(weight @ np.log(variance)),
+    )  # fmt: skip
 
 
 def kinds_of(columns: Iterable[FloatArray]) -> tuple[IntArray, IntArray]:

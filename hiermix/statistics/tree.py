@@ -120,7 +120,12 @@ def _above(inner: Grouping, outer: Grouping) -> IntArray | None:
 
 
 def statistics(
-    design: Design, response: FloatArray, weights: FloatArray | None, *, rows: bool = True
+    design: Design,
+    response: FloatArray,
+    weights: FloatArray | None,
+    *,
+    rows: bool = True,
+    mean: FloatArray | None = None,
 ) -> Tree:
     """Build the statistics of a response, less any offset, for the chain and factors beside it.
 
@@ -130,6 +135,8 @@ def statistics(
         The model's design; read in slices, never as a whole.
     response, weights : array, shape (rows,)
         Response, less any offset, and weights of the rows' log densities.
+    mean : array, shape (P,), optional
+        Where the columns of X are centred; at their weighted mean by default.
     rows : bool
         Whether there are any; those of no rows stand for the prior.
     """
@@ -138,7 +145,7 @@ def statistics(
     levels = tuple(_levels(design, factors, owns))
     sums = _moments(design, columns, crossed, response, weights)
     P, wide = len(design.terms), len(sums.pilot.b)
-    gram = around_least_squares(sums, intercept="Intercept" in design.terms, centred=P)
+    gram = around_least_squares(sums, intercept="Intercept" in design.terms, centred=P, mean=mean)
     if not rows:
         none = empty(wide, len(columns), levels[-1].size if levels else 0)
         gram = replace(none, x_mean=gram.x_mean)

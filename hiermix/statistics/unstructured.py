@@ -34,6 +34,11 @@ class Unstructured:
         return sum(len(each) * (len(each) + 1) // 2 for each in self.kinds)
 
     @property
+    def constant(self) -> float:
+        """Nothing is known of the log density beside it."""
+        return 0.0
+
+    @property
     def x_mean(self) -> FloatArray:
         """No further equation has columns."""
         return np.zeros(0)

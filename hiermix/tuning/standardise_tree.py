@@ -14,18 +14,18 @@ from hiermix.typing import FloatArray
 def standardise(tree: Tree, priors: Hyperpriors, start: FloatArray | None = None) -> Coordinates:
     """Find the coordinates; arguments as in `standardise.standardise`, priors of all factors."""
     start = _start(tree, priors) if start is None else start
-    at = at_mode(TreeRestricted(tree, priors), start, _guess(tree, priors))
-    Lambda = effects_root(at.center[len(priors.b) + 1 :], priors.blocks)
+    target = TreeRestricted(tree, priors)
+    at = at_mode(target, start, _guess(tree, priors))
+    Lambda = effects_root(at.center[len(priors.b) + target.sd_places.start :], priors.blocks)
     shared = np.concatenate([common(gram) for gram in tree.grams], axis=1)
     return at.follow(priors.b_precision, shared, Lambda)
 
 
 def _start(tree: Tree, priors: Hyperpriors) -> FloatArray:
     """Where the search begins: as much of the variance in rows as in the effects of each factor."""
-    assert priors.sigma is not None
     within, n = tree.within, tree.within.n or 1.0
     size = np.concatenate([np.einsum("jqq->q", gram.ZtZ) for gram in tree.grams]) / n
-    residual = typical(priors.sigma)
+    residual = 1.0 if priors.sigma is None else typical(priors.sigma)
     if within.n:  # of rows that are fitted exactly, rounding is left
         whole = max(within.whole, *(gram.rss for gram in tree.grams))
         residual = max(np.sqrt(whole / n), 1e-6 * residual)
@@ -35,7 +35,8 @@ def _start(tree: Tree, priors: Hyperpriors) -> FloatArray:
         part / np.sqrt(each) if each > 0 else typical(prior)
         for each, prior in zip(size, priors.sd, strict=True)
     ]
-    return np.concatenate([[np.log(sigma)], np.log(sd), np.zeros(pairs(priors.blocks))])
+    log_sigma = [] if priors.sigma is None else [np.log(sigma)]
+    return np.concatenate([log_sigma, np.log(sd), np.zeros(pairs(priors.blocks))])
 
 
 def _guess(tree: Tree, priors: Hyperpriors) -> FloatArray:
@@ -43,4 +44,5 @@ def _guess(tree: Tree, priors: Hyperpriors) -> FloatArray:
     sd = [np.full(gram.Q, 1 / np.sqrt(2 * len(gram.ZtZ) + 1)) for gram in tree.grams]
     least = min(len(gram.ZtZ) for gram in tree.grams)
     cor = np.full(pairs(priors.blocks), 1 / np.sqrt(least + 1))
-    return np.concatenate([[1 / np.sqrt(2 * tree.within.n + 1)], *sd, cor])
+    sigma = [] if priors.sigma is None else [1 / np.sqrt(2 * tree.within.n + 1)]
+    return np.concatenate([sigma, *sd, cor])

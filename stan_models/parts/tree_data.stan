@@ -20,7 +20,7 @@
   // lies within the levels of the innermost factor: with Z_j = Q_j R_j what
   // Z_j leaves of residuals e_hat and X, those columns behind its own, and
   // what it doesn't, in the coordinates Q_j.
-  real<lower=0> N; // rows, or the sum of their weights
+  real N; // rows, or the sum of their weights; with what is known of variances
   vector[P + NW] b_hat;
   matrix[P + NW, P + NW] root_XtX; // root'root = X'X, within levels
   matrix[NW, P] along; // how effects of crossed factors make up for b
