@@ -28,6 +28,8 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
+  // What an upper bound leaves of more than e^30 counts would be rounding.
+  if (N_below + N_between) eta[1] = fmin(eta[1], 30);
   vector[counts] eta_count = eta[1][count];
   if (predictors == 1) {
     target += sum(weight[zero]) * log(hu[1]) + weights * log1m(hu[1]);

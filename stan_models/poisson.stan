@@ -26,6 +26,8 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
+  // What an upper bound leaves of more than e^30 counts would be rounding.
+  if (N_below + N_between) eta[1] = fmin(eta[1], 30);
   target += base + poisson_rows(y, eta[1], exposure);
   if (N_below + N_above + N_between) {
     array[0] vector[N] own;

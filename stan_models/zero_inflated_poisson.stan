@@ -28,6 +28,8 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
+  // What an upper bound leaves of more than e^30 counts would be rounding.
+  if (N_below + N_between) eta[1] = fmin(eta[1], 30);
   target += base + poisson_counts(y_count, eta[1][count], weight_count);
   if (predictors == 1) {
     target += inflated_zeros(-exp(eta[1][zero]), zi[1], weight[zero]);

@@ -249,3 +249,20 @@ def test_every_program_of_such_a_family_takes_intervals() -> None:
     for name in LAWS:
         assert find(name).linked_log_tails is not None
         assert "N_between" in programs.find(find(name).program).code
+
+
+@pytest.mark.parametrize("family", ["poisson", "hurdle_poisson", "zero_inflated_poisson"])
+def test_means_far_beyond_a_bound_are_no_mode(family: str) -> None:
+    # Given at most 50, counts of a mean of e^85 are 50: e^85 - e^85 must not be rounding.
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"x": rng.normal(size=40), "y": rng.poisson(2, 40).clip(0, 6)})
+    model = hm.Model("y | trunc(lb=0, ub=50) ~ x", data, family=family,
+                     priors={"Intercept": "normal(0, 100)"})  # fmt: skip
+    handed, program = model.stan_data(), model._posterior.program
+    points = np.zeros((4, int(handed["D"])))
+    points[1:, 0] = (np.array([30.0, 85.0, 200.0]) - handed["center"][0]) / handed["scale"][0, 0]
+    values, gradient = Embedded().log_density(program, handed, points)
+    assert np.isfinite(values).all()
+    assert np.isfinite(gradient).all()
+    # Each count costs more than e^-20 of what it has at the mode.
+    assert (values[1:] < values[0] - 20 * 40).all()
