@@ -164,9 +164,9 @@ def test_draws_that_are_too_near_to_each_other_are_found(data: pd.DataFrame) -> 
 
 def test_ranks_alone_find_a_sampler_whose_draws_are_too_near(data: pd.DataFrame) -> None:
     """Sampled by itself again: intervals don't hold the parameters that data came from."""
-    broken = Shrinking(0.3)
+    broken = Shrinking(0.2)
     check = fitted(data, "y ~ x", engine=broken).check(
-        "calibration", refits=40, algorithm="nuts", engine=broken
+        "calibration", refits=25, algorithm="nuts", engine=broken
     )
     ranked = check.table().query("measure == 'p-value'").set_index("about")["doubtful"]
     assert ranked["b[x]"]
@@ -201,7 +201,7 @@ def test_a_fit_of_the_prior_is_not_judged_by_data(data: pd.DataFrame) -> None:
 
 def test_of_sums_there_are_no_rows_to_look_at(data: pd.DataFrame) -> None:
     model = hm.Model.from_statistics(hm.statistics("y ~ x + (1 | g)", data))
-    found = skipped(model.fit(seed=1, draws=500, progress=False))
+    found = skipped(model.fit(seed=1, draws=500, progress=False), what=["priors", "pit"])
     assert found == dict.fromkeys(
         ["priors", "pit"], "the rows are not here, only what was added up of them"
     )
@@ -211,11 +211,11 @@ def test_of_sums_other_sums_are_simulated(data: pd.DataFrame) -> None:
     """Also of a smaller formula than theirs; the ranks find a sampler that shrinks its draws."""
     sums = hm.statistics("y ~ x + (1 + x | g)", data)
     model = hm.Model.from_statistics(sums, "y ~ x + (1 | g)")
-    right = model.fit(seed=1, progress=False).check("calibration", refits=40)
+    right = model.fit(seed=1, progress=False).check("calibration", refits=20)
     assert right.ok, right
     broken = Shrinking(0.2)
     shrunk = model.fit(seed=1, progress=False, engine=broken)
-    found = shrunk.check("calibration", refits=40, algorithm="nuts", engine=broken)
+    found = shrunk.check("calibration", refits=25, algorithm="nuts", engine=broken)
     assert "is not calibrated" in doubts(found)
 
 
@@ -280,9 +280,12 @@ def test_options_are_named_words_and_counts(
 def test_the_same_seed_gives_the_same_report(right: hm.Fit, report: Check, tmp_path: Path) -> None:
     """Of a fit that was saved and loaded, too."""
     right.save(tmp_path / "fit.nc")
-    again = hm.load(tmp_path / "fit.nc").check(refits=20)
-    pd.testing.assert_frame_equal(again.table(), report.table(), rtol=1e-6)
-    assert repr(again) == repr(report)
+    again = hm.load(tmp_path / "fit.nc").check(["priors", "pit"])
+    expected = report.table().query("part in ('priors', 'pit')").reset_index(drop=True)
+    # Fewer tests share the chance of an error.
+    pd.testing.assert_frame_equal(
+        again.table().drop(columns="limit"), expected.drop(columns="limit"), rtol=1e-6
+    )
 
 
 def test_the_figure_has_a_panel_for_each_question(report: Check) -> None:

@@ -113,11 +113,11 @@ def test_the_gap_is_that_of_kolmogorov_and_smirnov() -> None:
 
 
 def test_parameters_rank_uniformly_in_refits_of_the_right_model(fit: hm.Fit) -> None:
-    ranked = calibration.ranks(fit.posterior, fit.model, 40, 1, {})
+    ranked = calibration.ranks(fit.posterior, fit.model, 25, 1, {})
     assert {each.about for each in ranked} == {"Intercept", "sigma", "sd_g[Intercept]"}
     for each in ranked:
         assert stats.kstest(each.u, "uniform").pvalue > 1e-6
-        assert len(each.u) == 40
+        assert len(each.u) == 25
 
 
 def test_a_rank_shares_equal_draws() -> None:
