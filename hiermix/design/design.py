@@ -26,6 +26,7 @@ from hiermix.design.groupings import Grouping
 from hiermix.design.identifiable import check_effects, check_rows
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.limits import Limits
+from hiermix.design.monotone_steps import Steps
 from hiermix.design.plan import (
     Labels,
     Plan,
@@ -129,6 +130,11 @@ class Design:
     def curves(self) -> tuple[Curve, ...]:
         """Those of smooths."""
         return self._plan.curves
+
+    @property
+    def steps(self) -> tuple[Steps, ...]:
+        """Monotonic effects."""
+        return self._plan.steps
 
     @property
     def predictors(self) -> tuple[str, ...]:

@@ -16,6 +16,7 @@ from hiermix.design.codes import column_codes
 from hiermix.design.curves import Curve, curves_of
 from hiermix.design.encoding import Encoding
 from hiermix.design.kinds import Kind, KnownLabels
+from hiermix.design.monotone_steps import Steps, steps_of
 from hiermix.design.roles import Roles, distinct
 from hiermix.design.specs import Beside, Spec, fit_spec, without_zeros
 from hiermix.formula.equations import MU
@@ -102,6 +103,8 @@ class Plan:
     bends them, once `with_bends`."""
     straight: Mapping[str, Spec] = field(default_factory=dict)
     """`populations` without what bends curves."""
+    steps: tuple[Steps, ...] = ()
+    """Of monotonic effects: their columns are in `populations`."""
 
     @property
     def population(self) -> Spec:
@@ -135,6 +138,10 @@ def plan_of(
     fitted = partial(fit_spec, encoded=encoded, whole=whole, states=states)
     curves = curves_of(formula, encodings, encoded)
     populations = {each.name: fitted(each.population) for each in formula.equations}
+    steps = steps_of(formula, encodings, frame, encoded)
+    for one in steps:
+        columns = Beside(one.labels, one.matrix)
+        populations[one.equation] = populations[one.equation].with_columns([columns])
     for each in curves:
         lines = Beside(each.lines, each.straight)
         populations[each.equation] = populations[each.equation].with_columns([lines])
@@ -145,6 +152,7 @@ def plan_of(
         encodings=encodings,
         populations=populations,
         curves=curves,
+        steps=steps,
         effects={
             name: tuple(fitted(term.effects) for term in terms)
             for name, terms in roles.factors.items()

@@ -41,10 +41,14 @@ class Slot:
         return self.names[0]
 
 
+_STEP = re.compile(r"(mo\(.*\))\[.*\]")
+
+
 def b_name(term: str, equation: str = MU) -> str:
     """Name of the prior of a population coefficient: ``b[x]``, or ``b_sigma[x]`` of sigma."""
     of = "" if equation == MU else f"_{equation}"
-    return f"Intercept{of}" if term == "Intercept" else f"b{of}[{term}]"
+    step = _STEP.fullmatch(term)  # one of those of a monotonic effect, which have one prior
+    return f"Intercept{of}" if term == "Intercept" else f"b{of}[{step[1] if step else term}]"
 
 
 def population_slots(

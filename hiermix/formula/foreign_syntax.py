@@ -17,6 +17,7 @@ _FUNCTIONS = {
     "as.factor": "write C(x)",
     "ordered": "write C(x, contr.poly)",
     "ns": "write cr(x, df=5)",
+    "mo": "write mo(x) as a term of its own, after a +; it does not vary by group yet",
     "s": "write s(x) as a term of its own, after a +",
     "t2": "write cr(x, df=5), a natural spline",
     "te": "write cr(x, df=5), a natural spline",

@@ -22,7 +22,7 @@ from hiermix.design.groupings import Grouping
 from hiermix.engines import Samples
 from hiermix.families.family import Family
 from hiermix.formula.names import in_results
-from hiermix.posterior import coefficients, residual_labels, shrunk_slopes, smooth_draws
+from hiermix.posterior import coefficients, residual_labels, shrunk_slopes, smooth_draws, step_draws
 from hiermix.posterior.coefficients import Variables
 from hiermix.typing import Drawn, FloatArray
 
@@ -108,6 +108,9 @@ def posterior(
             each.terms, b, thresholds=thresholds, equation=each.name
         )
         coords |= coefficients.labels(each.terms, each.name)
+        steps, labels = step_draws.variables(design.steps, each.name, each.terms, b)
+        variables |= steps
+        coords |= labels
         at = columns.stop
     residual = residual_labels.of(design)
     variables |= {name: (residual.dims(name) or _dims(values, name), values)

@@ -5,6 +5,7 @@ intercept and thresholds to the mean of the predictors, sds and correlations to 
 columns that vary. Effects of levels are not parameters with priors of their own.
 """
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +18,7 @@ from hiermix.families import category_equations
 from hiermix.families.correlations import matrix_of, size_of
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name
-from hiermix.posterior import coefficients, residual_labels, shrunk_slopes, smooth_draws
+from hiermix.posterior import coefficients, residual_labels, shrunk_slopes, smooth_draws, step_draws
 from hiermix.posterior.coefficients import INTERCEPT, Variables
 from hiermix.posterior.draw_arrays import flat
 from hiermix.posterior.posterior import Posterior
@@ -73,6 +74,7 @@ def log_prior(
             found |= _of_parameter(posterior, design.equation(name), table, measure)
         curves = [each for each in design.groupings if isinstance(each, CurveFactor)]
         found |= _curves(posterior, curves, table, measure)
+        found |= _steps(posterior, table, measure)
         for grouping in posterior.design.groupings:
             Lambda = posterior.Lambda(grouping, equation)
             found |= _factor(Lambda, grouping, table, origins, equation, measure)
@@ -106,7 +108,9 @@ def _population(
     each = np.zeros((b.shape[1], len(terms)))
     for place in range(int(thresholds), len(terms)):
         prior, values = table[names[place]], means @ b if terms[place] == INTERCEPT else b[place]
-        if prior.shrinks and shrunk_slopes.NAME not in posterior.draws:
+        if step_draws.shared(names, place):  # only the mean of these steps has a prior
+            each[:, place] = 0.0 if measure is density else 0.5
+        elif prior.shrinks and shrunk_slopes.NAME not in posterior.draws:
             each[:, place] = np.nan  # draws under other priors, which have no sds to go by
         elif prior.shrinks:
             found = shrunk_slopes.density if measure is density else shrunk_slopes.probability
@@ -127,8 +131,24 @@ def _of_parameter(
     each = np.zeros((posterior.size, len(equation.terms)))
     for place, term in enumerate(equation.terms):
         values = at_mean if term == INTERCEPT else b[place]
-        each[:, place] = measure(table[b_name(term, name)], values)
+        names = [b_name(one, name) for one in equation.terms]
+        if step_draws.shared(names, place):
+            each[:, place] = 0.0 if measure is density else 0.5
+        else:
+            each[:, place] = measure(table[names[place]], values)
     return coefficients.variables(equation.terms, each, equation=name)
+
+
+def _steps(posterior: Posterior, table: PriorTable, measure: Measure) -> Variables:
+    """Of the mean step of monotonic effects, and of the shares together: they are uniform."""
+    found: Variables = {}
+    for each in posterior.design.steps:
+        mean, shares = step_draws.names_of(each)
+        prior = table[b_name(each.labels[0], each.equation)]
+        found[mean] = ((), measure(prior, flat(posterior.draws[mean], None)))
+        if measure is density:
+            found[shares] = ((), np.full(posterior.size, math.lgamma(len(each.labels))))
+    return found
 
 
 def _curves(

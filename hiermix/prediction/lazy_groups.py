@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from hiermix.families.priors import PriorTable
-from hiermix.posterior import shrunk_slopes, summary
+from hiermix.posterior import shrunk_slopes, step_draws, summary
 from hiermix.posterior.lazy_arrays import lazy
 from hiermix.posterior.log_prior import log_prior
 from hiermix.posterior.on_demand import ON_DEMAND
@@ -77,12 +77,14 @@ def _rows(source: Source, make: Callable[[slice], FloatArray], kind: "np.dtype[A
 
 
 def _priors(source: Source) -> xr.Dataset:
-    """Variables of the posterior; one density of all correlations of a factor."""
+    """Variables of the posterior; one density of all correlations of a factor, or of all shares."""
     posterior = source.posterior.draws
+    shares = [step_draws.names_of(each)[1] for each in source.posterior.design.steps]
     parts = {}
     for name, values in posterior.data_vars.items():
         if name in summary.names(posterior) and name != shrunk_slopes.NAME:
-            like = values if not str(name).startswith("cor_") else values.isel({values.dims[-1]: 0})
+            together = str(name).startswith("cor_") or name in shares
+            like = values.isel({values.dims[-1]: 0}) if together else values
             make = partial(_of_slice, partial(source.log_prior, str(name)))
             parts[str(name)] = (like.dims, lazy(make, like.ndim - 1, like.shape))
     used = {dim for dims, _ in parts.values() for dim in dims}

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiermix.families.correlations import block_cholesky
-from hiermix.stan import shrinkage_data, stan_data
+from hiermix.stan import monotonic_data, shrinkage_data, stan_data
 from hiermix.stan.variables import EFFECTS, SIZE
 from hiermix.tuning.points import Point
 from hiermix.typing import FloatArray, IntArray, StanData
@@ -96,6 +96,7 @@ class Chart:
         start = end - int(data["tails"]) - cor
         self.sds, self.cor = slice(start - self.E, start), slice(start, end)
         self.bounds = stan_data.bounds(data)
+        self.monotonic = monotonic_data.of(data)
         self.b_hat = np.asarray(data["b_hat"])[: self.P]
         self.factors = list(_factors(data)) if EFFECTS in data else []
         self.K = int(data.get(EFFECTS, 0))
@@ -118,7 +119,7 @@ class Chart:
         )
         if self.shrinkage is not None:
             b = self.shrinkage.slopes(raw[: self.P], self.shrinkage.sds(params, local))
-        b = self.bounds.inside(b)
+        b = self.monotonic.steps(self.bounds.inside(b))
         d, r, relative = b[: len(self.b_hat)] - self.b_hat, np.zeros(self.K), np.zeros(self.K)
         for each in self.factors:
             own = Lambda[each.effects, each.effects]
@@ -157,10 +158,11 @@ class Chart:
             root = np.linalg.cholesky(A).swapaxes(1, 2)
             z = root @ (before - mean)[:, :, None]
             q[self.D :][each.z] = z[:, :, 0].T.ravel()
-        theta = np.concatenate([self.bounds.outside(b), theta]) - self.center
+        free = self.bounds.outside(self.monotonic.sampled(b))
+        theta = np.concatenate([free, theta]) - self.center
         if self.shrinkage is not None:
             sds = self.shrinkage.sds(point.own, point.local)
-            q[:P] = self.shrinkage.raw(self.bounds.outside(b), sds)
+            q[:P] = self.shrinkage.raw(free, sds)
             theta = theta - self.scale[:, :P] @ q[:P]
             q[P : self.D] = np.linalg.solve(self.scale[P:, P:], theta[P:])
             return q

@@ -12,7 +12,7 @@ from hiermix.families.correlations import pairs
 from hiermix.families.family import Family, OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name, coded
-from hiermix.stan import level_data, shrinkage_data
+from hiermix.stan import level_data, monotonic_data, shrinkage_data
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.statistics.within_between import Within
 from hiermix.tuning.bounds import Bounds
@@ -45,7 +45,9 @@ def coordinates(
     where the coordinates were found.
     """
     blocks = [size for grouping in design.groupings for size in grouping.blocks]
-    b = b_priors(design, table)
+    steps = monotonic_data.places(design)
+    at = monotonic_data.around(at, len(b_names(design)), steps)
+    b = monotonic_data.own_priors(steps, b_priors(design, table))
     sd = sd_priors(design.groupings, table)
     b_prior, b_par = coded([_ANY if each.shrinks else each for each in b], positive=False)
     sd_prior, sd_par = coded(sd, positive=True)
@@ -70,6 +72,7 @@ def coordinates(
         "lkj": np.array(lkj_shapes(design.groupings, table)),
     }
     own = [each.name if each.name in table else "" for each in family.own]
+    data = monotonic_data.added(data, steps, b)
     return shrinkage_data.added(data, b, own, at, pull)
 
 

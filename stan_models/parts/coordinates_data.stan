@@ -49,6 +49,16 @@
   vector[told_P] b_origin;
   vector<lower=0>[told_P] b_width; // scales of the priors of other coefficients
 
+  // Monotonic effects: coefficients of consecutive columns, the steps, are
+  // a mean step b times their number times shares that add up to one. In the
+  // place of the first stands b, in those of the others the logarithms of the
+  // other shares over the first.
+  int<lower=0> monotonic;
+  array[monotonic] int<lower=1, upper=P> steps_at;
+  array[monotonic] int<lower=1, upper=P> steps;
+  array[monotonic] int<lower=1, upper=10> step_prior;
+  matrix[monotonic, 4] step_par;
+
   // Priors, coded as in coded_lpdf.
   array[P] int<lower=0, upper=10> b_prior; // 0: shrunk
   matrix[P, 4] b_par;

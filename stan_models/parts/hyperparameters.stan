@@ -48,3 +48,14 @@
     log_width += log_slope_within(b[k], sides[i], bound_par[i]);
     b[k] = within_bounds(b[k], sides[i], bound_par[i]);
   }
+  vector[monotonic] mean_step;
+  real log_shares = 0; // shares are uniform on the simplex
+  for (i in 1:monotonic) {
+    int first_step = steps_at[i];
+    int last_step = first_step + steps[i] - 1;
+    vector[steps[i]] log_share
+      = log_softmax(append_row(0, b[(first_step + 1):last_step]));
+    mean_step[i] = b[first_step];
+    log_shares += lgamma(steps[i]) + sum(log_share);
+    b[first_step:last_step] = mean_step[i] * steps[i] * exp(log_share);
+  }
