@@ -9,6 +9,7 @@ from scipy import optimize, stats
 
 import hiermix as hm
 from hiermix.errors import DataError
+from hiermix.prediction.group_densities import log_densities
 
 FLAT = {"Intercept": "normal(0, 20)", "b": "normal(0, 20)"}
 
@@ -196,3 +197,22 @@ def test_scores_are_of_what_would_have_been_seen() -> None:
         assert row["crps"] == pytest.approx(np.abs(seen - y).mean() - spread, rel=1e-9)
     alone = forecast.score(later.drop(columns="c"))
     assert alone["crps"].to_numpy()[0] != pytest.approx(found["crps"].max())
+
+
+def test_groups_that_are_left_out_are_integrated_over_their_censored_rows() -> None:
+    """A group of one normal row: what is above y has a closed form, with both variances."""
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame({"g": [f"g{i}" for i in np.arange(24) // 2], "y": rng.normal(1, 1, 24)})
+    rows["c"] = 0
+    alone = pd.DataFrame({"g": ["last", "left"], "y": [1.5, 0.2], "c": [1, -1]})
+    rows = pd.concat([rows, alone], ignore_index=True)
+    fit = hm.Model("y | cens(c) ~ 1 + (1 | g)", rows).fit(seed=4, draws=100, chains=2)
+    found, names = log_densities(fit.posterior, rows["g"].to_numpy())
+    posterior = fit.data.posterior
+    mu, sigma, sd = (posterior[name].to_numpy().ravel() for name in ("Intercept", "sigma", "sd_g"))
+    law = stats.norm(mu, np.hypot(sigma, sd))
+    for label, expected in (("last", law.logsf(1.5)), ("left", law.logcdf(0.2))):
+        np.testing.assert_allclose(found[list(names).index(label)], expected, atol=1e-4)
+    new = pd.DataFrame({"g": ["new"] * 2, "y": [9.0, np.nan], "c": ["right", "none"]})
+    seen = fit.predict(new, new_groups="update", kind="linear")
+    assert float(seen.isel(row=1).mean()) > float(mu.mean())

@@ -210,8 +210,9 @@ def _side_by_side(results: Mapping[str, "ELPDData"]) -> pd.DataFrame:
 def _check_same_rows(designs: Mapping[str, Design]) -> None:
     first = next(iter(designs), None)
     for name, design in designs.items():
-        for what in ("response", "weights", "trials", "censored"):
-            one, other = getattr(designs[str(first)], what), getattr(design, what)
+        for what in ("response", "weights", "trials", "censored", "end"):
+            one, other = (getattr(each.limits if what == "end" else each, what)
+                          for each in (designs[str(first)], design))  # fmt: skip
             same = one is other or (
                 one is not None and other is not None and np.array_equal(one, other)
             )

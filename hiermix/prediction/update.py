@@ -21,6 +21,7 @@ from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, DataError
+from hiermix.families import known_ends
 from hiermix.formula.equations import MU
 from hiermix.keyed_streams import generator
 from hiermix.prediction.draw_weights import Weighed, weigh
@@ -239,9 +240,15 @@ class Cluster:
                     f"new_groups='update' knows effects of the response's location alone: those of "
                     f"{each.name!r} enter other equations too. Write 'sample', or fit anew"
                 )
-        exact = self.source.family.integrates and not self.source.layout.of
-        exact = exact and self.source.design.limits.se is None
+        exact = self.gaussian and not self.source.layout.of
         return self.exact() if exact else self.resampled()
+
+    @property
+    def gaussian(self) -> bool:
+        """Whether responses are normal of one sd, and all of them observed."""
+        design = self.source.design
+        plain = design.limits.se is None and not known_ends.known(design)
+        return self.source.family.integrates and plain
 
     def exact(self) -> tuple[FloatArray, FloatArray]:
         """Draw v (S, q) of a Gaussian model, and return the log density (S,) of the rows."""
@@ -289,7 +296,7 @@ class Cluster:
 
     def log_density(self) -> FloatArray:
         """Return the log density (S,) of the rows with v integrated out."""
-        few = not self.source.family.integrates and self.q <= FEW
+        few = not self.gaussian and self.q <= FEW
         return log_integral(self._target()) if few else self.drawn()[1]
 
     def _target(self) -> Target:
