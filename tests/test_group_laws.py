@@ -216,6 +216,18 @@ def test_residuals_in_time_know_plain_effects_alone(law: str) -> None:
         hm.Model(f"y ~ x + ar(t, by=g) + (1 | gr(g, {law}))", data, data2=data2)
 
 
+@pytest.mark.parametrize("formula", ["y | se(e) ~ x", ["y ~ x", "sigma ~ h"]])
+def test_residuals_of_several_sds_beside_related_levels(formula: str | list[str]) -> None:
+    """These are integrated out beside independent levels alone."""
+    data, matrix, _ = related_frame()
+    data = data.assign(e=0.7, h=np.arange(240) % 2)
+    first, *rest = [formula] if isinstance(formula, str) else formula
+    text = [f"{first} + (1 | gr(g, cov='A'))", *rest]
+    model = hm.Model(text, data, data2={"A": matrix})
+    assert model.program_name == "gaussian"
+    assert model.stan_data()["related"].tolist() == [1]
+
+
 def test_variance_counts_how_much_each_level_varies() -> None:
     data, matrix, _ = related_frame()
     size = np.linspace(0.5, 2, 43)

@@ -94,6 +94,7 @@ def _law(design: Design) -> str:
         if each.heavy:
             return f"effects of {each.name!r} are t-distributed"
         alone = len(design.groupings) == len(design.equations) == 1
+        alone = alone and design.limits.se is None and not patterned.possible(design)
         if each.covariance is not None and not (alone and each.effects == ("Intercept",)):
             return f"levels of {each.name!r} are related, and there is more than their intercepts"
     return ""
