@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 import hiermix as hm
+from hiermix.engines.embedded import Embedded
 from hiermix.errors import ArgumentError, DataError, FormulaError, HiermixError
 
 SHORT = {"chains": 2, "draws": 400, "seed": 1, "progress": False}
@@ -311,3 +312,14 @@ def test_new_positions_are_refused(unstr: hm.Fit) -> None:
 def test_means_need_no_series(ar: hm.Fit) -> None:
     rows = TIME.head(3)
     np.testing.assert_array_equal(ar.predict(rows[["x", "g"]]), ar.predict(rows))
+
+
+def test_slopes_may_be_shrunk_beside_residuals_that_go_together() -> None:
+    model = hm.Model("y ~ arm + unstr(visit, by=id)", VISITS, priors={"b": "horseshoe(1)"})
+    data, program = model.stan_data(), model._posterior.program
+    # Far away, where matrices are no numbers, programs have no density, and no crash.
+    points = np.random.default_rng(0).normal(0, 50, (200, int(data["D"])))
+    found, _ = Embedded().log_density(program, data, points)
+    assert not (found > 0).any()
+    drawn = model.fit(**SHORT).data["posterior"]
+    assert np.isfinite(drawn["b"]).all()

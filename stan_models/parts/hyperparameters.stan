@@ -30,18 +30,21 @@
   vector[locals] local = fmin(fmax(theta[(D - locals + 1):D], -100), 100);
   vector<lower=0>[shrunk] b_sd;
   if (shrunk) {
-    vector[P] t = b_width;
-    matrix[P, P] precision;
-    matrix[P, P] root;
+    // Names that no program has: locals of one name and different sizes in two
+    // blocks crash the embedded engine.
+    vector[P] b_size = b_width;
+    matrix[P, P] b_precision;
+    matrix[P, P] b_root;
     b_sd = shrunk_sds(local, shrunk_by, shrunk_unit);
     if (unit_own) b_sd *= exp(theta[P + unit_own]);
-    t[shrunk_b] = b_sd;
-    precision = quad_form_diag(told, t);
+    b_size[shrunk_b] = b_sd;
+    b_precision = quad_form_diag(told, b_size);
     // Rounding must not make it asymmetric.
-    root = cholesky_decompose(add_diag(0.5 * (precision + precision'), 1));
-    b = b_origin + t .* mdivide_right_tri_low(
-      (raw[1:P] + mdivide_left_tri_low(root, t .* told_at))', root)';
-    log_width = sum(log(t)) - sum(log(diagonal(root)));
+    b_precision = 0.5 * (b_precision + b_precision');
+    b_root = cholesky_decompose(add_diag(b_precision, 1));
+    b = b_origin + b_size .* mdivide_right_tri_low(
+      (raw[1:P] + mdivide_left_tri_low(b_root, b_size .* told_at))', b_root)';
+    log_width = sum(log(b_size)) - sum(log(diagonal(b_root)));
   }
   for (i in 1:limited) {
     int k = limited_b[i];
