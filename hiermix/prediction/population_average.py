@@ -14,7 +14,7 @@ from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError
-from hiermix.families import continuous, links, successes
+from hiermix.families import continuous, links, mixed, successes
 from hiermix.formula.equations import MU
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict, update
@@ -23,6 +23,7 @@ from hiermix.prediction.normal_nodes import joint_nodes, normal_nodes
 from hiermix.prediction.predictor import Matrices, Predictor
 from hiermix.typing import FloatArray
 
+_OF_LOGARITHMS = (continuous.lognormal_mean, mixed.hurdle_lognormal_mean)
 _OF_LOCATION = (links.mean, successes.binomial_mean)
 """Means that depend on the response's location alone."""
 
@@ -94,7 +95,7 @@ class PopulationAverage:
         way = "ask over='new group' or 'typical group', or scale='linear'"
         for each in () if is_linear(self.source, kind) else self.design.groupings:
             update.normal_effects(each, "over='population'", way)
-        lognormal = self.source.family.linked_mean is continuous.lognormal_mean
+        lognormal = self.source.family.linked_mean in _OF_LOGARITHMS
         bounded = self.source.design.limits.most is not None
         if lognormal and not bounded and "sigma" in self.parameters:
             raise ArgumentError(
