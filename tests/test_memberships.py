@@ -157,3 +157,15 @@ def test_counts_have_memberships_too() -> None:
     r = fit.data.posterior["r_mm(a, b)"].sel({"mm(a, b)_effect": "Intercept"})
     assert np.corrcoef(r.mean(("chain", "draw")), truth())[0, 1] > 0.8
     assert np.isfinite(fit.predict(frame().head(3)).to_numpy()).all()
+
+
+def test_categories_have_effects_of_their_own() -> None:
+    data = frame().assign(kind=lambda d: np.where(d["y"] < -0.4, "low", "high"))
+    data.loc[data["y"] > 0.6, "kind"] = "top"
+    fit = hm.Model("kind ~ x + (1 | mm(a, b))", data, family="categorical").fit(
+        seed=1, chains=2, warmup=150, draws=100, progress=False
+    )
+    r = fit.data.posterior["r_mm(a, b)"].mean(("chain", "draw"))
+    assert r.sizes["category"] == 2
+    assert np.corrcoef(r.sel(category="top")[:, 0], truth())[0, 1] > 0.5
+    assert "sd[mm(a, b), top, Intercept]" in fit.model.priors

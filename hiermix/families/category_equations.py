@@ -70,8 +70,11 @@ def named(name: str, category: str | None) -> str:
         return f"{name}[{category}]"
     if kind == "b":
         return f"b[{category}, {inside}"
-    group, _, effect = inside.partition(", ")
-    return f"{kind}[{group}, {category}, {effect}"
+    # A factor may be called mm(a, b): the comma behind it is the first one in no bracket.
+    commas = [k for k, each in enumerate(inside) if each == ","]
+    outside = (k for k in commas if inside.count("(", 0, k) == inside.count(")", 0, k))
+    end = next(outside, commas[0])
+    return f"{kind}[{inside[:end]}, {category}, {inside[end + 2 :]}"
 
 
 def take_apart(
