@@ -33,9 +33,17 @@ WAITING = {
 """Programs of which no ranks are stored yet; the slow test ranks fresh ones."""
 
 
+NOT_RANKED = {"strata", "autoregressive", "unstructured"}
+"""Programs of residuals, whose densities stand beside dense matrices, without replicates yet."""
+OF_USERS = {"custom", "custom_density"}
+"""Programs whose likelihood is the user's."""
+
+
 def test_every_program_is_calibrated() -> None:
     assert not WAITING & set(TABLE["program"])
-    assert {name.split(" (")[0] for name in simulate.CASES} == set(programs.names())
+    ranked = {name.split(" (")[0] for name in simulate.CASES}
+    assert not ranked & (NOT_RANKED | OF_USERS)
+    assert ranked | NOT_RANKED | OF_USERS == set(programs.names())
     many = {name: scene.replicates for name, scene in simulate.SCENES.items()}
     many |= {name: scene.replicates for name, scene in FURTHER.items()}
     wanted = TABLE["scene"].map(many)

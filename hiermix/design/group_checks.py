@@ -32,8 +32,8 @@ def plain_label(name: str, label: object) -> None:
 def labels_read_apart(name: str, labels: Iterable[object]) -> None:
     """Raise if two labels are written the same way, as 1 and '1' are."""
     labels = list(labels)
-    if kinds.are_text(labels):  # different ones are written differently
-        return
+    if kinds.are_text(labels) and len(set(labels)) == len(labels):
+        return  # at once, for there may be millions; pairs may be the same text twice
     seen: dict[str, object] = {}
     for label in labels:
         other = seen.setdefault(kinds.spelled(label), label)
