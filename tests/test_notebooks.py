@@ -64,6 +64,21 @@ def b(fit: str, term: str) -> str:
     return f"{fit}.data.posterior['b'].sel(term={term!r}, drop=True)"
 
 
+def any_size() -> list[Number]:
+    # The truth that the notebook simulates; sds of levels that were drawn.
+    return [
+        mean("fit.data.posterior['Intercept']", 50, sds=4),
+        mean(b("fit", "discount"), -2, sds=4),
+        mean("fit.data.posterior['sigma']", 4, sds=4),
+        exactly("float(fit.data.posterior['sd_shop'][..., 0].mean())", 5, 0.6),
+        exactly("float(fit.data.posterior['sd_shop'][..., 1].mean())", 0.5, 0.06),
+        exactly("inside", 0.9, 0.015),
+        exactly("within", 0.95, 0.03),
+        exactly("len(so_far)", 2_000_000, 0),
+        true("same"),
+    ]
+
+
 def radon_means() -> dict[str, float]:
     """Posterior means of the radon model by quadrature over its two sds, apart from hiermix."""
     radon = hm.load_dataset("radon")
@@ -360,6 +375,7 @@ NUMBERS = {
     "05-counts-proportions-ratings": counts_proportions_ratings,
     "06-checking-a-model": checking_a_model,
     "07-under-the-hood": under_the_hood,
+    "08-any-size": any_size,
     "09-comparing-groups": comparing_groups,
     "10-panel-forecast": panel_forecast,
     "11-meta-analysis": meta_analysis,

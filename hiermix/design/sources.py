@@ -279,14 +279,16 @@ def _check_file(fragment: Any, columns: Sequence[str]) -> None:
 
 
 def _read(dataset: Any, columns: list[str]) -> Batches:
-    """Yield batches of a dataset, with little read ahead: memory stays that of few of them."""
-    scanner = dataset.scanner(
-        columns=columns, batch_size=BATCH, batch_readahead=2, fragment_readahead=1
-    )
+    """Yield batches of a dataset, with little read ahead: memory stays that of few of them.
+
+    File by file: a scanner of all holds more of them the more there are.
+    """
     try:
-        for batch in scanner.to_batches():
-            if batch.num_rows:
-                yield of_arrow(batch)
+        for fragment in dataset.get_fragments():
+            some = {"columns": columns, "batch_size": BATCH, "batch_readahead": 2}
+            for batch in fragment.to_batches(schema=dataset.schema, **some):
+                if batch.num_rows:
+                    yield of_arrow(batch)
     except OSError as error:
         raise DataError(f"a file of the data set can't be read: {error}") from error
 
