@@ -20,7 +20,7 @@ from hiermix.checking.findings import (
     thinned,
 )
 from hiermix.design.design import Design
-from hiermix.errors import DataError
+from hiermix.errors import ArgumentError, DataError
 from hiermix.families import known_ends, table
 from hiermix.families.family import Family
 from hiermix.posterior.posterior import Posterior
@@ -43,6 +43,8 @@ class Pit(NamedTuple):
 
     about: str
     u: FloatArray
+    left_out: str = ""
+    """Why there are none."""
 
 
 def pits(posterior: Posterior) -> list[Pit]:
@@ -53,10 +55,8 @@ def pits(posterior: Posterior) -> list[Pit]:
     needs_independent_rows(design)
     rng = np.random.default_rng([posterior.seed, 5])
     found = [] if _binary(design, family) else [Pit("rows", _of_rows(posterior, rng))]
-    for grouping in design.groupings:
-        if np.count_nonzero(grouping.factor.counts()) >= _FEWEST_GROUPS:
-            values = _of_groups(posterior, grouping.name, rng)
-            found += [] if values is None else [Pit(f"levels of {grouping.name}", values)]
+    found += [_of_levels(posterior, each.name, rng) for each in design.groupings
+              if np.count_nonzero(each.factor.counts()) >= _FEWEST_GROUPS]  # fmt: skip
     if not found:
         raise NotLookedAtError(
             "responses of 0 and 1 are spread as their means say, and there is no grouping factor "
@@ -85,16 +85,21 @@ def _of_rows(posterior: Posterior, rng: np.random.Generator) -> FloatArray:
     )
 
 
-def _of_groups(posterior: Posterior, name: str, rng: np.random.Generator) -> FloatArray | None:
-    """Of the sum of the responses of each level; None where levels can't be left out."""
+def _of_levels(posterior: Posterior, name: str, rng: np.random.Generator) -> Pit:
+    about = f"levels of {name}"
+    try:
+        return Pit(about, _of_groups(posterior, name, rng))
+    except (ArgumentError, DataError) as error:  # they can't be left out
+        return Pit(about, np.zeros(0), str(error).partition(":")[0])
+
+
+def _of_groups(posterior: Posterior, name: str, rng: np.random.Generator) -> FloatArray:
+    """Of the sum of the responses of each level."""
     design = posterior.design
     grouping = design.grouping(name)
     posterior = thinned(posterior, max(_ENTRIES // design.rows, _FEWEST_DRAWS))
-    try:
-        labels = grouping.levels[grouping.factor.level_of_rows()]
-        density, names = group_densities.log_densities(posterior, labels)
-    except DataError:
-        return None
+    labels = grouping.levels[grouping.factor.level_of_rows()]
+    density, names = group_densities.log_densities(posterior, labels)
     unit = pd.Index(names).get_indexer(labels)
     observed, drawn = np.zeros(len(names)), np.zeros((len(names), posterior.size))
     for rows, values in _responses(posterior, unit):
@@ -149,7 +154,11 @@ def _probabilities(
 
 def findings(found: list[Pit], family: Family, limit: float) -> list[Finding]:
     """Test each; a p-value below the limit is doubtful."""
-    return [_finding(each, family, limit / len(found)) for each in found]
+    looked_at = [each for each in found if len(each.u)]
+    aside = [Finding(PART, each.about, "not looked at", np.nan,
+                     text=f"{each.about}: not looked at: {each.left_out}.")
+             for each in found if not len(each.u)]  # fmt: skip
+    return [*(_finding(each, family, limit / len(looked_at)) for each in looked_at), *aside]
 
 
 def _finding(pit: Pit, family: Family, limit: float) -> Finding:

@@ -108,7 +108,7 @@ class Check:
         Plot
             With ``figure`` and ``data``, the numbers drawn.
         """
-        groups = [each for each in self.pits if each.about != "rows"]
+        groups = [each for each in self.pits if each.about != "rows" and len(each.u)]
         uniform: dict[str, Sequence[Pit | Ranked]] = {
             "Responses, each left out": [each for each in self.pits if each.about == "rows"],
             "Groups, each left out": groups,

@@ -234,6 +234,14 @@ def test_single_rows_of_zero_and_one_say_nothing(data: pd.DataFrame) -> None:
     assert [each.about for each in groups.findings] == ["levels of g"]
 
 
+def test_levels_that_cannot_be_left_out_are_said(data: pd.DataFrame) -> None:
+    check = fitted(data, "y ~ x + (1 | gr(g, dist='student'))").check("pit")
+    assert check.ok
+    assert [each.about for each in check.pits if len(each.u)] == ["rows"]
+    assert any("levels of g: not looked at: leave-one-group-out" in each
+               for each in check.sentences)  # fmt: skip
+
+
 def test_weighted_rows_are_not_simulated(data: pd.DataFrame) -> None:
     fit = fitted(data.assign(w=2.0), weights="w")
     assert skipped(fit, what="calibration") == {
