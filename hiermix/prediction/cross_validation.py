@@ -83,10 +83,14 @@ def loo(posterior: Posterior, *, by: held_out.Groups = None) -> "ELPDData":
     how, what, way = (("out", "row", "kfold()") if by is None else
                       ("group-out", "group", "kfold(groups=...)"))  # fmt: skip
     if bad:
+        if posterior.design.series is None:
+            instead = f"{way} refits instead."
+        else:  # which kfold refuses
+            instead = "Take it as a rough guess: residuals that go together have no kfold() here."
         checks.warn(
             f"leave-one-{how} is unreliable for {count(bad, what)} of {found.n_data_points:,} "
             f"(Pareto k above {found.good_k:.2f}): the posterior leans too much on each of them. "
-            f"{way} refits instead."
+            f"{instead}"
         )
     return found
 
