@@ -794,12 +794,17 @@ def our_programs() -> dict[str, tuple[Program, StanData]]:
     radon, classrooms, penicillin = map(hm.load_dataset, ("radon", "classrooms", "penicillin"))
     inside = "y ~ x1 + (z2 | groups) + (1 + prior_test | groups:classroom)"
     crossed = "diameter ~ 1 + (1 | plate) + (1 | sample)"
+    sleep = hm.load_dataset("sleepstudy")
+    early = sleep[sleep["Days"] < 4]
     models = {
         "random_intercept": hm.Model("log_radon ~ floor + (1 | county)", radon),
         "random_slope": hm.Model("log_radon ~ floor + (floor | county)", radon),
         "gaussian": hm.Model("log_radon ~ floor + (floor | county)", radon, effects="sampled"),
         "nested": hm.Model(inside, classrooms),
         "nested, crossed": hm.Model(crossed, penicillin, effects="integrated"),
+        "strata": hm.Model(["Reaction ~ Days + (1 | Subject)", "sigma ~ C(Days)"], sleep),
+        "autoregressive": hm.Model("Reaction ~ Days + ar(Days, by=Subject)", sleep),
+        "unstructured": hm.Model("Reaction ~ Days + unstr(Days, by=Subject)", early),
     }
     return {
         name: (programs.find(model.program_name), model.stan_data())
@@ -823,7 +828,17 @@ def test_our_programs_are_called_by_their_names_and_have_a_density_at_their_poin
 @pytest.mark.cmdstan
 @needs_cmdstan
 @pytest.mark.parametrize(
-    "name", ["random_intercept", "random_slope", "gaussian", "nested", "nested, crossed"]
+    "name",
+    [
+        "random_intercept",
+        "random_slope",
+        "gaussian",
+        "nested",
+        "nested, crossed",
+        "strata",
+        "autoregressive",
+        "unstructured",
+    ],
 )
 def test_both_engines_agree_on_our_programs(name: str) -> None:
     program, data = our_programs()[name]
@@ -846,7 +861,8 @@ def sampled_model(name: str) -> hm.Model:
 def test_every_program_is_compared_on_both_engines() -> None:
     names = {sampled_model(name).program_name for name in (*SAMPLED, "categorical-logit")}
     ours = {program.name for program, _ in our_programs().values()}
-    assert names | ours == set(programs.names())
+    of_users = {"custom", "custom_density"}  # theirs to compare
+    assert names | ours | of_users == set(programs.names())
 
 
 @pytest.mark.slow
