@@ -286,7 +286,7 @@ def stan_names() -> set[str]:
     own = {each.name for family in table.FAMILIES.values() for each in family.own}
     inside = {name for text in texts for block in ("data", "parameters")
               for name in declared(block, text)}  # fmt: skip
-    return inside | {*variables.kept([], sampled=True)} - own
+    return inside | {*variables.kept([], {variables.EFFECTS: 1, "shrunk": 0})} - own
 
 
 ORDINARY = {

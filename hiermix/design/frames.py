@@ -137,12 +137,12 @@ def complete_rows(
     frame: pd.DataFrame, roles: Roles, missing: str
 ) -> tuple[pd.DataFrame, NDArray[np.intp] | None]:
     """Return the rows without missing values, and their positions unless all rows are."""
-    if missing == PREDICT:
-        answered = with_response(frame, roles)
-        return (frame if answered is None else _some_rows(frame, answered)), answered
-    drop = checks.missing_policy(missing) == "drop"
     masks = {str(name): frame[name].isna().to_numpy() for name in frame if frame[name].hasnans}
     masks = ends_that_count(masks, roles.formula.beside, frame)
+    if missing == PREDICT:
+        answered = with_response(masks, roles, frame.index)
+        return (frame if answered is None else _some_rows(frame, answered)), answered
+    drop = checks.missing_policy(missing) == "drop"
     checks.missing_values(masks, frame.index, drop=drop)
     if not masks:
         return frame, None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -16,19 +18,22 @@ from hiermix.formula.terms.residual_terms import Residuals
 PREDICT = "predict"
 
 
-def with_response(frame: pd.DataFrame, roles: Roles) -> NDArray[np.intp] | None:
+def with_response(
+    missing: Mapping[str, NDArray[np.bool_]], roles: Roles, index: pd.Index
+) -> NDArray[np.intp] | None:
     """Return the positions of rows with a response; None if all have one.
+
+    `missing` has a mask of each column that lacks a value, `index` labels the rows.
 
     Raises
     ------
     DataError
         A row lacks something else, or none has a response.
     """
-    names = [name for name in roles.response_columns if name in frame]
-    masks = {str(name): frame[name].isna().to_numpy() for name in frame if frame[name].hasnans}
-    others = {name: mask for name, mask in masks.items() if name not in names}
-    checks.missing_values(others, frame.index, drop=False)
-    absent = [masks[name] for name in names if name in masks]
+    names = roles.response_columns
+    beside = {name: mask for name, mask in missing.items() if name not in names}
+    checks.missing_values(beside, index, drop=False)
+    absent = [missing[name] for name in names if name in missing]
     if not absent:
         return None
     kept = np.flatnonzero(~np.logical_or.reduce(absent))

@@ -204,7 +204,7 @@ def integrated(
     data |= stan_data.own_priors(find("gaussian"), table) | stan_data.statistics(
         rotated, priors.blocks
     )
-    keep = variables.kept(["sigma"], sampled=False, shrunk=bool(data["shrunk"]))
+    keep = variables.kept(["sigma"], data)
     ready = Assembled(programs.find(name), data, x_mean, known, keep, design.groupings)
     own = [(each, table[each.name]) for each in find("gaussian").own]
     hyper = Hyper(own, priors.sd, priors.b, gram.b_hat, [(gram, priors.blocks)])
@@ -269,8 +269,7 @@ def sampled(
     data |= stan_data.coordinates(design, family, table, tuning.coordinates, problem.b_precision)
     data |= stan_data.own_priors(family, table)
     data |= stan_data.factors(design, tuning)
-    keep = variables.kept([each.name for each in family.scalars(design)], sampled=True,
-                          shrunk=bool(data["shrunk"]), tails=bool(data["tails"]))  # fmt: skip
+    keep = variables.kept([each.name for each in family.scalars(design)], data)
     program = custom_program.of_family(family)
     ready = Assembled(program, data, X.x_mean, None, keep, design.groupings)
     if prior_only:

@@ -96,8 +96,7 @@ def assemble(
     data |= patterns_data.of_residuals(rows.precision, own, table)
     data["log_constant"] = rows.precision.constant - 0.5 * rows.gram.n * np.log(2 * np.pi)
     x_mean = np.concatenate([rows.gram.x_mean, rows.precision.x_mean])
-    shrunk = bool(data["shrunk"])
-    keep = variables.kept([each.name for each in own], sampled=False, shrunk=shrunk)
+    keep = variables.kept([each.name for each in own], data)
     found = Assembled(programs.find(name), data, x_mean, rows, keep, design.groupings)
     if prior_only:
         return found

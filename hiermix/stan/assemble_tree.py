@@ -46,7 +46,7 @@ def assemble(
     if known and not prior_only:  # in the place of rows: what they add to the log density
         data["N"] = _constant(design) / np.log(2 * np.pi)
     own = family.scalars(design)
-    keep = variables.kept([each.name for each in own], sampled=False, shrunk=bool(data["shrunk"]))
+    keep = variables.kept([each.name for each in own], data)
     ready = Assembled(programs.find(programs.NESTED), data, tree.x_mean, tree, keep, groupings)
     if prior_only:
         return ready

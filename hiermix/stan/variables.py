@@ -12,12 +12,10 @@ _SHARED, _EFFECTS, _FREEDOM = ("b", "sd", "L"), "r", "df"
 _SHRUNK = ("b_sd", "local")
 
 
-def kept(
-    own: Sequence[str], *, sampled: bool, shrunk: bool = False, tails: bool = False
-) -> tuple[str, ...]:
-    """Return the outputs to keep; the family's own parameters are called as in its row."""
-    beside = ([_EFFECTS] if sampled else []) + ([_FREEDOM] if tails else [])
-    return (*_SHARED, *beside, *(_SHRUNK if shrunk else []), *own)
+def kept(own: Sequence[str], data: StanData) -> tuple[str, ...]:
+    """Return the outputs to keep of a program with its data; `own` is called as in the family."""
+    beside = ([_EFFECTS] if EFFECTS in data else []) + ([_FREEDOM] if data.get("tails") else [])
+    return (*_SHARED, *beside, *(_SHRUNK if data["shrunk"] else []), *own)
 
 
 def drawn(

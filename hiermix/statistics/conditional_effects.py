@@ -5,7 +5,7 @@ N(Lambda M_j^-1 Lambda' Z_j'e, sigma^2 Lambda M_j^-1 Lambda')`` with ``M_j = sig
 Z_j'Z_j Lambda`` (Lindley and Smith, 1972), entry by entry over groups and draws.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -54,15 +54,9 @@ class OneFactor:
     def of_levels(self, name: str, levels: IntArray) -> FloatArray:
         """Return effects (Q, len(levels), S) of some levels, by their places."""
         assert name == self.name
-        S, Q = len(self.draws.b), self.gram.Q
-        found = np.empty((Q, len(levels), S))
         streams = Streams(self.seed, "integrated", name)
-        size = max(1, _ENTRIES // (S * Q))
-        for start in range(0, len(levels), size):
-            some = levels[start : start + size]
-            noise = streams.normals([self.labels[place] for place in some.tolist()], Q, S)
-            found[:, start : start + size] = self._conditional(some, noise)
-        return found
+        shape = self.gram.Q, len(self.draws.b)
+        return level_by_level(levels, self.labels, streams, shape, self._conditional)
 
     def all_levels(self) -> dict[str, FloatArray]:
         """Return effects (Q, J, S) of all levels of the factor, by its name."""
@@ -82,6 +76,28 @@ class OneFactor:
     @cached_property
     def _one_d(self) -> FloatArray:
         return _one_d(self.gram, self.draws)
+
+
+def level_by_level(
+    levels: IntArray,
+    labels: Sequence[str],
+    streams: Streams,
+    shape: tuple[int, int],
+    conditional: Callable[[IntArray, FloatArray], FloatArray],
+) -> FloatArray:
+    """Draw effects (Q, len(levels), S) of some levels, so many at once as stay in cache.
+
+    `conditional` makes them of their levels and of normal numbers (n, Q, S), which `streams` have
+    for the labels of the levels; `shape` is (Q, S).
+    """
+    Q, S = shape
+    found = np.empty((Q, len(levels), S))
+    size = max(1, _ENTRIES // (S * Q))
+    for start in range(0, len(levels), size):
+        some = levels[start : start + size]
+        noise = streams.normals([labels[place] for place in some.tolist()], Q, S)
+        found[:, start : start + size] = conditional(some, noise)
+    return found
 
 
 def mean_effects(gram: Gram, draws: Hyperdraws) -> FloatArray:

@@ -7,13 +7,10 @@ from functools import cached_property
 import numpy as np
 
 from hiermix.keyed_streams import Streams
-from hiermix.statistics.conditional_effects import Hyperdraws
+from hiermix.statistics.conditional_effects import Hyperdraws, level_by_level
 from hiermix.statistics.patterns import Groups, Mixed, Patterned
 from hiermix.statistics.small_matrices import crossed, factors, product, solve, solve_transposed
 from hiermix.typing import FloatArray, IntArray
-
-_ENTRIES = 64_000
-"""Numbers in a piece of work: few enough that its dozen arrays stay in cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,14 +31,8 @@ class PatternedFactor:
     def of_levels(self, name: str, levels: IntArray) -> FloatArray:
         """Return effects (Q, len(levels), S) of some levels, by their places."""
         S, Q = self.draws.Lambda.shape[:2]
-        found = np.empty((Q, len(levels), S))
         streams = Streams(self.seed, "integrated", name)
-        size = max(1, _ENTRIES // (S * Q))
-        for start in range(0, len(levels), size):
-            some = levels[start : start + size]
-            noise = streams.normals([self.labels[place] for place in some.tolist()], Q, S)
-            found[:, start : start + size] = self._conditional(some, noise.swapaxes(0, 1)[:, None])
-        return found
+        return level_by_level(levels, self.labels, streams, (Q, S), self._conditional)
 
     def all_levels(self) -> dict[str, FloatArray]:
         """Return effects (Q, J, S) of all levels of the factor, by its name."""
@@ -53,7 +44,8 @@ class PatternedFactor:
         return len(levels) * int(self.draws.Lambda.shape[1])
 
     def _conditional(self, levels: IntArray, noise: FloatArray) -> FloatArray:
-        """Draw some levels, of normal numbers (Q, 1, n, S); those without rows from the prior."""
+        """Draw some levels, of normal numbers (n, Q, S); those without rows from the prior."""
+        noise = noise.swapaxes(0, 1)[:, None]
         moved = np.moveaxis(self.draws.Lambda, 0, -1)[:, :, None]
         r = product(moved, noise)[:, 0]
         told = np.isin(levels, self.rows.levels)

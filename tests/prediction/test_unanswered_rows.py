@@ -103,3 +103,14 @@ def test_without_gaps_nothing_is_predicted() -> None:
 def test_not_with_residuals_that_go_together(data: pd.DataFrame) -> None:
     with pytest.raises(FormulaError, match="missing='predict'"):
         hm.Model("Reaction ~ Days + ar(Days, by=Subject)", data, missing="predict")
+
+
+def test_an_end_is_missing_only_where_there_is_an_interval(data: pd.DataFrame) -> None:
+    frame = data.dropna().assign(to=np.nan, how="none")
+    frame.loc[1_005, ["to", "how"]] = [900.0, "interval"]
+    frame.loc[1_006, "Reaction"] = np.nan
+    formula = "Reaction | cens(how, to) ~ Days + (1 | Subject)"
+    model = hm.Model(formula, frame, missing="predict")
+    assert model.design.rows == len(frame) - 1
+    with pytest.raises(DataError, match="'to' has 1 missing value"):
+        hm.Model(formula, frame.assign(to=np.nan), missing="predict")
