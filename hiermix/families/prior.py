@@ -153,14 +153,19 @@ class Prior:
         """Log of the probability that the cuts leave, one at zero included if `positive`."""
         low, high = self.bounds
         low = max(low, 0.0) if positive else low
-        frozen, support = self.frozen(), DISTRIBUTIONS[self.distribution].support
+        support = DISTRIBUTIONS[self.distribution].support
         if (low, high) == support:
             return 0.0
         if high == support[1]:
-            return float(frozen.logsf(low))
-        if frozen.sf(low) < 0.5:  # no digits are lost on 1 - 1
-            return float(np.log(frozen.sf(low) - frozen.sf(high)))
-        return float(np.log(frozen.cdf(high) - frozen.cdf(low)))
+            return float(self.frozen().logsf(low))
+        return float(np.log(self.between(low, high)))
+
+    def between(self, low: float, high: Any) -> Any:
+        """Probability between two values, without the cuts; no digits are lost on 1 - 1."""
+        frozen = self.frozen()
+        if frozen.sf(low) < 0.5:
+            return frozen.sf(low) - frozen.sf(high)
+        return frozen.cdf(high) - frozen.cdf(low)
 
     def stan_row(self, *, positive: bool) -> list[float]:
         """Return what the programs read: location, scale, df, log mass that the cuts leave."""

@@ -44,11 +44,9 @@ def density(prior: Prior, values: FloatArray, *, positive: bool = False) -> Floa
 
 def probability_below(prior: Prior, values: FloatArray, *, positive: bool = False) -> FloatArray:
     """Probability of values below these."""
-    frozen, (low, high) = prior.frozen(), prior.bounds
+    low, high = prior.bounds
     low = max(low, 0.0) if positive else low
-    inside = np.clip(values, low, high)
-    above = frozen.sf(low) < 0.5  # no digits are lost on 1 - 1
-    share = frozen.sf(low) - frozen.sf(inside) if above else frozen.cdf(inside) - frozen.cdf(low)
+    share = prior.between(low, np.clip(values, low, high))
     return np.asarray(share / np.exp(prior.log_mass(positive=positive)))
 
 
