@@ -3,44 +3,32 @@
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from copy import copy
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
-from hiermix import chain_starts, expected_cost, family_checks, options, plots, sampling
+from hiermix import expected_cost, options, plots, sampling
 from hiermix import memory as memories
-from hiermix.chain_starts import Started
 from hiermix.design import beside_rows, checks, frames
 from hiermix.design.build import build
-from hiermix.design.curve_factors import as_factors
-from hiermix.design.design import Design
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.level_covariance import Matrices
 from hiermix.engines import Engine, Settings, gradients
 from hiermix.expected_cost import Cost
-from hiermix.families import design_checks, exact_fit, table
+from hiermix.families import table
 from hiermix.families.custom_family import CustomFamily
-from hiermix.families.priors import PriorTable
 from hiermix.fit import Fit
 from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
 from hiermix.posterior import describe, diagnostics, labelling, recorded
 from hiermix.posterior import draws as trees
 from hiermix.prediction import unanswered_rows
-from hiermix.stan import assemble, programs_assembled
-from hiermix.stan.assemble import Assembled
-from hiermix.statistics import column_spreads
-from hiermix.statistics.column_spreads import Spreads
+from hiermix.prepared_model import PreparedModel
 from hiermix.statistics.merged import MergedRows
-from hiermix.statistics.nested import outer_first
 from hiermix.statistics.of_formula import of_formula
-from hiermix.statistics.row_sums import FROM_ROWS, Sums
 from hiermix.statistics.summed import Statistics
 from hiermix.tuning import bar_origins
-from hiermix.tuning.bar_origins import Origins
-from hiermix.tuning.points import Point
 from hiermix.typing import (
     Algorithm,
     EffectsChoice,
@@ -61,7 +49,7 @@ EFFECTS = get_args(EffectsChoice.__value__)
 PARAMETERISATIONS = get_args(Parameterisation.__value__)
 
 
-class Model:
+class Model(PreparedModel):
     """A hierarchical model: a formula, a frame, a family and priors, checked and ready to fit.
 
     Parameters
@@ -144,8 +132,6 @@ class Model:
             "family": family, "link": link, "effects": effects, "success": success,
             "parameterisation": parameterisation, "weights": weights,
         }  # fmt: skip
-        self._sums: Sums = FROM_ROWS
-        self.statistics: Statistics | MergedRows | None = None
         self._of_rows(replace(design, calendar=known), priors)
 
     @classmethod
@@ -180,34 +166,11 @@ class Model:
         model._options = {"family": model.family.name, "effects": "auto",
                           "parameterisation": "auto", **statistics.said}  # fmt: skip
         if isinstance(statistics, MergedRows):
-            model._sums = FROM_ROWS
             model._of_rows(statistics.design(formula), priors)
         else:
             model._sums = found = of_formula(statistics, formula)
             model._ready(found.design, found.spreads(), found.scale(), priors)
         return model
-
-    def _of_rows(self, design: Design, priors: Mapping[str, str] | None) -> None:
-        """Check the rows of a design, and choose priors and program by them."""
-        design = outer_first(design)
-        design_checks.check_design(self.family, design)
-        exact_fit.check(design, self.family)
-        self._ready(design, column_spreads.find(design), self.family.scale(design), priors)
-
-    def _ready(
-        self,
-        design: Design,
-        spread: Spreads,
-        where: tuple[float, float],
-        priors: Mapping[str, str] | None,
-    ) -> None:
-        """Choose priors, their places and the program."""
-        self.design, design = design, as_factors(design)
-        self.priors: PriorTable = assemble.prior_table(self.family, design, spread, priors, where)
-        self.origins: Origins = bar_origins.choose(design, spread, priors or {})
-        self.program_name, self._reason = assemble.choose_program(
-            self.family, design, self._options["effects"]
-        )
 
     def __repr__(self) -> str:
         """Describe formula, family, program, groups and every prior with its numbers."""
@@ -218,27 +181,6 @@ class Model:
 
     def _repr_html_(self) -> str:
         return plots.notebook.model(self.design, self.design.formula.text, repr(self))
-
-    @property
-    def _posterior(self) -> Assembled:
-        return self._started.ready
-
-    @cached_property
-    def _started(self) -> Started:
-        return self._start(prior_only=False)
-
-    def _start(self, *, prior_only: bool) -> Started:
-        search = partial(chain_starts.start, partial(self.assemble, prior_only=prior_only))
-        family_checks.check_once(self._options["family"])
-        return gradients.where_they_work(search)
-
-    def assemble(self, near: Point | None = None, *, prior_only: bool) -> Assembled:
-        """Return what an engine is handed, and what recovers integrated effects of its draws."""
-        design = bar_origins.centred(as_factors(self.design), self.origins)
-        return programs_assembled.assemble(
-            self.program_name, design, self.family, self.priors, prior_only=prior_only, near=near,
-            sums=self._sums, parameterisation=self._options["parameterisation"],
-        )  # fmt: skip
 
     def stan_code(self) -> str:
         """Return the text of the Stan program chosen, with its includes resolved."""
@@ -310,10 +252,21 @@ class Model:
             draws=draws, max_treedepth=max_treedepth, cores=cores, progress=progress,
             adapt_delta=sampling.acceptance(adapt_delta, self._sums, self.design))  # fmt: skip
         options.one_of("algorithm", algorithm, sampling.ALGORITHMS)
-        room = memories.budget(memory)
+        tree = self._tree(settings, engine, algorithm, memories.budget(memory), prior_only)
+        doubts = diagnostics.of_sampling(tree)
+        for text in doubts.values():
+            checks.warn(text)
+        return Fit(self, tree, said=doubts)
+
+    def _tree(
+        self, settings: Settings, engine: str | Engine, algorithm: Algorithm, memory: int,
+        prior_only: bool,
+    ) -> "xr.DataTree":  # fmt: skip
+        """Start, sample, name the draws, and put them in one tree with what they came from."""
         start = time.perf_counter()
         started = self._start(prior_only=True) if prior_only else self._started
-        if algorithm == "nuts" and progress is None and not prior_only and gradients.work_here():
+        aloud = algorithm == "nuts" and settings.progress is None and not prior_only
+        if aloud and gradients.work_here():
             expected_cost.tell_if_long(started, self.design, settings)
         prepared = time.perf_counter()
         samples, drawn, said = sampling.sample(
@@ -321,7 +274,7 @@ class Model:
         )
         sampled = time.perf_counter()
         posterior, parts = labelling.labelled(
-            started.ready, drawn, settings.seed, self.design, self.family, self.origins, room
+            started.ready, drawn, settings.seed, self.design, self.family, self.origins, memory
         )
         seconds = {"prepare": prepared - start, **samples.seconds,
                    "effects": time.perf_counter() - sampled}  # fmt: skip
@@ -330,11 +283,7 @@ class Model:
             samples, settings, seconds,
         ) | {"prior_only": int(prior_only), **said}  # fmt: skip
         parts |= unanswered_rows.groups(posterior, self.design, self.family, attrs)
-        tree = trees.tree(posterior, samples, self.design, self.family, attrs, parts)
-        doubts = diagnostics.of_sampling(tree)
-        for text in doubts.values():
-            checks.warn(text)
-        return Fit(self, tree, said=doubts)
+        return trees.tree(posterior, samples, self.design, self.family, attrs, parts)
 
     def cost(
         self,
@@ -364,28 +313,6 @@ class Model:
         start = time.perf_counter()
         task = partial(expected_cost.expected, self._started, self.design, settings)
         return gradients.where_they_work(partial(task, time.perf_counter() - start))
-
-    def of_rows(self, rows: IntArray, response: FloatArray | None = None) -> "Model":
-        """Return this model for some of its rows, or all of them twice, with these responses.
-
-        Same levels, same priors, same encoding. Levels that keep no row get effects from the fitted
-        spread, each its own.
-        """
-        self.design.check_rows("a fit to some of the rows")
-        design = replace(self.design.take(rows), unanswered=None)
-        return self._with(design if response is None else replace(design, response=response))
-
-    def with_default_priors(self) -> "Model":
-        """Return this model of the same rows as if no prior had been given."""
-        model = self._with(self.design)
-        model._of_rows(self.design, None)
-        return model
-
-    def _with(self, design: Design) -> "Model":
-        model = copy(self)
-        model.__dict__.pop("_started", None)
-        model.design = design
-        return model
 
     def refit(self, rows: IntArray, **settings: Any) -> "xr.DataTree":
         """Return the draws for some of the rows, fitted without a bar."""

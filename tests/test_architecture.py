@@ -43,6 +43,7 @@ ORDER = (
     "mode_draws",
     "sampling",
     "expected_cost",
+    "prepared_model",
     "posterior",
     "prediction",
     "plots",
