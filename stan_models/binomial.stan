@@ -14,7 +14,7 @@ data {
   real base; // log binomial coefficients
 }
 transformed data {
-  int A = 0;
+  int A = 0; // a discrimination has an equation, or is one
   vector[N] failures = trials - successes;
   int single = 1; // has every row one trial?
   for (n in 1:N) if (trials[n] != 1) single = 0;
@@ -37,7 +37,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  vector[N] eta_1 = eta[1];
+  vector[N] eta_1 = discriminated(eta, own_predictor[1]);
   target += base;
   if (link == 1) {
     target += binomial_logit_rows(successes, trials, eta_1, single);

@@ -1,4 +1,5 @@
-// Ordered categories 1 to C: P(y <= c) = F(threshold[c] - eta), cumulative.
+// Ordered categories 1 to C: P(y <= c) = F(disc (threshold[c] - eta)),
+// cumulative; the discrimination has an equation, or is one.
 // The intercept stands for minus one of the thresholds, the anchor, so that
 // group effects and population coefficients are centred around it as in every
 // program.
@@ -35,10 +36,19 @@ model {
 #include parts/linear_predictor.stan
   // Thresholds as seen from eta, in which the intercept is.
   vector[C - 1] cut = threshold + b[1];
-  if (link == 1) {
-    target += ordinal_logit_rows(y, next, eta[1], cut, weight);
+  if (predictors == 1) {
+    if (link == 1) {
+      target += ordinal_logit_rows(y, next, eta[1], cut, weight);
+    } else {
+      target += ordinal_probit_rows(y, eta[1], cut, weight);
+    }
   } else {
-    target += ordinal_probit_rows(y, eta[1], cut, weight);
+    vector[N] disc = discrimination(eta[own_predictor[2]]);
+    if (link == 1) {
+      target += ordinal_logit_rows(y, next, eta[1], cut, disc, weight);
+    } else {
+      target += ordinal_probit_rows(y, eta[1], cut, disc, weight);
+    }
   }
   // The priors of the thresholds take the place of the intercept's.
   target += coded_prior(threshold, rep_array(own_prior[1], C - 1),

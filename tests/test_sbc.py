@@ -15,12 +15,16 @@ from hiermix.stan import programs
 SBC = Path(__file__).parent / "sbc"
 sys.path.insert(0, str(SBC))
 
+import categories  # noqa: E402
 import equations  # noqa: E402
 import shared_parts  # noqa: E402
 import shrunk  # noqa: E402
 import simulate  # noqa: E402
 
-FURTHER = {each.name: each for each in (equations.SCENE, shared_parts.SCENE, shrunk.SCENE)}
+FURTHER = {
+    each.name: each
+    for each in (categories.SCENE, equations.SCENE, shared_parts.SCENE, shrunk.SCENE)
+}
 TABLE = pd.concat(
     [simulate.table(), *(scene.table() for scene in FURTHER.values())], ignore_index=True
 )

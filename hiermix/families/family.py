@@ -14,6 +14,7 @@ from hiermix.errors import ArgumentError, FormulaError, did_you_mean
 from hiermix.families import known_ends, links, ordinal, thresholds
 from hiermix.families import response_rules as rules
 from hiermix.families.correlations import below_diagonal, block_cholesky, size_of
+from hiermix.families.discrimination import discriminated
 from hiermix.families.links import Own, unchanged
 from hiermix.families.prior import Prior
 from hiermix.families.residual_variances import LogMean
@@ -65,6 +66,10 @@ class OwnParameter:
     """Of a vector of numbers, how many; None of one number."""
     least: float = 0.0
     """Of one "within" bounds: above this and below one."""
+    learned: bool = True
+    """Is it learned where it has no equation? Else it is one there."""
+    spread: float = 1.0
+    """Of its linear predictor, to expect."""
 
     @property
     def positive(self) -> bool:
@@ -221,6 +226,7 @@ class Family:
         probabilities, on a last axis, where the linear predictor has those of all but the first.
         """
         with _beyond_numbers():
+            eta, own = self._discriminated(eta, own)
             mean = self.linked_mean(self.link, eta, own)
             if "least" not in own:
                 return mean
@@ -232,6 +238,7 @@ class Family:
         Within its bounds, where it has some; whether it would be censored does not matter.
         """
         with _beyond_numbers():
+            eta, own = self._discriminated(eta, own)
             if "least" not in own:
                 return self.linked_draw(self.link, rng, eta, own)
             draw, whole = partial(self.linked_draw, self.link), not self.continuous
@@ -245,10 +252,15 @@ class Family:
         Where a response is censored, to the log probability of what is known of it.
         """
         with _beyond_numbers():
+            eta, own = self._discriminated(eta, own)
             density = partial(self.linked_log_density, self.link)
             if "low" not in own and "least" not in own:
                 return density(y, eta, own)
             return known_ends.log_density(density, self._tails, y, eta, own)
+
+    def _discriminated(self, eta: FloatArray, own: Own) -> tuple[FloatArray, Own]:
+        """Return both on the scale of the link; a parameter of a custom family may be called so."""
+        return discriminated(eta, own) if any(not each.learned for each in self.own) else (eta, own)
 
     def _tails(self, y: FloatArray, eta: FloatArray, own: Own) -> tuple[FloatArray, FloatArray]:
         assert self.linked_log_tails is not None
@@ -262,7 +274,7 @@ class Family:
         """Probability of every category, on a last axis of its own."""
         if self.unordered:
             return self.mean(eta, own)
-        return ordinal.category_probabilities(self.link, eta, own)
+        return ordinal.category_probabilities(self.link, *self._discriminated(eta, own))
 
     def at_equations(
         self, names: Sequence[str], etas: FloatArray
@@ -287,19 +299,21 @@ class Family:
         names = [each.name for each in design.equations]
         if design.formula.beside.known_errors:
             names.append("sigma")
-        return tuple(each for each in self.own if each.name not in names)
+        return tuple(each for each in self.own if each.learned and each.name not in names)
 
     def scale(self, design: Design) -> tuple[float, float]:
         """Location and spread of the linear predictor to expect."""
         return self.scale_of(design, self.link)
 
     def expected(self, equation: str, where: tuple[float, float]) -> tuple[float, float]:
-        """Return the same of any equation; links of parameters make a spread of 1 of most.
+        """Return the same of any equation.
 
         `where` is `scale`, of the response's location.
         """
         parameters = [own for own in self.own if own.name == equation]
-        return (parameters[0].location(where[1]), 1.0) if parameters else where
+        if not parameters:
+            return where
+        return parameters[0].location(where[1]), parameters[0].spread
 
     @property
     def unordered(self) -> bool:

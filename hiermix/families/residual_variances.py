@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from hiermix.families.discrimination import DISC
 from hiermix.families.links import Own
 from hiermix.families.numerics import normal_sd
 from hiermix.typing import FloatArray
@@ -23,9 +24,9 @@ _LATENT = {"logit": np.pi**2 / 3, "probit": 1.0, "cloglog": np.pi**2 / 6}
 """Variance of the distribution that a link is the inverse of."""
 
 
-def latent(link: str, own: Own, log_mean: LogMean) -> float:
+def latent(link: str, own: Own, log_mean: LogMean) -> FloatArray | float:
     """Return that of the latent response whose distribution the link gives."""
-    return _LATENT[link]
+    return _LATENT[link] / own[DISC] ** 2 if DISC in own else _LATENT[link]
 
 
 def squared_sigma(link: str, own: Own, log_mean: LogMean) -> FloatArray:

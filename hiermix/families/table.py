@@ -53,6 +53,10 @@ def _skewness(scale: float) -> Prior:
     return Prior("normal", (0.0, 4.0))
 
 
+def _discrimination(scale: float) -> Prior:
+    return Prior("lognormal", (0.0, 1.0))
+
+
 def _between_categories(scale: float) -> Prior:
     return Prior("student_t", (3.0, 0.0, 2.5))
 
@@ -88,6 +92,9 @@ _ALPHA = OwnParameter("alpha", _skewness, "identity")
 
 
 _BETA = OwnParameter("beta", _sigma)
+
+
+_DISC = OwnParameter("disc", _discrimination, learned=False, spread=0.4)
 
 
 _THRESHOLD = OwnParameter("threshold", _between_categories, "gaps")
@@ -197,13 +204,13 @@ _ROWS = (
         "bernoulli", _BINARY, "binomial", rules.binary, linear_scale.of_mean,
         successes.binomial_mean, successes.binomial_draw, successes.binomial_log_density,
         residual.latent,
-        form="successes", trials=True, binary=True, separable=True,
+        own=(_DISC,), form="successes", trials=True, binary=True, separable=True,
     ),
     Family(
         "binomial", _BINARY, "binomial", rules.successes, linear_scale.of_mean,
         successes.binomial_mean, successes.binomial_draw, successes.binomial_log_density,
         residual.latent,
-        form="successes", trials=True, separable=True,
+        own=(_DISC,), form="successes", trials=True, separable=True,
     ),
     Family(
         "beta_binomial", ("logit",), "beta_binomial", rules.successes, linear_scale.of_mean,
@@ -285,7 +292,7 @@ _ROWS = (
     Family(
         "ordinal", ("logit", "probit"), "ordinal", rules.ordered, linear_scale.of_categories,
         ordinal.ordinal_mean, ordinal.ordinal_draw, ordinal.ordinal_log_density, residual.latent,
-        own=(_THRESHOLD,), form="ordered", categories="ordered", separable=True,
+        own=(_THRESHOLD, _DISC), form="ordered", categories="ordered", separable=True,
     ),
     Family(
         "categorical", ("logit",), "categorical", rules.unordered, linear_scale.of_categories,

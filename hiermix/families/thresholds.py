@@ -60,6 +60,8 @@ class Gaps:
     weight: FloatArray
     """(rows,) of each log density of a row."""
     anchor: int
+    disc: FloatArray | None = None
+    """(rows,) by which predictors and thresholds are multiplied, where it is not one."""
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """Return log density and gradient."""
@@ -82,12 +84,15 @@ class Gaps:
         def by_bound(category: IntArray, values: FloatArray) -> FloatArray:
             return np.bincount(category, self.weight * values, bounds)
 
+        d: FloatArray | float = 1.0
+        if self.disc is not None:
+            d, own = self.disc, {"threshold": own["threshold"] * self.disc[:, None]}
         for eta in self.etas:
-            log_p, first, second = ordinal.ordinal_bends(self.link, self.category, eta, own)
+            log_p, first, second = ordinal.ordinal_bends(self.link, self.category, d * eta, own)
             lower, upper = self.category - 1, self.category
             value += float(self.weight @ log_p)
-            slope += by_bound(lower, first[0]) + by_bound(upper, first[1])
-            bend -= np.diag(by_bound(lower, second[0]) + by_bound(upper, second[1]))
-            across = by_bound(lower, second[2])[:-1]
+            slope += by_bound(lower, d * first[0]) + by_bound(upper, d * first[1])
+            bend -= np.diag(by_bound(lower, d**2 * second[0]) + by_bound(upper, d**2 * second[1]))
+            across = by_bound(lower, d**2 * second[2])[:-1]
             bend -= np.diag(across, 1) + np.diag(across, -1)
         return value, slope[1:-1], bend[1:-1, 1:-1]

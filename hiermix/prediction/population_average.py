@@ -15,6 +15,7 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError
 from hiermix.families import continuous, links, mixed, successes
+from hiermix.families.discrimination import DISC
 from hiermix.formula.equations import MU
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict, update
@@ -25,7 +26,7 @@ from hiermix.typing import FloatArray
 
 _OF_LOGARITHMS = (continuous.lognormal_mean, mixed.hurdle_lognormal_mean)
 _OF_LOCATION = (links.mean, successes.binomial_mean)
-"""Means that depend on the response's location alone."""
+"""Means that depend on the response's location alone, and on what it is multiplied by."""
 
 type Roots = Mapping[tuple[str, str | None], FloatArray]
 """By grouping factor, and equation where each has effects of its own: (S, Q, Q), or of rows
@@ -119,7 +120,8 @@ def population_average(posterior: Posterior) -> PopulationAverage:
         for equation in posterior.equations
     ]  # fmt: skip
     bounded = posterior.design.limits.truncated
-    matter = bounded or posterior.family.linked_mean not in _OF_LOCATION
+    alone = posterior.family.linked_mean in _OF_LOCATION and DISC not in posterior.parameters
+    matter = bounded or not alone
     parameters = [name for name in posterior.parameters
                   if matter and any(name in each.equations for each in groupings)]  # fmt: skip
     roots += [

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hiermix.families import thresholds
+from hiermix.families.discrimination import DISC
 from hiermix.families.family import by_parameter
 from hiermix.families.thresholds import Gaps
 from hiermix.tuning.coordinates import Coordinates
@@ -21,7 +22,7 @@ def first(problem: Problem) -> FloatArray:
     start: list[FloatArray] = []
     for own, prior in zip(problem.own, problem.own_priors, strict=True):
         if own.transform == "gaps":
-            start.append(thresholds.start(problem.design, problem.family.link))
+            start.append(thresholds.start(problem.answered, problem.family.link))
             continue
         frozen = prior.frozen()
         if own.transform == "identity":
@@ -36,9 +37,9 @@ def first(problem: Problem) -> FloatArray:
 
 def _log_prior(problem: Problem, theta: FloatArray) -> float:
     lp = 0.0
-    parts = by_parameter(problem.own, theta, problem.design)
+    parts = by_parameter(problem.own, theta, problem.answered)
     for (own, part), prior in zip(parts, problem.own_priors, strict=True):
-        value = own.value(part, problem.design)
+        value = own.value(part, problem.answered)
         lp += float(prior.frozen().logpdf(value)[0]) + own.log_jacobian(part)
     return lp
 
@@ -69,8 +70,13 @@ def estimate(
     if not problem.family.thresholds:
         return Coordinates(*mode(_by_differences(problem, part, ends, weight), start, guess))
     category = problem.y[:rows][part].astype(np.int64)
-    anchor = thresholds.anchor(problem.design)
-    gaps = Gaps(problem.family.link, category, (ends[0], ends[1]), weight, anchor)
+    anchor = thresholds.anchor(problem.answered)
+    (low, by_row), (high, _) = (
+        problem.family.at_equations(problem.names, each.reshape(len(problem.names), -1))
+        for each in ends
+    )
+    disc = by_row.get(DISC)
+    gaps = Gaps(problem.family.link, category, (low, high), weight, anchor, disc)
     return Coordinates(*mode(gaps.value_and_gradient, start, guess, gaps.curvature))
 
 

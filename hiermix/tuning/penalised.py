@@ -116,7 +116,7 @@ def fit(problem: Problem, near: Point | None = None) -> Penalised:
             weights, working = held.parabolas(weights, working)
         shared = _backfit(problem, working - offset, weights, parts, fits, phi, held)
         before, eta = eta, _within(problem, offset + shared + sum(parts.values()))
-        if len(problem.family.own):
+        if problem.own or len(problem.names) > 1:
             blur = _blur(problem, fits, weights)[: problem.rows]
             own = family_parameters.estimate(problem, own.center, eta, blur)
         moved = np.sqrt(np.mean(weights * (eta - before) ** 2))

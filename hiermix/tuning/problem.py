@@ -14,6 +14,7 @@ from hiermix.statistics import nested
 from hiermix.statistics.nested import Pair
 from hiermix.statistics.parabola import Parabola, parabola
 from hiermix.tuning.coordinates import Hyperpriors
+from hiermix.tuning.stacked import Stacked
 from hiermix.typing import FloatArray
 
 _STEP = 1e-3
@@ -44,6 +45,11 @@ class Problem:
     """Where responses and linear predictors are counted from: no digits are lost on y + 1e9."""
     beside: Own
     """What rows bring beside the response, (rows,) each."""
+
+    @property
+    def answered(self) -> Design:
+        """The design before it was stacked: each row once, with its response."""
+        return self.design.base if isinstance(self.design, Stacked) else self.design
 
     @property
     def rows(self) -> int:
@@ -109,8 +115,9 @@ def log_density(
 
 def own_values(problem: Problem, theta: FloatArray) -> dict[str, FloatArray]:
     """Values of the family's own parameters at their coordinates."""
-    parts = by_parameter(problem.own, theta, problem.design)
-    return {own.name: own.value(part, problem.design) for own, part in parts}
+    design = problem.answered
+    parts = by_parameter(problem.own, theta, design)
+    return {own.name: own.value(part, design) for own, part in parts}
 
 
 def slopes_and_curvatures(

@@ -143,7 +143,7 @@ def points(family: str, rng: np.random.Generator) -> tuple[np.ndarray, dict[str,
     far = 1e6 if "identity" in row.links else 700.0
     eta = rng.uniform(-1, 1, POINTS) * far ** rng.uniform(-0.2, 1, POINTS)
     own = {}
-    for each in row.own:
+    for each in filter(lambda own: own.learned, row.own):  # a discrimination multiplies eta
         if each.name in ("zi", "hu"):
             own[each.name] = 1 / (1 + np.exp(rng.uniform(-30, 30, POINTS)))
         elif each.name == "nu":

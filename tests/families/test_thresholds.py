@@ -24,18 +24,23 @@ def frame(rows: int, shares: list[float], seed: int = 0) -> pd.DataFrame:
     )
 
 
+@pytest.mark.parametrize("discriminating", [False, True])
 @pytest.mark.parametrize("link", LAWS)
-def test_derivatives_are_those_of_the_law(link: str) -> None:
+def test_derivatives_are_those_of_the_law(link: str, discriminating: bool) -> None:
     rng, law = np.random.default_rng(1), LAWS[link]
     y, weight = rng.integers(1, 7, 80), rng.uniform(0.5, 2, 80)
     etas = rng.normal(size=80), rng.normal(size=80)
-    gaps = Gaps(link, y, etas, weight, anchor=2)
+    disc = rng.uniform(0.5, 1.2, 80) if discriminating else np.ones(80)
+    gaps = Gaps(link, y, etas, weight, anchor=2, disc=disc if discriminating else None)
 
     def log_density(theta: np.ndarray) -> float:
         e = np.exp(theta)
         cut = np.array([-e[0] - e[1], -e[1], 0.0, e[2], e[2] + e[3]])
         bound = np.concatenate([[-np.inf], cut, [np.inf]])
-        rows = [np.log(law.cdf(bound[y] - eta) - law.cdf(bound[y - 1] - eta)) for eta in etas]
+        ends = [[disc * (bound[y - k] - eta) for k in (0, 1)] for eta in etas]
+        # Of intervals above zero by the upper tail, where the difference keeps its digits.
+        rows = [np.log(np.where(low > 0, law.sf(low) - law.sf(high), law.cdf(high) - law.cdf(low)))
+                for high, low in ends]  # fmt: skip
         return float(weight @ (rows[0] + rows[1])) - 0.5 * float(theta @ theta)
 
     theta = rng.normal(0, 0.5, 4)

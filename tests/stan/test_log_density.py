@@ -130,9 +130,11 @@ def weibull(data: pd.DataFrame, eta: np.ndarray, shape: float) -> np.ndarray:
 
 
 def cumulative(law: stats.rv_continuous) -> Callable[..., np.ndarray]:
-    def log_density(data: pd.DataFrame, eta: np.ndarray, threshold: np.ndarray) -> np.ndarray:
+    def log_density(
+        data: pd.DataFrame, eta: np.ndarray, threshold: np.ndarray, disc: np.ndarray | float = 1.0
+    ) -> np.ndarray:
         bound = np.concatenate([[-np.inf], threshold, [np.inf]])
-        u, v = bound[data["y"]] - eta, bound[data["y"] - 1] - eta
+        u, v = disc * (bound[data["y"]] - eta), disc * (bound[data["y"] - 1] - eta)
         low = np.log(law.cdf(u) - law.cdf(v))
         return np.where(v > 0, np.log(law.sf(v) - law.sf(u)), low)
 
