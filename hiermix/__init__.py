@@ -19,6 +19,7 @@ from hiermix.loading import load
 from hiermix.model import Model
 from hiermix.prediction.cross_validation import compare
 from hiermix.prediction.grids import datagrid
+from hiermix.statistics.cell_sums import CellSums
 from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.of_source import statistics
 from hiermix.statistics.summed import Statistics
@@ -30,6 +31,7 @@ from hiermix.version import __version__ as __version__
 __all__ = [
     "ArgumentError",
     "Backtest",
+    "CellSums",
     "CustomFamily",
     "DataError",
     "EngineError",

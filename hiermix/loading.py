@@ -1,7 +1,7 @@
 """Loads a saved fit: its model is built again from the columns that were saved with it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +16,21 @@ from hiermix.posterior import draws as trees
 from hiermix.posterior import effects_on_demand, labelling, matrix_files, storage
 from hiermix.posterior.effects_on_demand import HYPERDRAWS
 from hiermix.posterior.recorded import CUSTOM
+from hiermix.statistics.cell_sums import CellSums
 from hiermix.statistics.merged import MergedRows
+from hiermix.statistics.of_source import AddedUp
 from hiermix.statistics.summed import Statistics
 
 if TYPE_CHECKING:
     import xarray as xr
+
+
+_KINDS: "Mapping[str, Callable[[xr.DataTree], AddedUp]]" = {
+    "hiermix_rows": MergedRows.of_tree,
+    "hiermix_cells": CellSums.of_tree,
+    "hiermix_statistics": Statistics.of_tree,
+}
+"""What reads statistics from a file, by the mark of their kind."""
 
 
 def load(path: str | Path, *, family: CustomFamily | None = None) -> Fit:
@@ -46,9 +56,11 @@ def load(path: str | Path, *, family: CustomFamily | None = None) -> Fit:
     with ignored_warnings(HiermixWarning):  # they were said when the model was made
         if "statistics" in tree.children:
             held = tree.children["statistics"]
-            kind = MergedRows if "hiermix_rows" in held.attrs else Statistics
-            sums: Statistics | MergedRows = kind.of_tree(held)
-            model = Model.from_statistics(sums, tree.attrs["formula"], priors=priors)
+            of_tree = next(each for mark, each in _KINDS.items() if mark in held.attrs)
+            model = Model.from_statistics(
+                of_tree(held), tree.attrs["formula"], priors=priors,
+                data2=matrix_files.matrices_of(tree) or None,
+            )  # fmt: skip
         else:
             model = Model(
                 tree.attrs["formula"], frame, priors=priors, calendar=calendar,

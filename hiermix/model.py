@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 from hiermix import expected_cost, options, plots, sampling
 from hiermix import memory as memories
-from hiermix.design import beside_rows, checks, frames
+from hiermix.design import beside_rows, checks, frames, level_covariance
 from hiermix.design.build import build
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
@@ -25,8 +25,8 @@ from hiermix.posterior import describe, diagnostics, labelling, recorded
 from hiermix.posterior import draws as trees
 from hiermix.prediction import unanswered_rows
 from hiermix.prepared_model import PreparedModel
-from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.of_formula import of_formula
+from hiermix.statistics.of_source import AddedUp
 from hiermix.statistics.summed import Statistics
 from hiermix.tuning import bar_origins
 from hiermix.typing import (
@@ -137,10 +137,11 @@ class Model(PreparedModel):
     @classmethod
     def from_statistics(
         cls,
-        statistics: Statistics | MergedRows,
+        statistics: AddedUp,
         formula: str | None = None,
         *,
         priors: Mapping[str, str] | None = None,
+        data2: Matrices | None = None,
     ) -> "Model":
         """Return a model of rows that were added up, and of which there are no others.
 
@@ -148,11 +149,11 @@ class Model(PreparedModel):
 
         Parameters
         ----------
-        statistics : Statistics or MergedRows
+        statistics : Statistics, CellSums or MergedRows
             From `statistics`.
         formula : str, optional
-            A smaller one, of a Gaussian model: fewer predictors or slopes, no groups.
-        priors : mapping of str to str, optional
+            A smaller one of the same columns: fewer predictors, slopes or groups.
+        priors, data2 : mapping, optional
             As in `Model`.
 
         Raises
@@ -165,9 +166,10 @@ class Model(PreparedModel):
         model.family, model.link = statistics.family, statistics.family.link
         model._options = {"family": model.family.name, "effects": "auto",
                           "parameterisation": "auto", **statistics.said}  # fmt: skip
-        if isinstance(statistics, MergedRows):
-            model._of_rows(statistics.design(formula), priors)
+        if not isinstance(statistics, Statistics):
+            model._of_rows(statistics.design(formula, data2), priors)
         else:
+            level_covariance.check_names([], data2)
             model._sums = found = of_formula(statistics, formula)
             model._ready(found.design, found.spreads(), found.scale(), priors)
         return model

@@ -18,10 +18,9 @@ from hiermix.stan import assemble, programs_assembled
 from hiermix.stan.assemble import Assembled
 from hiermix.statistics import column_spreads
 from hiermix.statistics.column_spreads import Spreads
-from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.nested import outer_first
+from hiermix.statistics.of_source import AddedUp
 from hiermix.statistics.row_sums import FROM_ROWS, Sums
-from hiermix.statistics.summed import Statistics
 from hiermix.tuning import bar_origins
 from hiermix.tuning.bar_origins import Origins
 from hiermix.tuning.points import Point
@@ -33,7 +32,7 @@ class PreparedModel:
 
     family: Family
     design: Design
-    statistics: Statistics | MergedRows | None = None
+    statistics: AddedUp | None = None
     priors: PriorTable
     origins: Origins
     program_name: str

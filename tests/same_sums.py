@@ -26,3 +26,20 @@ def assert_same(found: hm.Statistics, expected: hm.Statistics, relative: float =
     }
     for name, difference in close.items():
         assert np.abs(difference).max(initial=0.0) < relative, name
+
+
+def assert_same_cells(found: hm.CellSums, expected: hm.CellSums, relative: float = 1e-12) -> None:
+    assert (len(found), found.dropped) == (len(expected), expected.dropped)
+    assert found.cells.keys.astype(object).equals(expected.cells.keys.astype(object))
+    assert found.cells.number.tolist() == expected.cells.number.tolist()
+    mine, theirs = found.cells.around(found.origin, expected.origin), expected.cells
+    np.testing.assert_allclose(mine.weight, theirs.weight, rtol=relative)
+    # In units of what a column's squares, of all rows, would be on average.
+    mean, square = theirs.whole()
+    size = np.sqrt(np.diag(square) + mean**2)
+    some = size > 0
+    away = ((mine.mean - theirs.mean) / np.where(some, size, 1.0))[:, some]
+    assert np.abs(away).max(initial=0.0) < relative
+    units = np.outer(size, size)[np.ix_(some, some)] * theirs.weight[:, None, None]
+    squares = (mine.squares - theirs.squares)[:, some][:, :, some] / units
+    assert np.abs(squares).max(initial=0.0) < relative

@@ -79,6 +79,7 @@ HEAVY = (
 PUBLIC = {
     "ArgumentError",
     "Backtest",
+    "CellSums",
     "CustomFamily",
     "DataError",
     "EngineError",

@@ -253,8 +253,3 @@ def test_the_prior_alone_and_draws_without_chains() -> None:
 def test_unordered_categories_have_no_smooths() -> None:
     with pytest.raises(FormulaError, match="no smooths of categories without an order"):
         hm.Model("f ~ s(x)", frame(), family="categorical")
-
-
-def test_sums_of_rows_have_no_smooths() -> None:
-    with pytest.raises(FormulaError, match=r"statistics know nothing of s\(x\)"):
-        hm.statistics("y ~ s(x) + (1 | g)", frame())

@@ -75,6 +75,8 @@ class Coding:
         encoded = encoded_frame(encodings, shown)
         some = {name: encodings[name] for name in values}
         whole = encoded_frame(some, pd.DataFrame(dict(values))) if values else None
+        if whole is not None:  # the same states, whatever the order of the batches
+            whole = whole.sort_values(whole.columns.to_list(), ignore_index=True)
         plan = plan_of(roles, encodings, shown, encoded, self.rule, whole, self.states)
         return replace(plan, labels={name: KnownLabels([]) for name in plan.labels})
 

@@ -12,15 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from hiermix.design import column_checks
 from hiermix.design.batches import slices
 from hiermix.design.encoding import Encoding
+from hiermix.design.specs import BROUGHT, brought
 from hiermix.errors import DataError, count, quoted
-from hiermix.formula.equations import qualified
+from hiermix.formula.equations import MU, qualified
 from hiermix.formula.formula import Formula
 from hiermix.formula.names import alias, in_results
 from hiermix.formula.terms.smooths import LEAST_SIZE, Smooth
@@ -28,6 +30,10 @@ from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
     from scipy.interpolate import BSpline
+
+
+_OF_ROWS = "center", "origin", "width", "line", "turn"
+"""Fields of a curve that are of the rows it was fitted to, beside its spline."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,6 +101,8 @@ class Curve:
 
     def bent(self, part: pd.DataFrame) -> FloatArray:
         """(n, K) columns of one sd, of some rows."""
+        if BROUGHT in part and self.equation == MU:
+            return brought(part, self.bends)
         t = self.argument(part)
         return self.part.of(part)[:, None] * (_extended(self.spline, t) - _line(t) @ self.line)
 
@@ -105,24 +113,55 @@ class Curve:
         constant = np.ones((len(x), len(self.lines) - 1))
         return np.hstack([constant, whole.straight(part), whole.bent(part)])
 
+    @property
+    def state(self) -> dict[str, Any]:
+        """What it knows of all rows."""
+        numbers = {name: getattr(self, name) for name in _OF_ROWS}
+        return numbers | {"knots": self.spline.t, "hats": self.spline.c, "degree": self.spline.k}
+
     def argument(self, part: pd.DataFrame) -> FloatArray:
         """(n,) argument of the spline."""
         return (_numbers(part, self.column) - self.origin) / self.width
 
 
 def curves_of(
-    formula: Formula, encodings: Mapping[str, Encoding], encoded: pd.DataFrame
+    formula: Formula,
+    encodings: Mapping[str, Encoding],
+    encoded: pd.DataFrame,
+    states: Mapping[str, Any] | None = None,
 ) -> tuple[Curve, ...]:
-    """Return the curves of a formula, fitted to the rows of an encoded frame."""
+    """Return the curves of a formula, fitted to the rows of an encoded frame.
+
+    With `states`, those of curves that were fitted before are taken as they are.
+    """
     found: list[Curve] = []
     for smooth in formula.specials:
         if isinstance(smooth, Smooth):
-            found += _fitted(smooth, encodings, encoded)
+            known = states is not None
+            found += (
+                _known(smooth, encodings, states) if known else _fitted(smooth, encodings, encoded)
+            )
     names = [each.name for each in found]
     for name in names:
         if names.count(name) > 1:
             raise DataError(f"{name} stands in the formula twice: keep one")
     return tuple(found)
+
+
+def _known(
+    smooth: Smooth, encodings: Mapping[str, Encoding], states: Mapping[str, Any] | None
+) -> Iterator[Curve]:
+    """Yield the curves of a smooth as they were fitted before."""
+    from scipy.interpolate import BSpline
+
+    for label, part in _parts(smooth, encodings):
+        name = in_results(label)
+        state = (states or {}).get(qualified(name, smooth.equation))
+        if state is None:
+            raise column_checks.no_state(str(smooth))
+        numbers = {each: state[each] for each in _OF_ROWS}
+        spline = BSpline(state["knots"], state["hats"], state["degree"])
+        yield Curve(name, smooth.equation, smooth.column, part, spline=spline, **numbers)
 
 
 def _fitted(

@@ -56,7 +56,10 @@ def in_one_part(
     groupings: Sequence[Grouping],
     frame: pd.DataFrame,
 ) -> None:
-    """Warn of groups that are in the model twice, under one name or two."""
+    """Warn of groups that are in the model twice, under one name or two.
+
+    A frame of rows that stand for others may lack predictors.
+    """
     used = columns(roles.formula.population)
     categories = [name for name in used if encodings[name].levels is not None]
     for column in categories:
@@ -67,6 +70,6 @@ def in_one_part(
         {
             name: frame[name].to_numpy()
             for name in categories
-            if in_results(name) not in roles.factors
+            if in_results(name) not in roles.factors and name in frame
         },
     )

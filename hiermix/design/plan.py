@@ -117,7 +117,8 @@ class Plan:
         some = () if self.response is None else (self.response,)
         several = chain(*self.effects.values(), *self.offsets.values())
         specs = (*self.populations.values(), *several, *some)
-        return {name: state for spec in specs for name, state in spec.states.items()}
+        known = {name: state for spec in specs for name, state in spec.states.items()}
+        return known | {each.name: each.state for each in self.curves}
 
 
 def plan_of(
@@ -136,7 +137,7 @@ def plan_of(
     formula = roles.formula
     factors = distinct(roles.factor_columns(roles.factors), roles.stratum_columns(roles.factors))
     fitted = partial(fit_spec, encoded=encoded, whole=whole, states=states)
-    curves = curves_of(formula, encodings, encoded)
+    curves = curves_of(formula, encodings, encoded if whole is None else whole, states)
     populations = {each.name: fitted(each.population) for each in formula.equations}
     steps = steps_of(formula, encodings, frame, encoded)
     for one in steps:

@@ -24,6 +24,21 @@ from hiermix.formula.names import TRANSFORMS, unaliased
 from hiermix.formula.splines import CONSTRAINTS, WHOLE
 from hiermix.typing import FloatArray
 
+BROUGHT = "(brought)"
+"""Before the label of a column that rows bring along; alone, the name of a column of ones."""
+
+
+def bringing(encoded: pd.DataFrame, columns: Mapping[str, FloatArray]) -> pd.DataFrame:
+    """Return an encoded frame whose rows bring columns along, by label: none is worked out."""
+    marked = {f"{BROUGHT}{label}": values for label, values in columns.items()}
+    ones = {name: np.ones(len(encoded)) for name in (BROUGHT, f"{BROUGHT}Intercept")}
+    return pd.concat([encoded, pd.DataFrame(ones | marked, index=encoded.index)], axis=1)
+
+
+def brought(part: pd.DataFrame, labels: Sequence[str]) -> FloatArray:
+    """Return columns (n, labels) that rows bring along."""
+    return part[[f"{BROUGHT}{label}" for label in labels]].to_numpy(dtype=np.float64)
+
 
 class Beside(NamedTuple):
     """Columns that stand behind those of a sum of terms, and are no work of formulaic."""
@@ -49,6 +64,8 @@ class Spec:
     """What functions know of all rows, by their expression as it stands in this sum."""
     beside: tuple[Beside, ...] = ()
     """Further columns, the last ones."""
+    brought: bool = False
+    """Whether rows that stand for many bring the columns along, by their labels: `bringing`."""
 
     def with_columns(self, columns: Sequence[Beside]) -> Spec:
         """Return the sum with further columns."""
@@ -72,6 +89,8 @@ class Spec:
 
     def matrix(self, part: pd.DataFrame) -> FloatArray:
         """Return the columns for rows of an encoded frame."""
+        if self.brought and BROUGHT in part:
+            return brought(part, self.labels)
         if self.beside:
             beside = (each.matrix(part) for each in self.beside)
             return np.hstack([self._of_terms(part), *beside])

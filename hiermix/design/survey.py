@@ -17,6 +17,7 @@ from hiermix.design.roles import Roles
 from hiermix.design.specs import state_columns
 from hiermix.formula.names import alias
 from hiermix.formula.sums import columns, terms
+from hiermix.formula.terms.smooths import Smooth
 
 type Keys = tuple[str, ...]
 type Order = tuple[object, ...] | None
@@ -88,8 +89,11 @@ def _keys(roles: Roles, data: pd.DataFrame) -> Iterator[Keys]:
         how = {use.how for use in uses[name]}
         return "category" in how or kinds.what(data[name]) == "categories"
 
-    for term in (term for text in _texts(roles) for term in terms(text)):
-        some = tuple(name for name in columns(term) if is_category(name))
+    together = [columns(term) for text in _texts(roles) for term in terms(text)]
+    together += [(use.column,) for each in roles.formula.specials for use in each.uses]
+    together += [(name,) for name in roles.stratum_columns(roles.factors)]
+    for names in together:
+        some = tuple(name for name in names if is_category(name))
         for keys in (*((name,) for name in some), some):
             if keys and keys not in seen:
                 seen.add(keys)
@@ -99,7 +103,9 @@ def _keys(roles: Roles, data: pd.DataFrame) -> Iterator[Keys]:
 def whole_columns(roles: Roles) -> list[str]:
     """Return the columns that are state as a whole."""
     identifiers = {name for text in _texts(roles) for name in state_columns(text)}
-    return [name for name in roles.uses() if alias(name) in identifiers]
+    curved = {name for each in roles.formula.specials if isinstance(each, Smooth)
+              for name in each.columns}  # fmt: skip
+    return [name for name in roles.uses() if alias(name) in identifiers or name in curved]
 
 
 def _texts(roles: Roles) -> list[str]:

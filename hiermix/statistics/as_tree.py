@@ -46,21 +46,16 @@ def tree_of(parts: Parts) -> xr.DataTree:
         "x_center": sums.pilot.center, "pilot": sums.pilot.b, "z_center": centre.z,
         "counts": counts,
     }  # fmt: skip
-    shown, kinds = encode(coding.shown)
     labels, how = encode(pd.DataFrame({"label": pd.Series(levels.tolist())}))
     found = xr.DataTree.from_dict(
         {
             "/": xr.Dataset({name: (_DIMS[name], array) for name, array in arrays.items()}),
-            "/shown": xr.Dataset({name: (("row",), array) for name, array in shown.items()}),
             "/levels": xr.Dataset({name: (("place",), array) for name, array in labels.items()}),
         }
     )
-    found.attrs = {
+    add_coding(found, coding)
+    found.attrs |= {
         "hiermix_statistics": FORMAT,
-        "formula": str(coding.formula),
-        "weights": json.dumps(coding.weights),
-        "states": json.dumps(packed(dict(coding.states or {}))),
-        "shown": json.dumps(kinds),
         "levels": json.dumps(how),
         "intercept_at": json.dumps(centre.constant),
         "weight_total": float(sums.n), "ee": float(sums.ete), "rows": rows, "dropped": dropped,
@@ -72,13 +67,6 @@ def parts_of(tree: xr.DataTree) -> Parts:
     """Return what a tree holds."""
     attrs, found = tree.attrs, tree.to_dataset()
     values = {name: found[name].to_numpy() for name in _DIMS}
-    coding = Coding(
-        parse(attrs["formula"]),
-        json.loads(attrs["weights"]),
-        table.find("gaussian", None).response_rule(),
-        decode(tree["shown"].to_dataset(), json.loads(attrs["shown"])),
-        unpacked(json.loads(attrs["states"])),
-    )
     pilot = Pilot(values["x_center"], values["pilot"])
     sums = Moments(
         pilot, float(attrs["weight_total"]), values["xx"], values["xe"], float(attrs["ee"]),
@@ -88,7 +76,42 @@ def parts_of(tree: xr.DataTree) -> Parts:
     levels = np.empty(len(labels), dtype=object)
     levels[:] = labels.tolist()
     centre = Centre(pilot, values["z_center"], json.loads(attrs["intercept_at"]))
-    return coding, centre, sums, levels, values["counts"], int(attrs["rows"]), int(attrs["dropped"])
+    return (
+        coding_of(tree),
+        centre,
+        sums,
+        levels,
+        values["counts"],
+        int(attrs["rows"]),
+        int(attrs["dropped"]),
+    )
+
+
+def add_coding(tree: xr.DataTree, coding: Coding) -> None:
+    """Give a tree what encodes rows."""
+    import xarray as xr
+
+    shown, kinds = encode(coding.shown)
+    columns = {name: (("row",), array) for name, array in shown.items()}
+    tree["shown"] = xr.DataTree(xr.Dataset(columns))
+    tree.attrs |= {
+        "formula": str(coding.formula),
+        "weights": json.dumps(coding.weights),
+        "states": json.dumps(packed(dict(coding.states or {}))),
+        "shown": json.dumps(kinds),
+    }
+
+
+def coding_of(tree: xr.DataTree) -> Coding:
+    """Return what encodes rows, of a tree that `add_coding` gave it."""
+    attrs = tree.attrs
+    return Coding(
+        parse(attrs["formula"]),
+        json.loads(attrs["weights"]),
+        table.find("gaussian", None).response_rule(),
+        decode(tree["shown"].to_dataset(), json.loads(attrs["shown"])),
+        unpacked(json.loads(attrs["states"])),
+    )
 
 
 # States of functions: dicts whose keys may be numbers, arrays, times -----------------------------

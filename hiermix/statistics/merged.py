@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from hiermix.design import kinds, response_checks
+from hiermix.design import checks, response_checks
 from hiermix.design.build import build
 from hiermix.design.coding import check_states, complete
 from hiermix.design.design import Design
+from hiermix.design.level_covariance import Matrices
 from hiermix.design.packing import decode, encode
 from hiermix.design.roles import Roles
+from hiermix.design.survey import whole_columns
 from hiermix.design.tables import Table
-from hiermix.errors import ArgumentError, DataError, count
+from hiermix.errors import DataError, count
 from hiermix.families import table
 from hiermix.families.family import Family
 from hiermix.files import netcdf, read_tree, write_tree
 from hiermix.formula.formula import Formula, parse
+from hiermix.statistics import repeated_rows
 from hiermix.statistics.as_tree import packed, unpacked
 
 if TYPE_CHECKING:
@@ -79,14 +81,29 @@ class MergedRows:
         """Options of a model of these rows."""
         return {**self.options, "weights": self.weights}
 
-    def design(self, formula: str | None = None) -> Design:
-        """Return the design of the rows, weighted; `formula` can be no other than theirs."""
-        if formula not in (None, str(self.formula)):
-            raise ArgumentError(f"merged rows are for their own formula, {str(self.formula)!r}")
+    def design(self, formula: str | None = None, data2: Matrices | None = None) -> Design:
+        """Return the design of the rows, weighted, for their formula or another of their columns.
+
+        Raises
+        ------
+        DataError
+            The formula has a column that the rows don't have.
+        """
+        parsed = self.formula if formula in (None, str(self.formula)) else parse(str(formula))
+        if parsed.beside != self.formula.beside or parsed.response != self.formula.response:
+            raise DataError(
+                f"{formula!r} has another response than the rows, which are of "
+                f"{str(self.formula)!r}"
+            )
+        roles = Roles(parsed, None)
+        frame = self.frame.drop(columns=_SEEN)
+        checks.known_columns(roles.columns, Table.of(frame))
+        frame = merged([self.frame[[*roles.columns, ROWS, _SEEN]]]).drop(columns=_SEEN)
+        states = {} if self.states is None and whole_columns(roles) else self.states
         found = build(
-            self.formula, self.frame.drop(columns=_SEEN), weights=ROWS, states=self.states,
+            parsed, frame, weights=ROWS, states=states,
             response_rule=self.family.response_rule(self.options["success"]),
-            continuous=self.family.continuous,
+            continuous=self.family.continuous, data2=data2,
         )  # fmt: skip
         return replace(found, merged=self.rows)
 
@@ -247,20 +264,9 @@ def _counted(frame: pd.DataFrame, roles: Roles) -> pd.DataFrame:
 
 def merged(parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Return every different row once, with the sums of weights and of numbers of rows."""
-    whole = parts[0] if len(parts) == 1 else reduce(_stacked, parts)
+    whole = repeated_rows.stacked(parts)
     by = [name for name in whole if name not in (ROWS, _SEEN)]
     found = whole.groupby(by, sort=False, observed=True, dropna=False)[[ROWS, _SEEN]].sum()
     if len(found) > _MOST:
         raise _too_many(len(found), int(found[_SEEN].sum()))
     return found.reset_index()
-
-
-def _stacked(one: pd.DataFrame, two: pd.DataFrame) -> pd.DataFrame:
-    """Stack rows; categories keep their order where both have the same, else they are values."""
-    columns = {}
-    for name in one:
-        both = [one[name], two[name]]
-        if both[0].dtype != both[1].dtype:
-            both = [*map(kinds.as_values, both)]
-        columns[name] = pd.concat(both, ignore_index=True)
-    return pd.DataFrame(columns)

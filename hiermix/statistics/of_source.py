@@ -21,11 +21,19 @@ from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
 from hiermix.formula.response_terms import NOTHING_BESIDE
 from hiermix.formula.terms import Group
+from hiermix.formula.terms.residual_terms import Residuals
 from hiermix.statistics import moved
+from hiermix.statistics.cell_coding import SummedColumns
+from hiermix.statistics.cell_moments import Origin
+from hiermix.statistics.cell_sums import CellSumming, CellSums, first_origin
 from hiermix.statistics.merged import MergedRows, Merging
 from hiermix.statistics.moved import Centre
 from hiermix.statistics.summed import Statistics, near
 from hiermix.statistics.summing import Summing, first_centre
+from hiermix.typing import FloatArray
+
+type AddedUp = Statistics | CellSums | MergedRows
+"""Whatever adds up."""
 
 
 def statistics(
@@ -41,20 +49,23 @@ def statistics(
     missing: str = "error",
     link: str | None = None,
     success: Any = None,
-    like: Statistics | MergedRows | None = None,
-) -> Statistics | MergedRows:
+    like: AddedUp | None = None,
+) -> AddedUp:
     """Add up what a model needs of its rows, wherever they are.
 
     Rows are read in batches, once or twice: levels of predictors and what functions such as
     ``poly`` need of all rows first, if the formula has some, then the sums. Of no row more is kept.
 
-    A Gaussian model needs sums alone. Other families need their rows, but equal ones once: with
-    predictors that are categories these are few, however many rows there are.
+    A Gaussian model needs sums alone: of its groups, or, with several factors, smooths, strata of
+    sigma or further equations, of each combination of their levels that occurs. Other families
+    need their rows, but equal ones once: with predictors that are categories these are few, however
+    many rows there are.
 
     Parameters
     ----------
     formula : str or sequence of str
-        As in `Model`; for family "gaussian" with one equation and one grouping factor at most.
+        As in `Model`, but for residuals that go together and, of family "gaussian", censored or
+        truncated responses.
     source : object
         Frames of pandas, polars or Arrow; a polars LazyFrame, a DuckDB relation or a query as
         text, the path or glob pattern of Parquet files, a pyarrow data set, whatever speaks the
@@ -67,13 +78,14 @@ def statistics(
         As in `Model`.
     weights, offset : str, optional
         Columns.
-    like : Statistics, optional
+    like : Statistics, CellSums or MergedRows, optional
         Statistics that these will be added to: columns are coded as there, and one pass will do.
 
     Returns
     -------
-    Statistics or MergedRows
-        For `Model.from_statistics`.
+    Statistics, CellSums or MergedRows
+        Sums of a Gaussian model of one factor at most, or of any other; or rows that were merged:
+        for `Model.from_statistics`.
 
     Raises
     ------
@@ -85,16 +97,16 @@ def statistics(
     found = table.find(family, link)
     parsed = with_keywords(parse(formula, groups), _column("offset", offset), trials, censored)
     found.check_equations(parsed)
-    _no_special_terms(parsed)
+    _no_series(parsed)
     roles = _roles(parsed, _column("weights", weights))
     opened = sources.source(source, roles.columns)
     if not found.integrates:
         said = {"link": link, "success": success}
         return _merged(opened, roles, found, said, missing, like)
-    _no_more_than_sums(roles)
-    if isinstance(like, MergedRows):
-        raise ArgumentError("like= must be statistics of the same family")
-    return _gaussian(opened, roles, found, missing, like)
+    _no_limits(roles)
+    if one_factor_alone(roles):
+        return _gaussian(opened, roles, found, missing, _like(like, Statistics))
+    return _celled(opened, roles, found, missing, _like(like, CellSums))
 
 
 def _gaussian(
@@ -116,19 +128,55 @@ def _gaussian(
     return total
 
 
+def _celled(
+    source: Source, roles: Roles, family: Family, missing: str, like: CellSums | None
+) -> CellSums:
+    if like is None:
+        coding = _coding(source, roles, family, missing)
+        origin = first_origin(coding, sources.sample(source), missing)
+    else:
+        coding, origin = like.coding, like.origin
+        replace(coding, formula=roles.formula, weights=roles.weights).check_formula(coding)
+    total = source.fold(partial(_cells, coding, origin, missing), _both_cells)
+    _check_rows(total)
+    labels = SummedColumns(coding).labels
+    _check_finite(coding, total.cells.weight, (*labels, ""), total.cells.whole()[1])
+    if not total.near() and not source.once and like is None:
+        # The first rows lie far from the others, as those of the first days do.
+        part = partial(_cells, coding, total.centred(), missing)
+        total = source.fold(part, _both_cells)
+    return total
+
+
+def _cells(coding: Coding, origin: Origin, missing: str, batches: Batches) -> CellSums:
+    return CellSumming(coding, origin, missing).take(batches).total()
+
+
+def _both_cells(one: CellSums, two: CellSums) -> CellSums:
+    return one + two
+
+
+def _like[T](given: Any, kind: type[T]) -> T | None:
+    """Return statistics that others are to be added to, which must be of their kind."""
+    if given is not None and not isinstance(given, kind):
+        raise ArgumentError("like= must be statistics of the same formula and family")
+    return given
+
+
 def _merged(
     source: Source,
     roles: Roles,
     family: Family,
     said: Mapping[str, Any],
     missing: str,
-    like: Statistics | MergedRows | None,
+    like: AddedUp | None,
 ) -> MergedRows:
     states = None
-    if like is not None:
-        if not isinstance(like, MergedRows) or like.family.name != family.name:
+    known = _like(like, MergedRows)
+    if known is not None:
+        if known.family.name != family.name:
             raise ArgumentError("like= must be statistics of the same family")
-        states = like.states
+        states = known.states
     elif whole_columns(roles):
         states = _coding(source, roles, family, missing).states
     total = source.fold(partial(_merge, roles, family, said, states, missing), _both_rows)
@@ -144,21 +192,27 @@ def _merge(
 
 
 def _check_sums(found: Statistics) -> None:
-    """Raise where sums are no numbers, or of nothing."""
-    response_checks.some_weight(found.coding.weights, np.array([found.sums.n]))
-    labels = ["the response", *(each for each in found.coding.plan.population.labels
-                                if each != "Intercept")]  # fmt: skip
-    sizes = [found.sums.ete, *np.diag(found.sums.XtX)[1:].tolist()]
-    for label, size in zip(labels, sizes, strict=True):
+    labels = [each for each in found.coding.plan.population.labels if each != "Intercept"]
+    squares = np.diag([*np.diag(found.sums.XtX)[1:], found.sums.ete])
+    _check_finite(found.coding, np.array([found.sums.n]), (*labels, ""), squares)
+
+
+def _check_finite(
+    coding: Coding, weight: FloatArray, labels: Sequence[str], squares: FloatArray
+) -> None:
+    """Raise where sums are no numbers, or of nothing; the response comes last."""
+    response_checks.some_weight(coding.weights, weight)
+    for label, size in zip(labels, np.diag(squares), strict=True):
         if not np.isfinite(size):
-            raise DataError(f"squares of {label} are no numbers any more: use other units")
+            what = label or "the response"
+            raise DataError(f"squares of {what} are no numbers any more: use other units")
 
 
 def _both_rows(one: MergedRows, two: MergedRows) -> MergedRows:
     return one + two
 
 
-def _check_rows(found: Statistics | MergedRows) -> None:
+def _check_rows(found: AddedUp) -> None:
     if found.rows < 2:
         raise DataError(f"the source has {found.rows} complete rows; 2 or more are needed")
 
@@ -217,30 +271,29 @@ def _roles(formula: Formula, weights: str | None) -> Roles:
     return roles
 
 
-def _no_special_terms(formula: Formula) -> None:
-    """Raise for terms that nobody adds up yet."""
-    for each in (*formula.specials, *(term.how for term in formula.groups if term.how)):
-        raise FormulaError(
-            f"statistics know nothing of {each} yet: fit the rows themselves with hm.Model"
-        )
+def _no_series(formula: Formula) -> None:
+    """Raise for residuals that go together: sums over single rows don't know them."""
+    for each in formula.specials:
+        if isinstance(each, Residuals):
+            raise FormulaError(
+                f"statistics know nothing of {each}, which ties rows together: fit the rows "
+                "themselves with hm.Model"
+            )
 
 
-def _no_more_than_sums(roles: Roles) -> None:
+def _no_limits(roles: Roles) -> None:
     """Raise for what the sums of a Gaussian model don't have."""
-    if roles.formula.beside != NOTHING_BESIDE:
+    beside = roles.formula.beside
+    if beside != replace(NOTHING_BESIDE, se=beside.se, sigma=beside.sigma):
         raise DataError(
-            "statistics take nothing behind the response's bar, no trials(), cens(), trunc() or "
-            "rate(): sums over rows don't know it. Fit the rows themselves with hm.Model"
+            "statistics take no trials(), cens(), trunc() or rate() behind the response's bar: "
+            "sums over rows don't know it. Fit the rows themselves with hm.Model"
         )
-    if roles.formula.further:
-        name = roles.formula.further[0].name
-        raise DataError(
-            f"statistics are of one equation, and the formula has one of {name} too: sums over "
-            "rows don't know it. Fit the rows themselves with hm.Model"
-        )
-    if len(roles.factors) > 1:
-        names = ", ".join(map(repr, roles.factors))
-        raise DataError(
-            f"statistics have one grouping factor, and the formula has {len(roles.factors)}: "
-            f"{names}. Keep one, or fit the rows themselves with hm.Model"
-        )
+
+
+def one_factor_alone(roles: Roles) -> bool:
+    """Tell whether sums over the levels of one factor are all that a Gaussian model needs."""
+    formula = roles.formula
+    special = formula.specials or any(term.how for term in formula.groups)
+    plain = not special and not formula.further and formula.beside == NOTHING_BESIDE
+    return plain and len(roles.factors) <= 1

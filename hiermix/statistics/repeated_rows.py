@@ -1,6 +1,6 @@
 """Rows that repeat, found and added up exactly before an engine sees them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hiermix.design import kinds
 from hiermix.design.design import Design
 from hiermix.design.factor import Factor
 from hiermix.typing import FloatArray, IntArray
@@ -64,3 +65,16 @@ def _columns(design: Design, X: FloatArray, added_up: bool) -> Iterator[NDArray[
     yield from (each.offset for each in design.equations if each.offset is not None)
     for each in design.groupings:
         yield from design.Z(each.name).T
+
+
+def stacked(parts: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Stack rows; categories keep their order where all have the same, else they are values."""
+    if len(parts) == 1:
+        return parts[0]
+    columns = {}
+    for name in parts[0]:
+        each = [part[name] for part in parts]
+        if len({part.dtype for part in each}) > 1:
+            each = [*map(kinds.as_values, each)]
+        columns[name] = pd.concat(each, ignore_index=True)
+    return pd.DataFrame(columns, index=range(sum(map(len, parts))))

@@ -107,7 +107,7 @@ def _known(weight: FloatArray, variance: FloatArray) -> Strata:
     )  # fmt: skip
 
 
-def kinds_of(columns: Iterable[FloatArray]) -> tuple[IntArray, IntArray]:
+def kinds_of(columns: Iterable[FloatArray | pd.Series]) -> tuple[IntArray, IntArray]:
     """Return which rows are equal in all columns: the kind of each, and a row of each kind."""
     kind: IntArray = np.zeros(1, dtype=np.int64)
     for column in columns:

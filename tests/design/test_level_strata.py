@@ -104,8 +104,3 @@ def test_what_is_no_stratum(
 def test_a_stratum_of_one_level_is_remarked() -> None:
     with pytest.warns(hm.HiermixWarning, match="'g' has one level only where 'f' is 'A'"):
         hm.Model(FORMULA, frame(f=["A"] * 4 + ["B"] * 20))
-
-
-def test_sums_know_no_strata_yet() -> None:
-    with pytest.raises(FormulaError, match=r"know nothing of gr\(g, by=f\) yet"):
-        hm.statistics(FORMULA, frame())

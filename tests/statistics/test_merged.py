@@ -145,8 +145,22 @@ def test_what_does_not_add_up_is_told() -> None:
         _ = some - some
     with pytest.raises(hm.ArgumentError, match="like= must be statistics of the same family"):
         build("poisson", data, like=some)
-    with pytest.raises(hm.ArgumentError, match="merged rows are for their own formula"):
-        hm.Model.from_statistics(some, "yes ~ word")
+    with pytest.raises(hm.DataError, match="names 'size', not a column"):
+        hm.Model.from_statistics(some, "yes ~ size")
+    with pytest.raises(hm.DataError, match="another response than the rows, which are of 'yes ~"):
+        hm.Model.from_statistics(some, "k ~ word")
+    with pytest.raises(hm.DataError, match=r"poly\(k, 2\) was not in the formula of the stat"):
+        hm.Model.from_statistics(one, "count ~ poly(k, 2) + (1 | g)")
+
+
+def test_other_formulas_of_the_same_columns_are_those_of_the_rows() -> None:
+    data, text = rows(), "yes ~ k + (word | g)"
+    found = hm.Model.from_statistics(build("bernoulli", data), text)
+    expected = hm.Model(text, data, family="bernoulli")
+    assert found.design.rows == len(data[["yes", "word", "k", "g"]].drop_duplicates())
+    assert repr(found) == repr(expected)
+    assert found.design.weights is not None
+    assert found.design.weights.sum() == len(data)
 
 
 @pytest.mark.parametrize("name", ["poisson", "trials", "ordinal"])

@@ -2,7 +2,6 @@
 
 import pickle
 import re
-from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,12 @@ import hiermix as hm
 from hiermix.design import batches, sources
 from hiermix.statistics import moved
 from tests.combinations import thinned
+from tests.row_sources import ONCE, SOURCES, arrow, parquet, pieces
 from tests.same_sums import assert_same
 
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
-pads = pytest.importorskip("pyarrow.dataset")
-duckdb = pytest.importorskip("duckdb")
-dd = pytest.importorskip("dask.dataframe")
 
 N = 300
 FORMULAS = {
@@ -59,53 +56,6 @@ def rows(n: int = N) -> pd.DataFrame:
     frame["y"] = 1e3 + frame["x"] + frame["g"].map(len) + rng.normal(size=n) + 0.01 * place
     frame["v"] = np.exp(frame["y"] / 1e3)
     return frame
-
-
-def arrow(data: pd.DataFrame) -> Any:
-    return pa.Table.from_pandas(data, preserve_index=False)
-
-
-# Sources -----------------------------------------------------------------------------------------
-
-
-def pieces(data: pd.DataFrame) -> Iterator[pd.DataFrame]:
-    yield from (data.iloc[place : place + 37] for place in range(0, len(data), 37))
-
-
-def parquet(data: pd.DataFrame, folder: Path) -> Path:
-    for place, piece in enumerate(pieces(data)):
-        pq.write_table(arrow(piece), folder / f"part{place}.parquet", row_group_size=11)
-    return folder
-
-
-def sql(data: pd.DataFrame) -> Any:
-    return duckdb.from_arrow(arrow(data))
-
-
-SOURCES: dict[str, Callable[[pd.DataFrame, Path], Any]] = {
-    "parquet folder": parquet,
-    "parquet glob": lambda data, folder: str(parquet(data, folder) / "*.parquet"),
-    "arrow dataset": lambda data, folder: pads.dataset(parquet(data, folder)),
-    "sql": lambda data, folder: f"select * from '{parquet(data, folder)}/*.parquet' order by z",
-    "duckdb": lambda data, folder: sql(data),
-    "lazy polars": lambda data, folder: pl.from_arrow(arrow(data)).lazy(),
-    "scanned polars": lambda data, folder: pl.scan_parquet(parquet(data, folder) / "*.parquet"),
-    "polars": lambda data, folder: pl.from_arrow(arrow(data)),
-    "arrow table": lambda data, folder: arrow(data),
-    "dask": lambda data, folder: dd.from_pandas(data, npartitions=7),
-    "frames": lambda data, folder: list(pieces(data)),
-    "frames backwards": lambda data, folder: list(pieces(data))[::-1],
-    "iterators": lambda data, folder: lambda: pieces(data),
-    "iterators of few rows": lambda data, folder: (
-        lambda: (data.iloc[place : place + 7] for place in range(0, len(data), 7))
-    ),
-    "iterators of polars": lambda data, folder: lambda: map(pl.from_pandas, pieces(data)),
-    "arrow dtypes": lambda data, folder: data.convert_dtypes(dtype_backend="pyarrow"),
-}
-ONCE: dict[str, Callable[[pd.DataFrame], Any]] = {
-    "iterator": pieces,
-    "arrow reader": lambda data: arrow(data).to_reader(max_chunksize=40),
-}
 
 
 @pytest.mark.parametrize(("formula", "name"), thinned(3, FORMULAS, SOURCES))
@@ -334,11 +284,11 @@ def test_files_that_are_broken_or_lack_a_column_are_named(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("formula", "options", "message"),
     [
-        ("y ~ x + (1 | g) + (1 | k)", {}, "one grouping factor, and the formula has 2: 'g', 'k'"),
+        ("y ~ x + ar(day, by=g)", {}, r"know nothing of ar\(day, by=g\), which ties rows together"),
         ("y | cens(flag) ~ x", {}, r"no trials\(\), cens\(\)"),
         ("y ~ x", {"weights": np.ones(N)}, "weights must be the name of a column"),
     ],
-    ids=["factors", "censored", "weights"],
+    ids=["series", "censored", "weights"],
 )
 def test_what_has_no_sums_is_told(formula: str, options: Any, message: str) -> None:
     with pytest.raises(hm.HiermixError, match=message):
