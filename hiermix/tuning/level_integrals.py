@@ -213,7 +213,8 @@ class Held:
 def factor(problem: Problem) -> str | None:
     """Name of the factor whose effects are integrated; None where no parabola is in doubt."""
     groupings = [each for each in problem.design.groupings if each.factor.partitions]
-    if problem.family.name == "gaussian" or not groupings or len(problem.names) > 1:
+    normal = problem.family.name == "gaussian" and bool(problem.peaks(0).all())
+    if normal or not groupings or len(problem.names) > 1:
         return None
     finest = max(groupings, key=lambda each: len(each.levels))
     alone = len(finest.effects) == 1 and finest.covariance is None

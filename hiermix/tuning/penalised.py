@@ -25,6 +25,7 @@ from hiermix.statistics.within_between import split
 from hiermix.tuning import family_parameters, level_integrals
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root
 from hiermix.tuning.level_integrals import Held, Integrals
+from hiermix.tuning.own_beside_population import slopes_by_own
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem, slopes_and_curvatures
 from hiermix.tuning.standardise import around, standardise
@@ -75,6 +76,8 @@ class Penalised(NamedTuple):
     """(rows,) working weights."""
     working: FloatArray
     """(rows,) working responses, less the offset."""
+    by_own: FloatArray
+    """(rows, A) how the slopes of rows move with the own parameters' coordinates."""
 
 
 def fit_prior(problem: Problem) -> Penalised:
@@ -87,7 +90,8 @@ def fit_prior(problem: Problem) -> Penalised:
         fits[name] = _factor_fit(gram, priors)
     none = np.zeros(0)
     own = family_parameters.estimate(problem, family_parameters.first(problem), none, none)
-    return Penalised(fits, own, np.zeros(design.rows), np.zeros(design.rows))
+    nothing = np.zeros(design.rows)
+    return Penalised(fits, own, nothing, nothing, np.zeros((design.rows, len(own.center))))
 
 
 # The fit -----------------------------------------------------------------------------------------
@@ -129,7 +133,8 @@ def fit(problem: Problem, near: Point | None = None) -> Penalised:
         last = fits[held.name]
         coordinates = replace(last.coordinates, bend=np.array([held.bend()]))
         fits[held.name] = replace(last, coordinates=coordinates, integrals=held.found)
-    return Penalised(fits, own, weights, working - offset)
+    by_own = slopes_by_own(problem, eta, own.center, blur)
+    return Penalised(fits, own, weights, working - offset, by_own)
 
 
 def _held(
@@ -223,7 +228,7 @@ def _of_effects(design: Design, name: str, fit: FactorFit, weights: FloatArray) 
 def _within(problem: Problem, eta: FloatArray) -> FloatArray:
     """Keep linear predictors where their links still have a derivative."""
     for place, part in enumerate(problem.parts()):
-        if not problem.is_identity(place):
+        if not problem.peaks(place).all():
             location, spread = problem.scales[place]
             eta[part] = np.clip(eta[part], location - 20 * spread, location + 20 * spread)
     return eta
@@ -251,14 +256,16 @@ def _bounded(
     spread = problem.scales[place][1]
     typical = max(float(np.median(np.abs(curvature))), 1e-10 / spread**2)
     curvature = np.maximum(curvature, 1e-3 * typical)
-    if not problem.is_identity(place):
-        return np.maximum(curvature, np.abs(slope) / (_LONGEST_STEP * spread))
+    peaks = problem.peaks(place)
+    bounded = np.maximum(curvature, np.abs(slope) / (_LONGEST_STEP * spread))
+    if not peaks.any():
+        return bounded
     # The parabola with its peak at the response never overshoots: the weights of the EM
     # algorithm for Student's t (Lange, Little and Taylor, 1989).
     away = problem.y - problem.origin - (eta - problem.origin)
-    far = np.abs(away) > 1e-3 * spread
+    far = peaks & (np.abs(away) > 1e-3 * spread)
     curvature[far] = np.maximum(slope[far] / away[far], 1e-10 * typical)
-    return curvature
+    return np.where(peaks, curvature, bounded)
 
 
 def _backfit(

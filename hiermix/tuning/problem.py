@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiermix.design.design import Design
 from hiermix.families.family import Family, OwnParameter, by_parameter
@@ -67,10 +68,18 @@ class Problem:
         n = self.rows
         return [slice(at * n, (at + 1) * n) for at in range(len(self.names))]
 
-    def is_identity(self, place: int) -> bool:
-        """Tell whether a linear predictor is the response's location itself."""
+    def peaks(self, place: int) -> NDArray[np.bool_]:
+        """Tell of which rows the density is highest where the linear predictor is the response.
+
+        Not of those of which is known that they lie in an interval, or have bounds.
+        """
         peaked = not (self.family.mixed or self.family.skewed)
-        return place == 0 and self.family.link == "identity" and peaked
+        if place > 0 or self.family.link != "identity" or not peaked:
+            return np.zeros(self.rows, bool)
+        low = self.beside.get("low", np.full(self.rows, np.nan))
+        bounds = (self.beside.get(name, np.full(self.rows, np.inf)) for name in ("least", "most"))
+        least, most = map(np.isinf, bounds)
+        return np.asarray(np.isnan(low) & least & most)
 
     def origins(self) -> FloatArray | float:
         """Return where each linear predictor is counted from: the location alone."""

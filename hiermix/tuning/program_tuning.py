@@ -10,12 +10,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from hiermix.design.batches import slices
+from hiermix.design.design import Design
 from hiermix.families.correlations import pairs
 from hiermix.families.prior import Prior
 from hiermix.statistics import nested
 from hiermix.statistics.gram import Gram
 from hiermix.statistics.nested import Pair
-from hiermix.tuning import common_parts, population_scale, related_tuning
+from hiermix.tuning import (
+    common_parts,
+    own_beside_population,
+    population_scale,
+    related_tuning,
+)
 from hiermix.tuning.common_parts import Common
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.penalised import FactorFit, Penalised
@@ -67,7 +73,7 @@ def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
     Numbers in brackets are equations of docs/how-it-samples.md.
     """
     # 1. The fit, in the program's X, and which factors are nested, crossed, absorbing.
-    fits, own, weights, _ = found
+    fits, own, weights = found.fits, found.own, found.weights
     last = list(fits.values())[-1]
     shift = _recentring(problem, last.gram)
     b_hat = np.linalg.solve(shift, last.b)
@@ -103,11 +109,16 @@ def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
         if name in related:
             along[name] = np.einsum("jk,kqp->jqp", related[name].root, along[name])
     # 3. Coordinates (6): of b by its curvature (15), of the rest by the factors' own fits.
-    precision = _precision(problem, moved, along, weights)
-    following = Coordinates(b_hat, inverse_root(precision))
+    precision, cross = _precision(problem, moved, along, found)
+    population = Coordinates(b_hat, inverse_root(precision))
+    taken = np.zeros((len(own.center),) * 2)
+    for name, fit in named.items():
+        taken += _taken(problem.design, name, fit, found.by_own)
+    own = own_beside_population.beside_effects(own, taken)
+    both = own_beside_population.together(population, own, cross)
     spread = [_spread(fit, problem.priors[name]) for name, fit in named.items()]
     df = [_freedom(each.df) for each in problem.priors.values() if each.df is not None]
-    parts = [following, own, *(sd for sd, _ in spread), *(cor for _, cor in spread), *df]
+    parts = [both, *(sd for sd, _ in spread), *(cor for _, cor in spread), *df]
     at = _diagonal(parts)
     # 4. With few levels, those of b follow the sds (10).
     if named and tuned and not apart:
@@ -247,11 +258,15 @@ def _precision(
     problem: Problem,
     moved: Mapping[str, FloatArray],
     along: Mapping[str, FloatArray],
-    weights: FloatArray,
-) -> FloatArray:
-    """Curvature (15) of the population coefficients, with the effects moving along with them."""
-    design = problem.design
+    found: Penalised,
+) -> tuple[FloatArray, FloatArray]:
+    """Curvature (15) of the population coefficients, with the effects moving along with them.
+
+    Beside it second derivatives (P, A) of the log density by these and the own parameters.
+    """
+    design, weights = problem.design, found.weights
     total = np.diag(problem.b_precision)
+    cross = np.zeros((len(total), found.by_own.shape[1]))
     for each in moved.values():
         total += np.einsum("jqa,jqb->ab", each, each)
     for rows in slices(design.rows if weights.any() else 0):
@@ -260,7 +275,17 @@ def _precision(
             shift = design.grouping(name).factor.gather(by_level, rows)
             X = X + np.einsum("nq,nqp->np", design.Z(name, rows), shift)
         total += X.T @ (X * weights[rows, None])
-    return total
+        cross += X.T @ found.by_own[rows]
+    return total, cross
+
+
+def _taken(design: Design, name: str, fit: FactorFit, by_own: FloatArray) -> FloatArray:
+    """Curvature (A, A) of the own parameters that effects take away as they move along."""
+    Z, scatter = design.Z(name), design.grouping(name).factor.scatter
+    cross = np.zeros((Z.shape[1], by_own.shape[1], len(fit.effects)))
+    for q, a in np.ndindex(cross.shape[:2]):
+        cross[q, a] = scatter(Z[:, q] * by_own[:, a])
+    return np.asarray(np.einsum("qaj,jqk,kbj->ab", cross, fit.covariance(), cross))
 
 
 def _spread(fit: FactorFit, priors: Hyperpriors) -> tuple[Coordinates, Coordinates]:
