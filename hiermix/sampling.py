@@ -15,7 +15,7 @@ from hiermix.engines.embedded import Embedded
 from hiermix.errors import EngineError
 from hiermix.families.correlations import block_cholesky
 from hiermix.families.family import Family, by_parameter
-from hiermix.stan import shrinkage_data, variables
+from hiermix.stan import shrinkage_data, stan_data, variables
 from hiermix.statistics.pareto_weights import RELIABLE
 from hiermix.statistics.row_sums import Sums
 from hiermix.tuning.points import Point
@@ -157,8 +157,10 @@ def _of_points(points: Sequence[Point], started: Started, design: Design, family
     shrunk = _shrunk(points, shrinkage_data.of(ready.data))
     tails = sum(each.heavy for each in ready.groupings)
     df = 1 + np.exp([point.cor[len(point.cor) - tails :] for point in points])
-    sd = np.exp([point.log_sd for point in points])
-    return Drawn(b, sd, np.array(roots), own, r, shrunk, df)
+    log_spread, sizes = np.array([point.log_sd for point in points]), stan_data.sizes(ready.data)
+    spread = np.exp(log_spread) if sizes.lengths else None
+    sd = np.exp(sizes.log_sds(log_spread))
+    return Drawn(b, sd, np.array(roots), own, r, shrunk, df, spread)
 
 
 def _shrunk(points: Sequence[Point], shrinkage: Shrinkage | None) -> Shrunk | None:
@@ -177,4 +179,5 @@ def _by_chain(drawn: Drawn, shape: tuple[int, int]) -> Drawn:
     shrunk, df = drawn.shrunk, None if drawn.df is None else split(drawn.df)
     if shrunk is not None:
         shrunk = shrunk._replace(sds=split(shrunk.sds), overall=split(shrunk.overall))
-    return Drawn(split(drawn.b), split(drawn.sd), split(drawn.L), own, r, shrunk, df)
+    spread = None if drawn.spread is None else split(drawn.spread)
+    return Drawn(split(drawn.b), split(drawn.sd), split(drawn.L), own, r, shrunk, df, spread)

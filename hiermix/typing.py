@@ -48,6 +48,8 @@ class Drawn(NamedTuple):
     """Prior sds of slopes, where these are shrunk."""
     df: FloatArray | None = None
     """Degrees of freedom of the factors whose effects have Student's t distribution, if any."""
+    spread: FloatArray | None = None
+    """(S,) spreads that sds are made of, where there are lengthscales among them."""
 
 
 class Shrunk(NamedTuple):

@@ -140,6 +140,13 @@ class Factor:
 
 
 @dataclass(frozen=True, eq=False)
+class Whole(Factor):
+    """One level that every row is of, which is around no other factor and inside none."""
+
+    partitions: ClassVar[bool] = False
+
+
+@dataclass(frozen=True, eq=False)
 class Mixture(Factor):
     """Levels of which a row has several, each with a weight; or, of a basis, all of them.
 

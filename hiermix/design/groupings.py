@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from hiermix.design import group_checks
 from hiermix.design.batches import Rows
 from hiermix.design.codes import Codes, Labels, codes_of
+from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.factor import Factor
 from hiermix.design.level_covariance import LevelCovariance
 from hiermix.design.level_strata import Strata, strata_of, strata_on
@@ -50,6 +51,11 @@ class Grouping:
     """That of the levels, where they are not independent."""
     heavy: bool = False
     """Whether the effects of a level are t-distributed together, and not normal."""
+
+    @property
+    def spreads(self) -> EffectSizes:
+        """Which spreads the sds of the effects are made of: one each."""
+        return EffectSizes.shared(range(len(self.effects)))
 
     @property
     def constant(self) -> tuple[bool, ...]:
@@ -155,7 +161,7 @@ class Grouping:
 
     @property
     def sd_names(self) -> list[tuple[str, ...]]:
-        """Names under which a prior for the sd of each effect may be written, the special first."""
+        """Names under which a prior of each spread may be written, the special first."""
         return [(f"sd[{self.name}, {each}]", f"sd[{self.name}]", "sd") for each in self.effects]
 
     @property

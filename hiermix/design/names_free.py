@@ -5,10 +5,13 @@ from hiermix.design.roles import Roles
 from hiermix.design.tables import Table
 from hiermix.errors import DataError
 from hiermix.formula.names import in_results
-from hiermix.formula.terms.smooths import Smooth
+from hiermix.formula.terms.gaussian_processes import Process
+from hiermix.formula.terms.smooths import CurveTerm
 
 _OF_SMOOTHS = ("smooth", "basis")
 """Dims of the draws of smooths; with ``sd_`` before it the first is a variable too."""
+_OF_PROCESSES = ("process", "lengthscale")
+"""Dim and variable of the lengthscales of processes."""
 
 
 def check_names(roles: Roles, data: Table, *keywords: object) -> None:
@@ -20,10 +23,13 @@ def check_names(roles: Roles, data: Table, *keywords: object) -> None:
             checks.known_columns([column], data, argument)
     checks.known_columns(roles.columns, data, parameters=roles.curves)
 
-    smooths = [each for each in roles.formula.specials if isinstance(each, Smooth)]
-    for name in _OF_SMOOTHS if smooths else ():
+    smooths = [each for each in roles.formula.specials if isinstance(each, CurveTerm)]
+    taken = dict.fromkeys(_OF_SMOOTHS, smooths[0]) if smooths else {}
+    for each in smooths:
+        taken |= dict.fromkeys(_OF_PROCESSES, each) if isinstance(each, Process) else {}
+    for name, smooth in taken.items():
         if name in roles.factors:
             raise DataError(
-                f"grouping column {name!r}: beside {smooths[0]} the name is reserved for its "
+                f"grouping column {name!r}: beside {smooth} the name is reserved for its "
                 f"draws. Rename the column, for example to {name + '_id'!r}"
             )

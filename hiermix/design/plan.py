@@ -13,8 +13,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hiermix.design.codes import column_codes
-from hiermix.design.curves import Curve, curves_of
+from hiermix.design.curves import Curve
 from hiermix.design.encoding import Encoding
+from hiermix.design.fitted_curves import curves_of
 from hiermix.design.kinds import Kind, KnownLabels
 from hiermix.design.monotone_steps import Steps, steps_of
 from hiermix.design.roles import Roles, distinct

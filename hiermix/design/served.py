@@ -6,9 +6,9 @@ from hiermix.formula.terms.effect_laws import EffectLaw
 from hiermix.formula.terms.memberships import Memberships
 from hiermix.formula.terms.monotonic import Monotonic
 from hiermix.formula.terms.residual_terms import Residuals
-from hiermix.formula.terms.smooths import Smooth
+from hiermix.formula.terms.smooths import CurveTerm
 
-KINDS: tuple[type, ...] = (EffectLaw, Memberships, Monotonic, Residuals, Smooth)
+KINDS: tuple[type, ...] = (EffectLaw, Memberships, Monotonic, Residuals, CurveTerm)
 """Those of `hiermix.formula.terms` that can be fitted."""
 
 
@@ -18,6 +18,6 @@ def check_served(formula: Formula, *, unordered: bool) -> None:
     for each in written:
         if not isinstance(each, KINDS):
             raise FormulaError(f"{each} can be read, but not yet fitted")
-        if unordered and isinstance(each, Smooth | Monotonic):
-            what = "smooths" if isinstance(each, Smooth) else "monotonic effects"
+        if unordered and isinstance(each, CurveTerm | Monotonic):
+            what = "smooths" if isinstance(each, CurveTerm) else "monotonic effects"
             raise FormulaError(f"{each}: there are no {what} of categories without an order yet")

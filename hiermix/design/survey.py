@@ -17,7 +17,7 @@ from hiermix.design.roles import Roles
 from hiermix.design.specs import state_columns
 from hiermix.formula.names import alias
 from hiermix.formula.sums import columns, terms
-from hiermix.formula.terms.smooths import Smooth
+from hiermix.formula.terms.smooths import CurveTerm
 
 type Keys = tuple[str, ...]
 type Order = tuple[object, ...] | None
@@ -103,7 +103,7 @@ def _keys(roles: Roles, data: pd.DataFrame) -> Iterator[Keys]:
 def whole_columns(roles: Roles) -> list[str]:
     """Return the columns that are state as a whole."""
     identifiers = {name for text in _texts(roles) for name in state_columns(text)}
-    curved = {name for each in roles.formula.specials if isinstance(each, Smooth)
+    curved = {name for each in roles.formula.specials if isinstance(each, CurveTerm)
               for name in each.columns}  # fmt: skip
     return [name for name in roles.uses() if alias(name) in identifiers or name in curved]
 

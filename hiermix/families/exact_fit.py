@@ -6,6 +6,7 @@ goes to zero, and there is no posterior. Found on the scale on which the family 
 
 import numpy as np
 
+from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design
 from hiermix.design.factor import Factor
 from hiermix.design.groupings import Grouping
@@ -26,7 +27,7 @@ def check(design: Design, family: Family) -> None:
         return
     if not family.vanishing or design.response is None or design.censored is not None:
         return
-    rows, P = len(_all(design)), len(design.terms)
+    rows, P = len(_all(design)), len(as_factors(design).terms)  # what bends curves is held
     if rows <= P:
         raise DataError(
             f"{count(rows, 'row')} and {count(P, 'population coefficient')} leave no residual to "

@@ -95,6 +95,32 @@ def group_slots(
         yield Slot((f"cor[{name}]", "cor"), Prior("lkj", (1.0,)))
 
 
+def process_slots(
+    sd_names: Sequence[tuple[str, ...]], *, scale: float, told: tuple[float, float]
+) -> Iterable[Slot]:
+    """Slots of a process: its sd, and its lengthscale.
+
+    That is between what its columns can follow at the least and the width of its range, but for
+    1 % beyond either end.
+    """
+    of_sd, of_length = sd_names
+    yield Slot(of_sd, Prior("student_t", (3.0, 0.0, scale)), positive=True)
+    yield Slot(of_length, Prior("inv_gamma", between(*told)), positive=True)
+
+
+def between(low: float, high: float) -> tuple[float, float]:
+    """Shape and scale of the inverse gamma that has 1 % below `low` and 1 % above `high`."""
+    from scipy import optimize, stats
+
+    def ratio(log_shape: float) -> float:
+        law = stats.invgamma(np.exp(log_shape))
+        return float(np.log(law.isf(0.01) / law.ppf(0.01)))
+
+    wanted = np.log(max(high / low, 1.5))
+    shape = float(np.exp(optimize.brentq(lambda x: ratio(x) - wanted, np.log(0.5), np.log(500))))
+    return shape, float(np.sqrt(low * high / np.prod(stats.invgamma(shape).ppf([0.01, 0.99]))))
+
+
 def fill(slots: Iterable[Slot], overrides: Mapping[str, str] | None = None) -> PriorTable:
     """Give every slot its most special override, or its default.
 

@@ -67,7 +67,7 @@ def _groups(design: Design, how: str) -> list[str]:
         lines.append(f"group    {each.name}: {levels}; {effects}{cor}")
         lines.append(f"         {how}")
     for curve in design.curves:
-        lines.append(f"smooth   {curve.name}: {count(len(curve.bends), 'column')} beside a line")
+        lines.append(f"smooth   {curve.name}: {curve.described}")
         lines.append(f"         {how}")
     for column, unused in design.unused_levels.items():
         lines.append(f"         {column}: {count(unused, 'unused level')} dropped")

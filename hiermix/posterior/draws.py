@@ -3,12 +3,12 @@
 Names and dims: ``Intercept``; ``b`` (term); ``sd_<group>`` (<group>_effect); ``cor_<group>``
 (<group>_pair), the correlations of the pairs of effects that vary together; ``df_<group>``, of
 t-distributed effects; ``r_<group>`` (<group>, <group>_effect, or <group>_term where each stratum
-has an sd); of smooths ``sd_smooth`` (smooth) and ``s`` (basis); and the family's own parameters.
-Labels are the user's. A factor with the name of a variable or of another dim, such as ``b`` or
-``row``, has its levels in <group>_level.
+has an sd); of smooths ``sd_smooth`` (smooth), ``lengthscale`` (process) and ``s`` (basis); and the
+family's own parameters. Labels are the user's. A factor with the name of a variable or of another
+dim, such as ``b`` or ``row``, has its levels in <group>_level.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +123,7 @@ def posterior(
         found, labels = shrunk_slopes.variables(drawn.shrunk, design.terms)
         variables |= found
         coords |= labels
-    at, curves = 0, []
+    at, curves, spreads = 0, [], _spreads_of(drawn, design)
     tails = [each.name for each in design.groupings if each.heavy]
     for place, name in enumerate(tails):
         assert drawn.df is not None
@@ -132,19 +132,32 @@ def posterior(
         these = slice(at, at + len(grouping.effects))
         at = these.stop
         if isinstance(grouping, CurveFactor):
-            curves.append((grouping.curve, drawn.sd[..., these]))
+            curves.append((grouping, next(spreads)))
             continue
-        variables |= _spread(grouping, drawn.sd[..., these], drawn.L[..., these, these])
+        variables |= _spread(grouping, next(spreads), drawn.L[..., these, these])
         level = level_dim(grouping.name, {"row", *coefficients.NAMES, *variables, *coords})
         if grouping.name in effects:
             r, strata = effects[grouping.name], grouping.strata
             dims = (level, grouping.dim)
             variables[f"r_{grouping.name}"] = (dims, r if strata is None else strata.own(r))
         coords |= _labels(grouping, level)
-    variables |= smooth_draws.sds(curves)
-    coords |= smooth_draws.labels(curves)
+    variables |= smooth_draws.spreads(curves)
+    coords |= smooth_draws.labels([factor for factor, _ in curves])
     return xr.Dataset({name: (("chain", "draw", *dims), values) for name, (dims, values) in
                        variables.items()}, coords=coords)  # fmt: skip
+
+
+def _spreads_of(drawn: Drawn, design: Design) -> Iterator[FloatArray]:
+    """Yield the spreads of each factor: sds as its effects have them, and lengthscales."""
+    sd = spread = 0
+    for each in design.groupings:
+        sizes, E = each.spreads, len(each.effects)
+        if sizes.lengths:
+            assert drawn.spread is not None
+            yield drawn.spread[..., spread : spread + sizes.spreads]
+        else:
+            yield drawn.sd[..., sd + np.unique(sizes.of, return_index=True)[1]]
+        sd, spread = sd + E, spread + sizes.spreads
 
 
 def between(design: Design) -> list[str]:

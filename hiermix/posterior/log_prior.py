@@ -152,13 +152,19 @@ def _steps(posterior: Posterior, table: PriorTable, measure: Measure) -> Variabl
 def _curves(
     posterior: Posterior, curves: Sequence[CurveFactor], table: PriorTable, measure: Measure
 ) -> Variables:
-    """Of the sds of what bends curves."""
+    """Of the sds of what bends curves, and of lengthscales."""
     if not curves:
         return {}
-    sd = flat(posterior.draws[smooth_draws.SD], None, smooth_draws.SMOOTH)
-    each = [measure(table[one.sd_names[0][0]], sd[:, place], positive=True)
-            for place, one in enumerate(curves)]  # fmt: skip
-    return {smooth_draws.SD: ((smooth_draws.SMOOTH,), np.stack(each, axis=-1))}
+    of = (smooth_draws.SD, smooth_draws.SMOOTH), (smooth_draws.LENGTH, smooth_draws.PROCESS)
+    found: Variables = {}
+    for at, (name, dim) in enumerate(of):
+        mine = [one.sd_names[at][0] for one in curves if len(one.sd_names) > at]
+        if mine:
+            values = flat(posterior.draws[name], None, dim)
+            each = [measure(table[prior], values[:, place], positive=True)
+                    for place, prior in enumerate(mine)]  # fmt: skip
+            found[name] = ((dim,), np.stack(each, axis=-1))
+    return found
 
 
 def _own(

@@ -1,4 +1,4 @@
-"""Draws of what bends curves: ``s`` (basis), with their sds, ``sd_smooth`` (smooth)."""
+"""Draws of what bends curves: ``s`` (basis), ``sd_smooth`` (smooth), ``lengthscale`` (process)."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hiermix.design.curve_factors import CurveFactor
-from hiermix.design.curves import Curve
 from hiermix.design.design import Design
 from hiermix.typing import FloatArray, IntArray
 
@@ -14,24 +13,30 @@ if TYPE_CHECKING:
     import xarray as xr
 
 SD, BENDS, SMOOTH, BASIS = "sd_smooth", "s", "smooth", "basis"
+LENGTH, PROCESS = "lengthscale", "process"
 """Names of the variables and of their dims."""
 
 type Variables = dict[str, tuple[tuple[str, ...], np.ndarray]]
 
 
-def sds(curves: Sequence[tuple[Curve, FloatArray]]) -> Variables:
-    """Return the variable of the sds of curves, each (..., 1)."""
-    if not curves:
-        return {}
-    return {SD: ((SMOOTH,), np.concatenate([sd for _, sd in curves], axis=-1))}
+def spreads(curves: Sequence[tuple[CurveFactor, FloatArray]]) -> Variables:
+    """Return the variables of the spreads of curves, each (..., S): an sd, then a lengthscale."""
+    found: Variables = {}
+    for name, dim, place in ((SD, SMOOTH, 0), (LENGTH, PROCESS, 1)):
+        each = [spread[..., place] for _, spread in curves if spread.shape[-1] > place]
+        if each:
+            found[name] = ((dim,), np.stack(each, axis=-1))
+    return found
 
 
-def labels(curves: Sequence[tuple[Curve, FloatArray]]) -> dict[str, list[str]]:
-    """Return the labels of curves, and of their bends."""
-    if not curves:
+def labels(factors: Sequence[CurveFactor]) -> dict[str, list[str]]:
+    """Return the labels of curves, of those that have a lengthscale, and of their bends."""
+    if not factors:
         return {}
-    bends = [label for curve, _ in curves for label in curve.bends]
-    return {SMOOTH: [curve.name for curve, _ in curves], BASIS: bends}
+    bends = [label for each in factors for label in each.curve.bends]
+    found = {SMOOTH: [each.name for each in factors], BASIS: bends}
+    lengths = [each.name for each in factors if each.spreads.lengths]
+    return found | ({PROCESS: lengths} if lengths else {})
 
 
 def bends(
@@ -39,10 +44,10 @@ def bends(
 ) -> dict[str, tuple[tuple[str, ...], np.ndarray]]:
     """Return the variable of what bends curves, from effects (chain, draw, level, effect) by name.
 
-    `design` is that of the program, which turns the columns of a curve.
+    `design` is that of the program.
     """
     parts = [
-        effects(each.name, np.arange(len(each.levels)))[..., 0] @ each.curve.turn.T
+        each.coefficients(effects(each.name, np.arange(len(each.levels))))
         for each in design.groupings
         if isinstance(each, CurveFactor)
     ]

@@ -6,13 +6,21 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hiermix.design.curve_factors import CurveFactor
+from hiermix.design.curve_factors import CurveFactor, ProcessFactor
 from hiermix.design.design import Design
+from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations, known_ends, linear_scale, links
 from hiermix.families.family import Family, row_values
 from hiermix.families.prior import Prior
-from hiermix.families.priors import PriorTable, Slot, fill, group_slots, population_slots
+from hiermix.families.priors import (
+    PriorTable,
+    Slot,
+    fill,
+    group_slots,
+    population_slots,
+    process_slots,
+)
 from hiermix.families.table import find
 from hiermix.formula.equations import MU
 from hiermix.stan import custom_program, patterned, programs, responses, stan_data, variables
@@ -28,7 +36,7 @@ from hiermix.statistics.row_sums import FROM_ROWS, Sums
 from hiermix.statistics.tree import Tree, beside, chain
 from hiermix.statistics.within_between import rotate, split
 from hiermix.tuning import mode_guesses, penalised
-from hiermix.tuning.coordinates import Hyperpriors, effects_root
+from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode_guesses import Hyper
 from hiermix.tuning.points import Point
 from hiermix.tuning.population_scale import common
@@ -155,6 +163,9 @@ def prior_table(
         slots = [slot for slot in slots if slot.name != "Intercept"]
     for each in design.groupings:
         scales = np.array([2.5 * expected[name][1] for name in each.equations])
+        if isinstance(each, ProcessFactor):
+            slots += process_slots(each.sd_names, scale=scales[0], told=each.told)
+            continue
         slots += group_slots(
             each.name, each.sd_names, each.blocks, scale=scales / spreads.z_size[each.name]
         )
@@ -198,7 +209,7 @@ def integrated(
     phi = None if near is None else np.concatenate([near.own, near.log_sd, near.cor])
     at = standardise(rotated, priors, phi)
     if grouping:
-        Lambda = effects_root(at.center[P + 1 :], priors.blocks)
+        Lambda = priors.root(at.center[P + 1 :])
         at = at.follow(priors.b_precision, common(gram), Lambda)
     data = stan_data.coordinates(design, find("gaussian"), table, at, priors.b_precision)
     data |= stan_data.own_priors(find("gaussian"), table) | stan_data.statistics(
@@ -207,7 +218,7 @@ def integrated(
     keep = variables.kept(["sigma"], data)
     ready = Assembled(programs.find(name), data, x_mean, known, keep, design.groupings)
     own = [(each, table[each.name]) for each in find("gaussian").own]
-    hyper = Hyper(own, priors.sd, priors.b, gram.b_hat, [(gram, priors.blocks)])
+    hyper = Hyper(own, priors.sd, priors.sizes, priors.b, gram.b_hat, [(gram, priors.blocks)])
     return (
         ready if prior_only else replace(ready, guesses=mode_guesses.around(center_of(data), hyper))
     )
@@ -233,6 +244,7 @@ def _hyperpriors(
         b=stan_data.b_priors(design, table),
         sigma=table["sigma"] if sigma else None,
         sd=stan_data.sd_priors(groupings, table),
+        sizes=EffectSizes.beside([each.spreads for each in groupings]),
         lkj=stan_data.lkj_shapes(groupings, table),
         blocks=[size for each in groupings for size in each.blocks],
         df=next(iter(stan_data.df_priors(groupings, table)), None),
@@ -277,6 +289,7 @@ def sampled(
     hyper = Hyper(
         list(zip(problem.own, problem.own_priors, strict=True)),
         stan_data.sd_priors(design.groupings, table),
+        EffectSizes.beside([each.spreads for each in design.groupings]),
         stan_data.b_priors(design, table),
         tuning.least_squares,
         [(fit.gram, problem.priors[name].blocks) for name, fit in fitted.fits.items()],

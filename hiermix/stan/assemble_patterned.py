@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hiermix.design.design import Design
+from hiermix.design.effect_sizes import EffectSizes
 from hiermix.families.family import OwnParameter, by_parameter
 from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
@@ -50,6 +51,7 @@ def ready(
         b=every[:P],
         sigma=None,
         sd=stan_data.sd_priors(design.groupings, table),
+        sizes=EffectSizes.beside([each.spreads for each in design.groupings]),
         lkj=stan_data.lkj_shapes(design.groupings, table),
         blocks=[size for each in design.groupings for size in each.blocks],
         near=None if near is None else near.b[:P],
@@ -102,8 +104,8 @@ def assemble(
         return found
     least_squares = np.concatenate([rows.b_hat, center_of(data).b[P:]])
     every = stan_data.b_priors(design, table)
-    hyper = Hyper([(each, table[each.name]) for each in own], priors.sd, every, least_squares,
-                  [(rows.gram, priors.blocks)])  # fmt: skip
+    hyper = Hyper([(each, table[each.name]) for each in own], priors.sd, priors.sizes, every,
+                  least_squares, [(rows.gram, priors.blocks)])  # fmt: skip
     return replace(found, guesses=mode_guesses.around(center_of(data), hyper))
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from hiermix.design.design import Design
+from hiermix.design.effect_sizes import EffectSizes
 from hiermix.families import linear_scale
 from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
@@ -33,6 +34,7 @@ def assemble(
         b=stan_data.b_priors(design, table),
         sigma=None if known else table["sigma"],
         sd=stan_data.sd_priors(groupings, table),
+        sizes=EffectSizes.beside([each.spreads for each in groupings]),
         lkj=stan_data.lkj_shapes(groupings, table),
         blocks=[size for each in groupings for size in each.blocks],
         near=None if near is None else near.b,
@@ -54,6 +56,7 @@ def assemble(
     hyper = Hyper(
         [(each, table[each.name]) for each in own],
         priors.sd,
+        priors.sizes,
         priors.b,
         tree.within.b_hat[: len(priors.b)],
         levels,

@@ -89,12 +89,13 @@ class Chart:
             np.asarray(data[name]) for name in ("rest", "reach", "hold")
         )
         self.blocks = np.asarray(data["block"]).tolist()
-        self.D, self.P, self.E = (int(data[name]) for name in (SIZE, "P", "E"))
+        self.D, self.P = (int(data[name]) for name in (SIZE, "P"))
+        self.sizes = stan_data.sizes(data)
         cor = sum(size * (size - 1) // 2 for size in self.blocks)
         self.shrinkage = shrinkage_data.of(data)
         end = self.D - (0 if self.shrinkage is None else self.shrinkage.size)
         start = end - int(data["tails"]) - cor
-        self.sds, self.cor = slice(start - self.E, start), slice(start, end)
+        self.sds, self.cor = slice(start - self.sizes.spreads, start), slice(start, end)
         self.bounds = stan_data.bounds(data)
         self.monotonic = monotonic_data.of(data)
         self.b_hat = np.asarray(data["b_hat"])[: self.P]
@@ -172,7 +173,8 @@ class Chart:
 
     def _root(self, log_sd: FloatArray, cor: FloatArray) -> FloatArray:
         with np.errstate(over="ignore"):
-            return np.asarray(np.exp(log_sd)[:, None] * block_cholesky(cor, self.blocks)[0])
+            sds = np.exp(self.sizes.log_sds(log_sd))
+            return np.asarray(sds[:, None] * block_cholesky(cor, self.blocks)[0])
 
     def _below(self, theta: FloatArray) -> FloatArray:
         return np.asarray(np.logaddexp(0.0, (self.center[self.sds] - theta) / self.spread))
@@ -191,8 +193,9 @@ class Chart:
         F = len(self.hold)
         if not F:
             return np.zeros((0, 0))
-        near = -np.logaddexp(0.0, log_sd - self.center[self.sds] - _FURTHEST)
-        reached = self.reach @ (np.exp(near)[:, None] * Lambda)
+        near = log_sd - np.logaddexp(0.0, log_sd - self.center[self.sds] - _FURTHEST)
+        share = np.exp(self.sizes.log_sds(near) - self.sizes.log_sds(log_sd))
+        reached = self.reach @ (share[:, None] * Lambda)
         free = np.linalg.cholesky(self.rest + reached @ reached.T)
         held = np.linalg.cholesky(free.T @ self.hold @ free + np.eye(F))
         return np.asarray(free @ np.linalg.inv(held).T)

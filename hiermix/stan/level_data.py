@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hiermix.design.curve_factors import CurveFactor
+from hiermix.design.curve_factors import SplineFactor
 from hiermix.design.groupings import Grouping
 from hiermix.design.shared_levels import SharedLevels
 from hiermix.typing import IntArray, StanData
@@ -16,7 +16,7 @@ def of_rows(groupings: Sequence[Grouping], which: IntArray) -> StanData:
     bases, parts = [np.zeros((len(which), 0))], [np.zeros((len(which), 0))]
     count = []
     for each in groupings:
-        if isinstance(each, CurveFactor):
+        if isinstance(each, SplineFactor):
             bases.append(each.basis(which))
             count.append(0)
         elif isinstance(each, SharedLevels):

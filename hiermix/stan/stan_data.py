@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from hiermix.design.design import Design
+from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations
 from hiermix.families.correlations import pairs
@@ -57,13 +58,14 @@ def coordinates(
         "center": np.concatenate([bounds.started(at.center[: len(b)]), at.center[len(b) :]]),
         "scale": at.scale,
         "P": len(b),
-        "E": len(sd),
+        "E": sum(blocks),
         "B": len(blocks),
         "block": np.array(blocks, dtype=np.int64),
         **_tails(df_priors(design.groupings, table)),
+        **_spreads(EffectSizes.beside([each.spreads for each in design.groupings])),
         "sd_bend": at.bend if len(at.bend) else np.zeros(len(sd)),
         "sd_spread": _spread(design, at),
-        **_following(at.following, len(sd)),
+        **_following(at.following, sum(blocks)),
         **_bounds(bounds),
         "b_prior": np.where([each.shrinks for each in b], 0, b_prior).astype(np.int64),
         "b_par": b_par,
@@ -100,6 +102,17 @@ def bounds(data: StanData) -> Bounds:
     return Bounds(np.asarray(data["limited_b"]) - 1, lower, upper, par[:, 2])
 
 
+def _spreads(found: EffectSizes) -> StanData:
+    return {"S": found.spreads, "sd_of": found.of + 1, "length_of": found.length + 1,
+            "frequency": found.frequency}  # fmt: skip
+
+
+def sizes(data: StanData) -> EffectSizes:
+    """Return which spreads sds are made of, as a program is handed them."""
+    of, length = (np.asarray(data[name]) - 1 for name in ("sd_of", "length_of"))
+    return EffectSizes(of, length, np.asarray(data["frequency"]), int(data["S"]))
+
+
 def _following(found: Following | None, E: int) -> StanData:
     if found is None:
         none = np.zeros((0, 0))
@@ -113,11 +126,11 @@ def _following(found: Following | None, E: int) -> StanData:
 
 
 def _spread(design: Design, at: Coordinates) -> FloatArray:
-    """Sd of each log sd, which come last but for the correlations."""
-    effects = sum(len(each.effects) for each in design.groupings)
+    """Sd of each log spread, which come last but for the correlations."""
+    spreads = sum(each.spreads.spreads for each in design.groupings)
     tails = sum(each.heavy for each in design.groupings)
     end = len(at.center) - tails - sum(pairs(each.blocks) for each in design.groupings)
-    return np.sqrt(np.sum(at.scale[end - effects : end] ** 2, axis=1))
+    return np.sqrt(np.sum(at.scale[end - spreads : end] ** 2, axis=1))
 
 
 def b_names(design: Design) -> Sequence[str]:
@@ -138,7 +151,7 @@ def b_priors(design: Design, table: PriorTable) -> list[Prior]:
 
 
 def sd_priors(groupings: Sequence[Grouping], table: PriorTable) -> list[Prior]:
-    """Priors of the sds, factor after factor."""
+    """Priors of the spreads, factor after factor."""
     return [table[names[0]] for each in groupings for names in each.sd_names]
 
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from hiermix.tuning.slope_shrinkage import Shrinkage
 from hiermix.typing import Drawn, FloatArray, StanData
 
@@ -9,12 +11,13 @@ SIZE, EFFECTS = "D", "K"
 """Data that say how many coordinates there are, and how many effects are sampled beside."""
 _COORDINATES, _STANDARD = "raw", "z"
 _SHARED, _EFFECTS, _FREEDOM = ("b", "sd", "L"), "r", "df"
-_SHRUNK = ("b_sd", "local")
+_SHRUNK, _SPREADS = ("b_sd", "local"), "spread"
 
 
 def kept(own: Sequence[str], data: StanData) -> tuple[str, ...]:
     """Return the outputs to keep of a program with its data; `own` is called as in the family."""
     beside = ([_EFFECTS] if EFFECTS in data else []) + ([_FREEDOM] if data.get("tails") else [])
+    beside += [_SPREADS] if np.any(data.get("length_of")) else []
     return (*_SHARED, *beside, *(_SHRUNK if data["shrunk"] else []), *own)
 
 
@@ -31,7 +34,8 @@ def drawn(
         for name, number in own.items()
     }
     shrunk = None if shrinkage is None else shrinkage.drawn(*(draws[name] for name in _SHRUNK))
-    return Drawn(b, sd, L, parts, draws.get(_EFFECTS), shrunk, draws.get(_FREEDOM))
+    return Drawn(b, sd, L, parts, draws.get(_EFFECTS), shrunk, draws.get(_FREEDOM),
+                 draws.get(_SPREADS))  # fmt: skip
 
 
 def parameters(data: StanData, points: FloatArray) -> list[dict[str, FloatArray]]:

@@ -52,7 +52,7 @@ def choose(design: Design, spreads: Spreads, written: Collection[str]) -> dict[s
                 for bar in each.bars
                 if (each.terms[bar[0]], each.equations[bar[0]]) == ("Intercept", equation)
             ]
-            written_for = (each.sd_names[bar[0]] for bar in bars)
+            written_for = (each.sd_names[each.spreads.of[bar[0]]] for bar in bars)
             if not bars or not names.isdisjoint(map(canonical, chain(*written_for))):
                 continue
             for first, *slopes in bars:

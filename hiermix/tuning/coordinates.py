@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from hiermix.design.effect_sizes import EffectSizes
 from hiermix.families.correlations import block_cholesky
 from hiermix.families.prior import Prior
 from hiermix.tuning.population_scale import Following, follow
@@ -25,7 +26,7 @@ class Coordinates:
     scale: FloatArray
     """(D, D)"""
     bend: FloatArray = field(default_factory=lambda: np.zeros(0))
-    """(E,) one for each sd."""
+    """(S,) one for each spread."""
     following: Following | None = None
     """How the scale of the population coefficients follows the sds; None where it doesn't."""
 
@@ -48,6 +49,9 @@ class Hyperpriors:
     sigma: Prior | None
     """None where the residual scale is known to be 1 (working models of other families)."""
     sd: Sequence[Prior]
+    """(S,) of the spreads."""
+    sizes: EffectSizes
+    """What sds the effects have by these."""
     lkj: Sequence[float]
     """Shape of each block."""
     blocks: Sequence[int]
@@ -63,6 +67,12 @@ class Hyperpriors:
             return np.array([1 / prior.normal[1] for prior in self.b]) ** 2
         return np.array([_pull(prior, at) for prior, at in zip(self.b, self.near, strict=True)])
 
+    def root(self, phi: FloatArray) -> FloatArray:
+        """Lambda = diag(sd) L, (E, E), from log spreads and unconstrained correlations."""
+        S = self.sizes.spreads
+        L, _ = block_cholesky(phi[S:], self.blocks)
+        return np.asarray(np.exp(self.sizes.log_sds(phi[:S]))[:, None] * L)
+
 
 def _pull(prior: Prior, at: float) -> float:
     """Precision of the normal prior that pulls as much towards the location from there."""
@@ -72,10 +82,3 @@ def _pull(prior: Prior, at: float) -> float:
     h = 1e-3 * away
     low, high = prior.frozen().logpdf(prior.location + away + np.array([-h, h]))
     return max(float(low - high) / (2 * h * away), 1e-8 * prior.scale**-2)
-
-
-def effects_root(phi: FloatArray, blocks: Sequence[int]) -> FloatArray:
-    """Lambda = diag(sd) L, (Q, Q), from log sds and unconstrained correlations."""
-    Q = sum(blocks)
-    L, _ = block_cholesky(phi[Q:], blocks)
-    return np.asarray(np.exp(phi[:Q])[:, None] * L)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from hiermix.design.effect_sizes import EffectSizes
 from hiermix.families.correlations import pairs, unconstrained
 from hiermix.families.family import OwnParameter
 from hiermix.families.prior import Prior
@@ -37,6 +38,8 @@ class Hyper:
 
     own: Sequence[tuple[OwnParameter, Prior]]
     sd: Sequence[Prior]
+    sizes: EffectSizes
+    """What sds the effects have by the spreads, of all factors."""
     b: Sequence[Prior]
     least_squares: FloatArray
     """(P,) coefficients without their priors."""
@@ -75,20 +78,22 @@ def hyper(at: Point, model: Hyper) -> Iterator[Point]:
 
 def _of_each_level(at: Point, model: Hyper) -> Point:
     """Return the sds and correlations of each level's own least squares."""
-    log_sd, cor = [], []
+    sds, cor = [], []
+    known = np.exp(model.sizes.log_sds(at.log_sd))
     Es = np.cumsum([0, *(gram.Q for gram, _ in model.levels)])
     Cs = np.cumsum([0, *(pairs(blocks) for _, blocks in model.levels)])
     for i, (gram, blocks) in enumerate(model.levels):
         own = _least_squares(gram)
         if len(own) <= gram.Q:
-            log_sd.append(at.log_sd[Es[i] : Es[i + 1]])
+            sds.append(known[Es[i] : Es[i + 1]])
             cor.append(at.cor[Cs[i] : Cs[i + 1]])
             continue
         sd = np.maximum(own.std(axis=0), 1e-300)
-        log_sd.append(np.log(sd))
+        sds.append(sd)
         scaled = (own - own.mean(axis=0)) / sd
         cor.append(unconstrained(scaled.T @ scaled / len(own), blocks))
-    return replace(at, log_sd=np.concatenate(log_sd), cor=_beside_tails(np.concatenate(cor), at))
+    log_sd = np.log(model.sizes.pooled(np.concatenate(sds), at.log_sd))
+    return replace(at, log_sd=log_sd, cor=_beside_tails(np.concatenate(cor), at))
 
 
 def _least_squares(gram: Gram) -> FloatArray:

@@ -15,7 +15,7 @@ from hiermix.families.correlations import block_cholesky, size_of
 from hiermix.families.family import OwnParameter, by_parameter
 from hiermix.families.prior import Prior
 from hiermix.statistics.patterns import Groups, Patterned
-from hiermix.tuning.coordinates import Hyperpriors, effects_root
+from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode import LARGEST_LOG
 from hiermix.tuning.restricted_likelihood import inverse_root, log_lkj
 from hiermix.typing import FloatArray
@@ -59,7 +59,7 @@ class PatternedRestricted:
         mixed = self.rows.precision.mixed(further[None], own)
         return _Natural(
             mixed.weights[0], float(mixed.log_det[0]),
-            effects_root(phi[self.before :], self.priors.blocks),
+            self.priors.root(phi[self.before :]),
         )  # fmt: skip
 
     def population(self, phi: FloatArray) -> tuple[FloatArray, FloatArray]:

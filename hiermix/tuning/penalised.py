@@ -23,7 +23,7 @@ from hiermix.statistics.conditional_effects import Hyperdraws, mean_effects
 from hiermix.statistics.gram import Gram, empty, statistics
 from hiermix.statistics.within_between import split
 from hiermix.tuning import family_parameters, level_integrals
-from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.level_integrals import Held, Integrals
 from hiermix.tuning.own_beside_population import slopes_by_own
 from hiermix.tuning.points import Point
@@ -86,7 +86,7 @@ def fit_prior(problem: Problem) -> Penalised:
     fits = {}
     for name, priors in problem.priors.items():
         levels = design.grouping(name).levels if name is not None else ()
-        gram = empty(len(design.terms), len(priors.sd), len(levels))
+        gram = empty(len(design.terms), sum(priors.blocks), len(levels))
         fits[name] = _factor_fit(gram, priors)
     none = np.zeros(0)
     own = family_parameters.estimate(problem, family_parameters.first(problem), none, none)
@@ -160,11 +160,11 @@ def _first(
         parts[name] = np.zeros(problem.design.rows)
         if near is None or name is None:
             continue
-        Q, C = len(priors.sd), pairs(priors.blocks)
-        phi[name] = np.concatenate([near.log_sd[sd : sd + Q], near.cor[cor : cor + C]])
+        Q, S, C = sum(priors.blocks), len(priors.sd), pairs(priors.blocks)
+        phi[name] = np.concatenate([near.log_sd[sd : sd + S], near.cor[cor : cor + C]])
         size = Q * len(problem.design.grouping(name).levels)
         parts[name] = share(problem.design, name, near.r[r : r + size].reshape(Q, -1).T)
-        sd, cor, r = sd + Q, cor + C, r + size
+        sd, cor, r = sd + S, cor + C, r + size
     return parts, phi
 
 
@@ -321,7 +321,7 @@ def _factor_fit(gram: Gram, priors: Hyperpriors, start: FloatArray | None = None
 
 def _with_effects(gram: Gram, priors: Hyperpriors, coordinates: Coordinates) -> FactorFit:
     P, Q = len(gram.b_hat), gram.Q
-    Lambda = effects_root(coordinates.center[P:], priors.blocks)
+    Lambda = priors.root(coordinates.center[P:])
     effects = np.zeros((len(gram.ZtZ), Q))
     if gram.n and Q:
         draws = Hyperdraws(coordinates.center[None, :P], {"sigma": np.ones(1)}, Lambda[None])

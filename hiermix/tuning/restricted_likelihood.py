@@ -12,7 +12,7 @@ import numpy as np
 from hiermix.families.correlations import block_cholesky
 from hiermix.families.prior import Prior
 from hiermix.statistics.within_between import Within, quadratic
-from hiermix.tuning.coordinates import Hyperpriors, effects_root
+from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode import LARGEST_LOG
 from hiermix.typing import FloatArray
 
@@ -42,7 +42,7 @@ class Restricted:
         """Sigma, and Lambda = diag(sd) L."""
         sigma = 1.0 if self.known_sigma else float(np.exp(phi[0]))
         rest = phi if self.known_sigma else phi[1:]
-        return sigma, effects_root(rest, self.priors.blocks)
+        return sigma, self.priors.root(rest)
 
     def prior(self, phi: FloatArray) -> tuple[float, FloatArray]:
         """Log prior of phi with the Jacobians of its transforms, and its gradient."""

@@ -87,6 +87,7 @@ def _start(within: Within, priors: Hyperpriors) -> FloatArray:
     size = np.zeros(within.Q)
     size[within.order] = np.einsum("jkq,jkq->q", within.R, within.R) / (within.n or 1.0)
     medians = [typical(prior) for prior in priors.sd]
+    size = priors.sizes.over(size, np.log(medians))
     if priors.sigma is None:
         residual = max((t * np.sqrt(s) for t, s in zip(medians, size, strict=True)), default=1.0)
     else:
@@ -97,7 +98,8 @@ def _start(within: Within, priors: Hyperpriors) -> FloatArray:
     sd = [sigma / np.sqrt(s) if s > 0 else t for s, t in zip(size, medians, strict=True)]
     if within.far and within.rss > 0:
         sigma = np.sqrt(within.rss / within.n)
-        sd = [max(each, sigma / np.sqrt(s)) for each, s in zip(within.spread(), size, strict=True)]
+        own = priors.sizes.pooled(within.spread(), np.log(medians))
+        sd = [max(each, sigma / np.sqrt(s)) for each, s in zip(own, size, strict=True)]
     log_sigma = [] if priors.sigma is None else [np.log(sigma)]
     return np.concatenate([log_sigma, np.log(sd), np.zeros(pairs(priors.blocks))])
 
@@ -112,6 +114,6 @@ def _guess(within: Within, priors: Hyperpriors) -> FloatArray:
     """Rough posterior sd of each element of phi."""
     J = float(within.groups.sum())
     sigma = [] if priors.sigma is None else [1 / np.sqrt(2 * within.n + 1)]
-    sd = np.full(within.Q, 1 / np.sqrt(2 * J + 1))
+    sd = 1 / np.sqrt(2 * priors.sizes.told(np.full(within.Q, J)) + 1)
     cor = np.full(pairs(priors.blocks), 1 / np.sqrt(J + 1))
     return np.concatenate([sigma, sd, cor])

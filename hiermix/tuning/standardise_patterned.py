@@ -4,7 +4,7 @@ import numpy as np
 
 from hiermix.families.correlations import pairs
 from hiermix.statistics.patterns import Patterned
-from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.patterned_likelihood import PatternedRestricted
 from hiermix.tuning.population_scale import common
 from hiermix.tuning.standardise import at_mode, typical
@@ -17,7 +17,7 @@ def standardise(target: PatternedRestricted, start: FloatArray | None = None) ->
     at = at_mode(target, _start(rows, priors) if start is None else start, _guess(rows, priors))
     if not priors.sd:
         return at
-    Lambda = effects_root(at.center[len(priors.b) + target.before :], priors.blocks)
+    Lambda = priors.root(at.center[len(priors.b) + target.before :])
     return at.follow(priors.b_precision, common(rows.gram), Lambda)
 
 
@@ -26,21 +26,24 @@ def _start(rows: Patterned, priors: Hyperpriors) -> FloatArray:
     within = rows.within
     size = np.zeros(within.Q)
     size[within.order] = np.einsum("jkq,jkq->q", within.R, within.R) / (within.n or 1.0)
+    medians = [typical(prior) for prior in priors.sd]
+    size = priors.sizes.over(size, np.log(medians))
     residual = np.sqrt(max(within.whole, 1e-300) / within.n) if within.n else 1.0
     sigma = residual / np.sqrt(1 + (within.Q > 0))
     sd = [
-        sigma / np.sqrt(each) if each > 0 else typical(prior)
-        for each, prior in zip(size, priors.sd, strict=True)
+        sigma / np.sqrt(each) if each > 0 else median
+        for each, median in zip(size, medians, strict=True)
     ]
     if within.far and within.rss > 0:
         sigma = np.sqrt(within.rss / within.n)
-        sd = np.maximum(within.spread(), sd).tolist()
+        sd = np.maximum(priors.sizes.pooled(within.spread(), np.log(medians)), sd).tolist()
     return np.concatenate(
         [*rows.precision.start(float(sigma)), np.log(sd), np.zeros(pairs(priors.blocks))]
     )
 
 
 def _guess(rows: Patterned, priors: Hyperpriors) -> FloatArray:
-    J, Q = float(rows.groups.J), len(priors.sd)
+    J = float(rows.groups.J)
+    sd = 1 / np.sqrt(2 * priors.sizes.told(np.full(rows.within.Q, J)) + 1)
     cor = np.full(pairs(priors.blocks), 1 / np.sqrt(J + 1))
-    return np.concatenate([rows.precision.guess(), np.full(Q, 1 / np.sqrt(2 * J + 1)), cor])
+    return np.concatenate([rows.precision.guess(), sd, cor])

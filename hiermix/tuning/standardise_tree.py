@@ -4,7 +4,7 @@ import numpy as np
 
 from hiermix.families.correlations import pairs
 from hiermix.statistics.tree import Tree
-from hiermix.tuning.coordinates import Coordinates, Hyperpriors, effects_root
+from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.population_scale import common
 from hiermix.tuning.standardise import at_mode, typical
 from hiermix.tuning.tree_likelihood import TreeRestricted
@@ -16,7 +16,7 @@ def standardise(tree: Tree, priors: Hyperpriors, start: FloatArray | None = None
     start = _start(tree, priors) if start is None else start
     target = TreeRestricted(tree, priors)
     at = at_mode(target, start, _guess(tree, priors))
-    Lambda = effects_root(at.center[len(priors.b) + target.sd_places.start :], priors.blocks)
+    Lambda = priors.root(at.center[len(priors.b) + target.sd_places.start :])
     shared = np.concatenate([common(gram) for gram in tree.grams], axis=1)
     return at.follow(priors.b_precision, shared, Lambda)
 
@@ -25,6 +25,8 @@ def _start(tree: Tree, priors: Hyperpriors) -> FloatArray:
     """Where the search begins: as much of the variance in rows as in the effects of each factor."""
     within, n = tree.within, tree.within.n or 1.0
     size = np.concatenate([np.einsum("jqq->q", gram.ZtZ) for gram in tree.grams]) / n
+    medians = [typical(prior) for prior in priors.sd]
+    size = priors.sizes.over(size, np.log(medians))
     residual = 1.0 if priors.sigma is None else typical(priors.sigma)
     if within.n:  # of rows that are fitted exactly, rounding is left
         whole = max(within.whole, *(gram.rss for gram in tree.grams))
@@ -32,8 +34,8 @@ def _start(tree: Tree, priors: Hyperpriors) -> FloatArray:
     part = residual / np.sqrt(1 + len(tree.grams))
     sigma = np.sqrt(within.rss / n) if within.far and within.rss > 0 else part
     sd = [
-        part / np.sqrt(each) if each > 0 else typical(prior)
-        for each, prior in zip(size, priors.sd, strict=True)
+        part / np.sqrt(each) if each > 0 else median
+        for each, median in zip(size, medians, strict=True)
     ]
     log_sigma = [] if priors.sigma is None else [np.log(sigma)]
     return np.concatenate([log_sigma, np.log(sd), np.zeros(pairs(priors.blocks))])
@@ -41,8 +43,9 @@ def _start(tree: Tree, priors: Hyperpriors) -> FloatArray:
 
 def _guess(tree: Tree, priors: Hyperpriors) -> FloatArray:
     """Rough posterior sd of each coordinate but those of the population."""
-    sd = [np.full(gram.Q, 1 / np.sqrt(2 * len(gram.ZtZ) + 1)) for gram in tree.grams]
+    levels = np.concatenate([np.full(gram.Q, len(gram.ZtZ)) for gram in tree.grams])
+    sd = 1 / np.sqrt(2 * priors.sizes.told(levels) + 1)
     least = min(len(gram.ZtZ) for gram in tree.grams)
     cor = np.full(pairs(priors.blocks), 1 / np.sqrt(least + 1))
     sigma = [] if priors.sigma is None else [1 / np.sqrt(2 * tree.within.n + 1)]
-    return np.concatenate([sigma, *sd, cor])
+    return np.concatenate([sigma, sd, cor])

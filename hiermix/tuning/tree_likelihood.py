@@ -91,7 +91,7 @@ class TreeRestricted(Restricted):
         columns = s.units @ spread
         pull = s.T @ columns
         slopes = _slopes(s, columns)
-        dLambda = np.zeros((len(self.priors.sd),) * 2)
+        dLambda = np.zeros((sum(self.priors.blocks),) * 2)
         for place, slope in zip(self.tree.places, slopes, strict=True):
             dLambda[place, place] = slope / s.sigma
         # 2. In Lambda of crossed factors, of which only the form knows.

@@ -1,6 +1,6 @@
   // The sampler moves in standardised coordinates: theta = center + scale raw
   // holds the population coefficients, then the family's own parameters, log
-  // sd, and the unconstrained correlations of the group effects.
+  // spreads, and the unconstrained correlations of the group effects.
   int<lower=1> D;
   vector[D] center;
   matrix[D, D] scale;
@@ -12,10 +12,17 @@
   // degrees of freedom less one come after the correlations in theta.
   int<lower=0> tails;
 
-  // Log sds whose posterior runs on towards zero are bent downwards: by how
-  // much, and the sd of each in these coordinates.
-  vector<lower=0>[E] sd_bend;
-  vector<lower=0>[E] sd_spread;
+  // Spreads: sds, which effects may share, and the lengthscales by which the
+  // sd of an effect falls off with its frequency; 0: it doesn't.
+  int<lower=0> S;
+  array[E] int<lower=1, upper=S> sd_of;
+  array[E] int<lower=0, upper=S> length_of;
+  vector<lower=0>[E] frequency;
+
+  // Log spreads whose posterior runs on towards zero are bent downwards: by
+  // how much, and the sd of each in these coordinates.
+  vector<lower=0>[S] sd_bend;
+  vector<lower=0>[S] sd_spread;
 
   // The first coordinates of b have a scale that follows the sds: that of the
   // covariance (hold + (rest + reach Lambda Lambda' reach')^-1)^-1, Lambda =
@@ -62,8 +69,8 @@
   // Priors, coded as in coded_lpdf.
   array[P] int<lower=0, upper=10> b_prior; // 0: shrunk
   matrix[P, 4] b_par;
-  array[E] int<lower=1, upper=10> sd_prior;
-  matrix[E, 4] sd_par;
+  array[S] int<lower=1, upper=10> sd_prior;
+  matrix[S, 4] sd_par;
   vector<lower=0>[B] lkj; // LKJ shape of each block
   array[tails] int<lower=1, upper=10> df_prior;
   matrix[tails, 4] df_par;

@@ -14,16 +14,24 @@
     int t = 0;
     for (m in 1:M) {
       int n = Q[m] * J[m];
-      vector[n + 1 + Q[m]] effects = tuned_effects(
-        segment(z, done + 1, n),
-        ZtWZ[(j + 1):(j + J[m]), 1:((Q[m] * (Q[m] + 1)) %/% 2)],
-        ZtWR[(j + 1):(j + J[m]), 1:(Q[m] * (1 + P))],
-        diag_pre_multiply(sd[(e + 1):(e + Q[m])],
-                          L[(e + 1):(e + Q[m]), (e + 1):(e + Q[m])]),
-        last[(e + 1):(e + Q[m])], d,
-        outer_effects(relative, m, Q, J, inner, outer, above, ZtWZ_outer),
-        share[(j + 1):(j + apart[m] * J[m])], extent[m],
-        heavy[m], df[(t + 1):(t + heavy[m])]);
+      vector[n + 1 + Q[m]] effects = rep_vector(0, n + 1 + Q[m]);
+      if (J[m] == 1) {
+        effects[1:(n + 1)] = tuned_whole(
+          segment(z, done + 1, n),
+          ZtWZ[j + 1, 1:((Q[m] * (Q[m] + 1)) %/% 2)],
+          ZtWR[j + 1, 1:(Q[m] * (1 + P))], sd[(e + 1):(e + Q[m])], d);
+      } else {
+        effects = tuned_effects(
+          segment(z, done + 1, n),
+          ZtWZ[(j + 1):(j + J[m]), 1:((Q[m] * (Q[m] + 1)) %/% 2)],
+          ZtWR[(j + 1):(j + J[m]), 1:(Q[m] * (1 + P))],
+          diag_pre_multiply(sd[(e + 1):(e + Q[m])],
+                            L[(e + 1):(e + Q[m]), (e + 1):(e + Q[m])]),
+          last[(e + 1):(e + Q[m])], d,
+          outer_effects(relative, m, Q, J, inner, outer, above, ZtWZ_outer),
+          share[(j + 1):(j + apart[m] * J[m])], extent[m],
+          heavy[m], df[(t + 1):(t + heavy[m])]);
+      }
       t += heavy[m];
       if (related[m]) {
         r[(done + 1):(done + n)]

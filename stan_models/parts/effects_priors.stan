@@ -6,8 +6,8 @@
     // Beyond what numbers hold; zero elsewhere.
     target += -dot_self(theta[(D - locals + 1):D] - local);
   }
-  // sd comes with the Jacobians of its logarithm and of the bend.
-  target += coded_prior(sd, sd_prior, sd_par) + sum(log(sd));
+  // Spreads come with the Jacobians of their logarithms and of the bend.
+  target += coded_prior(spread, sd_prior, sd_par) + sum(log(spread));
   target += sum(log1p(sd_bend ./ sd_spread .* below .* -expm1(-below)));
   target += block_lkj(L, block, lkj);
   target += coded_prior(df, df_prior, df_par) + sum(log(df - 1));

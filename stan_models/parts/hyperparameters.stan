@@ -1,12 +1,14 @@
   // Natural parameters from the coordinates; A is the number of parameters
   // that only this family has.
   vector[D] theta = center + scale * raw;
-  vector[E] below = log1p_exp((center - theta)[(P + A + 1):(P + A + E)]
+  vector[S] below = log1p_exp((center - theta)[(P + A + 1):(P + A + S)]
                               ./ sd_spread);
-  vector[E] log_sd
-    = theta[(P + A + 1):(P + A + E)] - 0.5 * sd_bend .* square(below);
-  vector<lower=0>[E] sd = exp(log_sd);
-  matrix[E, E] L = block_cholesky_jacobian(theta[(P + A + E + 1):D], block);
+  vector[S] log_spread
+    = theta[(P + A + 1):(P + A + S)] - 0.5 * sd_bend .* square(below);
+  vector<lower=0>[S] spread = exp(log_spread);
+  vector<lower=0>[E] sd
+    = effect_sds(log_spread, sd_of, length_of, frequency);
+  matrix[E, E] L = block_cholesky_jacobian(theta[(P + A + S + 1):D], block);
   // At 1 effects have no mean, and no sampler comes back from their tails.
   vector<lower=1>[tails] df
     = 1 + exp(theta[(D - locals - tails + 1):(D - locals)]);
@@ -15,8 +17,9 @@
   if (followers) {
     // Sds of more than e^12 times their center aren't followed any further:
     // the matrices would be lost to rounding.
-    vector[E] beyond = log_sd - center[(P + A + 1):(P + A + E)] - 12;
-    vector[E] near = exp(log_sd - log1p_exp(beyond));
+    vector[S] beyond = log_spread - center[(P + A + 1):(P + A + S)] - 12;
+    vector[E] near = effect_sds(log_spread - log1p_exp(beyond), sd_of,
+                                length_of, frequency);
     vector[followers] first = raw[1:followers];
     matrix[followers, followers] free
       = cholesky_decompose(rest

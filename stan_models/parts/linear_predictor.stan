@@ -12,7 +12,12 @@
     int parts = 0;
     int bases = 0;
     for (m in 1:M) {
-      for (k in 1:Q[m]) {
+      if (J[m] == 1) { // of all rows, on columns that follow each other
+        eta[predictor_of[e + 1]]
+          += Z[, Z_at[e + 1]:Z_at[e + Q[m]]] * segment(r, done + 1, Q[m]);
+        done += Q[m];
+        e += Q[m];
+      } else for (k in 1:Q[m]) {
         e += 1;
         vector[J[m]] u = segment(r, done + 1, J[m]);
         if (levels_of[m] == 1) {

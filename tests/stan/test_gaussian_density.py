@@ -4,6 +4,8 @@ The reference builds the N x N covariance of the response and asks scipy's multi
 the priors are scipy's distributions. Nothing of the algebra in the programs is used.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -76,16 +78,20 @@ def _pairs(data: dict[str, np.ndarray]) -> int:
 
 
 def population(
-    data: dict[str, np.ndarray], raw: np.ndarray, sd: np.ndarray, L: np.ndarray
-) -> tuple[np.ndarray, float]:
-    """Population coefficients from the coordinates, and the log Jacobian beyond `scale`."""
+    data: dict[str, np.ndarray], raw: np.ndarray, sd: np.ndarray, L: np.ndarray,
+    of_effects: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> tuple[np.ndarray, float]:  # fmt: skip
+    """Population coefficients from the coordinates, and the log Jacobian beyond `scale`.
+
+    `of_effects` are the sds of effects by spreads `sd`, where these are not the same.
+    """
     P, F = int(data["P"]), int(data["followers"])
     b = (data["center"] + data["scale"] @ raw)[:P]
     if not F:
         return b, 0.0
     # Very large sds are followed to e^12 times their center only.
     center = np.exp(data["center"][len(data["center"]) - len(sd) - _pairs(data) :][: len(sd)])
-    Lambda = (sd / (1 + sd / center * np.exp(-12)))[:, None] * L
+    Lambda = of_effects(sd / (1 + sd / center * np.exp(-12)))[:, None] * L
     free = data["rest"] + data["reach"] @ Lambda @ Lambda.T @ data["reach"].T
     C = np.linalg.cholesky(free)
     root = C @ np.linalg.inv(np.linalg.cholesky(np.eye(F) + C.T @ data["hold"] @ C)).T

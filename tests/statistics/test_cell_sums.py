@@ -29,6 +29,7 @@ FORMULAS: dict[str, tuple[Any, dict[str, Any]]] = {
     "strata": (["y ~ x + (1 + x | b)", "sigma ~ word"], {}),
     "smooth": ("y ~ z + s(x, k=6) + (1 | b)", {}),
     "smooths by word": ("y ~ word + s(x, k=5, by=word) + (1 | a) + (1 | c)", {}),
+    "process": ("y ~ z + hsgp(x, k=5, by=word) + (1 | b)", {}),
     "own spreads": ("y ~ x + (1 + x | gr(a, by=half))", {}),
     "related": ("y ~ x + (1 | gr(a, cov='A'))", RELATED),
     "far effects": ("y ~ x + (1 | gr(a, dist='student'))", {}),

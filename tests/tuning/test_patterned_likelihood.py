@@ -7,7 +7,6 @@ from scipy import stats
 import hiermix as hm
 from hiermix.stan import assemble_patterned
 from hiermix.tuning import bar_origins
-from hiermix.tuning.coordinates import effects_root
 from tests.stan.test_patterned_density import CASES, Parts, frame, model_of
 
 
@@ -41,7 +40,7 @@ def test_value_is_that_of_dense_rows_and_the_gradient_is_its_slope(name: str) ->
         np.testing.assert_allclose(gradient, slopes, rtol=1e-5, atol=1e-6 * np.abs(slopes).max())
         V, log_prior = case.covariance(Parts(model, phi[:further], phi[further:before]))
         V = V + X @ np.diag(1 / density.priors.b_precision) @ X.T
-        Lambda = effects_root(phi[before:], blocks)
+        Lambda = density.priors.root(phi[before:])
         for each in design.groupings:
             Z = design.Z(each.name) - model.origins[each.name]
             V += (each.codes[:, None] == each.codes) * (Z @ Lambda @ Lambda.T @ Z.T)

@@ -5,6 +5,7 @@ import pytest
 from scipy import optimize, stats
 
 import hiermix as hm
+from hiermix.design.effect_sizes import EffectSizes
 from hiermix.families.prior import Prior
 from hiermix.stan import stan_data
 from hiermix.statistics import tree
@@ -24,6 +25,7 @@ def test_value_is_that_of_dense_rows_and_the_gradient_is_its_slope(case: str) ->
     known = Hyperpriors(
         b=stan_data.b_priors(d, model.priors), sigma=model.priors["sigma"],
         sd=stan_data.sd_priors(d.groupings, model.priors),
+        sizes=EffectSizes.beside([each.spreads for each in d.groupings]),
         lkj=stan_data.lkj_shapes(d.groupings, model.priors),
         blocks=[size for each in d.groupings for size in each.blocks],
     )  # fmt: skip
@@ -80,8 +82,9 @@ def test_the_maximum_without_priors_is_the_one_of_lme4(name: str) -> None:
     flat, E = Prior("normal", (0.0, 1e8)), sum(len(each.effects) for each in d.groupings)
     blocks = [size for each in d.groupings for size in each.blocks]
     known = Hyperpriors(
-        b=[flat] * len(d.terms), sigma=flat, sd=[flat] * E, lkj=[1.0] * len(blocks), blocks=blocks
-    )
+        b=[flat] * len(d.terms), sigma=flat, sd=[flat] * E, sizes=EffectSizes.shared(range(E)),
+        lkj=[1.0] * len(blocks), blocks=blocks,
+    )  # fmt: skip
     density = TreeRestricted(found, known)
 
     def less_prior(phi: np.ndarray) -> tuple[float, np.ndarray]:

@@ -4,12 +4,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from hiermix.formula.calls import is_call
-from hiermix.formula.terms import effect_laws, memberships, monotonic, residual_terms, smooths
+from hiermix.formula.terms import (
+    effect_laws,
+    gaussian_processes,
+    memberships,
+    monotonic,
+    residual_terms,
+    smooths,
+)
 from hiermix.formula.terms.protocols import Grouped, Special
 from hiermix.formula.tokens import Reader
 
 RIGHT_SIDE: Mapping[str, Callable[[Reader], Special]] = {
     "ar": residual_terms.read_autoregression,
+    "hsgp": gaussian_processes.read,
     "mo": monotonic.read,
     "s": smooths.read,
     "unstr": residual_terms.read_unstructured,

@@ -1,9 +1,10 @@
 """``s(x, k=10, by=f)``: a curve of x, as smooth as the data ask for."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from hiermix.formula.equations import MU
-from hiermix.formula.terms.special_calls import Call, text
+from hiermix.formula.terms.special_calls import Call, Written, text
 from hiermix.formula.terms.special_calls import column as written
 from hiermix.formula.tokens import Reader, Use
 
@@ -12,12 +13,15 @@ LEAST_SIZE = 3
 
 
 @dataclass(frozen=True)
-class Smooth:
+class CurveTerm:
     """A curve of a column; with a curve for each level of another, or times another."""
+
+    word: ClassVar[str] = "s"
+    default_size: ClassVar[int] = DEFAULT_SIZE
 
     column: str
     size: int = DEFAULT_SIZE
-    """k, the dimension of the curves that it can be: a straight line is two of it."""
+    """k, how much it can bend at most."""
     by: str | None = None
     equation: str = MU
 
@@ -29,17 +33,27 @@ class Smooth:
     @property
     def uses(self) -> tuple[Use, ...]:
         """Its column is numbers, and `by` as it stands."""
-        own = Use(self.column, "number", "s")
+        own = Use(self.column, "number", self.word)
         return (own,) if self.by is None else (own, Use(self.by, "bare"))
 
     @property
     def label(self) -> str:
-        """What results call it, in its equation."""
-        return text("s", [self.column], {"by": written(self.by)})
+        """What results call it: without how much it can bend."""
+        return text(self.word, [self.column], {"by": written(self.by)})
+
+    @property
+    def further(self) -> dict[str, Written | None]:
+        """What else was written, beside k and by."""
+        return {}
 
     def __str__(self) -> str:
-        size = None if self.size == DEFAULT_SIZE else self.size
-        return text("s", [self.column], {"k": size, "by": written(self.by)})
+        size = None if self.size == self.default_size else self.size
+        return text(self.word, [self.column], {"k": size, "by": written(self.by), **self.further})
+
+
+@dataclass(frozen=True)
+class Smooth(CurveTerm):
+    """A spline: k is the dimension of its curves, of which a straight line is two."""
 
 
 def read(reader: Reader) -> Smooth:

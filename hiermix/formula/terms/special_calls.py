@@ -84,6 +84,10 @@ class Call:
             self._refuse(name, f"a number above {above:g}")
         return float(value)  # type: ignore[arg-type]
 
+    def optional_number(self, name: str) -> float | None:
+        """Take a number by name that may be left out."""
+        return None if name not in self._named else self.number(name, 0.0, -1e300)
+
     def truth(self, name: str, *, default: bool) -> bool:
         """Take True or False by name."""
         value = self._literal(name, default)
