@@ -9,12 +9,13 @@ import numpy as np
 import pandas as pd
 
 from hiermix import options, plots
-from hiermix.answers import effects, group_levels
+from hiermix.answers import effects, group_levels, joined
 from hiermix.checking import report
 from hiermix.checking.refits import Refittable
 from hiermix.design import checks, frames
 from hiermix.design.design import Design
 from hiermix.design.frames import Frame, NewRows
+from hiermix.design.joint_design import DIM
 from hiermix.engines import Engine
 from hiermix.forecasting import forecast as forecasts
 from hiermix.forecasting import nixtla
@@ -26,12 +27,13 @@ from hiermix.posterior import (
     group_tables,
     hypothesis,
     matrix_files,
+    one_response,
     regression_tables,
     residual_labels,
     storage,
     summary,
 )
-from hiermix.posterior.asked import asked_of_posterior, drawn_of_posterior
+from hiermix.posterior.asked import asked_of_posterior, check_one, drawn_of_posterior, together
 from hiermix.posterior.on_demand import ON_DEMAND
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import cross_validation, held_out, predict, variance_partition
@@ -146,25 +148,26 @@ class Fit:
                 checks.warn(text)
         return frame
 
-    group_effects = asked_of_posterior(group_tables.group_effects)
-    coefficients = asked_of_posterior(group_tables.coefficients)
-    hypothesis = asked_of_posterior(hypothesis.hypothesis)
-    variance_table = asked_of_posterior(variance_partition.variance_table)
-    variance = asked_of_posterior(variance_partition.variance)
-    loo = asked_of_posterior(cross_validation.loo)
-    residual_correlation = asked_of_posterior(residual_labels.residual_correlation)
+    group_effects = asked_of_posterior(group_tables.group_effects, together)
+    coefficients = asked_of_posterior(group_tables.coefficients, together)
+    hypothesis = asked_of_posterior(hypothesis.hypothesis, together)
+    variance_table = asked_of_posterior(variance_partition.variance_table, joined.tables)
+    variance = asked_of_posterior(variance_partition.variance, joined.datasets)
+    loo = asked_of_posterior(cross_validation.loo, together)
+    residual_correlation = asked_of_posterior(residual_labels.residual_correlation, together)
 
-    predictions = asked_of_posterior(effects.predictions)
-    comparisons = asked_of_posterior(effects.comparisons)
-    slopes = asked_of_posterior(effects.slopes)
-    means = asked_of_posterior(effects.means)
+    predictions = asked_of_posterior(effects.predictions, joined.answers)
+    comparisons = asked_of_posterior(effects.comparisons, joined.answers)
+    slopes = asked_of_posterior(effects.slopes, joined.answers)
+    means = asked_of_posterior(effects.means, joined.answers)
     levels = asked_of_posterior(group_levels.levels)
     ranks = asked_of_posterior(group_levels.ranks)
 
     check = report.check
+    response = one_response.response
 
-    predict_pieces = asked_of_posterior(predict.predict_pieces)
-    predict = asked_of_posterior(predict.predict)
+    predict_pieces = asked_of_posterior(predict.predict_pieces, together)
+    predict = asked_of_posterior(predict.predict, together)
 
     plot_shrinkage = drawn_of_posterior(lambda: plots.shrinkage.plot_shrinkage)
     plot_groups = drawn_of_posterior(lambda: plots.groups.plot_groups)
@@ -231,6 +234,7 @@ class Fit:
             Times that repeat or are not later, predictors whose later values are not known, or a
             calendar that can't be told.
         """
+        check_one(self.posterior, "forecast")
         predict.check_kind(kind, self.model.family, forecasts.KINDS)
         given = None if new_data is None else frames.rows(new_data)
         if given is None or nixtla.TIME in given:
@@ -267,9 +271,12 @@ class Fit:
         Returns
         -------
         DataArray
-            (chain, draw, row)
+            (chain, draw, row), of several responses with a dim ``response``
         """
-        return self._kept("posterior_predictive")[self.design.response_name]
+        found = self._kept("posterior_predictive")
+        if self.posterior.responses:
+            return found.to_dataarray(DIM).transpose(..., DIM)
+        return found[self.design.response_name]
 
     def log_prior(self) -> "xr.Dataset":
         """Keep in ``fit.data`` the log prior density of every parameter, and return it.

@@ -10,16 +10,15 @@ from typing import TYPE_CHECKING, Any, get_args
 from hiermix import expected_cost, options, plots, sampling
 from hiermix import memory as memories
 from hiermix.design import beside_rows, checks, frames, level_covariance
-from hiermix.design.build import build
+from hiermix.design.build_joint import built
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.level_covariance import Matrices
 from hiermix.engines import Engine, Settings, gradients
 from hiermix.expected_cost import Cost
-from hiermix.families import table
+from hiermix.families import formulas_of_family, table
 from hiermix.families.custom_family import CustomFamily
 from hiermix.fit import Fit
-from hiermix.formula.formula import parse
 from hiermix.formula.terms import Group
 from hiermix.posterior import describe, diagnostics, labelling, recorded
 from hiermix.posterior import draws as trees
@@ -56,7 +55,8 @@ class Model(PreparedModel):
     ----------
     formula : str or sequence of str
         Wilkinson formula with lme4's bars, ``"log_radon ~ floor + (1 + floor | county)"``; a list
-        with equations of other parameters, ``["y ~ x + (1 | p | g)", "sigma ~ x + (1 | p | g)"]``.
+        with equations of other parameters, ``["y ~ x + (1 | p | g)", "sigma ~ x + (1 | p | g)"]``,
+        or of several Gaussian responses, ``["y1 ~ x + (1 | p | g)", "y2 ~ x + (1 | p | g)"]``.
     data : DataFrame
         One row an observation, of pandas, polars, pyarrow, DuckDB, Dask, what else narwhals reads
         or speaks the Arrow C stream. It is never changed; rows are never dropped unasked.
@@ -118,12 +118,11 @@ class Model(PreparedModel):
         self.link = self.family.link
         options.one_of("effects", effects, EFFECTS)
         options.one_of("parameterisation", parameterisation, PARAMETERISATIONS)
-        parsed = parse(formula, groups)
-        self.family.check_equations(parsed)
         rows, known = beside_rows.with_calendar(frames.table(data), calendar)
+        parsed = formulas_of_family.read(formula, groups, self.family, rows.columns)
         frame, weights = beside_rows.as_column(rows, "weights", weights)
         frame, offset = beside_rows.as_column(frame, "offset", offset)
-        design = build(
+        design = built(
             parsed, frame, missing=missing, weights=weights, offset=offset,
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
             continuous=self.family.continuous, data2=data2,

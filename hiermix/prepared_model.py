@@ -44,7 +44,8 @@ class PreparedModel:
         """Check the rows of a design, and choose priors and program by them."""
         design = outer_first(design)
         design_checks.check_design(self.family, design)
-        exact_fit.check(design, self.family)
+        for part in design.parts or (design,):
+            exact_fit.check(part, self.family)
         self._ready(design, column_spreads.find(design), self.family.scale(design), priors)
 
     def _ready(

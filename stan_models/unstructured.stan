@@ -1,7 +1,8 @@
 // Gaussian response of units with a row at each of some positions, such as
 // patients and visits, of which any may be missing: each position has a
-// residual sd, each pair of positions a correlation. One grouping factor or
-// none, any number of varying coefficients, correlated or not; the group
+// residual sd, each pair of positions a correlation. Or several responses: then
+// they are the positions, and rows of the data the units. One grouping factor
+// or none, any number of varying coefficients, correlated or not; the group
 // effects are integrated out exactly, from sums over pairs of rows of units
 // that have the same positions.
 functions {
@@ -18,6 +19,10 @@ data {
   vector<lower=0>[kinds] units_of;
   // Kind by kind.
   array[sum(kind_size)] int<lower=1, upper=position_count> position_of;
+  // What the rows of each position were divided by.
+  vector<lower=0>[position_count] position_unit;
+  array[position_count] int position_prior; // of its sd
+  matrix[position_count, 4] position_par;
   real<lower=0> lkj_residual;
 }
 transformed data {
@@ -48,6 +53,7 @@ transformed parameters {
 model {
   // The entries of the inverse of each kind's covariance, row by row.
   vector[patterns] mix = rep_vector(0, patterns);
+  vector[T] sd_in_units = sd_residual ./ position_unit;
   real log_det_R = 0;
   int singular = min(diagonal(L_residual)) < 1e-6;
   if (singular) {
@@ -62,7 +68,7 @@ model {
         = cholesky_decompose(tcrossprod(L_residual[here]));
       matrix[n, n] inverse
         = crossprod(mdivide_left_tri_low(root,
-                                         diag_matrix(inv(sd_residual[here]))));
+                                         diag_matrix(inv(sd_in_units[here]))));
       for (t in 1:n) {
         for (u in 1:t) {
           entry += 1;
@@ -70,13 +76,13 @@ model {
         }
       }
       log_det_R += 2 * units_of[k]
-                   * (sum(log(diagonal(root))) + sum(log(sd_residual[here])));
+                   * (sum(log(diagonal(root))) + sum(log(sd_in_units[here])));
       at += n;
     }
   }
 #include parts/patterns_model.stan
   for (t in 1:T) {
-    target += coded_lpdf(sd_residual[t] | own_prior[1], own_par[1]);
+    target += coded_lpdf(sd_residual[t] | position_prior[t], position_par[t]);
   }
   target += sum(log(sd_residual));
   target += block_lkj(L_residual, {T}, [lkj_residual]');

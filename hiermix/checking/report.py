@@ -180,6 +180,11 @@ def check(
         It prints as sentences; with ``ok``, ``verdict``, ``sentences``, ``table()``,
         ``plot()``.
     """
+    if self.posterior.responses:
+        raise ArgumentError(
+            "check() is for fits of one response: fit.loo(), and fit.response(...) with its "
+            "plot_check() and plot_residuals(), look at several"
+        )
     wanted = tuple(options.one_of("what", each, PARTS) for each in options.names("what", what))
     options.whole("refits", refits, 20, 10_000)
     options.one_of("algorithm", algorithm, ("importance", "nuts"))

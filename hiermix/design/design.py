@@ -91,6 +91,16 @@ class Design:
         """Offset (rows,) of the first equation."""
         return self.equations[0].offset
 
+    @property
+    def parts(self) -> tuple[Design, ...]:
+        """Designs of the responses, one by one, where there are several."""
+        return ()
+
+    @property
+    def reported(self) -> tuple[Equation, ...]:
+        """Equations as priors and results name them: those of several responses apart."""
+        return self.equations
+
     def equation(self, name: str) -> Equation:
         """Return an equation by name."""
         return next(each for each in self.equations if each.name == name)

@@ -94,6 +94,8 @@ def new_rows(data: Any) -> Table:
     DataError
         As `table` does.
     """
+    if isinstance(data, Table):
+        return data
     if isinstance(data, pd.Series):
         return Table.of(data.to_frame().T.infer_objects())
     if isinstance(data, Mapping):

@@ -225,7 +225,7 @@ def grouping_of(name: str, plan: Plan, levels: Sequence[object], codes: Codes) -
         terms=tuple(label for label, _ in each),
         equations=tuple(equation for _, equation in each),
         places=tuple(range(len(each))),
-        blocks=_blocks(terms, [len(spec.labels) for spec in specs]),
+        blocks=blocks_of_terms(terms, [len(spec.labels) for spec in specs]),
         levels=labels_array(levels),
         codes=codes,
     )
@@ -237,7 +237,7 @@ def _labels(plan: Plan, name: str) -> list[tuple[str, str]]:
     return [(label, term.equation) for term, spec in pairs for label in spec.labels]
 
 
-def _blocks(terms: Sequence[GroupTerm], sizes: Sequence[int]) -> tuple[int, ...]:
+def blocks_of_terms(terms: Sequence[GroupTerm], sizes: Sequence[int]) -> tuple[int, ...]:
     """Sizes of blocks of correlated effects; terms of one key, which follow each other, are one."""
     blocks: list[int] = []
     key = None

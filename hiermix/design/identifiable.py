@@ -67,14 +67,14 @@ def without_dependent(
     lengths = np.abs(triangle).max(axis=0)
     triangle = triangle / np.where(lengths > 0, lengths, 1.0)  # units don't matter
     excused = frozenset().union(*(each.places for each in spec.cells))
-    dependent = _dependent(triangle, least)
+    dependent = dependent_columns(triangle, least)
     for place in dependent:
         if place not in excused:
             _refuse_dependent(triangle, labels, place, dependent, first(place))
     return spec.without(dependent)
 
 
-def _dependent(triangle: FloatArray, least: float) -> list[int]:
+def dependent_columns(triangle: FloatArray, least: float) -> list[int]:
     """Return the columns that are combinations of those before them."""
     basis = np.empty((len(triangle), 0))
     found = []

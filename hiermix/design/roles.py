@@ -30,7 +30,7 @@ class Roles:
         self.response_name = in_results(unaliased(aliased(formula.response)))
         self.factors: dict[str, tuple[GroupTerm, ...]] = {}
         for term in formula.groups:
-            self.factors[term.name] = _beside_its_key(self.factors.get(term.name, ()), term)
+            self.factors[term.name] = beside_its_key(self.factors.get(term.name, ()), term)
         self.laws = {name: law_of(terms) for name, terms in self.factors.items()}
 
     @property
@@ -105,7 +105,7 @@ class Roles:
         return found
 
 
-def _beside_its_key(terms: tuple[GroupTerm, ...], term: GroupTerm) -> tuple[GroupTerm, ...]:
+def beside_its_key(terms: tuple[GroupTerm, ...], term: GroupTerm) -> tuple[GroupTerm, ...]:
     """Add a term to those of its factor, after the last one that it is correlated with."""
     mates = [place for place, each in enumerate(terms) if term.key and each.key == term.key]
     at = mates[-1] + 1 if mates else len(terms)

@@ -70,6 +70,8 @@ class OwnParameter:
     """Is it learned where it has no equation? Else it is one there."""
     spread: float = 1.0
     """Of its linear predictor, to expect."""
+    labels: tuple[str, ...] = ()
+    """Of a vector whose numbers have priors of their own, what each is called."""
 
     @property
     def positive(self) -> bool:
@@ -80,6 +82,11 @@ class OwnParameter:
     def bounds(self) -> tuple[float, float]:
         """Where a prior is cut off, at most."""
         return (self.least, 1.0) if self.transform == "within" else (-np.inf, np.inf)
+
+    @property
+    def prior_names(self) -> tuple[str, ...]:
+        """Names of its priors: one, or those of its numbers."""
+        return tuple(f"{self.name}[{label}]" for label in self.labels) or (self.name,)
 
     @property
     def single(self) -> bool:

@@ -84,6 +84,12 @@ def population_slots(
         yield Slot(names, default, bounded=slope, unit=unit)
 
 
+def of_any_response(slot: Slot) -> Slot:
+    """Return the slot of a coefficient of one response, with the name of those of any last."""
+    general = "Intercept" if slot.name.startswith("Intercept") else "b"
+    return replace(slot, names=(*slot.names, general))
+
+
 def group_slots(
     name: str, sd_names: Sequence[tuple[str, ...]], blocks: Sequence[int], *, scale: FloatArray
 ) -> Iterable[Slot]:

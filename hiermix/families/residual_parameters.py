@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hiermix.design.design import Design
+from hiermix.design.joint_design import Responses
 from hiermix.design.series import Series
 from hiermix.errors import DataError, FormulaError, at_rows
 from hiermix.families.family import OwnParameter
@@ -20,8 +21,9 @@ def parameters(series: Series, sigma: OwnParameter) -> tuple[OwnParameter, ...]:
         default = _whole if series.even else _above_zero
         return sigma, OwnParameter(RHO, default, "within", least=series.least)
     T = len(series.positions)
+    apart = tuple(map(str, series.positions)) if isinstance(series.term, Responses) else ()
     return (
-        OwnParameter(SDS, sigma.default, "log", size=T),
+        OwnParameter(SDS, sigma.default, "log", size=T, labels=apart),
         OwnParameter(CORRELATIONS, _any_correlations, "correlations", size=T * (T - 1) // 2),
     )
 

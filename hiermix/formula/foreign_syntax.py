@@ -21,6 +21,7 @@ _FUNCTIONS = {
     "s": "write s(x) as a term of its own, after a +",
     "t2": "write cr(x, df=5), a natural spline",
     "te": "write cr(x, df=5), a natural spline",
+    "mvbind": "write a formula for each response, ['y1 ~ x', 'y2 ~ x']",
     "nl": NONLINEAR,
     "nlf": NONLINEAR,
 }

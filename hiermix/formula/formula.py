@@ -38,6 +38,8 @@ class Formula:
     """Equations of other parameters than the response's location."""
     specials: tuple[Special, ...] = ()
     """Terms that are more than columns, of all equations: see `terms`."""
+    parts: tuple["Formula", ...] = ()
+    """Of several responses the formula of each; the rest is then that of the first."""
 
     @property
     def equations(self) -> tuple[EquationText, ...]:
@@ -54,12 +56,16 @@ class Formula:
     @property
     def predictors(self) -> tuple[str, ...]:
         """Every column right of a tilde, those of grouping factors among them."""
+        if self.parts:
+            return tuple(name for part in self.parts for name in part.predictors)
         names = [name for piece in self.pieces for name in columns(piece)]
         beside = (*(term.how.columns if term.how else term.factor for term in self.groups),
                   *(each.columns for each in self.specials))  # fmt: skip
         return *names, *(name for columns in beside for name in columns)
 
     def __str__(self) -> str:
+        if self.parts:
+            return "; ".join(map(str, self.parts))
         left = f"{self.response}{self.beside}"
         location = EquationText(MU, self.population, self.offsets)
         each = [written(one, self._beside(one.name), left if one.name == MU else "")
@@ -87,7 +93,7 @@ def parse(text: str | Sequence[str], groups: Sequence[Group] = ()) -> Formula:
     FormulaError
         If the text is no formula, or calls what a formula may not call.
     """
-    first, *others = _texts(text)
+    first, *others = texts_of(text)
     formula = _main(first, groups)
     for other in others:
         formula = _with_equation(formula, other)
@@ -96,7 +102,7 @@ def parse(text: str | Sequence[str], groups: Sequence[Group] = ()) -> Formula:
     return formula
 
 
-def _texts(text: object) -> list[str]:
+def texts_of(text: object) -> list[str]:
     """Return the texts of the equations: a list, or what stands between semicolons."""
     if isinstance(text, list | tuple):
         if not text:

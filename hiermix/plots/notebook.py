@@ -41,7 +41,7 @@ def model(design: "Design", heading: str, text: str) -> str:
         name, _, prior = line.strip().partition(" ~ ")
         rows.append([f"<code>{escape(name.strip())}</code>", escape(prior)])
     values = design.observed
-    picture = "" if values is None else _histogram(values, design.response_name)
+    picture = "" if values is None or design.parts else _histogram(values, design.response_name)
     return _page(heading, _table(["", ""], rows, left=2), picture)
 
 

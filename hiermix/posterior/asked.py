@@ -1,10 +1,12 @@
 """What is asked of a posterior as methods of its fit, some of them made when somebody looks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from inspect import Parameter, signature
-from typing import Any, Concatenate, Protocol, cast
+from typing import Any, Concatenate, NoReturn, Protocol, cast
 
+from hiermix.errors import ArgumentError
+from hiermix.posterior import one_response
 from hiermix.posterior.posterior import Posterior
 
 
@@ -16,14 +18,33 @@ class Holder(Protocol):
         """The draws."""
 
 
+type Join = Callable[[Mapping[str, Any]], Any]
+"""Makes one answer of those of several responses, by their names."""
+
+
+def together(each: Mapping[str, Any]) -> NoReturn:
+    """Stand for what knows several responses: it is asked of all of them at once."""
+    raise AssertionError("nothing is asked of each response")
+
+
 def asked_of_posterior[**P, R](
-    function: Callable[Concatenate[Posterior, P], R],
+    function: Callable[Concatenate[Posterior, P], R], several: Join | None = None
 ) -> Callable[Concatenate[Any, P], R]:
-    """Return what is asked of a posterior as a method of its fit, with signature and docstring."""
+    """Return what is asked of a posterior as a method of its fit, with signature and docstring.
+
+    `several` makes one answer of those of several responses; without it, there is none.
+    """
 
     @wraps(function)
     def method(self: Holder, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return function(self.posterior, *args, **kwargs)
+        posterior = self.posterior
+        if not posterior.responses or several is together:
+            return function(posterior, *args, **kwargs)
+        join = one_only(posterior, function.__name__) if several is None else several
+        each = enumerate(posterior.responses)
+        found: R = join({name: function(one_response.of(posterior, k), *args, **kwargs)
+                         for k, name in each})  # fmt: skip
+        return found
 
     first, *others = signature(function).parameters.values()
     method.__signature__ = signature(function).replace(  # type: ignore[attr-defined]
@@ -31,6 +52,27 @@ def asked_of_posterior[**P, R](
     )
     method.__qualname__ = f"Fit.{function.__name__}"
     return method
+
+
+def check_one(posterior: Posterior, what: str) -> None:
+    """Raise where there are several responses, for what is asked of one."""
+    if posterior.responses:
+        one_only(posterior, what)
+
+
+def one_only(posterior: Posterior, what: str) -> NoReturn:
+    """Refuse several responses.
+
+    Raises
+    ------
+    ArgumentError
+        Always.
+    """
+    name = posterior.responses[-1]
+    raise ArgumentError(
+        f"{what}() is asked of one response: fit.response({name!r}).{what}(...). The fit has "
+        f"{', '.join(map(repr, posterior.responses))}"
+    )
 
 
 class _Later:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hiermix.design.design import Design
+from hiermix.design.joint_design import Joint
 from hiermix.errors import count, ignored_warnings
 from hiermix.families.priors import PriorTable
 from hiermix.posterior import diagnostics, summary
@@ -47,6 +48,8 @@ def model(
 
 
 def _rows(design: Design) -> int:
+    if isinstance(design, Joint):
+        return len(design.frame)
     return design.merged or (design.rows if design.summed is None else design.summed.rows)
 
 
@@ -79,6 +82,9 @@ def _residuals(design: Design) -> list[str]:
     series = design.series
     if series is None:
         return []
+    if isinstance(design, Joint):
+        each = [f"{one.response_name} in {one.rows:,}" for one in design.parts]
+        return [f"residual an sd of each response, correlated; rows with each: {', '.join(each)}"]
     if not series.in_time:
         number = count(len(series.positions), "position")
         return [f"residual {series.term}: sd and correlations of {number}"]

@@ -19,6 +19,7 @@ from hiermix.design import kinds
 from hiermix.design.curve_factors import CurveFactor
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
+from hiermix.design.joint_design import Joint, by_response
 from hiermix.engines import Samples
 from hiermix.families.family import Family
 from hiermix.formula.names import in_results
@@ -62,7 +63,9 @@ def tree(
     observed: Variables = {}
     if design.observed is not None:
         kind = family.kind_of_response(design)
-        observed[design.response_name] = (("row",), design.observed.astype(kind))
+        found = by_response(design) if isinstance(design, Joint) else {
+            design.response_name: design.observed}  # fmt: skip
+        observed |= {name: (("row",), values.astype(kind)) for name, values in found.items()}
     groups = {
         "posterior": posterior,
         "sample_stats": xr.Dataset(stats, coords=coords),
@@ -101,7 +104,7 @@ def posterior(
     variables: Variables = {}
     coords: dict[str, Any] = {"chain": np.arange(chains), "draw": np.arange(length)}
     at = 0
-    for each in design.equations:
+    for each in design.reported:
         columns = slice(at, at + len(each.terms))
         b, shift = coefficients.at_zero(drawn.b[..., columns], each.terms, x_mean[columns])
         variables |= coefficients.variables(

@@ -65,11 +65,19 @@ def log_prior(
 
     def of(equation: str | None) -> "xr.Dataset":
         b = posterior.b(equation)[: len(design.terms)]
-        found = _population(b, posterior, table, means, equation, measure) | _own(
-            posterior, table, means @ b, measure
-        )
+        found = {} if design.parts else _population(
+            b, posterior, table, means, equation, measure)  # fmt: skip
+        found |= _own(posterior, table, means @ b, measure)
+        for part in design.parts:
+            one = Equation(part.response_name, part.terms)
+            found |= _of_parameter(
+                posterior, one, column_spreads.means(part, part.equations[0]), table, measure
+            )
         for name in posterior.parameters:
-            found |= _of_parameter(posterior, design.equation(name), table, measure)
+            one = design.equation(name)
+            found |= _of_parameter(
+                posterior, one, column_spreads.means(design, one), table, measure
+            )
         curves = [each for each in design.groupings if isinstance(each, CurveFactor)]
         found |= _curves(posterior, curves, table, measure)
         found |= _steps(posterior, table, measure)
@@ -120,12 +128,16 @@ def _population(
 
 
 def _of_parameter(
-    posterior: Posterior, equation: Equation, table: PriorTable, measure: Measure
+    posterior: Posterior,
+    equation: Equation,
+    means: FloatArray,
+    table: PriorTable,
+    measure: Measure,
 ) -> Variables:
-    """Of the coefficients of a parameter's equation."""
-    name, design = equation.name, as_factors(posterior.design)
+    """Of the coefficients of a parameter's equation, or of one of several responses."""
+    name = equation.name
     b = posterior.b(name)[: len(equation.terms)]
-    at_mean = column_spreads.means(design, equation) @ b
+    at_mean = means @ b
     each = np.zeros((posterior.size, len(equation.terms)))
     for place, term in enumerate(equation.terms):
         values = at_mean if term == INTERCEPT else b[place]
@@ -183,7 +195,11 @@ def _own(
             continue
         if each.transform == "gaps":
             values = values - at_mean[:, None]
-        found[each.name] = (dims, measure(table[each.name], values, positive=each.positive))
+        priors = [table[name] for name in each.prior_names]
+        parts = np.split(values, len(priors), axis=-1) if len(priors) > 1 else [values]
+        measured = [measure(prior, part, positive=each.positive)
+                    for prior, part in zip(priors, parts, strict=True)]  # fmt: skip
+        found[each.name] = (dims, np.concatenate(measured, axis=-1) if dims else measured[0])
     return found
 
 

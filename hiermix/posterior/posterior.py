@@ -88,15 +88,21 @@ class Posterior:
         """Names of the parameters of the family that have an equation."""
         return tuple(each.name for each in self.design.equations[1:])
 
+    @property
+    def responses(self) -> tuple[str, ...]:
+        """Names of the responses, where there are several."""
+        return tuple(each.response_name for each in self.design.parts)
+
     def of_equation(self, equation: str | None) -> "xr.Dataset":
         """Return the draws of one linear predictor; all draws for None."""
-        if equation is None or equation in self.parameters:
+        if equation is None or equation in (*self.parameters, *self.responses):
             return self.draws
         return self.draws.sel(category=equation, drop=True)
 
     def _named(self, equation: str | None) -> str:
         """Name of the equation whose variables a linear predictor has: categories share mu's."""
-        return equation if equation in self.parameters else MU
+        known = (*self.parameters, *self.responses)
+        return equation if equation is not None and equation in known else MU
 
     def coefficient(self, term: str, equation: str | None = None) -> "xr.DataArray":
         """Draws (chain, draw) of a population coefficient; zero where the population has none.
@@ -187,7 +193,9 @@ class Posterior:
     def b(self, equation: str | None = None, draws: Which = None) -> FloatArray:
         """Return population coefficients (P, S), in the order of the equation's terms."""
         name = self._named(equation)
-        terms = self.design.equation(name).terms
+        if self.design.parts and equation is None:
+            return np.vstack([self.b(each, draws) for each in self.responses])
+        terms = next(each.terms for each in self.design.reported if each.name == name)
         make = partial(coefficients.matrix, terms=terms, which=draws, equation=name)
         return self._once("population", make, equation, draws)
 

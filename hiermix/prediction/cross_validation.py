@@ -19,6 +19,7 @@ from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.summary import names
 from hiermix.prediction import group_densities, held_out, pieces, predict, psis, residual_laws
 from hiermix.prediction.draw_weights import good_k
+from hiermix.prediction.joint_predictions import beside, by_unit, rows_of_units
 from hiermix.side_by_side import Workers
 from hiermix.typing import FloatArray, IntArray
 
@@ -50,11 +51,13 @@ class Fitted(Protocol):
 
 
 def log_likelihood(posterior: Posterior) -> "xr.DataArray":
-    """Return the log density of each row in each draw (chain, draw, row), times its weight."""
-    design = posterior.design
-    found = pieces.draw_matrix(predict.predictor(posterior), "log_density")
-    named = predict.labelled(posterior, "log_likelihood", found, np.arange(design.rows))
-    return named.rename(design.response_name)
+    """Return the log density of each row in each draw (chain, draw, row), times its weight.
+
+    Of several responses: of all that a row has, together.
+    """
+    found = pieces.draw_matrix(beside(predict.predictor(posterior)), "log_density")
+    named = predict.labelled(posterior, "log_likelihood", found, np.arange(len(found)))
+    return named.rename(posterior.design.response_name)
 
 
 def loo(posterior: Posterior, *, by: held_out.Groups = None) -> "ELPDData":
@@ -64,7 +67,8 @@ def loo(posterior: Posterior, *, by: held_out.Groups = None) -> "ELPDData":
     ----------
     by : str or sequence, optional
         What is left out as a whole, one at a time: the levels of a grouping factor, the values of
-        any column of the frame, or a label a row. Single rows by default.
+        any column of the frame, or a label a row. Single rows by default; of several responses a
+        row with all that it has.
 
     Returns
     -------
@@ -83,7 +87,7 @@ def loo(posterior: Posterior, *, by: held_out.Groups = None) -> "ELPDData":
     how, what, way = (("out", "row", "kfold()") if by is None else
                       ("group-out", "group", "kfold(groups=...)"))  # fmt: skip
     if bad:
-        if posterior.design.series is None:
+        if posterior.design.series is None or posterior.responses:
             instead = f"{way} refits instead."
         else:  # which kfold refuses
             instead = "Take it as a rough guess: residuals that go together have no kfold() here."
@@ -102,13 +106,13 @@ def estimate(posterior: Posterior) -> "ELPDData":
     design = posterior.design
     _check_response(design)
     tail = psis.tail_size(posterior.size, _efficiency(posterior))
-    source = predict.predictor(posterior)
+    source = beside(predict.predictor(posterior))
 
     def piece(_: slice, found: FloatArray) -> FloatArray:
         return np.column_stack(psis.leave_one_out(found, tail))
 
     each = pieces.reduced(source, "log_density", piece)
-    return _result(posterior, each, xr.Coordinates({"row": np.arange(design.rows)}))
+    return _result(posterior, each, xr.Coordinates({"row": np.arange(len(each))}))
 
 
 def left_out(posterior: Posterior, by: held_out.Groups) -> "ELPDData":
@@ -244,9 +248,10 @@ def kfold(
 
     design = posterior.design
     _check_response(design)
-    residual_laws.independent_only(design, "kfold")
+    if not design.parts:  # rows of several responses are independent
+        residual_laws.independent_only(design, "kfold")
     options.whole("folds", folds, 2)
-    name, labels = held_out.units(design, groups)
+    name, labels = held_out.units(by_unit(design), groups)
     known = log_likelihood(posterior)
     whole = xr.DataTree.from_dict({"log_likelihood": known.to_dataset(name="y")})
     codes, names = pd.factorize(labels)
@@ -271,6 +276,7 @@ def _noted(known: "xr.DataArray", asked: list[IntArray], rows: IntArray) -> "xr.
 def _of_left_out(posterior: Posterior, refit: Refit, rows: IntArray) -> "xr.DataArray":
     """Return the log density of rows that a refit leaves out."""
     design = posterior.design
+    rows = rows_of_units(design, rows)
     tree = refit(np.setdiff1d(np.arange(design.rows), rows))
     return log_likelihood(Posterior.of(tree, design.take(rows), posterior.family))
 

@@ -149,10 +149,15 @@ def estimates(
     coords: dict[str, Any] = {dim: posterior.draws[dim] for dim in ("chain", "draw")}
     coords["row"] = np.arange(len(labels))
     coords |= {CATEGORY: categories} if categories else {}
-    coords |= {str(name): ("row", _plain(labels[name])) for name in labels if name not in TAKEN}
+    coords |= along_rows(labels)
     split = values.reshape(len(values), *posterior.shape, *values.shape[2:])
     draws = xr.DataArray(np.moveaxis(split, 0, 2), dims=dims, coords=coords, name="estimate")
     return Estimates(draws, labels, over, scale, null, conf_level)
+
+
+def along_rows(labels: pd.DataFrame) -> dict[str, Any]:
+    """Return what rows are as coordinates."""
+    return {str(name): ("row", _plain(labels[name])) for name in labels if name not in TAKEN}
 
 
 def check_names(labels: pd.DataFrame, statistics: Sequence[str] = STATISTICS) -> None:

@@ -20,7 +20,9 @@ from hiermix.posterior.log_prior import log_prior
 from hiermix.posterior.on_demand import ON_DEMAND
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
+from hiermix.prediction.joint_predictions import JointPredictor, by_unit
 from hiermix.prediction.pieces import draw_matrix
+from hiermix.prediction.predictor import Predictor
 from hiermix.tuning.bar_origins import Origins
 from hiermix.typing import FloatArray, IntArray
 
@@ -36,15 +38,18 @@ class Source:
 
     def log_likelihood(self, rows: slice) -> FloatArray:
         """Log density of some rows, (chain, draw, row)."""
-        source = predict.predictor(self.posterior)
-        return self._by_draw(source.piece("log_density", rows)[1])
+        return self._by_draw(_source(self.posterior).piece("log_density", rows)[1])
 
     def posterior_predictive(self, rows: slice) -> FloatArray:
         """Responses that the model draws for some rows, (chain, draw, row)."""
-        source = predict.predictor(self.posterior)
+        source = _source(self.posterior)
         if rows.stop - rows.start == source.design.rows:
             return self._by_draw(draw_matrix(source, "response"))
         return self._by_draw(source.piece("response", rows)[1])
+
+    def response(self, k: int, rows: slice) -> FloatArray:
+        """Draws of one of several responses, (chain, draw, row)."""
+        return self.posterior_predictive(rows)[..., k]
 
     def log_prior(self, name: str, last: slice) -> FloatArray:
         """Log prior density of one variable, or of a part of its last axis."""
@@ -52,7 +57,8 @@ class Source:
         return np.asarray(found[name])[..., last]
 
     def _by_draw(self, flat: FloatArray) -> FloatArray:
-        return predict.labelled(self.posterior, "y", flat, np.arange(len(flat))).to_numpy()
+        by_chain = flat.reshape(len(flat), *self.posterior.shape, *flat.shape[2:])
+        return np.moveaxis(by_chain, 0, 2)
 
 
 def add(tree: xr.DataTree, posterior: Posterior, priors: PriorTable, origins: Origins) -> None:
@@ -61,18 +67,38 @@ def add(tree: xr.DataTree, posterior: Posterior, priors: PriorTable, origins: Or
     groups = {"log_prior": _priors(source)}
     if posterior.design.response is not None and not posterior.design.merged:
         groups["log_likelihood"] = _rows(source, source.log_likelihood, np.dtype(np.float64))
-        kind = posterior.family.kind_of_response(posterior.design)
-        groups["posterior_predictive"] = _rows(source, source.posterior_predictive, kind)
+        groups["posterior_predictive"] = _predictive(source)
     for name, found in groups.items():
         if name not in tree.children:
             tree[name] = xr.DataTree(found.assign_attrs({ON_DEMAND: 1}))
 
 
-def _rows(source: Source, make: Callable[[slice], FloatArray], kind: "np.dtype[Any]") -> xr.Dataset:
-    posterior, rows = source.posterior.draws, source.posterior.design.rows
+def _source(posterior: Posterior) -> Predictor | JointPredictor:
+    """Return what predicts the fitted rows: of several responses, all that each row has."""
+    source = predict.predictor(posterior)
+    return JointPredictor(source) if posterior.responses else source
+
+
+def _predictive(source: Source) -> xr.Dataset:
+    """Return draws of each response."""
+    posterior = source.posterior
+    kind = posterior.family.kind_of_response(posterior.design)
+    if not posterior.responses:
+        return _rows(source, source.posterior_predictive, kind)
+    each = [
+        _rows(source, partial(source.response, k), kind, name)
+        for k, name in enumerate(posterior.responses)
+    ]
+    return xr.merge(each)
+
+
+def _rows(
+    source: Source, make: Callable[[slice], FloatArray], kind: "np.dtype[Any]", name: str = ""
+) -> xr.Dataset:
+    posterior, rows = source.posterior.draws, by_unit(source.posterior.design).rows
     array = lazy(partial(_of_slice, make), 2, (*source.posterior.shape, rows), kind)
     coords = {"chain": posterior["chain"], "draw": posterior["draw"], "row": np.arange(rows)}
-    name = source.posterior.design.response_name
+    name = name or source.posterior.design.response_name
     return xr.Dataset({name: (("chain", "draw", "row"), array)}, coords=coords)
 
 

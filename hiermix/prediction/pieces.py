@@ -7,12 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from hiermix.posterior.intervals import levels, sorted_quantiles
-from hiermix.prediction.predictor import Job, Predictor
+from hiermix.prediction.predictor import Job, Pieces
 from hiermix.typing import FloatArray
 
 
-def draw_matrix(source: Predictor, kind: str) -> FloatArray:
-    """Return the draws of a prediction (n, S), or (n, S, C) of categories."""
+def draw_matrix(source: Pieces, kind: str) -> FloatArray:
+    """Return the draws of a prediction (n, S), or (n, S, C) of categories or responses."""
     out = np.empty((source.design.rows, *source.shape(kind)))
 
     def put(job: Job) -> None:
@@ -23,7 +23,7 @@ def draw_matrix(source: Predictor, kind: str) -> FloatArray:
     return out
 
 
-def quantile_matrix(source: Predictor, kind: str, probs: Sequence[float]) -> FloatArray:
+def quantile_matrix(source: Pieces, kind: str, probs: Sequence[float]) -> FloatArray:
     """Return quantiles (len(probs), n, ...) of a prediction, whose draws are never held at once."""
     wanted = levels(probs)
     out = np.empty((len(wanted), source.design.rows, *source.shape(kind)[1:]))
@@ -39,7 +39,7 @@ def quantile_matrix(source: Predictor, kind: str, probs: Sequence[float]) -> Flo
 
 
 def reduced(
-    source: Predictor, kind: str, reduce: Callable[[slice, FloatArray], FloatArray]
+    source: Pieces, kind: str, reduce: Callable[[slice, FloatArray], FloatArray]
 ) -> FloatArray:
     """Return what is made of the draws (n, S, ...) of some rows, for all rows.
 
@@ -57,7 +57,7 @@ def reduced(
     return np.concatenate([parts[start] for start in sorted(parts)])
 
 
-def _each(put: Callable[[Job], None], source: Predictor, kind: str) -> None:
+def _each(put: Callable[[Job], None], source: Pieces, kind: str) -> None:
     """Work through the parts of a prediction on all cores."""
     if kind == "response" or any(each.has_missing for each in source.design.groupings):
         _ = source.hashes  # made once, before threads ask for it

@@ -22,10 +22,11 @@ from hiermix.posterior.intervals import levels
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import residual_laws
 from hiermix.prediction.draw_files import write
+from hiermix.prediction.joint_predictions import apart, beside
 from hiermix.prediction.new_groups import NewEffects, check_policy
 from hiermix.prediction.pieces import draw_matrix, quantile_matrix
 from hiermix.prediction.prediction_tables import PredictionTables
-from hiermix.prediction.predictor import Predictor
+from hiermix.prediction.predictor import Pieces, Predictor
 from hiermix.prediction.residual_laws import Before
 from hiermix.prediction.update import with_updated
 from hiermix.typing import FloatArray, Kind, NewGroups
@@ -158,6 +159,13 @@ def of_rows(
     )
 
 
+def pieces_of_rows(
+    posterior: Posterior, new_data: NewRows | None, given: Sequence[str] = (), **how: Any
+) -> Pieces:
+    """Return what predicts rows for a user: with several responses, all of each row."""
+    return beside(of_rows(posterior, new_data, **how), given)
+
+
 # What a user gets ------------------------------------------------------------------------------
 
 
@@ -172,6 +180,7 @@ def predict(
     offset: FloatArray | None = None,
     seed: int | None = None,
     into: str | Path | None = None,
+    given: str | Sequence[str] | None = None,
 ) -> "xr.DataArray | Path":
     """Predict old or new rows, of old or new groups.
 
@@ -207,13 +216,17 @@ def predict(
         ``mean``, ``sd`` and the `quantiles`. Rows then may come from any source that
         `hm.statistics` reads, and are read and written in batches; of a Dask frame each partition
         is predicted where it is and written to a file of its own, in a folder of this name.
+    given : str or sequence of str, optional
+        Of several responses those whose values in `new_data` are known: the others are predicted
+        given them, through the correlations of the residuals. By default none is.
 
     Returns
     -------
     DataArray or Path
         (chain, draw, row), or (quantile, row) where quantiles were asked for; with a last dim
         ``category`` for ``"probability"``, and for ``"linear"`` and ``"mean"`` of unordered
-        categories.
+        categories; or with ``response``, of several, whose draws go together. A fitted row has
+        numbers for the responses that it has.
 
     Raises
     ------
@@ -223,8 +236,8 @@ def predict(
         An option is out of range.
     """
     make = partial(
-        of_rows, posterior, kind=kind, new_groups=new_groups, group_effects=group_effects,
-        offset=offset, seed=seed,
+        pieces_of_rows, posterior, kind=kind, new_groups=new_groups, group_effects=group_effects,
+        offset=offset, seed=seed, given=options.names("given", given or ()),
     )  # fmt: skip
     if into is not None and table_files.is_table(into):
         if sources.streams(new_data):
@@ -268,7 +281,7 @@ def predict_pieces(
 
     Parameters are those of `predict`. The pieces, joined along ``row``, are its result.
     """
-    source = of_rows(
+    source = pieces_of_rows(
         posterior, new_data, kind=kind, new_groups=new_groups, group_effects=group_effects,
         offset=offset, seed=seed,
     )  # fmt: skip
@@ -277,7 +290,7 @@ def predict_pieces(
 
 def result(
     posterior: Posterior,
-    source: Predictor,
+    source: Pieces,
     kind: str,
     *,
     quantiles: Sequence[float] | None = None,
@@ -304,32 +317,24 @@ def labelled(
     kind: str,
     flat: FloatArray,
     rows: np.ndarray,
-    source: Predictor | None = None,
+    source: Pieces | None = None,
 ) -> "xr.DataArray":
     """Label draws (n, S, ...) as (chain, draw, row, ...); a view, nothing is copied."""
     import xarray as xr
 
     chains = {dim: posterior.draws[dim] for dim in ("chain", "draw")}
-    apart = {} if source is None else _categories(source, kind)
+    several = {} if source is None else apart(source, kind)
     weighed = None if source is None else source.weighed
     return xr.DataArray(
         np.moveaxis(flat.reshape(len(flat), *posterior.shape, *flat.shape[2:]), 0, 2),
-        dims=("chain", "draw", "row", *apart),
-        coords={**chains, "row": rows, **apart},
+        dims=("chain", "draw", "row", *several),
+        coords={**chains, "row": rows, **several},
         name=kind,
         attrs={} if weighed is None else weighed.attrs(),
     )
 
 
-def _categories(source: Predictor, kind: str) -> dict[str, list[str]]:
-    """Return the labels of a prediction that has a number for each category."""
-    if len(source.shape(kind)) == 1:
-        return {}
-    names = [str(label) for label in source.design.categories]
-    return {"category": names[1:] if kind == "linear" else names}
-
-
-def in_pieces(posterior: Posterior, source: Predictor, kind: str) -> Iterator["xr.DataArray"]:
+def in_pieces(posterior: Posterior, source: Pieces, kind: str) -> Iterator["xr.DataArray"]:
     """Yield a prediction in pieces of rows, in order."""
     names, numbers = row_labels.coords(source.design), np.arange(source.design.rows)
     for job in source.jobs(kind):
@@ -341,15 +346,15 @@ def _named(found: "xr.DataArray", rows: "xr.Dataset") -> "xr.DataArray":
     return found.drop_vars("row").assign_coords(rows.coords)
 
 
-def quantile_array(source: Predictor, kind: str, probs: Sequence[float]) -> "xr.DataArray":
+def quantile_array(source: Pieces, kind: str, probs: Sequence[float]) -> "xr.DataArray":
     """Return quantiles labelled as (quantile, row), and category where there are several."""
     import xarray as xr
 
-    rows, apart = row_labels.coords(source.design), _categories(source, kind)
+    rows, several = row_labels.coords(source.design), apart(source, kind)
     return xr.DataArray(
         quantile_matrix(source, kind, probs),
-        dims=("quantile", "row", *apart),
-        coords={"quantile": levels(probs), **rows.coords, **apart},
+        dims=("quantile", "row", *several),
+        coords={"quantile": levels(probs), **rows.coords, **several},
         name=kind,
         attrs={} if source.weighed is None else source.weighed.attrs(),
     )

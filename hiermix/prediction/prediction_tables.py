@@ -17,10 +17,11 @@ from hiermix.errors import ArgumentError, DataError, first_three
 from hiermix.files import replacing_folder
 from hiermix.posterior.intervals import levels, quantile_name, sorted_quantiles
 from hiermix.prediction import pieces
-from hiermix.prediction.predictor import Predictor
+from hiermix.prediction.joint_predictions import apart
+from hiermix.prediction.predictor import Pieces
 from hiermix.typing import FloatArray
 
-type Make = Callable[[NewRows | None], Predictor]
+type Make = Callable[[NewRows | None], Pieces]
 """Returns what predicts new rows, or the fitted ones for None."""
 
 
@@ -67,7 +68,7 @@ class PredictionTables:
     def _of_partition(self, folder: Path, place: int, rows: Table) -> None:
         table_files.write([self._of_batch(rows)], folder / f"part{place:05}.parquet")
 
-    def _table(self, rows: pd.DataFrame, source: Predictor) -> pd.DataFrame:
+    def _table(self, rows: pd.DataFrame, source: Pieces) -> pd.DataFrame:
         found = self._columns(source)
         taken = [name for name in found if name in rows.columns]
         if taken:
@@ -78,17 +79,17 @@ class PredictionTables:
         plain = rows.reset_index(drop=True)
         return pd.concat([plain, pd.DataFrame(found)], axis="columns")
 
-    def _columns(self, source: Predictor) -> dict[str, FloatArray]:
-        """Return mean, sd and quantiles (rows,), for each category where there are some."""
+    def _columns(self, source: Pieces) -> dict[str, FloatArray]:
+        """Return mean, sd and quantiles (rows,), of each category or response if there are some."""
         probs = levels(self.quantiles) if len(self.quantiles) else np.empty(0)
         names = ["mean", "sd", *map(quantile_name, probs.tolist())]
         found = pieces.reduced(source, self.kind, partial(_figures, probs))
-        if len(source.shape(self.kind)) == 1:
+        several = apart(source, self.kind)
+        if not several:
             return dict(zip(names, found.T, strict=True))
-        labels = list(map(str, source.design.categories))
-        apart = labels[1:] if self.kind == "linear" else labels
+        (labels,) = several.values()
         return {f"{name}[{label}]": found[:, c, k]
-                for c, label in enumerate(apart) for k, name in enumerate(names)}  # fmt: skip
+                for c, label in enumerate(labels) for k, name in enumerate(names)}  # fmt: skip
 
 
 def _figures(probs: FloatArray, _: slice, part: FloatArray) -> FloatArray:

@@ -7,7 +7,7 @@ is made. What a row and a group get does not depend on the pieces or on what sta
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,30 @@ type Job = Callable[[], tuple[slice, FloatArray]]
 """Makes a piece of a prediction: rows, and their draws (n, S), or (n, S, C) of categories."""
 
 
+class Pieces(Protocol):
+    """What gives a prediction of some rows in pieces."""
+
+    @property
+    def design(self) -> Design:
+        """The rows."""
+
+    @property
+    def hashes(self) -> NDArray[np.uint64]:
+        """Which stream of random numbers each row has."""
+
+    @property
+    def weighed(self) -> Weighed | None:
+        """How the draws were weighed, if they were."""
+
+    def shape(self, kind: str) -> tuple[int, ...]:
+        """Return the shape of a prediction of one row, the draws first."""
+        ...
+
+    def jobs(self, kind: str) -> Iterator[Job]:
+        """Yield the pieces in order, each made when it is called."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
 class Predictor:
     """The linear predictor of a design's rows under the draws of a fit."""
@@ -95,7 +119,8 @@ class Predictor:
     @property
     def together(self) -> bool:
         """Whether residuals of rows go together."""
-        return any(isinstance(each, Residuals) for each in self.design.formula.specials)
+        written = (isinstance(each, Residuals) for each in self.design.formula.specials)
+        return self.design.series is not None or any(written)
 
     def jobs(self, kind: str) -> Iterator[Job]:
         """Yield the pieces of a prediction in order, each made when it is called."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from hiermix.design import kinds
 from hiermix.design.design import Design
+from hiermix.design.joint_design import Joint
 from hiermix.typing import FloatArray
 
 type Hashes = NDArray[np.uint64]
@@ -19,14 +20,15 @@ def row_hashes(design: Design) -> Hashes:
     Neither the place of a row, nor the index, nor the other columns matter. Rows that are alike
     are told apart by their order.
     """
-    hashes = np.zeros(design.rows, dtype=np.uint64)
+    hashes = np.zeros(len(design.frame), dtype=np.uint64)
     for name in sorted(set(design.formula.predictors)):
         if name in design.frame:
             hashes = _mix(hashes) ^ _hash(design.frame[name])
-    if design.offset is not None:
+    if design.offset is not None and not isinstance(design, Joint):
         hashes = _mix(hashes) ^ pd.util.hash_array(design.offset + 0.0)
     same = pd.Series(hashes).groupby(hashes, sort=False).cumcount()
-    return np.column_stack([hashes, same.to_numpy(dtype=np.uint64)])
+    found = np.column_stack([hashes, same.to_numpy(dtype=np.uint64)])
+    return found[design.units] if isinstance(design, Joint) else found
 
 
 def _mix(hashes: Hashes) -> Hashes:

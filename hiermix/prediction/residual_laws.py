@@ -66,6 +66,11 @@ def independent_only(design: Design, what: str) -> None:
     ArgumentError
         They do.
     """
+    if design.parts:
+        name = design.parts[-1].response_name
+        raise ArgumentError(
+            f"{what} is for one response: ask fit.response({name!r}), which knows that one alone"
+        )
     terms = [each.term for each in (design.series,) if each is not None]
     if terms:
         raise ArgumentError(

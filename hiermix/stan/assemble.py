@@ -1,7 +1,7 @@
 """Design + family + priors -> the program that samples them and the dict it is handed."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,13 +11,14 @@ from hiermix.design.design import Design
 from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations, known_ends, linear_scale, links
-from hiermix.families.family import Family, row_values
+from hiermix.families.family import Family, OwnParameter, row_values
 from hiermix.families.prior import Prior
 from hiermix.families.priors import (
     PriorTable,
     Slot,
     fill,
     group_slots,
+    of_any_response,
     population_slots,
     process_slots,
 )
@@ -151,14 +152,16 @@ def prior_table(
     `where` is location and spread of the linear predictor of the response to expect.
     """
     expected = {each.name: family.expected(each.name, where) for each in design.equations}
+    expected |= {part.response_name: family.scale(part) for part in design.parts}
     slots: list[Slot] = []
-    for one in design.equations:
+    for one in design.reported:
         location, scale = expected[one.name]
         level, left = spreads.x_level[one.name], spreads.x_left[one.name]
-        slots += population_slots(
+        found = population_slots(
             one.terms, location=location * level, scale=2.5 * scale / left,
             size=spreads.x_size[one.name], spread=scale, equation=one.name,
         )  # fmt: skip
+        slots += map(of_any_response, found) if design.parts else found
     if family.thresholds:
         slots = [slot for slot in slots if slot.name != "Intercept"]
     for each in design.groupings:
@@ -171,11 +174,17 @@ def prior_table(
         )
     slots += [Slot((f"df[{each.name}]", "df"), Prior("gamma", (2.0, 0.1)), positive=True)
               for each in design.groupings if each.heavy]  # fmt: skip
-    slots += [Slot((own.name,), own.default(expected[MU][1]), own.positive, within=own.bounds)
-              for own in family.scalars(design)]  # fmt: skip
+    slots += [slot for own in family.scalars(design) for slot in _own_slots(own, expected)]
     if family.unordered:
         slots = category_equations.stack_slots(slots, design)
     return fill(slots, overrides)
+
+
+def _own_slots(own: OwnParameter, expected: Mapping[str, tuple[float, float]]) -> Iterator[Slot]:
+    """Yield the slots of an own parameter, whose numbers may each have one of their own scale."""
+    for name, of in zip(own.prior_names, own.labels or (MU,), strict=True):
+        names = tuple(dict.fromkeys((name, own.name)))
+        yield Slot(names, own.default(expected[of][1]), own.positive, within=own.bounds)
 
 
 def integrated(

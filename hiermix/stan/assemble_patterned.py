@@ -8,6 +8,7 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.effect_sizes import EffectSizes
+from hiermix.design.joint_design import Joint
 from hiermix.families.family import OwnParameter, by_parameter
 from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
@@ -15,6 +16,7 @@ from hiermix.stan import patterns_data, programs, stan_data, variables
 from hiermix.stan.assemble import Assembled, center_of
 from hiermix.statistics import patterns, within_between
 from hiermix.statistics.autoregression import autoregression
+from hiermix.statistics.column_spreads import means
 from hiermix.statistics.gram import empty
 from hiermix.statistics.patterns import Patterned, Precision
 from hiermix.statistics.row_sums import FROM_ROWS, factor_name, response_less_offset
@@ -45,6 +47,7 @@ def ready(
     design: Design, table: PriorTable, *, prior_only: bool = False, near: Point | None = None
 ) -> Ready:
     """Return the sums over rows, and the density of everything but population and effects."""
+    design = _in_program_units(design)
     rows = _statistics(design, prior_only=prior_only)
     P, every = len(design.terms), stan_data.b_priors(design, table)
     priors = Hyperpriors(
@@ -57,8 +60,9 @@ def ready(
         near=None if near is None else near.b[:P],
     )
     own = find("gaussian").scalars(design)
+    own_priors = [[table[name] for name in each.prior_names] for each in own]
     residual = ResidualPriors(
-        every[P:], partial(log_prior_of, own, [table[each.name] for each in own], design),
+        every[P:], partial(log_prior_of, own, own_priors, design),
         partial(_values, own, design), sum(each.coordinates(design) for each in own),
     )  # fmt: skip
     return Ready(rows, PatternedRestricted(rows, priors, residual), own)
@@ -98,15 +102,32 @@ def assemble(
     data |= patterns_data.of_residuals(rows.precision, own, table)
     data["log_constant"] = rows.precision.constant - 0.5 * rows.gram.n * np.log(2 * np.pi)
     x_mean = np.concatenate([rows.gram.x_mean, rows.precision.x_mean])
+    if isinstance(design, Joint):
+        x_mean = _means(design)
     keep = variables.kept([each.name for each in own], data)
     found = Assembled(programs.find(name), data, x_mean, rows, keep, design.groupings)
     if prior_only:
         return found
     least_squares = np.concatenate([rows.b_hat, center_of(data).b[P:]])
     every = stan_data.b_priors(design, table)
-    hyper = Hyper([(each, table[each.name]) for each in own], priors.sd, priors.sizes, every,
-                  least_squares, [(rows.gram, priors.blocks)])  # fmt: skip
+    mine = [(each, table[each.prior_names[0]]) for each in own]
+    levels = [(rows.gram, priors.blocks)]
+    hyper = Hyper(mine, priors.sd, priors.sizes, every, least_squares, levels)
     return replace(found, guesses=mode_guesses.around(center_of(data), hyper))
+
+
+def _in_program_units(design: Design) -> Design:
+    """Return several responses centred, each in units of its spread, so that none loses digits."""
+    if not isinstance(design, Joint):
+        return design
+    spread = np.array([find("gaussian").scale(part)[1] for part in design.parts])
+    return design.in_units(np.where(spread > 0, spread, 1.0), _means(design))
+
+
+def _means(design: Joint) -> FloatArray:
+    """Means of the columns of X but for the intercepts (P,)."""
+    terms = np.array([term for each in design.reported for term in each.terms])
+    return np.where(terms == "Intercept", 0.0, means(design, design.equations[0]))
 
 
 def _statistics(design: Design, *, prior_only: bool) -> Patterned:
@@ -124,4 +145,6 @@ def _statistics(design: Design, *, prior_only: bool) -> Patterned:
 def _precision(design: Design) -> Precision:
     if design.series is None:
         return strata(design)
-    return autoregression(design.series) if design.series.in_time else unstructured(design.series)
+    if design.series.in_time:
+        return autoregression(design.series)
+    return unstructured(design.series, design.unit if isinstance(design, Joint) else None)

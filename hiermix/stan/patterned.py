@@ -42,6 +42,8 @@ def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
                 f"{what}: leave one of the two out"
             )
     name = programs.SERIES if series.in_time else programs.POSITIONS
+    if design.parts:
+        return name, "exact, with one factor at most beside several responses"
     return name, f"exact, with one factor at most beside {series.term}"
 
 

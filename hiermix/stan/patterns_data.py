@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from hiermix.families.family import OwnParameter
-from hiermix.families.priors import PriorTable
+from hiermix.families.priors import PriorTable, coded
 from hiermix.stan import stan_data
 from hiermix.statistics.autoregression import AutoRegression
 from hiermix.statistics.patterns import Groups, Patterned, Precision
@@ -51,7 +51,13 @@ def of_residuals(precision: Precision, own: Sequence[OwnParameter], table: Prior
             "rho_least": own[1].least,
         }
     assert isinstance(precision, Unstructured)
+    names = own[0].prior_names
+    codes, rows = coded([table[name] for name in names], positive=True)
+    every = np.arange(precision.T) % len(names)
     return {
+        "position_unit": precision.unit,
+        "position_prior": codes[every],
+        "position_par": rows[every],
         "position_count": precision.T,
         "kinds": len(precision.kinds),
         "kind_size": np.array([len(each) for each in precision.kinds], dtype=np.int64),

@@ -139,7 +139,7 @@ def b_names(design: Design) -> Sequence[str]:
         category_equations.named(b_name(term), each.name)
         if design.unordered
         else b_name(term, each.name)
-        for each in design.equations
+        for each in design.reported
         for term in each.terms
     ]
 

@@ -14,8 +14,10 @@ from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design
 from hiermix.design.equation import Equation
 from hiermix.design.groupings import Grouping
+from hiermix.design.joint_design import Joint
 from hiermix.errors import DataError
 from hiermix.families.linear_scale import weights
+from hiermix.formula.equations import MU
 from hiermix.statistics.gram import solve_symmetric
 from hiermix.typing import FloatArray
 
@@ -56,11 +58,31 @@ class Columns:
 
 def find(design: Design) -> Spreads:
     """Read the design once, in slices; what bends curves is levels there."""
+    if isinstance(design, Joint):
+        return _of_responses(design)
     design = as_factors(design)
     w = weights(design)
     of_x = {each.name: _of_x(design, each, w) for each in design.equations}
     of_z = {each.name: _of_z(design, each, w) for each in design.groupings}
     return spreads(of_x, of_z, {each.name: each.terms for each in design.equations})
+
+
+def _of_responses(design: Joint) -> Spreads:
+    """Return those of each response's own rows, under its name; of effects in their order."""
+    each = [find(part) for part in design.parts]
+
+    def varying(of: Callable[[Spreads], Mapping[str, FloatArray]]) -> dict[str, FloatArray]:
+        return {name: np.array([of(each[k])[name][column] for k, column in places])
+                for name, places in design.places.items()}  # fmt: skip
+
+    named = list(zip(design.names, each, strict=True))
+    return Spreads(
+        {name: one.x_left[MU] for name, one in named},
+        {name: one.x_level[MU] for name, one in named},
+        {name: one.x_size[MU] for name, one in named},
+        varying(lambda one: one.z_mean),
+        varying(lambda one: one.z_size),
+    )
 
 
 def spreads(
@@ -81,6 +103,8 @@ def spreads(
 
 def means(design: Design, equation: Equation) -> FloatArray:
     """Return what programs subtract from the columns of X (P,); one for the intercept."""
+    if isinstance(design, Joint):
+        return np.concatenate([means(part, part.equations[0]) for part in design.parts])
     if "Intercept" not in equation.terms:
         return np.zeros(len(equation.terms))
     known = design.summed

@@ -27,6 +27,8 @@ class Unstructured:
     """(pairs,) rows of a unit, the later one of two; see `Pairs`."""
     second: IntArray
     pattern: IntArray
+    unit: FloatArray
+    """(T,) what the rows of each position were divided by."""
 
     @property
     def patterns(self) -> int:
@@ -35,8 +37,9 @@ class Unstructured:
 
     @property
     def constant(self) -> float:
-        """Nothing is known of the log density beside it."""
-        return 0.0
+        """Return the log of what densities of divided rows are times those of the rows."""
+        each = zip(self.kinds, self.number, strict=True)
+        return -float(sum(n * np.log(self.unit[at]).sum() for at, n in each))
 
     @property
     def x_mean(self) -> FloatArray:
@@ -55,7 +58,7 @@ class Unstructured:
 
     def mixed(self, further: FloatArray, own: Mapping[str, FloatArray]) -> Mixed:
         """Return the entries of the inverse of each kind, under sds (S, T) and correlations."""
-        sd, R = own["sd_residual"], matrix_of(own["cor_residual"], self.T)
+        sd, R = own["sd_residual"] / self.unit, matrix_of(own["cor_residual"], self.T)
         covariance = sd[:, :, None] * R * sd[:, None, :]
         weights, log_det = [], np.zeros(len(sd))
         for positions, number in zip(self.kinds, self.number, strict=True):
@@ -67,7 +70,7 @@ class Unstructured:
 
     def start(self, sigma: float) -> tuple[FloatArray, FloatArray]:
         """Return coordinates of equal sds and no correlation."""
-        return np.zeros(0), np.concatenate([np.full(self.T, np.log(sigma)), self._none()])
+        return np.zeros(0), np.concatenate([np.log(sigma * self.unit), self._none()])
 
     def guess(self) -> FloatArray:
         """Rough posterior sds of the same."""
@@ -79,8 +82,11 @@ class Unstructured:
         return np.zeros(self.T * (self.T - 1) // 2)
 
 
-def unstructured(series: Series) -> Unstructured:
-    """Find the kinds of units, and the pairs of rows of each unit."""
+def unstructured(series: Series, unit_of: FloatArray | None = None) -> Unstructured:
+    """Find the kinds of units, and the pairs of rows of each unit.
+
+    `unit_of` is what the rows of each position were divided by, if they were.
+    """
     order, T = series.in_order(), len(series.positions)
     unit, place = series.unit[order], series.place[order].astype(np.int64)
     present = np.zeros((unit.max() + 1, T), dtype=bool)
@@ -100,4 +106,8 @@ def unstructured(series: Series) -> Unstructured:
         second.append(rows[:, earlier].ravel())
         pattern.append(np.tile(before + np.arange(len(later)), len(rows)))
         before += len(later)
-    return Unstructured(T, positions, number, *map(np.concatenate, (first, second, pattern)))
+    size = np.ones(T) if unit_of is None else unit_of
+    return Unstructured(
+        T, positions, number, np.concatenate(first), np.concatenate(second),
+        np.concatenate(pattern), size,
+    )  # fmt: skip

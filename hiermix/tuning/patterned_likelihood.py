@@ -137,45 +137,80 @@ class PatternedRestricted:
             told = each.G @ at.Lambda @ each.inverse
             d_root += 2 * np.einsum("jqp,j->qp", told, groups.count)
         # 3. Through the small maps from phi.
-        gradient = np.empty(len(phi))
-        for i, step in enumerate(_STEP * np.eye(len(phi))):
-            up, down = self.unpack(phi + step), self.unpack(phi - step)
-            moved = (
-                slope @ (up.weights - down.weights) + up.log_det - down.log_det
-                + np.sum(d_root * (up.Lambda - down.Lambda))
-            )  # fmt: skip
-            prior = self._prior(phi + step) - self._prior(phi - step)
+        residual, rest = phi[: self.before], phi[self.before :]
+        return np.concatenate(
+            [self._through_residuals(residual, slope), self._through_effects(rest, d_root)]
+        )
+
+    def _through_residuals(self, at: FloatArray, slope: FloatArray) -> FloatArray:
+        """Gradient in what the residuals depend on: all steps of the differences at once."""
+        n, steps = len(self.further), _STEP * np.eye(len(at))
+        points = np.concatenate([at + steps, at - steps])
+        each = [self.residual.values(point[n:]) for point in points]
+        names = each[0] if each else ()
+        own = {name: np.concatenate([one[name] for one in each]) for name in names}
+        mixed = self.rows.precision.mixed(points[:, :n], own)
+        prior = np.array([self._prior_of_residuals(point) for point in points])
+        value = prior - 0.5 * (mixed.weights @ slope + mixed.log_det)
+        return np.asarray((value[: len(at)] - value[len(at) :]) / (2 * _STEP))
+
+    def _through_effects(self, at: FloatArray, d_root: FloatArray) -> FloatArray:
+        """Gradient in log sds and correlations."""
+        gradient, root = np.empty(len(at)), self.priors.root
+        for i, step in enumerate(_STEP * np.eye(len(at))):
+            up, down = at + step, at - step
+            moved = np.sum(d_root * (root(up) - root(down)))
+            if i < len(self.sds):  # the others' priors are as they were
+                each = self.sds[i]
+                prior = float(each.logpdf(np.exp(up[i])) - each.logpdf(np.exp(down[i])))
+                prior += up[i] - down[i]
+            else:
+                prior = self._prior_of_correlations(up) - self._prior_of_correlations(down)
             gradient[i] = (prior - 0.5 * moved) / (2 * _STEP)
         return gradient
 
     def _prior(self, phi: FloatArray) -> float:
-        further = phi[: len(self.further)]
-        lp = self.residual.own(phi[len(self.further) : self.before])
-        lp += sum(float(each.logpdf(x)) for each, x in zip(self.further, further, strict=True))
-        return lp + self.prior_of_effects(phi)
+        return self._prior_of_residuals(phi[: self.before]) + self.prior_of_effects(phi)
+
+    def _prior_of_residuals(self, at: FloatArray) -> float:
+        further, own = at[: len(self.further)], at[len(self.further) :]
+        lp = sum(float(each.logpdf(x)) for each, x in zip(self.further, further, strict=True))
+        return self.residual.own(own) + lp
 
     def prior_of_effects(self, phi: FloatArray) -> float:
         """Log prior of log sds and correlations, with the Jacobians of their transforms."""
         rest = phi[self.before :]
-        logs, raw = rest[: len(self.sds)], rest[len(self.sds) :]
+        logs = rest[: len(self.sds)]
         lp = sum(float(each.logpdf(np.exp(x)) + x) for each, x in zip(self.sds, logs, strict=True))
-        L, log_jacobian = block_cholesky(raw, self.priors.blocks)
-        return lp + log_jacobian + log_lkj(L, self.priors.blocks, self.priors.lkj)
+        return lp + self._prior_of_correlations(rest)
+
+    def _prior_of_correlations(self, rest: FloatArray) -> float:
+        """Log prior of the correlations among (log sds, correlations), with its Jacobian."""
+        L, log_jacobian = block_cholesky(rest[len(self.sds) :], self.priors.blocks)
+        return log_jacobian + log_lkj(L, self.priors.blocks, self.priors.lkj)
 
 
 def log_prior_of(
-    own: Sequence[OwnParameter], priors: Sequence[Prior], design: Design, theta: FloatArray
+    own: Sequence[OwnParameter],
+    priors: Sequence[Sequence[Prior]],
+    design: Design,
+    theta: FloatArray,
 ) -> float:
-    """Log prior of coordinates of own parameters, with their Jacobians, but for a constant."""
+    """Log prior of coordinates of own parameters, with their Jacobians, but for a constant.
+
+    A parameter has one prior, or each of its numbers has.
+    """
     lp = 0.0
-    for (each, part), prior in zip(by_parameter(own, theta, design), priors, strict=True):
-        if prior.distribution == "lkj":
+    for (each, part), mine in zip(by_parameter(own, theta, design), priors, strict=True):
+        if mine[0].distribution == "lkj":
             blocks = [size_of(len(part))]
             L, log_jacobian = block_cholesky(part, blocks)
-            lp += log_jacobian + log_lkj(L, blocks, prior.arguments)
+            lp += log_jacobian + log_lkj(L, blocks, mine[0].arguments)
         else:
-            density = prior.frozen().logpdf(each.value(part, design))
-            lp += float(np.sum(density)) + each.log_jacobian(part)
+            values = np.split(each.value(part, design), len(mine))
+            lp += sum(float(prior.frozen().logpdf(some).sum())
+                      for prior, some in zip(mine, values, strict=True))  # fmt: skip
+            lp += each.log_jacobian(part)
     return lp
 
 
