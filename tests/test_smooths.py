@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import hiermix as hm
-from hiermix.errors import ArgumentError, FormulaError
+from hiermix.errors import ArgumentError
 from tests.design.test_curves import kernel
 
 ROWS = 150
@@ -248,8 +248,3 @@ def test_the_prior_alone_and_draws_without_chains() -> None:
     assert 0.5 < median / (scale * stats.t(3).ppf(0.75)) < 2
     quick = model.fit(seed=1, chains=2, draws=500, algorithm="importance", progress=False)
     assert quick.data.attrs["pareto_k"] < 0.7
-
-
-def test_unordered_categories_have_no_smooths() -> None:
-    with pytest.raises(FormulaError, match="no smooths of categories without an order"):
-        hm.Model("f ~ s(x)", frame(), family="categorical")

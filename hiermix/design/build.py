@@ -23,13 +23,14 @@ from hiermix.design.plan import (
     with_bends,
     without_empty_effects,
 )
-from hiermix.design.response import beside_of, response_of
+from hiermix.design.response import beside_of, labels_of, response_of
 from hiermix.design.roles import Roles, with_keywords
 from hiermix.design.series import series_of
 from hiermix.design.served import check_served
 from hiermix.design.shared_levels import make_groupings
 from hiermix.design.tables import Table
 from hiermix.design.unanswered import others
+from hiermix.formula import category_formulas
 from hiermix.formula.formula import Formula
 
 
@@ -73,10 +74,11 @@ def build(
     checks.unique_columns(data)
     checks.enough_rows(data)
     formula = with_keywords(formula, offset, trials, censored)
-    unordered = response_rule is not None and response_rule.categories == "unordered"
-    check_served(formula, unordered=unordered)
+    check_served(formula)
     roles = Roles(formula, weights if isinstance(weights, str) else None)
     check_names(roles, data, weights, offset, trials, censored)
+    roles = _with_categories(roles, data, response_rule)
+    formula = roles.formula
     frame, kept = complete_rows(select(data, roles.columns), roles, missing)
     checks.enough_rows(frame, " that is complete")
 
@@ -95,6 +97,8 @@ def build(
     response_checks.some_weight(roles.weights, beside.weights)
     response, labels = response_of(plan, frame, encoded, beside)
     plan = replace(plan, response_labels=labels)
+    if response_rule is not None and response_rule.categories == "unordered":
+        category_formulas.check_all_there(formula, labels)
     if continuous and beside.censored is None:
         response_checks.constant_response(roles.response_name, response)
 
@@ -123,3 +127,13 @@ def build(
         _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
         **beside._asdict(),
     )
+
+
+def _with_categories(roles: Roles, data: Table, rule: ResponseRule | None) -> Roles:
+    """Give unordered categories equations by name, where the formula asks for that."""
+    if rule is None or rule.categories != "unordered":
+        return roles
+    if not category_formulas.differ(roles.formula):
+        return roles
+    labels = labels_of(roles, select(data, roles.response_columns), rule)
+    return Roles(category_formulas.spread(roles.formula, labels), roles.weights)

@@ -128,6 +128,11 @@ class Design:
         rule = self._plan.response_rule
         return rule is not None and rule.categories == "unordered"
 
+    @property
+    def alike(self) -> bool:
+        """Whether these have one formula, and nothing else in common: draws have a dim for them."""
+        return self.unordered and all(each.columns == MU for each in self.equations)
+
     def has(self, name: str) -> bool:
         """Tell whether the data have a column, used by the formula or not."""
         return name in self.frame or name in self.others

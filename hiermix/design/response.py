@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from hiermix.design import checks, column_checks, kinds, response_checks
 from hiermix.design.limits import INTERVAL, Limits, check_seen, limits_of
-from hiermix.design.plan import Given, Outcomes, Plan
+from hiermix.design.plan import Given, Labels, Outcomes, Plan, ResponseRule
 from hiermix.design.roles import Roles
 from hiermix.design.specs import one_column
+from hiermix.errors import FormulaError
 from hiermix.formula.response_terms import ResponseTerms
 from hiermix.typing import FloatArray
 
@@ -43,6 +44,18 @@ def _response(plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: Be
             Given(values, name, beside.trials, plan.response_labels, interval)
         )
     return Outcomes(_numbers_alone(name, values))
+
+
+def labels_of(roles: Roles, frame: pd.DataFrame, rule: ResponseRule) -> Labels:
+    """Return the labels of the response in all rows that have one."""
+    name = roles.plain_response
+    if name is None:
+        raise FormulaError(
+            f"categories have formulas of their own where the response is a column: make one of "
+            f"{roles.formula.response}"
+        )
+    values = frame[name].dropna()
+    return rule.read(Given(values, name)).labels if len(values) else ()
 
 
 def outcomes_of(plan: Plan, values: pd.Series) -> FloatArray:

@@ -12,12 +12,9 @@ KINDS: tuple[type, ...] = (EffectLaw, Memberships, Monotonic, Residuals, CurveTe
 """Those of `hiermix.formula.terms` that can be fitted."""
 
 
-def check_served(formula: Formula, *, unordered: bool) -> None:
+def check_served(formula: Formula) -> None:
     """Raise for special terms that can be read, but not fitted."""
     written = (*formula.specials, *(term.how for term in formula.groups if term.how))
     for each in written:
         if not isinstance(each, KINDS):
             raise FormulaError(f"{each} can be read, but not yet fitted")
-        if unordered and isinstance(each, CurveTerm | Monotonic):
-            what = "smooths" if isinstance(each, CurveTerm) else "monotonic effects"
-            raise FormulaError(f"{each}: there are no {what} of categories without an order yet")

@@ -1,6 +1,7 @@
 """Unordered categories: an equation for each but the first, all on the columns of one.
 
-Draws of the program are taken apart along a dim ``category``.
+Draws of the program are taken apart along a dim ``category``. Categories that have formulas of
+their own have equations by name instead, as parameters of a family: see `category_formulas`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,12 @@ if TYPE_CHECKING:
 
 
 def expand(design: Design) -> Design:
-    """Give each category but the first an equation, and effects of its own, which share columns."""
+    """Give each category but the first an equation, and effects of its own, which share columns.
+
+    Where each has one already, that of the response, which is empty, is left out.
+    """
+    if not design.alike:
+        return replace(design, equations=design.equations[1:])
     names = further(design)
     return replace(
         design,
@@ -29,8 +35,8 @@ def expand(design: Design) -> Design:
 
 
 def further(design: Design) -> list[str]:
-    """Return the labels of unordered categories but the first, the reference; else none."""
-    return [str(label) for label in design.categories[1:]] if design.unordered else []
+    """Return the labels of categories that draws have a dim for, without the reference."""
+    return [str(label) for label in design.categories[1:]] if design.alike else []
 
 
 def _expanded(grouping: Grouping, names: Sequence[str]) -> Grouping:

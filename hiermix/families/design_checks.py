@@ -89,7 +89,7 @@ def _check_unordered(family: Family, design: Design) -> None:
             f"family {family.name!r} has several linear predictors, and takes no offset"
         )
     for each in design.groupings:
-        if each.heavy:
+        if each.heavy and design.alike:
             raise DataError(
                 f"family {family.name!r} has effects for each category, and gr({each.name}, "
                 "dist='student') one number of degrees of freedom: leave dist out"

@@ -354,6 +354,8 @@ class Family:
         FormulaError
             It is none, or one that can't vary over rows.
         """
+        if self.unordered:  # those of categories, which the rows name
+            return
         known = [own.name for own in self.own if own.transform != "gaps"]
         for each in formula.further:
             if each.name not in known:

@@ -19,7 +19,7 @@ from hiermix.formula.response_terms import NOTHING_BESIDE, ResponseTerms, read_t
 from hiermix.formula.sums import Side, atom, columns, joined, no_minus, product, signs
 from hiermix.formula.terms import Group, GroupTerm, registry
 from hiermix.formula.terms.protocols import Special
-from hiermix.formula.tokens import Reader, checked_text, tokens_of
+from hiermix.formula.tokens import Reader, checked_text, column_of, tokens_of
 
 
 @dataclass(frozen=True)
@@ -136,19 +136,20 @@ def _with_equation(formula: Formula, text: str) -> Formula:
     """Add the equation of a parameter to a formula."""
     reader = Reader(text)
     name = reader.next()
-    if name.kind != "name" or not reader.take("~"):
+    if name.kind not in ("name", "quoted") or not reader.take("~"):
         reader.fail("an equation of a parameter starts with its name: sigma ~ x", name)
-    if name.text in [each.name for each in formula.equations]:
-        reader.fail(f"{name.text!r} has an equation already", name)
+    called = column_of(reader, name)
+    if called in [each.name for each in formula.equations]:
+        reader.fail(f"{called!r} has an equation already", name)
     side = _right(reader)
     population = joined(side.terms, side.intercept, explicit=False)
-    bars = (replace(each, equation=name.text) for each in side.bars)
-    specials = (registry.entering(each, name.text) for each in side.specials)
+    bars = (replace(each, equation=called) for each in side.bars)
+    specials = (registry.entering(each, called) for each in side.specials)
     return replace(
         formula,
         text=f"{formula.text}; {text}",
         groups=(*formula.groups, *bars),
-        further=(*formula.further, EquationText(name.text, population, tuple(side.offsets))),
+        further=(*formula.further, EquationText(called, population, tuple(side.offsets))),
         specials=(*formula.specials, *specials),
     )
 

@@ -102,7 +102,7 @@ def numbers(posterior: Posterior, group: str, effect: str, kind: str, prob: floa
     population = (np.zeros(1) if kind == "effects" else
                   posterior.beside(grouping, place).mean(("chain", "draw")).to_numpy())  # fmt: skip
     labels = posterior.effects(group)[posterior.effects(group).dims[-2]].to_numpy()
-    if not posterior.design.unordered:
+    if not posterior.design.alike:
         return _ordered(found, labels, float(population.ravel()[0]), effect, kind)
     centers = np.broadcast_to(population.ravel(), len(found)).tolist()
     each = [

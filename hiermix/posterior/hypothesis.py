@@ -163,7 +163,7 @@ class _Names:
     def __init__(self, posterior: Posterior) -> None:
         self.posterior, self.design = posterior, posterior.design
         summary = dict(_of_summary(posterior.draws))
-        terms = {} if self.design.unordered else {
+        terms = {} if self.design.alike else {
             term_of(name): read for name, read in summary.items()}  # fmt: skip
         self.shown = terms or summary
         self.known = dict(_of_priors(posterior)) | terms | summary

@@ -70,7 +70,7 @@ def _sampled(
     assert drawn.r is not None
     design = as_factors(design)
     r = split(drawn.r, ready.groupings)
-    unordered = family.unordered
+    unordered = design.alike
     parts = (category_equations.take_apart(drawn, r, design) if unordered
              else [(drawn, r)])  # fmt: skip
     each = []

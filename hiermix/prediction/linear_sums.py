@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 def is_linear(source: Predictor, kind: str) -> bool:
     """Tell whether what is expected is the linear predictor itself."""
     family, bounded = source.family, source.design.limits.truncated
+    if source.named:  # the sums below are those of one equation
+        return False
     straight = family.linked_mean is links.mean and family.link == "identity" and not bounded
     return kind == "linear" or (kind == "mean" and straight)
 

@@ -66,7 +66,7 @@ class PopulationAverage:
         eta = self.source.linear(rows, alone)
         moved = [_moved(each, matrices.Z) for each in self.roots]
         total: FloatArray = np.zeros((len(eta), *self.shape(kind)))
-        if len(moved) == 1 and not self.source.categories:
+        if len(moved) == 1 and not self.source.family.unordered:
             own = self.source.own(rows, alone)
             sd = np.sqrt(_covariance(moved[0], moved[0], self.source.layout.draws))
             for node, weight in zip(*normal_nodes(float(sd.max(initial=0.0))), strict=True):
@@ -82,7 +82,7 @@ class PopulationAverage:
         self, kind: str, rows: slice, eta: FloatArray, step: FloatArray, alone: Matrices
     ) -> FloatArray:
         """Return what is expected where groups move linear predictors by a step (n, S, K)."""
-        if self.source.categories:
+        if self.source.family.unordered:
             return self.source.expected(kind, rows, eta + step, self.source.own(rows, alone))
         first, *others = np.moveaxis(step, -1, 0)
         own = self.source.own(rows, alone, dict(zip(self.parameters, others, strict=True)))
@@ -122,13 +122,14 @@ def population_average(posterior: Posterior) -> PopulationAverage:
     bounded = posterior.design.limits.truncated
     alone = posterior.family.linked_mean in _OF_LOCATION and DISC not in posterior.parameters
     matter = bounded or not alone
-    parameters = [name for name in posterior.parameters
-                  if matter and any(name in each.equations for each in groupings)]  # fmt: skip
+    parameters = [name for name in posterior.parameters if source.named
+                  or (matter and any(name in each.equations for each in groupings))]  # fmt: skip
     roots += [
         {(each.name, None): _rows(posterior.Lambda(each), each, name) for each in groupings}
         for name in parameters
     ]
-    return PopulationAverage(source, tuple(roots), tuple(parameters))
+    # The linear predictor of the reference is zero where categories have equations by name.
+    return PopulationAverage(source, tuple(roots[source.named :]), tuple(parameters))
 
 
 def _rows(Lambda: FloatArray, grouping: Grouping, equation: str) -> FloatArray:

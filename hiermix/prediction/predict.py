@@ -107,7 +107,7 @@ def predictor(
         return Predictor(design, family, layout, new, seed)
 
     each = tuple(map(of, posterior.equations))
-    if family.unordered:
+    if design.alike:
         return replace(each[0], categories=each)
     return with_updated(each[0]) if new_groups == "update" else each[0]
 

@@ -102,9 +102,14 @@ class Predictor:
 
     def shape(self, kind: str) -> tuple[int, ...]:
         """Return the shape of a prediction of one row: draws, and categories where it has them."""
-        K, C = len(self.categories), len(self.design.categories)
-        apart = {"linear": (K,), "mean": (C,)} if K else {}
+        C = len(self.design.categories)
+        apart = {"linear": (C - 1,), "mean": (C,)} if self.family.unordered else {}
         return (self.layout.draws, *(apart | {"probability": (C,)}).get(kind, ()))
+
+    @property
+    def named(self) -> bool:
+        """Whether categories have equations by name, and not all the formula of the response."""
+        return self.family.unordered and not self.design.alike
 
     @cached_property
     def hashes(self) -> NDArray[np.uint64]:
@@ -218,6 +223,10 @@ class Predictor:
         if self.categories:
             each = [source.linear(rows, matrices) for source in self.categories]
             return np.stack(each, axis=-1)
+        if self.named:
+            by_name = self.layout.of.items()
+            each = [self._of_equation(name, b, rows, matrices) for name, b in by_name]
+            return np.stack(each, axis=-1)
         return self._of_equation(MU, self.layout.b, rows, matrices)
 
     def _of_equation(self, name: str, b: FloatArray, rows: Rows, matrices: Matrices) -> FloatArray:
@@ -248,7 +257,7 @@ class Predictor:
         beside = {
             name: each[rows, None] for name, each in row_values(self.design, self.family).items()
         }
-        if not self.layout.of:
+        if not self.layout.of or self.named:
             sigma = sigma_of_rows(self.design.series, self.layout.own, rows)
             return self.layout.own | beside | sigma
         matrices = matrices or self.matrices(rows)

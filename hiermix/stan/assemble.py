@@ -175,7 +175,7 @@ def prior_table(
     slots += [Slot((f"df[{each.name}]", "df"), Prior("gamma", (2.0, 0.1)), positive=True)
               for each in design.groupings if each.heavy]  # fmt: skip
     slots += [slot for own in family.scalars(design) for slot in _own_slots(own, expected)]
-    if family.unordered:
+    if design.alike:
         slots = category_equations.stack_slots(slots, design)
     return fill(slots, overrides)
 

@@ -137,7 +137,7 @@ def b_names(design: Design) -> Sequence[str]:
     """Prior names of the population coefficients, in the programs' order."""
     return [
         category_equations.named(b_name(term), each.name)
-        if design.unordered
+        if design.alike
         else b_name(term, each.name)
         for each in design.reported
         for term in each.terms

@@ -94,7 +94,7 @@ CASES: dict[str, Callable[[Rng], Simulated]] = {
     "bernoulli disc": partial(_discriminating, ordered=False),
     "ordinal disc": partial(_discriminating, ordered=True),
 }
-SCENE = Scene("categories", 50, tuple(CASES), ranks)
+SCENE = Scene("categories", 100, tuple(CASES), ranks)
 
 
 if __name__ == "__main__":
