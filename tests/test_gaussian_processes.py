@@ -230,11 +230,6 @@ def test_data_that_tell_no_process(formula: str, words: str) -> None:
         hm.Model(formula, data)
 
 
-def test_a_process_of_unordered_categories_is_refused() -> None:
-    with pytest.raises(FormulaError, match="no smooths of categories without an order"):
-        hm.Model("f ~ hsgp(x)", frame(), family="categorical")
-
-
 def test_what_was_written_is_read_again() -> None:
     text = "y ~ 1 + hsgp(x, k=9, by=f, c=2.5, lower=-1e-05)"
     formula = parse(text)

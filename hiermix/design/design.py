@@ -25,6 +25,7 @@ from hiermix.design.frames import NewRows, select
 from hiermix.design.groupings import Grouping
 from hiermix.design.identifiable import check_effects, check_rows
 from hiermix.design.known_ahead import Calendar
+from hiermix.design.level_curves import LevelCurve
 from hiermix.design.limits import Limits
 from hiermix.design.monotone_steps import Steps
 from hiermix.design.plan import (
@@ -145,6 +146,11 @@ class Design:
     def curves(self) -> tuple[Curve, ...]:
         """Those of smooths."""
         return self._plan.curves
+
+    @property
+    def level_curves(self) -> tuple[LevelCurve, ...]:
+        """Curves that vary over a factor."""
+        return self._plan.level_curves
 
     @property
     def steps(self) -> tuple[Steps, ...]:

@@ -155,6 +155,15 @@ def distinct_effects(name: str, labels: Sequence[str]) -> None:
         seen.add(label)
 
 
+def curves_alone(name: str, labels: Sequence[str], curves: Sequence[str]) -> None:
+    """Raise if intercepts vary over a factor whose levels have curves: these have their own."""
+    if curves and "Intercept" in labels:
+        raise DataError(
+            f"{curves[0]} has an intercept for each level of {name!r}: leave (1 | {name}) out, and "
+            f"write (0 + x | {name}) for slopes of other columns"
+        )
+
+
 def unseen_levels(name: str, new_levels: Sequence[object] | Labels, new_groups: str) -> None:
     """Raise, under the policy ``"error"``, for labels that were not in the fit."""
     if new_groups != "error" or not len(new_levels):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -15,6 +15,7 @@ from hiermix.design.codes import Codes, Labels, codes_of
 from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.factor import Factor
 from hiermix.design.level_covariance import LevelCovariance
+from hiermix.design.level_curves import LevelCurve
 from hiermix.design.level_strata import Strata, strata_of, strata_on
 from hiermix.design.plan import Plan
 from hiermix.formula.equations import MU, qualified
@@ -51,11 +52,23 @@ class Grouping:
     """That of the levels, where they are not independent."""
     heavy: bool = False
     """Whether the effects of a level are t-distributed together, and not normal."""
+    shared: tuple[str, ...] = ()
+    """Label of the sd of each effect, where some have one together."""
+
+    @property
+    def sds(self) -> tuple[str, ...]:
+        """Labels of the sds: of effects, but for those that share one."""
+        return tuple(dict.fromkeys(self.shared or self.effects))
+
+    def sd_of(self, effect: str) -> str:
+        """Return the label of the sd of an effect."""
+        return (self.shared or self.effects)[self.effects.index(effect)]
 
     @property
     def spreads(self) -> EffectSizes:
-        """Which spreads the sds of the effects are made of: one each."""
-        return EffectSizes.shared(range(len(self.effects)))
+        """Which spreads the sds of the effects are made of."""
+        labels = self.sds
+        return EffectSizes.shared([labels.index(each) for each in self.shared or self.effects])
 
     @property
     def constant(self) -> tuple[bool, ...]:
@@ -74,7 +87,8 @@ class Grouping:
     @property
     def dim(self) -> str:
         """Name of the dim of the effects that one level has."""
-        return f"{self.name}_effect" if self.strata is None else f"{self.name}_term"
+        plain = self.strata is None and not self.shared
+        return f"{self.name}_effect" if plain else f"{self.name}_term"
 
     def columns_of(self, Z: FloatArray, rows: Rows) -> FloatArray:
         """Return the columns (n, Q) of all effects, of those that were written."""
@@ -162,7 +176,7 @@ class Grouping:
     @property
     def sd_names(self) -> list[tuple[str, ...]]:
         """Names under which a prior of each spread may be written, the special first."""
-        return [(f"sd[{self.name}, {each}]", f"sd[{self.name}]", "sd") for each in self.effects]
+        return [(f"sd[{self.name}, {each}]", f"sd[{self.name}]", "sd") for each in self.sds]
 
     @property
     def pairs(self) -> list[tuple[int, int]]:
@@ -186,6 +200,7 @@ def make_grouping(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) 
     codes, levels = codes_of(name, terms[0].factor, frame)
     effects = [qualified(label, equation) for label, equation in _labels(plan, name)]
     group_checks.distinct_effects(name, effects)
+    group_checks.curves_alone(name, effects, [str(term.curve) for term in terms if term.curve])
     group_checks.several_levels(name, levels, " + ".join(map(str, terms)))
     first, *inner = terms[0].factor
     plausible = bool(inner) or group_checks.is_grouping(first, frame[first], len(levels))
@@ -228,7 +243,30 @@ def grouping_of(name: str, plan: Plan, levels: Sequence[object], codes: Codes) -
         blocks=blocks_of_terms(terms, [len(spec.labels) for spec in specs]),
         levels=labels_array(levels),
         codes=codes,
+        shared=_shared(plan, name),
     )
+
+
+def _shared(plan: Plan, name: str) -> tuple[str, ...]:
+    """Return the label of the sd of each effect of a factor that has curves; none of others."""
+    curves = {term.curve: each for term, each in _curves_of(plan, name)}
+    if not curves:
+        return ()
+    found: list[str] = []
+    for term, spec in zip(plan.roles.factors[name], plan.effects[name], strict=True):
+        labels = spec.labels
+        if term.curve is not None:
+            line, slope, bends = curves[term.curve].spreads
+            labels = (line, slope, *[bends] * (len(labels) - 2))
+        found += [qualified(label, term.equation) for label in labels]
+    return tuple(found)
+
+
+def _curves_of(plan: Plan, name: str) -> Iterator[tuple[GroupTerm, LevelCurve]]:
+    """Yield the terms of a factor that are curves, and these."""
+    curved = [term for term in plan.roles.factors[name] if term.curve is not None]
+    mine = [each for each in plan.level_curves if each.factor == name]
+    return zip(curved, mine, strict=True)
 
 
 def _labels(plan: Plan, name: str) -> list[tuple[str, str]]:

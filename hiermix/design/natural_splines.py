@@ -22,7 +22,7 @@ from hiermix.design.curves import Curve, distinct_values, known_state, numbers, 
 from hiermix.design.encoding import Encoding
 from hiermix.errors import DataError, count
 from hiermix.formula.names import in_results
-from hiermix.formula.terms.smooths import LEAST_SIZE, Smooth
+from hiermix.formula.terms.smooths import LEAST_SIZE, FactorSmooth, Smooth
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -82,6 +82,12 @@ class NaturalSpline(Curve):
     def argument(self, part: pd.DataFrame) -> FloatArray:
         """(n,) argument of the spline."""
         return (numbers(part, self.column) - self.origin) / self.width
+
+
+def of_levels(smooth: FactorSmooth, encoded: pd.DataFrame) -> NaturalSpline:
+    """Return the curve that each level of a factor has, counted from the line of all rows."""
+    alone = Smooth(smooth.column, smooth.size, equation=smooth.equation)
+    return replace(next(fitted(alone, {}, encoded)), label=in_results(smooth.label))
 
 
 def known(

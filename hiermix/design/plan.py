@@ -12,15 +12,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from hiermix.design import natural_splines
 from hiermix.design.codes import column_codes
 from hiermix.design.curves import Curve
 from hiermix.design.encoding import Encoding
 from hiermix.design.fitted_curves import curves_of
 from hiermix.design.kinds import Kind, KnownLabels
+from hiermix.design.level_curves import LevelCurve
 from hiermix.design.monotone_steps import Steps, steps_of
 from hiermix.design.roles import Roles, distinct
 from hiermix.design.specs import Beside, Spec, fit_spec, without_zeros
 from hiermix.formula.equations import MU
+from hiermix.formula.terms.group_terms import GroupTerm
+from hiermix.formula.terms.smooths import FactorSmooth
 from hiermix.typing import FloatArray
 
 type Labels = tuple[object, ...]
@@ -104,6 +108,8 @@ class Plan:
     bends them, once `with_bends`."""
     straight: Mapping[str, Spec] = field(default_factory=dict)
     """`populations` without what bends curves."""
+    level_curves: tuple[LevelCurve, ...] = ()
+    """Those that vary over factors: their columns are in `effects`."""
     steps: tuple[Steps, ...] = ()
     """Of monotonic effects: their columns are in `populations`."""
 
@@ -147,6 +153,10 @@ def plan_of(
     for each in curves:
         lines = Beside(each.lines, each.straight)
         populations[each.equation] = populations[each.equation].with_columns([lines])
+    of_levels = {
+        term.curve: LevelCurve(name, natural_splines.of_levels(term.curve, encoded))
+        for name, terms in roles.factors.items() for term in terms if term.curve
+    }  # fmt: skip
     return Plan(
         roles=roles,
         kind_of={str(name): Kind.of(str(name), frame[name]) for name in frame},
@@ -156,9 +166,12 @@ def plan_of(
         curves=curves,
         steps=steps,
         effects={
-            name: tuple(fitted(term.effects) for term in terms)
+            name: tuple(
+                fitted(term.effects).with_columns(_curved(of_levels, term)) for term in terms
+            )
             for name, terms in roles.factors.items()
         },
+        level_curves=tuple(of_levels.values()),
         offsets={
             each.name: tuple(fitted(f"0 + {text}") for text in each.offsets)
             for each in formula.equations
@@ -166,6 +179,14 @@ def plan_of(
         response=None if roles.plain_response else fitted(f"0 + {formula.response}"),
         response_rule=response_rule,
     )
+
+
+def _curved(found: Mapping[FactorSmooth, LevelCurve], term: GroupTerm) -> list[Beside]:
+    """Return the columns of a curve that varies; none of other terms."""
+    if term.curve is None:
+        return []
+    curve = found[term.curve]
+    return [Beside(curve.effects, curve.matrix)]
 
 
 def with_bends(plan: Plan) -> Plan:

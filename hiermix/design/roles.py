@@ -17,6 +17,7 @@ from hiermix.formula.names import in_results, quoted, unaliased
 from hiermix.formula.sums import columns, terms, uses
 from hiermix.formula.terms import GroupTerm
 from hiermix.formula.terms.effect_laws import law_of
+from hiermix.formula.terms.smooths import FactorSmooth
 from hiermix.formula.tokens import Use
 
 
@@ -29,7 +30,7 @@ class Roles:
         self.response_columns = columns(formula.response)
         self.response_name = in_results(unaliased(aliased(formula.response)))
         self.factors: dict[str, tuple[GroupTerm, ...]] = {}
-        for term in formula.groups:
+        for term in (*formula.groups, *map(_of_levels, _factor_smooths(formula))):
             self.factors[term.name] = beside_its_key(self.factors.get(term.name, ()), term)
         self.laws = {name: law_of(terms) for name, terms in self.factors.items()}
 
@@ -103,6 +104,15 @@ class Roles:
         for use in chain(written, strata, *(each.uses for each in self.formula.specials)):
             found.setdefault(use.column, []).append(use)
         return found
+
+
+def _factor_smooths(formula: Formula) -> list[FactorSmooth]:
+    return [each for each in formula.specials if isinstance(each, FactorSmooth)]
+
+
+def _of_levels(smooth: FactorSmooth) -> GroupTerm:
+    """Return curves of levels as the bar that they are: independent effects of a factor."""
+    return GroupTerm("0", (smooth.factor,), False, smooth.equation, curve=smooth)
 
 
 def beside_its_key(terms: tuple[GroupTerm, ...], term: GroupTerm) -> tuple[GroupTerm, ...]:

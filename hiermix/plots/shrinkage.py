@@ -240,7 +240,8 @@ def _center_and_covariance(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the population coefficients and the covariance of two effects."""
     dim, draws = f"{group}_effect", posterior.draws
-    sd = [draws[f"sd_{group}"].sel({dim: effect}).to_numpy() for effect in effects]
+    labels = map(posterior.design.grouping(group).sd_of, effects)
+    sd = [draws[f"sd_{group}"].sel({dim: each}).to_numpy() for each in labels]
     # Medians: with few groups the mean of a variance lies far out in its tail.
     middle = [float(np.median(each)) for each in sd]
     covariance = np.diag(np.square(middle))

@@ -1,6 +1,8 @@
 """Curves of a smooth on the scale of the linear predictor, with bands, and where the rows are."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -8,8 +10,9 @@ import pandas as pd
 
 from hiermix.design import kinds
 from hiermix.design.curves import Curve
+from hiermix.design.level_curves import LevelCurve
 from hiermix.errors import ArgumentError, did_you_mean, quoted
-from hiermix.formula.equations import MU
+from hiermix.formula.equations import MU, qualified
 from hiermix.plots import style
 from hiermix.plots.style import COLORS, INK, Plot
 from hiermix.posterior.intervals import tails
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _POINTS = 100
+_LEVELS, _BANDS = 50, 8
+"""Levels of a factor whose curves are drawn at most, and curves that have bands."""
 
 
 def plot_smooth(
@@ -32,8 +37,9 @@ def plot_smooth(
 ) -> Plot:
     """Draw the curves of a smooth: what they add to the linear predictor, and the rows below.
 
-    A curve is zero on the average of its rows. One that is multiplied by a number is drawn for one
-    unit of it.
+    A curve of a spline is zero on the average of its rows; those of ``s(x, g, bs="fs")`` are what
+    levels add, fifty of many, without bands where they are more than eight. A curve that is
+    multiplied by a number is drawn for one unit of it.
 
     Parameters
     ----------
@@ -57,7 +63,7 @@ def plot_smooth(
     column = curves[0].column
     values = kinds.stored(posterior.design.column(column)).to_numpy(dtype=np.float64)
     at = np.linspace(values.min(), values.max(), _POINTS)
-    data = pd.concat([numbers(posterior, each, at, prob) for each in curves], ignore_index=True)
+    data = pd.concat([numbers(each, at, prob) for each in curves], ignore_index=True)
     equations = list(dict.fromkeys(each.equation for each in curves))
     axes = style.stack(ax, len(equations), figsize)
     for panel, equation in zip(axes, equations, strict=True):
@@ -72,24 +78,65 @@ def plot_smooth(
     return Plot(style.figure_of(axes[0]), data)
 
 
-def numbers(posterior: Posterior, curve: Curve, at: FloatArray, prob: float) -> pd.DataFrame:
+@dataclass(frozen=True)
+class _Shown:
+    """A curve to be drawn."""
+
+    smooth: str
+    """What it is one of: ``"s(x, by=f)"``."""
+    name: str
+    column: str
+    equation: str
+    along: Callable[[FloatArray], FloatArray]
+    """Draws (n, S) at some values."""
+
+
+def numbers(curve: _Shown, at: FloatArray, prob: float) -> pd.DataFrame:
     """Return what a curve adds at some values."""
-    equation = posterior.design.equation(curve.equation)
-    terms = list(equation.terms)
-    places = [terms.index(label) for label in (*curve.lines, *curve.bends)]
-    b = posterior.b(None if curve.equation == MU else curve.equation)[places]
-    drawn = curve.along(at) @ b
+    drawn = curve.along(at)
     low, high = np.quantile(drawn, tails(prob), axis=1)
     return pd.DataFrame({"smooth": curve.name, curve.column: at,
                          "estimate": drawn.mean(axis=1), "low": low, "high": high})  # fmt: skip
 
 
-def _curves(posterior: Posterior, x: str) -> Sequence[Curve]:
+def _of_all(posterior: Posterior, curve: Curve) -> _Shown:
+    """Return a curve of the population."""
+
+    def along(at: FloatArray) -> FloatArray:
+        terms = list(posterior.design.equation(curve.equation).terms)
+        places = [terms.index(label) for label in (*curve.lines, *curve.bends)]
+        b = posterior.b(None if curve.equation == MU else curve.equation)[places]
+        return np.asarray(curve.along(at) @ b)
+
+    smooth = curve.name.partition("[")[0]
+    return _Shown(smooth, curve.name, curve.column, curve.equation, along)
+
+
+def _of_levels(posterior: Posterior, of: LevelCurve) -> Iterator[_Shown]:
+    """Yield the curves that the levels of a factor have; of many levels some."""
+    grouping, curve = posterior.design.grouping(of.factor), of.curve
+    labels = [qualified(each, curve.equation) for each in of.effects]
+    places = [grouping.effects.index(label) for label in labels]
+    J = len(grouping.levels)
+
+    def along(place: int, at: FloatArray) -> FloatArray:
+        effects = posterior.r(grouping).at(np.array([place]), places)[:, 0]
+        return np.asarray(of.along(at) @ effects)
+
+    for place in np.linspace(0, J - 1, min(J, _LEVELS)).astype(int).tolist():
+        name = f"{curve.name}[{grouping.levels[place]}]"
+        yield _Shown(curve.name, name, curve.column, curve.equation, partial(along, place))
+
+
+def _curves(posterior: Posterior, x: str) -> Sequence[_Shown]:
     """Return the curves of a column, or of the one smooth that is named."""
-    known = posterior.design.curves
-    found = [each for each in known if x in (each.column, each.name, each.name.partition("[")[0])]
+    design = posterior.design
+    known = [_of_all(posterior, each) for each in design.curves]
+    for of in design.level_curves:
+        known += _of_levels(posterior, of)
+    found = [each for each in known if x in (each.column, each.name, each.smooth)]
     if not found:
-        names = list(dict.fromkeys(name for each in known for name in (each.column, each.name)))
+        names = list(dict.fromkeys(name for each in known for name in (each.column, each.smooth)))
         listed = ", ".join(map(repr, names)) or "none; write s(x) in the formula"
         near = did_you_mean(str(x), names)
         raise ArgumentError(f"{quoted(x)} is no smooth of this fit.{near} Known: {listed}")
@@ -98,11 +145,13 @@ def _curves(posterior: Posterior, x: str) -> Sequence[Curve]:
     return found
 
 
-def _draw(ax: "Axes", data: pd.DataFrame, curves: Sequence[Curve], column: str) -> None:
+def _draw(ax: "Axes", data: pd.DataFrame, curves: Sequence[_Shown], column: str) -> None:
     for place, each in enumerate(curves):
         own = data[data["smooth"] == each.name]
         color, dash = COLORS[place % len(COLORS)], ("-", "-.", ":", "--")[place // len(COLORS) % 4]
-        ax.fill_between(own[column], own["low"], own["high"], color=color, alpha=0.22, linewidth=0)
+        if len(curves) <= _BANDS:
+            ax.fill_between(own[column], own["low"], own["high"], color=color, alpha=0.22,
+                            linewidth=0)  # fmt: skip
         ax.plot(own[column], own["estimate"], dash, color=color, linewidth=1.6, label=each.name)
 
 
@@ -114,6 +163,6 @@ def _rug(ax: "Axes", values: FloatArray) -> None:
             transform=ax.get_xaxis_transform(), clip_on=False)  # fmt: skip
 
 
-def _title(curves: Sequence[Curve]) -> str:
+def _title(curves: Sequence[_Shown]) -> str:
     names = list(dict.fromkeys(each.name for each in curves))
     return names[0] if len(names) == 1 else f"smooths of {curves[0].column}"

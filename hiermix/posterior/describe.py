@@ -61,7 +61,7 @@ def _unanswered(design: Design) -> str:
 def _groups(design: Design, how: str) -> list[str]:
     lines = []
     for each in design.groupings:
-        effects = ", ".join(each.effects)
+        effects = ", ".join(each.sds)
         cor = ", correlated" if max(each.blocks) > 1 else ""
         levels = count(len(each.levels), "level")
         if each.covariance is not None:

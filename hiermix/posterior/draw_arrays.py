@@ -182,7 +182,7 @@ def effects(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) ->
 def spread(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) -> FloatArray:
     """Return Cholesky factors (S, Q, Q) of the covariance of the effects of one level."""
     name, Q = grouping.name, len(grouping.effects)
-    sd = flat(posterior[f"sd_{name}"], draws, f"{name}_effect")
+    sd = flat(posterior[f"sd_{name}"], draws, f"{name}_effect")[:, grouping.spreads.of]
     cor = np.broadcast_to(np.eye(Q), (len(sd), Q, Q)).copy()
     if grouping.pairs:
         found = flat(posterior[f"cor_{name}"], draws, f"{name}_pair")

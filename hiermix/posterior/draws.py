@@ -3,9 +3,9 @@
 Names and dims: ``Intercept``; ``b`` (term); ``sd_<group>`` (<group>_effect); ``cor_<group>``
 (<group>_pair), the correlations of the pairs of effects that vary together; ``df_<group>``, of
 t-distributed effects; ``r_<group>`` (<group>, <group>_effect, or <group>_term where each stratum
-has an sd); of smooths ``sd_smooth`` (smooth), ``lengthscale`` (process) and ``s`` (basis); and the
-family's own parameters. Labels are the user's. A factor with the name of a variable or of another
-dim, such as ``b`` or ``row``, has its levels in <group>_level.
+has an sd or effects share one); of smooths ``sd_smooth`` (smooth), ``lengthscale`` (process) and
+``s`` (basis); and the family's own parameters. Labels are the user's. A factor with the name of a
+variable or of another dim, such as ``b`` or ``row``, has its levels in <group>_level.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -198,7 +198,7 @@ def _labels(grouping: Grouping, level: str) -> dict[str, Any]:
     labels: dict[str, Any] = {
         level: plain(grouping.levels),
         grouping.dim: list(grouping.of_level),
-        f"{grouping.name}_effect": list(names),
+        f"{grouping.name}_effect": list(grouping.sds),
     }
     if grouping.pairs:
         labels[f"{grouping.name}_pair"] = [f"{names[i]}, {names[j]}" for i, j in grouping.pairs]

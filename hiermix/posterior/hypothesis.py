@@ -250,7 +250,7 @@ def _of_priors(posterior: Posterior) -> Iterator[tuple[str, Read]]:
     for category in posterior.equations:
         part = posterior.of_equation(category)
         for each in posterior.design.groupings:
-            for effect in each.effects:
+            for effect in each.sds:
                 where = {f"{each.name}_effect": effect}
                 read = part[f"sd_{each.name}"].sel(where).to_numpy
                 yield named(f"sd[{each.name}, {effect}]", category), read

@@ -214,9 +214,11 @@ def _factor(
     """Of the sds of a factor's effects, and of the correlations of each bar together."""
     S = shear(grouping, origins[grouping.name])
     root = np.linalg.solve(S, Lambda)
+    first = np.unique(grouping.spreads.of, return_index=True)[1]
     sd = np.linalg.norm(root, axis=-1)
     keys = [category_equations.named(names[0], equation) for names in grouping.sd_names]
-    each = [measure(table[key], sd[:, k], positive=True) for k, key in enumerate(keys)]
+    each = [measure(table[key], sd[:, k], positive=True)
+            for k, key in zip(first, keys, strict=True)]  # fmt: skip
     found: Variables = {
         f"sd_{grouping.name}": ((f"{grouping.name}_effect",), np.stack(each, axis=-1))
     }

@@ -78,6 +78,7 @@ def _by_default(design: Design, numeric: bool) -> list[str]:
     texts = [each.population for each in formula.equations]
     texts += [term.effects for term in formula.groups]
     used = {name for text in texts for name in columns(text)}
+    used |= {use.column for each in formula.specials for use in each.uses}
     return [
         name
         for name in design.predictors

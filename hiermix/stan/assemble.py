@@ -169,9 +169,10 @@ def prior_table(
         if isinstance(each, ProcessFactor):
             slots += process_slots(each.sd_names, scale=scales[0], told=each.told)
             continue
-        slots += group_slots(
-            each.name, each.sd_names, each.blocks, scale=scales / spreads.z_size[each.name]
-        )
+        scales = scales / spreads.z_size[each.name]
+        if each.shared:
+            scales = each.spreads.over(scales**-2.0, np.zeros(each.spreads.spreads)) ** -0.5
+        slots += group_slots(each.name, each.sd_names, each.blocks, scale=scales)
     slots += [Slot((f"df[{each.name}]", "df"), Prior("gamma", (2.0, 0.1)), positive=True)
               for each in design.groupings if each.heavy]  # fmt: skip
     slots += [slot for own in family.scalars(design) for slot in _own_slots(own, expected)]

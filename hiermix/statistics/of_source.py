@@ -22,6 +22,7 @@ from hiermix.formula.names import in_results
 from hiermix.formula.response_terms import NOTHING_BESIDE
 from hiermix.formula.terms import Group
 from hiermix.formula.terms.residual_terms import Residuals
+from hiermix.formula.terms.smooths import FactorSmooth
 from hiermix.statistics import moved
 from hiermix.statistics.cell_coding import SummedColumns
 from hiermix.statistics.cell_moments import Origin
@@ -272,8 +273,12 @@ def _roles(formula: Formula, weights: str | None) -> Roles:
 
 
 def _no_series(formula: Formula) -> None:
-    """Raise for residuals that go together: sums over single rows don't know them."""
+    """Raise for residuals that go together, of which sums know nothing, and curves of levels."""
     for each in formula.specials:
+        if isinstance(each, FactorSmooth):
+            raise FormulaError(
+                f"statistics know nothing of {each} yet: fit the rows themselves with hm.Model"
+            )
         if isinstance(each, Residuals):
             raise FormulaError(
                 f"statistics know nothing of {each}, which ties rows together: fit the rows "

@@ -30,6 +30,7 @@ from hiermix.formula.equations import MU
 from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
 from hiermix.formula.terms import Group
+from hiermix.formula.terms.smooths import FactorSmooth
 from hiermix.model import WARMUP, Model
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
@@ -265,6 +266,9 @@ def _text(formula: Formula, group: str, *, pooled: bool) -> str:
         for each in formula.groups
         if not (pooled and each.name == group)
     ]
+    for each in formula.specials:
+        if isinstance(each, FactorSmooth) and each.factor == group:
+            raise ArgumentError(f"{each}: curves are not compared with those of no pooling")
     return str(replace(formula, groups=tuple(bars)))
 
 

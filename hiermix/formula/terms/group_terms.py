@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from hiermix.formula.equations import MU
 from hiermix.formula.names import in_results, quoted
 from hiermix.formula.terms.protocols import Grouped
+from hiermix.formula.terms.smooths import FactorSmooth
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class GroupTerm:
     """Terms of one factor and one key are correlated, whatever equations they enter."""
     how: Grouped | None = None
     """The special call in the place of the factor, if there is one."""
+    curve: FactorSmooth | None = None
+    """The curve that varies, of a term that was written as a smooth."""
 
     @property
     def name(self) -> str:
@@ -29,6 +32,8 @@ class GroupTerm:
         return in_results(":".join(self.factor))
 
     def __str__(self) -> str:
+        if self.curve is not None:
+            return str(self.curve)
         plain = ":".join(quoted(column) for column in self.factor)
         factor = plain if self.how is None else str(self.how)
         bar = "||" if not self.correlated else "|" if self.key is None else f"| {self.key} |"

@@ -1,4 +1,4 @@
-"""``s(x, k=10, by=f)``: a curve of x, as smooth as the data ask for."""
+"""``s(x, k=10, by=f)``, ``s(x, g, bs="fs")``: curves of x, as smooth as the data ask for."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -56,13 +56,41 @@ class Smooth(CurveTerm):
     """A spline: k is the dimension of its curves, of which a straight line is two."""
 
 
-def read(reader: Reader) -> Smooth:
-    """Read ``s(x, k=10, by=f)``."""
-    call = Call(reader, "s(x, k=10, by=f)")
-    column = call.column("x")
+@dataclass(frozen=True)
+class FactorSmooth(CurveTerm):
+    """A curve for each level of a factor, lines included, as smooth as each other."""
+
+    factor: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that it names."""
+        return (self.column, self.factor)
+
+    @property
+    def label(self) -> str:
+        """What results call it: without how much it can bend."""
+        return text(self.word, [self.column, self.factor], {})
+
+    def __str__(self) -> str:
+        size = None if self.size == self.default_size else self.size
+        return text(self.word, [self.column, self.factor], {"k": size, "bs": "fs"})
+
+
+def read(reader: Reader) -> CurveTerm:
+    """Read ``s(x, k=10, by=f)`` or ``s(x, g, bs="fs")``."""
+    call = Call(reader, 's(x, k=10, by=f), or s(x, g, bs="fs")')
+    column, factor = call.column("x"), call.optional_column("g")
     size = call.whole("k", DEFAULT_SIZE, LEAST_SIZE)
     by = call.optional_column("by", by_place=False)
+    kind = call.word("bs", "cr" if factor is None else "fs", ("cr", "fs"))
     call.done()
-    if by == column:
-        call.fail(f"s(): by is another column than {column!r}")
-    return Smooth(column, size, by)
+    if column in (by, factor):
+        call.fail(f"s(): {'by' if by else 'g'} is another column than {column!r}")
+    if (kind == "fs") != (factor is not None):
+        call.fail('s(): a factor g and bs="fs" stand together')
+    if factor is None:
+        return Smooth(column, size, by)
+    if by is not None:
+        call.fail('s(): bs="fs" stands without by')
+    return FactorSmooth(column, size, factor=factor)
