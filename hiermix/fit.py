@@ -156,10 +156,10 @@ class Fit:
     loo = asked_of_posterior(cross_validation.loo, together)
     residual_correlation = asked_of_posterior(residual_labels.residual_correlation, together)
 
-    predictions = asked_of_posterior(effects.predictions, joined.answers)
-    comparisons = asked_of_posterior(effects.comparisons, joined.answers)
-    slopes = asked_of_posterior(effects.slopes, joined.answers)
-    means = asked_of_posterior(effects.means, joined.answers)
+    predictions = asked_of_posterior(joined.of_each(effects.predictions), together)
+    comparisons = asked_of_posterior(joined.of_each(effects.comparisons), together)
+    slopes = asked_of_posterior(joined.of_each(effects.slopes), together)
+    means = asked_of_posterior(joined.of_each(effects.means), together)
     levels = asked_of_posterior(group_levels.levels)
     ranks = asked_of_posterior(group_levels.ranks)
 
@@ -261,6 +261,7 @@ class Fit:
         DataArray
             (chain, draw, row)
         """
+        one_response.check_alone(self.posterior, "log_likelihood()")
         return self._kept("log_likelihood")[self.design.response_name]
 
     def posterior_predictive(self) -> "xr.DataArray":

@@ -159,10 +159,8 @@ def test_one_response_is_a_fit_of_its_own(fit: hm.Fit) -> None:
     whole = fit.variance()["variance"].sel(response="y2").mean(("chain", "draw"))
     np.testing.assert_allclose(one.variance()["variance"].mean(("chain", "draw")), whole)
     sd = draws(fit, "sd_residual")[0][:, 1]
-    y, mean = DATA.loc[50, "y2"], means(fit, DATA.loc[[50]])[0, :, 1]
-    row = int(np.flatnonzero(one.design.frame.index == 50)[0])
-    found = one.log_likelihood()[:, :, row].to_numpy().ravel()
-    np.testing.assert_allclose(found, stats.norm(mean, sd).logpdf(y), rtol=1e-9)
+    drawn = one.predict(new, kind="response") - one.predict(new)
+    assert abs((drawn.to_numpy().reshape(-1, 5) / sd[:, None]).std() - 1) < 6 / np.sqrt(5000)
     assert one.plot_groups("g").data["level"].nunique() == 10
     assert np.isfinite(one.log_prior()["sigma"]).all()
     with pytest.raises(ArgumentError, match="was fitted beside other responses"):
@@ -178,6 +176,11 @@ def test_answers_say_which_response_they_are_of(fit: hm.Fit) -> None:
     b1, b2 = draws(fit, "b_y1", "b_y2")
     np.testing.assert_allclose(table["estimate"], [b1[:, 0].mean(), b2[:, 0].mean()], rtol=1e-8)
     assert fit.means().table()["response"].tolist() == ["y1", "y2"]
+    only = fit.comparisons("z", by=True).table()
+    assert only["response"].tolist() == ["y2"]
+    np.testing.assert_allclose(only["estimate"], b2[:, 1].mean(), rtol=1e-8)
+    with pytest.raises(ArgumentError, match="variables names 'zz'"):
+        fit.comparisons("zz")
     assert fit.variance_table().index.names[0] == "response"
     prior = fit.log_prior()
     expected = stats.expon(scale=DATA["y1"].std(ddof=0)).logpdf(draws(fit, "sd_residual")[0][:, 0])
@@ -197,13 +200,21 @@ def test_a_saved_fit_answers_the_same(fit: hm.Fit, tmp_path: Path) -> None:
     assert {"mean[y1]", "mean[y2]"} <= set(table)
 
 
-@pytest.mark.parametrize("ask", [
-    lambda fit: fit.forecast(DATA), lambda fit: fit.plot_fit("x"), lambda fit: fit.ranks("g"),
-    lambda fit: fit.loo(by="g"), lambda fit: fit.predict(DATA, new_groups="update"),
-    lambda fit: fit.check(),
+@pytest.mark.parametrize(("ask", "message"), [
+    (lambda fit: fit.forecast(DATA), "fit.response('y2').forecast("),
+    (lambda fit: fit.plot_fit("x", by="g"), "fit.response('y2').plot_fit("),
+    (lambda fit: fit.ranks("g"), "fit.response('y2').ranks("),
+    (lambda fit: fit.check(), "check() is for fits of one response"),
+    (lambda fit: fit.loo(by="g"), "kfold(groups=...) refits instead"),
+    (lambda fit: fit.predict(DATA, new_groups="update"), "fit.response(...) knows"),
+    (lambda fit: fit.response("y2").loo(), "ask the whole fit"),
+    (lambda fit: fit.response("y2").log_likelihood(), "ask the whole fit"),
+    (lambda fit: fit.response("y2").kfold(), "was fitted beside other responses"),
+    (lambda fit: hm.pooling(FORMULAS, DATA), "pooling is for one response"),
+    (lambda fit: hm.statistics("; ".join(FORMULAS), DATA), "no parameter 'y2'"),
 ])  # fmt: skip
-def test_doors_of_one_response_say_so(fit: hm.Fit, ask: Any) -> None:
-    with pytest.raises(ArgumentError, match=r"fit\.response\("):
+def test_doors_of_one_response_say_so(fit: hm.Fit, ask: Any, message: str) -> None:
+    with pytest.raises((ArgumentError, FormulaError), match=re.escape(message)):
         ask(fit)
 
 
@@ -214,6 +225,17 @@ def test_rows_are_left_out_whole(fit: hm.Fit) -> None:
     assert found.n_data_points == len(DATA)
     # Two thirds of the rows tell about half of p / 2 less.
     assert loo.elpd - loo.p < found.elpd < loo.elpd + 2
+    # Rows of groups that are left out vary by what groups vary too; six or seven groups that are
+    # left tell little of the intercepts and sds, some thirty units of log density less.
+    sd, cor = (each.mean(axis=0) for each in draws(fit, "sd_g", "cor_g"))
+    S = covariance(fit).mean(axis=0) + np.outer(sd, sd) * np.array([[1, cor[0]], [cor[0], 1]])
+    r = fit.data["posterior"]["r_g"].sel(g=DATA["g"].tolist()).mean(("chain", "draw")).to_numpy()
+    mean, y = means(fit, DATA).mean(axis=1) - r, DATA[["y1", "y2"]].to_numpy()
+    known = [np.flatnonzero(np.isfinite(each)) for each in y]
+    expected = sum(stats.multivariate_normal(m[at], S[np.ix_(at, at)]).logpdf(each[at])
+                   for each, m, at in zip(y, mean, known, strict=True))  # fmt: skip
+    groups = fit.kfold(folds=3, groups="g")
+    assert expected - 60 < groups.elpd < expected + 5
     again = fit.refit(DATA.iloc[::-1], seed=1)
     mine, theirs = fit.summary()["mean"], again.summary()["mean"]
     assert (np.abs(mine - theirs) < 0.5 * fit.summary()["sd"]).all()

@@ -17,6 +17,7 @@ from hiermix.checking.refits import Refittable
 from hiermix.checking.uniformity import ERROR_RATE
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError
+from hiermix.posterior import one_response
 from hiermix.posterior.posterior import Posterior
 from hiermix.typing import Algorithm, CheckPart
 
@@ -180,6 +181,7 @@ def check(
         It prints as sentences; with ``ok``, ``verdict``, ``sentences``, ``table()``,
         ``plot()``.
     """
+    one_response.check_alone(self.posterior, "check()")
     if self.posterior.responses:
         raise ArgumentError(
             "check() is for fits of one response: fit.loo(), and fit.response(...) with its "

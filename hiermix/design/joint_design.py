@@ -24,6 +24,7 @@ from hiermix.design.frames import NewRows
 from hiermix.design.groupings import Grouping, labels_array
 from hiermix.design.plan import Labels
 from hiermix.design.series import Series
+from hiermix.errors import ArgumentError
 from hiermix.formula.equations import MU, qualified
 from hiermix.formula.terms.residual_terms import Unstructured
 from hiermix.typing import FloatArray, IntArray
@@ -269,6 +270,19 @@ def stacked(
         "x_mean": np.zeros(len(terms)),
         "unit": np.ones(len(parts)),
     })  # fmt: skip
+
+
+def check_one_response(design: Design, what: str) -> None:
+    """Raise where there are several responses.
+
+    Raises
+    ------
+    ArgumentError
+        There are.
+    """
+    if design.parts:
+        names = ", ".join(repr(each.response_name) for each in design.parts)
+        raise ArgumentError(f"{what} is for one response, and there are several: {names}")
 
 
 def by_response(joint: Joint) -> dict[str, FloatArray]:

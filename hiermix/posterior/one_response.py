@@ -28,6 +28,24 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _SIGMA = "sigma"
+BESIDE = "beside_other_responses"
+"""Attribute of the draws of one response of a fit of several."""
+
+
+def check_alone(posterior: Posterior, what: str) -> None:
+    """Raise for what takes the draws to know the rows of one response alone.
+
+    Raises
+    ------
+    ArgumentError
+        They are those of a fit of several responses.
+    """
+    if posterior.attrs.get(BESIDE):
+        name = posterior.design.response_name
+        raise ArgumentError(
+            f"{what} leaves rows out, and the draws know those of {name!r} by the other responses "
+            "too: ask the whole fit, whose loo() and kfold() leave out rows with all that they have"
+        )
 
 
 class Holder(Protocol):
@@ -91,7 +109,11 @@ class OneResponse:
             "fit, or fit a model of this response alone"
         )
 
-    on = of_rows = with_default_priors = assemble = refit
+    on = of_rows = with_default_priors = assemble = fit = refit
+
+    def __repr__(self) -> str:
+        """Say which response it is."""
+        return f"{self.design.formula}, fitted beside other responses"
 
 
 def find(posterior: Posterior, name: object) -> int:
@@ -118,7 +140,7 @@ def find(posterior: Posterior, name: object) -> int:
 def of(posterior: Posterior, k: int) -> Posterior:
     """Return the posterior of a response alone, by its place."""
     design = posterior.design.parts[k]
-    attrs = dict(posterior.attrs) | {"formula": str(design.formula)}
+    attrs = dict(posterior.attrs) | {"formula": str(design.formula), "responses": "[]", BESIDE: 1}
     return Posterior(_named(posterior, design), design, posterior.family, attrs)
 
 
@@ -174,6 +196,8 @@ def view(
     assert response is not None
     attrs = dict(tree.attrs) | {
         "formula": str(found.design.formula),
+        "responses": "[]",
+        BESIDE: 1,
         "priors": json.dumps({name: prior.exact for name, prior in priors.items()}),
         "default_priors": json.dumps([name for name, prior in priors.items() if not prior.given]),
         "origins": json.dumps({name: each.tolist() for name, each in origins.items()}),

@@ -46,6 +46,7 @@ def attributes(
         "hiermix_version": __version__,
         "seconds": json.dumps(dict(seconds)),
         "messages": json.dumps(list(samples.messages)),
+        "responses": json.dumps([each.response_name for each in design.parts]),
         "categories": json.dumps(list(map(str, design.categories))),
         **{name: getattr(settings, name) for name in
            ("seed", "chains", "warmup", "draws", "adapt_delta", "max_treedepth")},

@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 def sentences(tree: "xr.DataTree", factors: Iterable[str]) -> Iterator[str]:
     """Sds that may be zero: absence of evidence, which is no evidence of absence."""
     origins = json.loads(tree.attrs.get("origins", "{}"))
-    equations = parse(tree.attrs.get("formula", "y ~ 1")).equations
+    responses = json.loads(tree.attrs.get("responses", "[]"))
+    equations = tuple(EquationText(name, "", ()) for name in responses) or (
+        parse(tree.attrs.get("formula", "y ~ 1")).equations
+    )
     for name in factors:
         array = tree["posterior"].dataset[f"sd_{name}"]
         effects = array[f"{name}_effect"].to_numpy().tolist()

@@ -15,6 +15,7 @@ from hiermix import options
 from hiermix.design import checks
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count, ignored_warnings
+from hiermix.posterior import one_response
 from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.summary import names
 from hiermix.prediction import group_densities, held_out, pieces, predict, psis, residual_laws
@@ -82,6 +83,7 @@ def loo(posterior: Posterior, *, by: held_out.Groups = None) -> "ELPDData":
     are left out, effects that no other row informs are integrated out: exactly in Gaussian models,
     so that the weights have to make up for what a group says of all others alone.
     """
+    one_response.check_alone(posterior, "loo()")
     found = estimate(posterior) if by is None else left_out(posterior, by)
     bad = int((found.pareto_k > found.good_k).sum())
     how, what, way = (("out", "row", "kfold()") if by is None else
@@ -118,7 +120,8 @@ def estimate(posterior: Posterior) -> "ELPDData":
 def left_out(posterior: Posterior, by: held_out.Groups) -> "ELPDData":
     """Leave-one-group-out cross-validation, without a warning."""
     _check_response(posterior.design)
-    residual_laws.independent_only(posterior.design, "leave-one-group-out")
+    way = "kfold(groups=...) refits instead"
+    residual_laws.independent_only(posterior.design, "leave-one-group-out", way)
     tail = psis.tail_size(posterior.size, _efficiency(posterior))
     name, labels = held_out.units(posterior.design, by)
     found, names = group_densities.log_densities(posterior, labels)

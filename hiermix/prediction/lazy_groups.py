@@ -18,6 +18,7 @@ from hiermix.posterior import shrunk_slopes, step_draws, summary
 from hiermix.posterior.lazy_arrays import lazy
 from hiermix.posterior.log_prior import log_prior
 from hiermix.posterior.on_demand import ON_DEMAND
+from hiermix.posterior.one_response import BESIDE
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.joint_predictions import JointPredictor, by_unit
@@ -66,7 +67,8 @@ def add(tree: xr.DataTree, posterior: Posterior, priors: PriorTable, origins: Or
     source = Source(posterior, priors, origins)
     groups = {"log_prior": _priors(source)}
     if posterior.design.response is not None and not posterior.design.merged:
-        groups["log_likelihood"] = _rows(source, source.log_likelihood, np.dtype(np.float64))
+        if not posterior.attrs.get(BESIDE):  # nobody is to leave rows of one response out
+            groups["log_likelihood"] = _rows(source, source.log_likelihood, np.dtype(np.float64))
         groups["posterior_predictive"] = _predictive(source)
     for name, found in groups.items():
         if name not in tree.children:

@@ -98,7 +98,8 @@ def predictor(
     seed = posterior.seed if seed is None else options.whole("seed", seed, 0, LARGEST_SEED)
     if new_groups == "update":
         needs_numbers(family, "new_groups='update'")
-        residual_laws.independent_only(design, "new_groups='update'")
+        way = "fit.response(...) knows the rows of one"
+        residual_laws.independent_only(design, "new_groups='update'", way)
     wanted = factors(design, group_effects)
 
     def of(equation: str | None) -> Predictor:

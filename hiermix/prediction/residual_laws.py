@@ -58,8 +58,10 @@ def needed(design: Design) -> Series:
     return design.series
 
 
-def independent_only(design: Design, what: str) -> None:
+def independent_only(design: Design, what: str, of_several: str = "") -> None:
     """Raise where residuals go together, for what takes rows to be independent.
+
+    `of_several` is what to do with several responses.
 
     Raises
     ------
@@ -67,10 +69,7 @@ def independent_only(design: Design, what: str) -> None:
         They do.
     """
     if design.parts:
-        name = design.parts[-1].response_name
-        raise ArgumentError(
-            f"{what} is for one response: ask fit.response({name!r}), which knows that one alone"
-        )
+        raise ArgumentError(f"{what} is for one response, and there are several: {of_several}")
     terms = [each.term for each in (design.series,) if each is not None]
     if terms:
         raise ArgumentError(

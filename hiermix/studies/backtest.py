@@ -13,6 +13,7 @@ from hiermix import plots
 from hiermix.design import checks, frames, times
 from hiermix.design.design import Design
 from hiermix.design.frames import Frame
+from hiermix.design.joint_design import check_one_response
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, DataError, UnseenError, count, first_three, quoted
 from hiermix.families import known_ends
@@ -311,6 +312,7 @@ def _fits(
         three = pooling(formula, past, groups=groups, priors=priors, **settings, **options)
         return {"partial": three.partial, "no": three.no, "complete": three.complete}
     model = Model(formula, past, groups=groups, priors=priors, **options)
+    check_one_response(model.design, "backtest")
     if not parsed.groups:
         return {"partial": model.fit(**settings)}
     shared = {name: text for name, text in (priors or {}).items()

@@ -805,6 +805,10 @@ def our_programs() -> dict[str, tuple[Program, StanData]]:
         "strata": hm.Model(["Reaction ~ Days + (1 | Subject)", "sigma ~ C(Days)"], sleep),
         "autoregressive": hm.Model("Reaction ~ Days + ar(Days, by=Subject)", sleep),
         "unstructured": hm.Model("Reaction ~ Days + unstr(Days, by=Subject)", early),
+        "unstructured, several responses": hm.Model(
+            [f"{each} ~ Days + (Days | p | Subject)" for each in ("Reaction", "later")],
+            sleep.assign(later=sleep["Reaction"].shift(-1)),
+        ),
     }
     return {
         name: (programs.find(model.program_name), model.stan_data())
@@ -838,6 +842,7 @@ def test_our_programs_are_called_by_their_names_and_have_a_density_at_their_poin
         "strata",
         "autoregressive",
         "unstructured",
+        "unstructured, several responses",
     ],
 )
 def test_both_engines_agree_on_our_programs(name: str) -> None:
