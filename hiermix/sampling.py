@@ -152,7 +152,7 @@ def _of_points(points: Sequence[Point], started: Started, design: Design, family
                 if each.single
                 else np.array([each.value(row, design) for row in part])
             )
-    roots = [block_cholesky(point.cor, blocks)[0] for point in points]
+    roots = [block_cholesky(point.cor, blocks) for point in points]
     r = None if ready.gram is not None else np.array([point.r for point in points])
     shrunk = _shrunk(points, shrinkage_data.of(ready.data))
     tails = sum(each.heavy for each in ready.groupings)

@@ -1,33 +1,62 @@
 """Cholesky factors of correlations from unconstrained numbers, and back; as Stan has them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
 from hiermix.typing import FloatArray
 
 
-def block_cholesky(raw: FloatArray, blocks: Sequence[int]) -> tuple[FloatArray, float]:
-    """Cholesky factor of correlations from unconstrained numbers, and the log Jacobian.
+def block_cholesky(raw: FloatArray, blocks: Sequence[int]) -> FloatArray:
+    """Cholesky factors (..., Q, Q) of correlations from unconstrained numbers (..., pairs).
 
     The transform is Stan's (canonical partial correlations; Lewandowski, Kurowicka and Joe,
     2009): block by block along the diagonal.
     """
-    L = np.eye(sum(blocks))
-    at, q, log_jacobian = 0, 0, 0.0
+    Q = sum(blocks)
+    L = np.zeros((*raw.shape[:-1], Q, Q))
+    L[..., range(Q), range(Q)] = 1.0
+    partial, log_rest = np.tanh(raw), _log_rest(raw)
+    for row, columns, places in _rows(blocks):
+        # Of what correlations so far leave, however close to one they are.
+        log_left = np.cumsum(log_rest[..., places], axis=-1)
+        L[..., row, row] = np.exp(0.5 * log_left[..., -1])
+        L[..., row, columns] = partial[..., places]
+        L[..., row, columns][..., 1:] *= np.exp(0.5 * log_left[..., :-1])
+    return L
+
+
+def lkj(
+    raw: FloatArray, blocks: Sequence[int], shapes: Sequence[float]
+) -> tuple[float, FloatArray]:
+    """LKJ log density of unconstrained numbers, but for a constant, and its gradient.
+
+    A canonical partial correlation r has the density (1 - r^2)^(power - 1), and 1 - r^2 is the
+    Jacobian of its tanh; the power falls from column to column of a block.
+    """
+    power = np.zeros(len(raw))
+    of_row = [(size, shape) for size, shape in zip(blocks, shapes, strict=True)
+              for _ in range(1, size)]  # fmt: skip
+    for (size, shape), (_, columns, places) in zip(of_row, _rows(blocks), strict=True):
+        column = np.arange(columns.stop - columns.start)
+        power[places] = shape + (size - 2 - column) / 2
+    return float(power @ _log_rest(raw)), -2 * power * np.tanh(raw)
+
+
+def _rows(blocks: Sequence[int]) -> Iterator[tuple[int, slice, slice]]:
+    """Yield rows with something below the diagonal, its columns, and its unconstrained numbers."""
+    at, first = 0, 0
     for size in blocks:
         for i in range(1, size):
-            log_left = 0.0  # of what correlations so far leave, however close to one they are
-            for j in range(i):
-                L[q + i, q + j] = np.tanh(raw[at]) * np.exp(0.5 * log_left)
-                log_rest = 2 * (np.log(2) - np.logaddexp(raw[at], -raw[at]))
-                log_jacobian += log_rest + 0.5 * log_left
-                log_left += log_rest
-                at += 1
-            L[q + i, q + i] = np.exp(0.5 * log_left)
-        q += size
-    return L, log_jacobian
+            yield first + i, slice(first, first + i), slice(at, at + i)
+            at += i
+        first += size
+
+
+def _log_rest(raw: FloatArray) -> FloatArray:
+    """Log of 1 - tanh^2, which keeps its digits."""
+    return np.asarray(2 * (np.log(2) - np.logaddexp(raw, -raw)))
 
 
 def unconstrained(R: FloatArray, blocks: Sequence[int]) -> FloatArray:

@@ -110,7 +110,7 @@ class OwnParameter:
         if self.transform == "within":
             return self.least + (1 - self.least) * links.inverse_link("logit", theta)
         if self.transform == "correlations":
-            return below_diagonal(block_cholesky(theta, [size_of(len(theta))])[0])
+            return below_diagonal(block_cholesky(theta, [size_of(len(theta))]))
         return thresholds.from_gaps(theta, thresholds.anchor(design))
 
     def by_row(self, eta: FloatArray) -> FloatArray:

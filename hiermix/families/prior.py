@@ -1,7 +1,7 @@
 """A prior distribution in Stan's notation, and the numbers that programs read of it."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from hiermix.errors import PriorError, did_you_mean, quoted
+from hiermix.typing import FloatArray
 
 
 @dataclass(frozen=True)
@@ -172,15 +173,40 @@ class Prior:
         return [self.location, self.scale, self.df, self.log_mass(positive=positive)]
 
 
+def log_densities(priors: Sequence[Prior]) -> Callable[[FloatArray], FloatArray]:
+    """Return what gives log densities (..., n) of values (..., n), without the cuts.
+
+    Priors of one distribution share a call: scipy takes as long for one number as for hundreds.
+    """
+    places: dict[int, list[int]] = {}
+    for place, prior in enumerate(priors):
+        places.setdefault(prior.code, []).append(place)
+    together = [(at, _of_scipy(code, *np.array([[priors[i].df, priors[i].location, priors[i].scale]
+                                                for i in at]).T))
+                for code, at in places.items()]  # fmt: skip
+
+    def density(values: FloatArray) -> FloatArray:
+        found = np.empty(values.shape)
+        for at, distribution in together:
+            found[..., at] = distribution.logpdf(values[..., at])
+        return found
+
+    return density
+
+
 @cache
 def _frozen(prior: Prior) -> Any:
     """Freeze a distribution once: scipy takes milliseconds for it."""
+    return _of_scipy(prior.code, prior.df, prior.location, prior.scale)
+
+
+def _of_scipy(code: int, df: Any, a: Any, b: Any) -> Any:
+    """Return a distribution of scipy, of Stan's arguments or arrays of them."""
     from scipy import stats
 
-    a, b = prior.location, prior.scale
     table: dict[int, Callable[[], Any]] = {
         1: lambda: stats.norm(a, b),
-        2: lambda: stats.t(prior.df, a, b),
+        2: lambda: stats.t(df, a, b),
         3: lambda: stats.laplace(a, b),
         4: lambda: stats.logistic(a, b),
         5: lambda: stats.expon(scale=1 / b),
@@ -190,7 +216,7 @@ def _frozen(prior: Prior) -> Any:
         9: lambda: stats.weibull_min(a, scale=b),
         10: lambda: stats.beta(a, b),
     }
-    return table[prior.code]()
+    return table[code]()
 
 
 @cache

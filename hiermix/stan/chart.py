@@ -174,7 +174,7 @@ class Chart:
     def _root(self, log_sd: FloatArray, cor: FloatArray) -> FloatArray:
         with np.errstate(over="ignore"):
             sds = np.exp(self.sizes.log_sds(log_sd))
-            return np.asarray(sds[:, None] * block_cholesky(cor, self.blocks)[0])
+            return np.asarray(sds[:, None] * block_cholesky(cor, self.blocks))
 
     def _below(self, theta: FloatArray) -> FloatArray:
         return np.asarray(np.logaddexp(0.0, (self.center[self.sds] - theta) / self.spread))

@@ -1,15 +1,19 @@
 """Coordinates in which a program samples, and what they are made of."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from hiermix.design.effect_sizes import EffectSizes
-from hiermix.families.correlations import block_cholesky
-from hiermix.families.prior import Prior
+from hiermix.families.correlations import block_cholesky, lkj, pairs
+from hiermix.families.prior import Prior, log_densities
 from hiermix.tuning.population_scale import Following, follow
 from hiermix.typing import FloatArray
+
+_STEP = 1e-5
+"""Of differences."""
 
 
 @dataclass(frozen=True)
@@ -68,10 +72,30 @@ class Hyperpriors:
         return np.array([_pull(prior, at) for prior, at in zip(self.b, self.near, strict=True)])
 
     def root(self, phi: FloatArray) -> FloatArray:
-        """Lambda = diag(sd) L, (E, E), from log spreads and unconstrained correlations."""
+        """Lambda = diag(sd) L, (..., E, E), from log spreads and unconstrained correlations."""
         S = self.sizes.spreads
-        L, _ = block_cholesky(phi[S:], self.blocks)
-        return np.asarray(np.exp(self.sizes.log_sds(phi[:S]))[:, None] * L)
+        sds = np.exp(self.sizes.log_sds(phi[..., :S]))
+        return np.asarray(sds[..., None] * block_cholesky(phi[..., S:], self.blocks))
+
+    def log_scales(self, before: Sequence[Prior] = ()) -> "LogScales":
+        """Return the log prior of the log spreads, log scales before them, and correlations."""
+        return LogScales(log_densities((*before, *self.sd)), self.blocks, self.lkj)
+
+
+class LogScales(NamedTuple):
+    """Log prior of (log scales, unconstrained correlations)."""
+
+    of_scales: Callable[[FloatArray], FloatArray]
+    blocks: Sequence[int]
+    shapes: Sequence[float]
+
+    def value_and_gradient(self, at: FloatArray) -> tuple[float, FloatArray]:
+        """Log density with the Jacobians of the transforms, but for a constant."""
+        logs, raw = np.split(at, [len(at) - pairs(self.blocks)])
+        low, middle, high = self.of_scales(np.exp(logs + np.array([[-_STEP], [0.0], [_STEP]])))
+        of_cor, along_cor = lkj(raw, self.blocks, self.shapes)
+        along = (high - low) / (2 * _STEP) + 1.0
+        return float(middle.sum() + logs.sum()) + of_cor, np.concatenate([along, along_cor])
 
 
 def _pull(prior: Prior, at: float) -> float:

@@ -11,13 +11,13 @@ from typing import NamedTuple
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families.correlations import block_cholesky, size_of
+from hiermix.families.correlations import lkj, size_of
 from hiermix.families.family import OwnParameter, by_parameter
-from hiermix.families.prior import Prior
+from hiermix.families.prior import Prior, log_densities
 from hiermix.statistics.patterns import Groups, Patterned
 from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode import LARGEST_LOG
-from hiermix.tuning.restricted_likelihood import inverse_root, log_lkj
+from hiermix.tuning.restricted_likelihood import inverse_root
 from hiermix.typing import FloatArray
 
 _STEP = 1e-5
@@ -44,23 +44,19 @@ class PatternedRestricted:
         self.before = len(residual.further) + residual.coordinates
         self.precision = priors.b_precision
         self.location = np.array([prior.normal[0] for prior in priors.b]) - rows.b_hat
-        self.further = [prior.frozen() for prior in residual.further]
-        self.sds = [prior.frozen() for prior in priors.sd]
+        self.of_further = log_densities(residual.further)
+        self.of_effects = priors.log_scales()
 
     @property
     def sd_places(self) -> range:
         """Places of the log sds in phi."""
-        return range(self.before, self.before + len(self.sds))
+        return range(self.before, self.before + len(self.priors.sd))
 
     def unpack(self, phi: FloatArray) -> "_Natural":
         """Weights of the patterns, log det R, and Lambda."""
-        further = phi[: len(self.further)]
-        own = self.residual.values(phi[len(self.further) : self.before])
-        mixed = self.rows.precision.mixed(further[None], own)
-        return _Natural(
-            mixed.weights[0], float(mixed.log_det[0]),
-            self.priors.root(phi[self.before :]),
-        )  # fmt: skip
+        further, theta, effects = np.split(phi, [len(self.residual.further), self.before])
+        mixed = self.rows.precision.mixed(further[None], self.residual.values(theta))
+        return _Natural(mixed.weights[0], float(mixed.log_det[0]), self.priors.root(effects))
 
     def population(self, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Conditional mode of the population coefficients and a root of their covariance."""
@@ -144,7 +140,7 @@ class PatternedRestricted:
 
     def _through_residuals(self, at: FloatArray, slope: FloatArray) -> FloatArray:
         """Gradient in what the residuals depend on: all steps of the differences at once."""
-        n, steps = len(self.further), _STEP * np.eye(len(at))
+        n, steps = len(self.residual.further), _STEP * np.eye(len(at))
         points = np.concatenate([at + steps, at - steps])
         each = [self.residual.values(point[n:]) for point in points]
         names = each[0] if each else ()
@@ -156,38 +152,18 @@ class PatternedRestricted:
 
     def _through_effects(self, at: FloatArray, d_root: FloatArray) -> FloatArray:
         """Gradient in log sds and correlations."""
-        gradient, root = np.empty(len(at)), self.priors.root
-        for i, step in enumerate(_STEP * np.eye(len(at))):
-            up, down = at + step, at - step
-            moved = np.sum(d_root * (root(up) - root(down)))
-            if i < len(self.sds):  # the others' priors are as they were
-                each = self.sds[i]
-                prior = float(each.logpdf(np.exp(up[i])) - each.logpdf(np.exp(down[i])))
-                prior += up[i] - down[i]
-            else:
-                prior = self._prior_of_correlations(up) - self._prior_of_correlations(down)
-            gradient[i] = (prior - 0.5 * moved) / (2 * _STEP)
-        return gradient
+        steps = _STEP * np.eye(len(at))
+        slope = (self.priors.root(at + steps) - self.priors.root(at - steps)) / (2 * _STEP)
+        prior = self.of_effects.value_and_gradient(at)[1]
+        return np.asarray(prior - 0.5 * np.sum(d_root * slope, axis=(1, 2)))
 
     def _prior(self, phi: FloatArray) -> float:
-        return self._prior_of_residuals(phi[: self.before]) + self.prior_of_effects(phi)
+        of_effects, _ = self.of_effects.value_and_gradient(phi[self.before :])
+        return self._prior_of_residuals(phi[: self.before]) + of_effects
 
     def _prior_of_residuals(self, at: FloatArray) -> float:
-        further, own = at[: len(self.further)], at[len(self.further) :]
-        lp = sum(float(each.logpdf(x)) for each, x in zip(self.further, further, strict=True))
-        return self.residual.own(own) + lp
-
-    def prior_of_effects(self, phi: FloatArray) -> float:
-        """Log prior of log sds and correlations, with the Jacobians of their transforms."""
-        rest = phi[self.before :]
-        logs = rest[: len(self.sds)]
-        lp = sum(float(each.logpdf(np.exp(x)) + x) for each, x in zip(self.sds, logs, strict=True))
-        return lp + self._prior_of_correlations(rest)
-
-    def _prior_of_correlations(self, rest: FloatArray) -> float:
-        """Log prior of the correlations among (log sds, correlations), with its Jacobian."""
-        L, log_jacobian = block_cholesky(rest[len(self.sds) :], self.priors.blocks)
-        return log_jacobian + log_lkj(L, self.priors.blocks, self.priors.lkj)
+        further, own = np.split(at, [len(self.residual.further)])
+        return self.residual.own(own) + float(self.of_further(further).sum())
 
 
 def log_prior_of(
@@ -203,9 +179,7 @@ def log_prior_of(
     lp = 0.0
     for (each, part), mine in zip(by_parameter(own, theta, design), priors, strict=True):
         if mine[0].distribution == "lkj":
-            blocks = [size_of(len(part))]
-            L, log_jacobian = block_cholesky(part, blocks)
-            lp += log_jacobian + log_lkj(L, blocks, mine[0].arguments)
+            lp += lkj(part, [size_of(len(part))], mine[0].arguments)[0]
         else:
             values = np.split(each.value(part, design), len(mine))
             lp += sum(float(prior.frozen().logpdf(some).sum())

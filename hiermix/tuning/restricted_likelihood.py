@@ -4,17 +4,17 @@ The restricted likelihood of mixed models, with priors. Numbers in brackets are 
 docs/how-it-samples.md.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from hiermix.families.correlations import block_cholesky
 from hiermix.families.prior import Prior
 from hiermix.statistics.within_between import Within, quadratic
 from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode import LARGEST_LOG
 from hiermix.typing import FloatArray
+
+_STEP = 1e-5
 
 
 class Restricted:
@@ -27,7 +27,7 @@ class Restricted:
         self.location = np.array([prior.normal[0] for prior in priors.b]) - within.b_hat
         self.left = quadratic(within)
         self.left_root = root_of(self.left[1:, 1:])
-        self.frozen = [prior.frozen() for prior in (*self._sigma_prior(), *priors.sd)]
+        self.prior = priors.log_scales(self._sigma_prior())
 
     @property
     def sd_places(self) -> range:
@@ -38,34 +38,19 @@ class Restricted:
     def _sigma_prior(self) -> tuple[Prior, ...]:
         return () if self.priors.sigma is None else (self.priors.sigma,)
 
-    def unpack(self, phi: FloatArray) -> tuple[float, FloatArray]:
-        """Sigma, and Lambda = diag(sd) L."""
-        sigma = 1.0 if self.known_sigma else float(np.exp(phi[0]))
-        rest = phi if self.known_sigma else phi[1:]
-        return sigma, self.priors.root(rest)
+    def sigma(self, phi: FloatArray) -> float:
+        """Residual sd."""
+        return 1.0 if self.known_sigma else float(np.exp(phi[0]))
 
-    def prior(self, phi: FloatArray) -> tuple[float, FloatArray]:
-        """Log prior of phi with the Jacobians of its transforms, and its gradient."""
-        scales, h = len(self.frozen), 1e-5
-        lp, gradient = 0.0, np.zeros(len(phi))
-        for i, distribution in enumerate(self.frozen):
-            low, at, high = distribution.logpdf(np.exp(phi[i] + np.array([-h, 0.0, h])))
-            lp += float(at) + phi[i]
-            gradient[i] = (high - low) / (2 * h) + 1.0
-        raw = phi[scales:]
-        for i, step in enumerate(h * np.eye(len(raw))):
-            gradient[scales + i] = (self._cor(raw + step) - self._cor(raw - step)) / (2 * h)
-        return lp + self._cor(raw), gradient
-
-    def _cor(self, raw: FloatArray) -> float:
-        L, log_jacobian = block_cholesky(raw, self.priors.blocks)
-        return log_jacobian + log_lkj(L, self.priors.blocks, self.priors.lkj)
+    def root(self, phi: FloatArray) -> FloatArray:
+        """Lambda = diag(sd) L, (..., Q, Q), of phi (..., n)."""
+        return self.priors.root(phi[..., self.sd_places.start :])
 
     def _solve(self, phi: FloatArray) -> "_Solved":
         """Work out V, T and d of (8)."""
         w = self.within
         # 1. V_j = sigma^2 I + R_j Lambda Lambda' R_j', whitened.
-        sigma, Lambda = self.unpack(phi)
+        sigma, Lambda = self.sigma(phi), self.root(phi)
         B = w.R @ Lambda[w.order]
         V = sigma**2 * np.eye(w.Q) + B @ B.swapaxes(1, 2)
         white, log_det = _whiteners(V)
@@ -97,7 +82,7 @@ class Restricted:
         off = s.d - self.location
         degrees = w.n - float(w.groups.sum()) * w.Q
         # 1. The value.
-        log_prior, gradient = self.prior(phi)
+        log_prior, gradient = self.prior.value_and_gradient(phi)
         value = log_prior - 0.5 * (
             2 * degrees * np.log(s.sigma) + w.groups @ s.log_det + one_d @ s.T @ one_d
             + off @ (self.precision * off) - 2 * np.sum(np.log(np.diag(s.root)))
@@ -121,16 +106,12 @@ class Restricted:
 
     def chain(self, phi: FloatArray, dLambda: FloatArray, d_log_sigma: float) -> FloatArray:
         """From the gradient in Lambda and log sigma to the gradient in phi."""
-        gradient = np.zeros(len(phi))
-        for i in range(len(phi)):
-            step = np.zeros(len(phi))
-            step[i] = 1e-5
-            up, down = phi + step, phi - step
-            slope = (self.unpack(up)[1] - self.unpack(down)[1]) / 2e-5
-            gradient[i] = np.sum(dLambda * slope)
+        steps = _STEP * np.eye(len(phi))
+        slope = (self.root(phi + steps) - self.root(phi - steps)) / (2 * _STEP)
+        gradient = np.sum(dLambda * slope, axis=(1, 2))
         if not self.known_sigma:
             gradient[0] += d_log_sigma
-        return gradient
+        return np.asarray(gradient)
 
 
 @dataclass(frozen=True)
@@ -146,16 +127,6 @@ class _Solved:
     root: FloatArray
     """Upper triangular root of the covariance of the population."""
     d: FloatArray
-
-
-def log_lkj(L: FloatArray, blocks: Sequence[int], shapes: Sequence[float]) -> float:
-    """LKJ log density of the blocks of a Cholesky factor, but for a constant."""
-    diagonal, q, lp = np.log(np.diag(L)), 0, 0.0
-    for size, shape in zip(blocks, shapes, strict=True):
-        for i in range(1, size):
-            lp += (size - i - 1 + 2 * (shape - 1)) * diagonal[q + i]
-        q += size
-    return lp
 
 
 def _whiteners(V: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -34,7 +34,7 @@ class TreeRestricted(Restricted):
         self.left = quadratic(tree.within)
 
     def _solved(self, phi: FloatArray) -> "_State":
-        sigma, Lambda = self.unpack(phi)
+        sigma, Lambda = self.sigma(phi), self.root(phi)
         parts = [Lambda[None, each, each] / sigma for each in self.tree.places]
         up = eliminate(self.tree, parts, np.eye(len(self.left))[None])
         # 1. T of (8) in all columns: what lies within the levels of the innermost factor and
@@ -71,7 +71,7 @@ class TreeRestricted(Restricted):
                 s = self._solved(phi)
         except np.linalg.LinAlgError:  # correlations that round to one
             return nowhere
-        log_prior, gradient = self.prior(phi)
+        log_prior, gradient = self.prior.value_and_gradient(phi)
         value = log_prior + self._value(s)
         return (value, gradient + self._slope(phi, s)) if np.isfinite(value) else nowhere
 

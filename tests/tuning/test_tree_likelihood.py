@@ -42,7 +42,7 @@ def test_value_is_that_of_dense_rows_and_the_gradient_is_its_slope(case: str) ->
         ]
         slopes = (np.array(ends[0]) - ends[1]) / 2e-5
         np.testing.assert_allclose(gradient, slopes, rtol=1e-6, atol=1e-6 * np.abs(slopes).max())
-        sigma, Lambda = density.unpack(phi)
+        sigma, Lambda = density.sigma(phi), density.root(phi)
         V = np.diag(sigma**2 / d.weights) + X @ np.diag(1 / known.b_precision) @ X.T
         for each in (*found.levels, *found.crossed):
             codes, place = d.grouping(each.name).codes, each.effects
@@ -51,7 +51,7 @@ def test_value_is_that_of_dense_rows_and_the_gradient_is_its_slope(case: str) ->
         mean = X @ [prior.location for prior in known.b]
         dense = stats.multivariate_normal(mean, V).logpdf(d.response)
         dense -= (d.weights.sum() - d.rows) * np.log(sigma)
-        constants.append(value - density.prior(phi)[0] - dense)
+        constants.append(value - density.prior.value_and_gradient(phi)[0] - dense)
     np.testing.assert_allclose(constants, constants[0], atol=1e-9)
 
 
@@ -88,7 +88,10 @@ def test_the_maximum_without_priors_is_the_one_of_lme4(name: str) -> None:
     density = TreeRestricted(found, known)
 
     def less_prior(phi: np.ndarray) -> tuple[float, np.ndarray]:
-        (value, slope), (prior, prior_slope) = density.value_and_gradient(phi), density.prior(phi)
+        (value, slope), (prior, prior_slope) = (
+            density.value_and_gradient(phi),
+            density.prior.value_and_gradient(phi),
+        )
         return prior - value, prior_slope - slope
 
     start = np.concatenate([np.log(sds) + 0.3, [0.0] * (cor is not None)])
