@@ -28,6 +28,8 @@ from tests.stan.test_log_density import (
     prior,
 )
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 FEW, MANY = 20, 200
 """Points, in the quick suite and in the slow one."""
 MU, SLOPE, STUDENT, SD = (

@@ -14,6 +14,8 @@ from scipy import stats
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 POINTS = 50
 PRIORS = {
     "Intercept": "student_t(4, 1, 3)",

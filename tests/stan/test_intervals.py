@@ -32,6 +32,8 @@ from tests.stan.test_log_density import (
     reference,
 )
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 
 class Law(Protocol):
     def cdf(self, y: Any) -> Any: ...

@@ -11,6 +11,8 @@ from tests.stan.test_gaussian_density import compare_gradient, population
 from tests.stan.test_log_density import bent, effects
 from tests.stan.test_nested_density import PRIORS, dense
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 POINTS, ROWS, J = 100, 48, 6
 LABELS = [f"s{j}" for j in range(J)]
 

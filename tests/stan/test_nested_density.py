@@ -20,6 +20,8 @@ from tests.stan.test_gaussian_density import (
     population,
 )
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 POINTS = 200
 PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)", "sigma": "gamma(2, 1.5)",
           "sd": "normal(0.3, 1)"}  # fmt: skip

@@ -20,6 +20,8 @@ from tests.stan.test_gaussian_density import (
     population,
 )
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 FEW, MANY = 20, 200
 """Points, in the quick suite and in the slow one."""
 PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)"}
