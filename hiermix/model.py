@@ -127,6 +127,7 @@ class Model(PreparedModel):
             trials=trials, censored=censored, response_rule=self.family.response_rule(success),
             continuous=self.family.continuous, data2=data2,
         )  # fmt: skip
+        self.family = self.family.on(design)
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
             "parameterisation": parameterisation, "weights": weights,

@@ -14,7 +14,8 @@ from hiermix.engines import Engine, Samples, Settings, choose, gradients, progre
 from hiermix.engines.embedded import Embedded
 from hiermix.errors import EngineError
 from hiermix.families.correlations import block_cholesky
-from hiermix.families.family import Family, by_parameter
+from hiermix.families.family import Family
+from hiermix.families.own_parameter import by_parameter
 from hiermix.stan import shrinkage_data, stan_data, variables
 from hiermix.statistics.pareto_weights import RELIABLE
 from hiermix.statistics.row_sums import Sums

@@ -13,14 +13,14 @@ type StanData = dict[str, int | float | FloatArray | IntArray]
 
 
 type FamilyName = Literal[
-    "gaussian", "student_t", "skew_normal", "exgaussian", "lognormal", "gamma", "hurdle_gamma",
-    "hurdle_lognormal", "beta", "zero_inflated_beta", "zero_one_inflated_beta", "weibull",
-    "exponential", "bernoulli", "binomial", "beta_binomial", "zero_inflated_binomial", "poisson",
-    "negative_binomial", "geometric", "zero_inflated_poisson",
-    "zero_inflated_negative_binomial", "hurdle_poisson", "hurdle_negative_binomial", "ordinal",
-    "categorical",
+    "gaussian", "student_t", "skew_normal", "exgaussian", "lognormal", "shifted_lognormal",
+    "gamma", "hurdle_gamma", "hurdle_lognormal", "beta", "zero_inflated_beta",
+    "zero_one_inflated_beta", "weibull", "inverse_gaussian", "exponential", "von_mises",
+    "bernoulli", "binomial", "beta_binomial", "zero_inflated_binomial", "poisson",
+    "negative_binomial", "geometric", "zero_inflated_poisson", "zero_inflated_negative_binomial",
+    "hurdle_poisson", "hurdle_negative_binomial", "ordinal", "categorical",
 ]  # fmt: skip
-type LinkName = Literal["identity", "log", "logit", "probit", "cloglog"]
+type LinkName = Literal["identity", "log", "logit", "probit", "cloglog", "tan_half"]
 type Missing = Literal["error", "drop", "predict"]
 type EffectsChoice = Literal["auto", "integrated", "sampled"]
 type Parameterisation = Literal["auto", "centered", "noncentered"]

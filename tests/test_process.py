@@ -27,6 +27,7 @@ from hiermix.families.table import FAMILIES
 SETTINGS = {"chains": 2, "warmup": 60, "draws": 40, "engine": "embedded"}
 RESPONSES = {
     "gaussian": "y", "student_t": "y", "skew_normal": "y", "exgaussian": "y", "lognormal": "time",
+    "shifted_lognormal": "time", "inverse_gaussian": "time", "von_mises": "angle",
     "gamma": "time", "hurdle_gamma": "amount", "hurdle_lognormal": "amount", "beta": "share",
     "zero_inflated_beta": "part", "zero_one_inflated_beta": "part",
     "zero_inflated_binomial": "k | trials(n)", "geometric": "k",
@@ -55,6 +56,7 @@ def frame(seed: int = 1) -> pd.DataFrame:
         "k": rng.poisson(1.5, 80), "n": 12,
         "amount": np.exp(y) * (y > -0.8), "part": np.maximum(1 / (1 + np.exp(-y)) - 0.2, 0),
         "grade": pd.cut(y, [-9, -0.5, 0.5, 9], labels=["low", "mid", "high"]),
+        "angle": np.clip(y, -3, 3),
         "label": np.where(y > 0.5, "red", np.where(y < -0.5, "blue", "green")),
     })  # fmt: skip
 

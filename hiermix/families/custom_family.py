@@ -13,8 +13,9 @@ from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, quoted
 from hiermix.families import linear_scale, links
 from hiermix.families import response_rules as rules
-from hiermix.families.family import Family, OwnParameter, Rule
+from hiermix.families.family import Family, Rule
 from hiermix.families.links import Own
+from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior, parse_prior
 from hiermix.formula.equations import MU
 from hiermix.typing import FloatArray

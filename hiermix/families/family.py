@@ -1,7 +1,7 @@
 """What a family is: its links, its distribution, its parameters."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -11,12 +11,11 @@ from hiermix.design.design import Design
 from hiermix.design.plan import Outcomes, ResponseRule
 from hiermix.design.series import Series
 from hiermix.errors import ArgumentError, FormulaError, did_you_mean
-from hiermix.families import known_ends, links, ordinal, thresholds
+from hiermix.families import circular, known_ends, ordinal
 from hiermix.families import response_rules as rules
-from hiermix.families.correlations import below_diagonal, block_cholesky, size_of
 from hiermix.families.discrimination import discriminated
 from hiermix.families.links import Own, unchanged
-from hiermix.families.prior import Prior
+from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.residual_variances import LogMean
 from hiermix.formula.formula import Formula
 from hiermix.typing import FloatArray
@@ -34,6 +33,7 @@ type Residual = Callable[[str, Own, LogMean], FloatArray | float]
 
 type Form = Literal[
     "as given",
+    "from the earliest",
     "whole",
     "additive",
     "successes",
@@ -43,110 +43,6 @@ type Form = Literal[
     "ordered",
     "chosen",
 ]
-
-
-type Transform = Literal[
-    "log", "log_above_one", "logit", "identity", "within", "correlations", "gaps"
-]
-
-
-@dataclass(frozen=True)
-class OwnParameter:
-    """A parameter that only this family has, and its default prior given the response's scale.
-
-    Programs sample its logarithm, that of what it has above one, its logit, itself, the logit of
-    its place within bounds, correlations as in `correlations`, or for the thresholds between C
-    ordered categories the logarithms of their C - 2 gaps; see `thresholds`.
-    """
-
-    name: str
-    default: Callable[[float], Prior]
-    transform: Transform = "log"
-    size: int | None = None
-    """Of a vector of numbers, how many; None of one number."""
-    least: float = 0.0
-    """Of one "within" bounds: above this and below one."""
-    learned: bool = True
-    """Is it learned where it has no equation? Else it is one there."""
-    spread: float = 1.0
-    """Of its linear predictor, to expect."""
-    labels: tuple[str, ...] = ()
-    """Of a vector whose numbers have priors of their own, what each is called."""
-
-    @property
-    def positive(self) -> bool:
-        """Whether a prior is cut off at zero."""
-        return self.transform not in ("gaps", "correlations", "identity") and self.least >= 0
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """Where a prior is cut off, at most."""
-        return (self.least, 1.0) if self.transform == "within" else (-np.inf, np.inf)
-
-    @property
-    def prior_names(self) -> tuple[str, ...]:
-        """Names of its priors: one, or those of its numbers."""
-        return tuple(f"{self.name}[{label}]" for label in self.labels) or (self.name,)
-
-    @property
-    def single(self) -> bool:
-        """Whether it is one number."""
-        return self.transform != "gaps" and self.size is None
-
-    def coordinates(self, design: Design) -> int:
-        """How many coordinates the programs give it."""
-        return category_count(design) - 2 if self.transform == "gaps" else self.size or 1
-
-    def value(self, theta: FloatArray, design: Design) -> FloatArray:
-        """Value at its coordinates; of thresholds that less the anchor's."""
-        if self.transform == "log":
-            return np.exp(theta)
-        if self.transform == "log_above_one":
-            return 1 + np.exp(theta)
-        if self.transform == "logit":
-            return links.inverse_link("logit", theta)
-        if self.transform == "identity":
-            return theta
-        if self.transform == "within":
-            return self.least + (1 - self.least) * links.inverse_link("logit", theta)
-        if self.transform == "correlations":
-            return below_diagonal(block_cholesky(theta, [size_of(len(theta))]))
-        return thresholds.from_gaps(theta, thresholds.anchor(design))
-
-    def by_row(self, eta: FloatArray) -> FloatArray:
-        """Value of a parameter that has an equation, at its linear predictor."""
-        if self.transform == "logit":
-            return links.inverse_link("logit", eta)
-        if self.transform == "identity":
-            return eta
-        return links.inverse_link("log", eta) + (self.transform == "log_above_one")
-
-    def location(self, scale: float) -> float:
-        """Linear predictor at the median of the default prior."""
-        prior = self.default(scale).frozen()
-        median, least = float(prior.median()), float(self.transform == "log_above_one")
-        if self.transform in ("logit", "identity"):
-            return links.link_of(self.transform, median)
-        if median <= least:  # half of it is cut off
-            median = float(prior.isf(prior.sf(least) / 2))
-        return float(np.log(median - least))
-
-    def log_jacobian(self, theta: FloatArray) -> float:
-        """Log derivative of the value with respect to the coordinate, but for a constant."""
-        if self.transform in ("logit", "within"):
-            return float(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta)))
-        return 0.0 if self.transform == "identity" else float(np.sum(theta))
-
-
-def by_parameter(
-    own: Sequence[OwnParameter], theta: FloatArray, design: Design
-) -> Iterator[tuple[OwnParameter, FloatArray]]:
-    """Yield each parameter with its coordinates, on the last axis of those of all."""
-    at = 0
-    for each in own:
-        end = at + each.coordinates(design)
-        yield each, theta[..., at:end]
-        at = end
 
 
 class Limit(NamedTuple):
@@ -172,7 +68,7 @@ class Family:
     linked_draw: Callable[[str, np.random.Generator, FloatArray, Own], FloatArray]
     linked_log_density: Callable[[str, FloatArray, FloatArray, Own], FloatArray]
     residual_variance: Residual | None
-    """On the scale of the linear predictor; None where responses are no numbers."""
+    """On the scale of the linear predictor; None where responses are no numbers, or angles."""
     own: tuple[OwnParameter, ...] = ()
     form: Form = "as given"
     """How its program reads the response; see `stan.responses`."""
@@ -181,6 +77,10 @@ class Family:
     """Is a response not likeliest where its linear predictor, which is its mean, is?"""
     mixed: bool = False
     """Are some responses, such as zeros, values of their own among measurements?"""
+    starts_late: bool = False
+    """Has it responses only from a parameter of its own on?"""
+    circular: bool = False
+    """Are responses angles, which are the same a turn further on?"""
     concave: bool = True
     """Is its log density concave in the linear predictor, so that effects have one mode?"""
     integrates: bool = False
@@ -269,6 +169,10 @@ class Family:
         """Return both on the scale of the link; a parameter of a custom family may be called so."""
         return discriminated(eta, own) if any(not each.learned for each in self.own) else (eta, own)
 
+    def residual(self, y: FloatArray, mean: FloatArray) -> FloatArray:
+        """Response less its mean; of angles the shorter way around."""
+        return circular.apart(y, mean) if self.circular else np.asarray(y - mean)
+
     def _tails(self, y: FloatArray, eta: FloatArray, own: Own) -> tuple[FloatArray, FloatArray]:
         assert self.linked_log_tails is not None
         return self.linked_log_tails(self.link, y, eta, own)
@@ -294,6 +198,10 @@ class Family:
             return np.moveaxis(etas, 0, -1), {}
         further = zip(names[1:], etas[1:], strict=True)
         return etas[0], {name: self.parameter(name).by_row(eta) for name, eta in further}
+
+    def on(self, design: Design) -> "Family":
+        """Return the family with its own parameters as the rows of a design have them."""
+        return replace(self, own=tuple(each.on(design) for each in self.own))
 
     def parameter(self, name: str) -> OwnParameter:
         """Return one of the family's own parameters."""
@@ -391,8 +299,3 @@ def row_values(design: Design, family: Family) -> dict[str, FloatArray]:
     found = {"trials": design.trials, "rate": limits.rate, "se": limits.se}
     ends = known_ends.of_rows(design, family.support, whole=not family.continuous)
     return {name: values for name, values in found.items() if values is not None} | ends
-
-
-def category_count(design: Design) -> int:
-    """Return the number of categories of the response."""
-    return len(design.categories)

@@ -28,6 +28,25 @@ def of_log(design: Design, link: str) -> tuple[float, float]:
     return _known_moments(design, np.log, (0.0, np.inf))
 
 
+def of_log_later(design: Design, link: str) -> tuple[float, float]:
+    """Mean and sd of the logarithm of what a response has above half of the smallest one."""
+    half = earliest(design) / 2
+    return _known_moments(design, lambda y: np.log(y - half), (0.0, np.inf))
+
+
+def earliest(design: Design) -> float:
+    """Return the smallest response."""
+    return float(np.min(response(design)))
+
+
+def of_angles(design: Design, link: str) -> tuple[float, float]:
+    """Where the mean direction is, by its link; no further than its link can bear."""
+    y, w = response(design), weights(design)
+    direction = np.arctan2(w @ np.sin(y), w @ np.cos(y))
+    location = np.clip(np.tan(direction / 2), -5.0, 5.0)
+    return float(location) - float(np.average(offsets(design), weights=w)), 1.0
+
+
 def robust(design: Design, link: str) -> tuple[float, float]:
     """Median and median absolute deviation, scaled to the sd of a normal."""
     if design.censored is not None:

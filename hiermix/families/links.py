@@ -29,6 +29,8 @@ def inverse_link(link: str, eta: FloatArray) -> FloatArray:
                 return np.asarray(ndtr(eta))
             case "cloglog":
                 return -np.expm1(-exp(eta))
+            case "tan_half":
+                return 2 * np.arctan(eta)
             case _:
                 return eta
 
@@ -54,6 +56,8 @@ def link_of(link: str, mean: float) -> float:
             return float(ndtri(mean))
         case "cloglog":
             return float(np.log(-np.log1p(-mean)))
+        case "tan_half":
+            return float(np.tan(mean / 2))
         case _:
             return mean
 

@@ -8,7 +8,7 @@ from hiermix.design.design import Design
 from hiermix.design.joint_design import Responses
 from hiermix.design.series import Series
 from hiermix.errors import DataError, FormulaError, at_rows
-from hiermix.families.family import OwnParameter
+from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.typing import FloatArray
 

@@ -50,6 +50,19 @@ def exponential(link: str, own: Own, log_mean: LogMean) -> float:
     return np.pi**2 / 6
 
 
+def inverse_gaussian(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Return the variance of the logarithm, by the trapezoidal rule, which is exact here.
+
+    Log y less log mu has a density like exp(-z / 2 - f (cosh z - 1)), f = shape / mu.
+    """
+    f = np.maximum(own["shape"] * np.exp(-log_mean()), 1e-12)
+    z = np.linspace(-1.0, 1.0, 401)[:, None] * np.arccosh(1 + 60 / f)
+    density = -z / 2 - 2 * f * np.sinh(z / 2) ** 2
+    weight = np.exp(density - density.max(axis=0))
+    mean = np.sum(weight * z, axis=0) / np.sum(weight, axis=0)
+    return np.asarray(np.sum(weight * (z - mean) ** 2, axis=0) / np.sum(weight, axis=0))
+
+
 def weibull(link: str, own: Own, log_mean: LogMean) -> FloatArray:
     """Return the variance of the logarithm."""
     return np.pi**2 / 6 / own["shape"] ** 2

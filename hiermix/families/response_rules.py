@@ -11,6 +11,8 @@ from hiermix.design.plan import Given, Labels, Outcomes
 from hiermix.errors import ArgumentError, DataError, first_three, quoted
 from hiermix.typing import FloatArray
 
+_HALF_TURN = float(np.float32(np.pi))
+"""Of which numbers of half the precision have a little more."""
 _SMALLEST = 1e-70
 """Of responses whose sums of squares, and variances of these, are numbers."""
 
@@ -77,6 +79,16 @@ def share(given: Given, family: str) -> Outcomes:
     y = _numbers(given)
     need = f"family {family!r} needs numbers between 0 and 1, without 0 and 1"
     return _keep(((y <= 0) & ~_starts(given, y, 0.0)) | (y >= 1), y, given, need)
+
+
+def angle(given: Given, family: str) -> Outcomes:
+    """Angles from -pi to pi."""
+    y, name = _numbers(given), given.name
+    need = (
+        f"family {family!r} needs angles from -pi to pi, in radians (write "
+        f"np.mod({name} + np.pi, 2 * np.pi) - np.pi of others, np.deg2rad of degrees)"
+    )
+    return _keep(np.abs(y) > _HALF_TURN, y, given, need)
 
 
 def count(given: Given, family: str) -> Outcomes:

@@ -9,12 +9,14 @@ import numpy as np
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families import (
     categorical,
+    circular,
     continuous,
     counts,
     durations,
     linear_scale,
     links,
     mixed,
+    of_rows,
     ordinal,
     residual_parameters,
     skewed,
@@ -24,7 +26,8 @@ from hiermix.families import (
 from hiermix.families import residual_variances as residual
 from hiermix.families import response_rules as rules
 from hiermix.families.custom_family import CustomFamily
-from hiermix.families.family import Family, Limit, OwnParameter
+from hiermix.families.family import Family, Limit
+from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
 
 
@@ -61,6 +64,10 @@ def _between_categories(scale: float) -> Prior:
     return Prior("student_t", (3.0, 0.0, 2.5))
 
 
+def _concentration(scale: float) -> Prior:
+    return Prior("gamma", (2.0, 0.01))
+
+
 _SIGMA = OwnParameter("sigma", _sigma)
 
 
@@ -68,6 +75,15 @@ _NU = OwnParameter("nu", _freedom, "log_above_one")
 
 
 _SHAPE = OwnParameter("shape", _precision)
+
+
+_SHAPE_IN_UNITS = OwnParameter("shape", _precision, of_rows=of_rows.in_units_of_the_mean)
+
+
+_NDT = OwnParameter("ndt", _sigma, of_rows=of_rows.before_all_responses)
+
+
+_KAPPA = OwnParameter("kappa", _concentration)
 
 
 _WEIBULL_SHAPE = OwnParameter("shape", _weibull_shape)
@@ -143,6 +159,15 @@ _ROWS = (
         support=_ABOVE_ZERO,
     ),
     Family(
+        "shifted_lognormal", ("identity",), "shifted_lognormal",
+        rules.positive, linear_scale.of_log_later,
+        durations.shifted_lognormal_mean, durations.shifted_lognormal_draw,
+        durations.shifted_lognormal_log_density, residual.squared_sigma,
+        own=(_SIGMA, _NDT), form="from the earliest", continuous=True, skewed=True,
+        starts_late=True,
+        additive=np.log, support=_ABOVE_ZERO,
+    ),
+    Family(
         "gamma", ("log",), "gamma", rules.positive, linear_scale.of_mean,
         links.mean, continuous.gamma_draw, continuous.gamma_log_density, residual.gamma,
         own=(_SHAPE,), continuous=True, additive=np.log, vanishing=True,
@@ -193,12 +218,24 @@ _ROWS = (
         support=_ABOVE_ZERO,
     ),
     Family(
+        "inverse_gaussian", ("log",), "inverse_gaussian", rules.positive, linear_scale.of_mean,
+        links.mean, durations.inverse_gaussian_draw, durations.inverse_gaussian_log_density,
+        residual.inverse_gaussian,
+        own=(_SHAPE_IN_UNITS,), continuous=True, concave=False,
+        additive=np.log, vanishing=True, support=_ABOVE_ZERO,
+    ),
+    Family(
         "exponential", ("log",), "exponential", rules.positive, linear_scale.of_times,
         links.mean, durations.exponential_draw, durations.exponential_log_density,
         residual.exponential,
         continuous=True, additive=np.log,
         linked_log_tails=tails.exponential_tails, linked_excess=tails.exponential_excess,
         support=_ABOVE_ZERO,
+    ),
+    Family(
+        "von_mises", ("tan_half",), "von_mises", rules.angle, linear_scale.of_angles,
+        links.mean, circular.von_mises_draw, circular.von_mises_log_density, None,
+        own=(_KAPPA,), continuous=True, concave=False, circular=True,
     ),
     Family(
         "bernoulli", _BINARY, "binomial", rules.binary, linear_scale.of_mean,

@@ -105,7 +105,7 @@ def _rates(seen: Replicates) -> Replicates:
     some = np.flatnonzero(trials > 0)
     each = trials[some, None]
     return Replicates(seen.design.take(some), seen.y[some] / trials[some],
-                      seen.mean[some] / each, seen.drawn[some] / each)  # fmt: skip
+                      seen.mean[some] / each, seen.drawn[some] / each, seen.family)  # fmt: skip
 
 
 def _edges(y: FloatArray, drawn: FloatArray) -> FloatArray:

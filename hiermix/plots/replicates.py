@@ -6,6 +6,7 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.families import known_ends
+from hiermix.families.family import Family
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.pieces import draw_matrix
@@ -26,6 +27,7 @@ class Replicates:
     """(n, S) the mean response in each draw."""
     drawn: FloatArray
     """(n, S) a response from each draw: at most `DRAWS`, spread over the chains."""
+    family: Family
 
     def note(self, rows: int) -> str:
         """Say which part of the fitted rows this is, if not all."""
@@ -45,4 +47,4 @@ def replicates(posterior: Posterior) -> Replicates:
     mean = draw_matrix(source, "mean")
     assert design.observed is not None
     drawn = known_ends.as_seen(design, draw_matrix(source, "response"))
-    return Replicates(design, design.observed, mean, drawn)
+    return Replicates(design, design.observed, mean, drawn, posterior.family)

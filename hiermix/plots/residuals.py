@@ -75,10 +75,10 @@ def numbers(seen: Replicates, against: str | None, prob: float) -> pd.DataFrame:
     apart from these, sorted (residuals in order, the median over draws) with expected, low and
     high, what residuals of data drawn from the model give at that place.
     """
-    errors = seen.drawn - seen.mean
+    errors = seen.family.residual(seen.drawn, seen.mean)
     spread = errors.std(axis=1, ddof=1, keepdims=True)
     spread[spread == 0] = 1.0
-    residual = (seen.y[:, None] - seen.mean) / spread
+    residual = seen.family.residual(seen.y[:, None], seen.mean) / spread
     own = np.sort(errors / spread, axis=0)
     below, above = tails(prob)
     low, expected, high = np.quantile(own, [below, 0.5, above], axis=1)

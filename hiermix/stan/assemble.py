@@ -11,7 +11,8 @@ from hiermix.design.design import Design
 from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations, known_ends, linear_scale, links
-from hiermix.families.family import Family, OwnParameter, row_values
+from hiermix.families.family import Family, row_values
+from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.families.priors import (
     PriorTable,

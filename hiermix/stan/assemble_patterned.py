@@ -9,7 +9,7 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.joint_design import Joint
-from hiermix.families.family import OwnParameter, by_parameter
+from hiermix.families.own_parameter import OwnParameter, by_parameter
 from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
 from hiermix.stan import patterns_data, programs, stan_data, variables

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from hiermix.errors import ArgumentError, quoted
-from hiermix.families.family import Family, OwnParameter
+from hiermix.families.family import Family
+from hiermix.families.own_parameter import OwnParameter
 from hiermix.formula.equations import MU
 from hiermix.stan import programs
 from hiermix.stan.programs import Program

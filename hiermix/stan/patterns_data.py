@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hiermix.families.family import OwnParameter
+from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.priors import PriorTable, coded
 from hiermix.stan import stan_data
 from hiermix.statistics.autoregression import AutoRegression

@@ -7,8 +7,10 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.families import thresholds
-from hiermix.families.family import Family, Form, category_count
+from hiermix.families.family import Family, Form
 from hiermix.families.known_ends import stand_in
+from hiermix.families.linear_scale import earliest
+from hiermix.families.own_parameter import category_count
 from hiermix.stan import known_intervals
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.typing import FloatArray, StanData
@@ -58,6 +60,10 @@ def errors(design: Design, repeats: Repeats) -> StanData:
 
 def _as_given(rows: _Rows) -> StanData:
     return {"weight": rows.repeats.total(rows.weight), "y": rows.y[rows.repeats.first]}
+
+
+def _from_the_earliest(rows: _Rows) -> StanData:
+    return _as_given(rows) | {"earliest": earliest(rows.design)}
 
 
 def _whole(rows: _Rows) -> StanData:
@@ -133,6 +139,7 @@ def _events(rows: _Rows) -> StanData:
 
 FORMS: Mapping[Form, Callable[[_Rows], StanData]] = {
     "as given": _as_given,
+    "from the earliest": _from_the_earliest,
     "whole": _whole,
     "additive": _additive,
     "successes": _successes,

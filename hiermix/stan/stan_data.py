@@ -10,7 +10,8 @@ from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.groupings import Grouping
 from hiermix.families import category_equations
 from hiermix.families.correlations import pairs
-from hiermix.families.family import Family, OwnParameter
+from hiermix.families.family import Family
+from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name, coded
 from hiermix.stan import level_data, monotonic_data, shrinkage_data

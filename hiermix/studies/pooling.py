@@ -327,4 +327,5 @@ def rmse(fit: Fit) -> float:
         rows, part = job()
         mean[rows] = part.mean(axis=1)
     assert fit.design.observed is not None
-    return float(np.sqrt(np.mean((fit.design.observed - mean) ** 2)))
+    away = fit.posterior.family.residual(fit.design.observed, mean)
+    return float(np.sqrt(np.mean(away**2)))

@@ -6,7 +6,7 @@ import numpy as np
 
 from hiermix.families import thresholds
 from hiermix.families.discrimination import DISC
-from hiermix.families.family import by_parameter
+from hiermix.families.own_parameter import by_parameter
 from hiermix.families.thresholds import Gaps
 from hiermix.tuning.coordinates import Coordinates
 from hiermix.tuning.mode import mode
@@ -24,14 +24,7 @@ def first(problem: Problem) -> FloatArray:
         if own.transform == "gaps":
             start.append(thresholds.start(problem.answered, problem.family.link))
             continue
-        frozen = prior.frozen()
-        if own.transform == "identity":
-            start.append(np.array([float(frozen.median())]))
-            continue
-        least = 1.0 if own.transform == "log_above_one" else 0.0
-        above = float(frozen.isf(frozen.sf(least) / 2)) - least
-        odds = above / (1 - above) if own.transform == "logit" else above
-        start.append(np.array([np.log(odds)]))
+        start.append(np.array([own.coordinate(own.quantile(prior, 0.5))]))
     return np.concatenate([np.zeros(0), *start])
 
 

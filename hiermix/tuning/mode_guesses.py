@@ -13,7 +13,7 @@ import numpy as np
 
 from hiermix.design.effect_sizes import EffectSizes
 from hiermix.families.correlations import pairs, unconstrained
-from hiermix.families.family import OwnParameter
+from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.statistics.gram import Gram
 from hiermix.tuning.penalised import Penalised, population, share
@@ -111,7 +111,8 @@ def _drawn(at: Point, model: Hyper) -> Iterator[Point]:
     """Yield draws from the priors of sds and own parameters."""
     rng = np.random.default_rng(0)
     for _ in range(_DRAWN):
-        own = [_of_own(each, prior, rng) for each, prior in model.own]
+        own = [each.coordinate(each.quantile(prior, rng.uniform(0.01, 0.99)))
+               for each, prior in model.own]  # fmt: skip
         log_sd = np.log([_positive(prior, rng) for prior in model.sd])
         cor = 0.5 * rng.standard_normal(sum(pairs(blocks) for _, blocks in model.levels))
         yield replace(at, own=np.array(own), log_sd=log_sd, cor=_beside_tails(cor, at))
@@ -122,23 +123,10 @@ def _beside_tails(cor: FloatArray, at: Point) -> FloatArray:
     return np.concatenate([cor, at.cor[len(cor) :]])
 
 
-def _of_own(own: OwnParameter, prior: Prior, rng: np.random.Generator) -> float:
-    if own.transform == "identity":
-        return float(prior.frozen().ppf(rng.uniform(0.01, 0.99)))
-    return _coordinate(own, _positive(prior, rng))
-
-
 def _positive(prior: Prior, rng: np.random.Generator) -> float:
     """Draw from the part of a prior above zero, between its 1 % and 99 % quantiles."""
     frozen = prior.frozen()
     return float(frozen.isf(frozen.sf(0.0) * rng.uniform(0.01, 0.99)))
-
-
-def _coordinate(own: OwnParameter, value: float) -> float:
-    if own.transform not in ("logit", "within"):
-        return float(np.log(value))
-    within = min(value, 1 - 1e-6)
-    return float(np.log(within / (1 - within)))
 
 
 # Effects -----------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.families.correlations import lkj, size_of
-from hiermix.families.family import OwnParameter, by_parameter
+from hiermix.families.own_parameter import OwnParameter, by_parameter
 from hiermix.families.prior import Prior, log_densities
 from hiermix.statistics.patterns import Groups, Patterned
 from hiermix.tuning.coordinates import Hyperpriors

@@ -27,13 +27,14 @@ from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.level_integrals import Held, Integrals
 from hiermix.tuning.own_beside_population import slopes_by_own
 from hiermix.tuning.points import Point
-from hiermix.tuning.problem import Problem, slopes_and_curvatures
+from hiermix.tuning.problem import IMPOSSIBLE, Problem, log_density, slopes_and_curvatures
 from hiermix.tuning.standardise import around, standardise
 from hiermix.typing import FloatArray
 
 _ROUNDS = 15
 _SETTLED = 0.02
 _LONGEST_STEP = 2.0
+_HALVINGS = 8
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def fit(problem: Problem, near: Point | None = None) -> Penalised:
             weights, working = held.parabolas(weights, working)
         shared = _backfit(problem, working - offset, weights, parts, fits, phi, held)
         before, eta = eta, _within(problem, offset + shared + sum(parts.values()))
+        eta = _possible(problem, before, eta, own)
         if problem.own or len(problem.names) > 1:
             blur = _blur(problem, fits, weights)[: problem.rows]
             own = family_parameters.estimate(problem, own.center, eta, blur)
@@ -232,6 +234,20 @@ def _within(problem: Problem, eta: FloatArray) -> FloatArray:
             location, spread = problem.scales[place]
             eta[part] = np.clip(eta[part], location - 20 * spread, location + 20 * spread)
     return eta
+
+
+def _possible(
+    problem: Problem, before: FloatArray, eta: FloatArray, own: Coordinates
+) -> FloatArray:
+    """Go back with rows that stepped where their response can't be, as before its earliest time."""
+    if not problem.family.starts_late:
+        return eta
+    by_row, last = eta.reshape(-1, problem.rows).copy(), before.reshape(-1, problem.rows)
+    for _ in range(_HALVINGS):
+        density = log_density(problem, by_row.ravel() - problem.origins(), own.center)
+        beyond = density <= IMPOSSIBLE
+        by_row[:, beyond] = (by_row[:, beyond] + last[:, beyond]) / 2
+    return by_row.ravel()
 
 
 def _working(

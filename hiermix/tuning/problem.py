@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.design.design import Design
-from hiermix.families.family import Family, OwnParameter, by_parameter
+from hiermix.families.family import Family
 from hiermix.families.links import Own
+from hiermix.families.own_parameter import OwnParameter, by_parameter
 from hiermix.families.prior import Prior
 from hiermix.statistics import nested
 from hiermix.statistics.nested import Pair
@@ -18,6 +19,8 @@ from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.stacked import Stacked
 from hiermix.typing import FloatArray
 
+IMPOSSIBLE = -1e10
+"""Log density, at most, of what can't be."""
 _STEP = 1e-3
 """Of differences, in units of the spread of a linear predictor."""
 
@@ -119,7 +122,7 @@ def log_density(
     own = dict(beside) | own_values(problem, theta) | by_row
     with np.errstate(all="ignore"):
         found = problem.family.log_density(problem.y[rows] - problem.origin, at, own)
-    return np.nan_to_num(found, nan=-1e10, neginf=-1e10, posinf=1e10)
+    return np.nan_to_num(found, nan=IMPOSSIBLE, neginf=IMPOSSIBLE, posinf=-IMPOSSIBLE)
 
 
 def own_values(problem: Problem, theta: FloatArray) -> dict[str, FloatArray]:

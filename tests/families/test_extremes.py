@@ -55,6 +55,12 @@ def weibull(y: Any, eta: Any, shape: Any) -> Any:
     return mpmath.log(shape / y) + shape * mpmath.log(scaled) - scaled**shape
 
 
+def inverse_gaussian(y: Any, eta: Any, shape: Any) -> Any:
+    mu = mpmath.exp(eta)
+    far = shape * (y - mu) ** 2 / (mu**2 * y)
+    return (mpmath.log(shape / (2 * mp.pi)) - 3 * mpmath.log(y) - far) / 2
+
+
 def exponential(y: Any, eta: Any) -> Any:
     return -eta - y * mpmath.exp(-eta)
 
@@ -117,6 +123,7 @@ LAWS: dict[tuple[str, str], Law] = {
     ("beta", "logit"): beta,
     ("weibull", "log"): weibull,
     ("exponential", "log"): exponential,
+    ("inverse_gaussian", "log"): inverse_gaussian,
     **{
         ("bernoulli", link): partial(binomial, link=link) for link in ("logit", "probit", "cloglog")
     },

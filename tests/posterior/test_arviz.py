@@ -170,21 +170,24 @@ def test_likelihood_and_prior_make_the_density_that_was_sampled(family: str) -> 
     priors = {"phi": "gamma(2, 0.1)"} if family == "beta_binomial" else None
     model = hm.Model(f"{RESPONSES[family]} ~ x", data, family=family, priors=priors)
     fit = model.fit(**(FIT | {"draws": 50}))
-    own = {each.name: each.transform for each in fit.model.family.own}
     posterior = fit.data["posterior"]
-    jacobian = sum(JACOBIANS[how](posterior[name].to_numpy()) for name, how in own.items())
+    jacobian = sum(
+        JACOBIANS[own.transform](posterior[own.name].to_numpy(), *own.ends)
+        for own in fit.model.family.own if own.learned
+    )  # fmt: skip
     prior = sum(values.sum([dim for dim in values.dims if dim not in ("chain", "draw")])
                 for values in fit.log_prior().values())  # fmt: skip
     rest = fit.data["sample_stats"]["lp"] - fit.log_likelihood().sum("row") - prior - jacobian
     np.testing.assert_allclose(rest, rest[0, 0], atol=1e-6)
 
 
-JACOBIANS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "log": np.log,
-    "log_above_one": lambda nu: np.log(nu - 1),
-    "logit": lambda p: np.log(p) + np.log1p(-p),
-    "identity": np.zeros_like,
-    "gaps": lambda cut: np.log(np.diff(cut, axis=-1)).sum(axis=-1),
+JACOBIANS: dict[str, Callable[..., np.ndarray]] = {
+    "log": lambda x, *_: np.log(x),
+    "log_above_one": lambda nu, *_: np.log(nu - 1),
+    "logit": lambda p, *_: np.log(p) + np.log1p(-p),
+    "identity": lambda x, *_: np.zeros_like(x),
+    "within": lambda x, low, high: np.log(x - low) + np.log(high - x),
+    "gaps": lambda cut, *_: np.log(np.diff(cut, axis=-1)).sum(axis=-1),
 }
 
 

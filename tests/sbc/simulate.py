@@ -229,6 +229,19 @@ CASES = {
           + beta * (rng.standard_exponential(len(eta)) - 1)),
         SIGMA | {"beta": ("exponential(1)", lambda rng: rng.exponential(1))}, {},
     ),
+    "shifted_lognormal": Case(
+        "shifted_lognormal",
+        y(lambda rng, eta, size, sigma, ndt: ndt + np.exp(eta + sigma * rng.normal(size=len(eta)))),
+        SIGMA | {"ndt": ("gamma(2, 4)", lambda rng: rng.gamma(2, 1 / 4))}, {},
+    ),
+    "inverse_gaussian": Case(
+        "inverse_gaussian", y(lambda rng, eta, size, shape: rng.wald(np.exp(eta), shape)),
+        SHAPE, {},
+    ),
+    "von_mises": Case(
+        "von_mises", y(lambda rng, eta, size, kappa: rng.vonmises(2 * np.arctan(eta), kappa)),
+        {"kappa": ("gamma(2, 0.5)", lambda rng: rng.gamma(2, 2))}, {},
+    ),
     "hurdle_gamma": Case(
         "hurdle_gamma",
         y(lambda rng, eta, size, shape, hu: rng.gamma(shape, np.exp(eta) / shape)

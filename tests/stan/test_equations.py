@@ -52,6 +52,8 @@ class Equations:
     @property
     def model(self) -> tuple[hm.Model, pd.DataFrame]:
         rows = frame(self.case.family)
+        if "ndt" in self.of:  # so far from zero that it is later than any ndt
+            rows["y"] += 100
         keywords: dict[str, object] = {"weights": "weight", "link": self.case.link}
         keywords["family"] = self.case.family
         if "binomial" in self.case.family and "negative" not in self.case.family:
@@ -145,6 +147,11 @@ def reference(each: Equations, model: hm.Model, rows: pd.DataFrame, point: np.nd
             values.append(special.expit(at) if unit else at if plain else np.exp(at) + above)
             continue
         at = next(left)
+        if name == "ndt":  # between zero and the smallest response
+            share = special.expit(at)
+            values.append(rows["y"].min() * share)
+            lp += prior(text).logpdf(values[-1]) + np.log(values[-1]) + np.log1p(-share)
+            continue
         value = special.expit(at) if unit else at if plain else np.exp(at) + above
         slope = np.log(value) + np.log1p(-value) if unit else 0.0 if plain else at
         lp += prior(text).logpdf(value) + slope
@@ -176,6 +183,7 @@ def test_log_density_equals_scipy(each: Equations, number: int) -> None:
     np.testing.assert_allclose(found, expected, rtol=1e-10)
     # As far out as warmup goes: sds of 100 of a log shape leave no density, and no message.
     far, _ = Embedded().log_density(program, data, 4 * points)
-    assert np.isfinite(far).mean() >= 0.9
+    if "ndt" not in each.of:  # which is later than some response there
+        assert np.isfinite(far).mean() >= 0.9
     assert not np.isnan(far).any()
     compare_gradients(program, data, points[:3], gradient[:3])

@@ -82,6 +82,9 @@ RESPONSES: dict[str, Callable[[np.random.Generator, pd.DataFrame], np.ndarray]] 
         successes(rng, data) * rng.integers(0, 2, len(data))
     ),
     "lognormal": lambda rng, data: rng.lognormal(0, 1, len(data)),
+    "shifted_lognormal": lambda rng, data: 0.3 + rng.lognormal(0, 1, len(data)),
+    "inverse_gaussian": lambda rng, data: rng.wald(1.5, 3, len(data)),
+    "von_mises": lambda rng, data: rng.vonmises(0.4, 1.5, len(data)),
     "gamma": lambda rng, data: rng.gamma(2, 1, len(data)),
     "beta": lambda rng, data: rng.beta(2, 3, len(data)),
     "weibull": lambda rng, data: rng.weibull(2, len(data)),
@@ -216,6 +219,23 @@ def zero_inflated_binomial_of(d: pd.DataFrame, eta: np.ndarray, zi: float) -> np
                         np.log1p(-zi) + counted)  # fmt: skip
 
 
+def inverse_gaussian_of(d: pd.DataFrame, eta: np.ndarray, shape: float) -> np.ndarray:
+    """By scipy's, whose scale is the shape."""
+    return stats.invgauss(np.exp(eta) / shape, scale=shape).logpdf(d["y"])
+
+
+def shifted_lognormal_of(d: pd.DataFrame, eta: np.ndarray, sigma: float, ndt: float) -> np.ndarray:
+    return stats.lognorm(sigma, loc=ndt, scale=np.exp(eta)).logpdf(d["y"])
+
+
+def von_mises_of(d: pd.DataFrame, eta: np.ndarray, kappa: float) -> np.ndarray:
+    # scipy's own log density loses digits where the angles nearly agree.
+    return (
+        kappa * np.cos(d["y"] - 2 * np.arctan(eta))
+        - np.log(2 * np.pi * special.i0e(kappa)) - kappa
+    )  # fmt: skip
+
+
 SHAPE = {"shape": "gamma(2, 1.5)"}
 ZI, HU = {"zi": "beta(2, 3)"}, {"hu": "beta(2, 3)"}
 LAWS = {"logit": stats.logistic, "probit": stats.norm, "cloglog": stats.gumbel_l}
@@ -231,6 +251,10 @@ CASES = [
          skew_normal_of),
     Case("exgaussian", "identity", {"sigma": "gamma(2, 1.5)", "beta": "exponential(0.7)"},
          exgaussian_of),
+    Case("shifted_lognormal", "identity",
+         {"sigma": "gamma(2, 1.5)", "ndt": "gamma(2, 9)"}, shifted_lognormal_of),
+    Case("inverse_gaussian", "log", SHAPE, inverse_gaussian_of),
+    Case("von_mises", "tan_half", {"kappa": "gamma(2, 0.5)"}, von_mises_of),
     Case("hurdle_gamma", "log", SHAPE | HU,
          lambda d, eta, shape, hu: or_zero(
              stats.gamma(shape, scale=np.exp(eta) / shape).logpdf, d["y"], hu)),
@@ -308,6 +332,10 @@ def own_parameters(case: Case, theta: np.ndarray, b0: float) -> tuple[list[objec
         value = special.expit(at) if unit else np.exp(at) + (name == "nu")  # nu is above one
         slope = np.log(value) + np.log1p(-value) if unit else at
         value, slope = (at, 0.0) if plain else (value, slope)
+        if name == "ndt":  # between zero and the smallest response
+            earliest = frame(case.family)["y"].min()
+            value = earliest * special.expit(at)
+            slope = np.log(value) + np.log1p(-value / earliest)
         lp += prior(text).logpdf(value) + slope
         values.append(value)
     return values, lp
