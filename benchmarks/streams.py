@@ -20,16 +20,16 @@ MANY_ROWS, MANY_GROUPS = 10_000_000, 1_000_000
 SOURCES = ("parquet", "duckdb", "polars", "dask", "text labels", "poly(x, 2)")
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, rows: int = ROWS, files: int = FILES) -> None:
     """Write a Parquet data set of two numeric columns, a response, and labels: numbers and text."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     effects = np.random.default_rng(0).normal(size=GROUPS)
     names = pa.array([f"site {each:04}" for each in range(GROUPS)])
-    for place in range(FILES):
+    for place in range(files):
         rng = np.random.default_rng(place + 1)
-        n = ROWS // FILES
+        n = rows // files
         g = rng.integers(0, GROUPS, n, dtype=np.int32)
         x, z = rng.normal(size=(2, n))
         y = 1 + x + 0.5 * z + effects[g] + rng.normal(size=n)

@@ -20,6 +20,18 @@ data {
 transformed data {
   int pairs = (C[T] * (C[T] + 1)) %/% 2;
   int outer = sum(J) - J[T]; // levels of all factors but the innermost
+  int two = Q[T] == 2 && NW == 0; // the innermost has two, and none cross
+  vector[two ? J[T] : 0] R_det;
+  array[two ? pairs : 0] vector[J[T]] products_U; // of columns carried
+  if (two) {
+    R_det = R[, 1] .* R[, 3];
+    for (k in 1:C[T]) {
+      for (l in 1:k) {
+        products_U[(k * (k - 1)) %/% 2 + l]
+          = QtA[, k] .* QtA[, l] + QtA[, C[T] + k] .* QtA[, C[T] + l];
+      }
+    }
+  }
   // Columns of crossed factors among those of QtR.
   array[Q[T], NW] int further;
   for (a in 1:Q[T]) {
@@ -85,7 +97,54 @@ model {
           = AtR[, (columns + 2 + P):(columns + 1 + P + NW)];
       }
     }
-    for (i in 1:T) {
+    if (two) {
+      // The innermost factor as in of_two_effects, and what it leaves of the
+      // columns U that are carried: vectors, and no arrays of them, cost least.
+      int e = at[T];
+      int c = C[T];
+      int wide = 1 + P;
+      matrix[2, 2] root
+        = two_root(diag_pre_multiply(sd[(e + 1):(e + 2)] / s,
+                                     L[(e + 1):(e + 2), (e + 1):(e + 2)]),
+                   order);
+      vector[wide] one_d = append_row(1, d);
+      vector[J[T]] b_11 = R[, 1] * root[1, 1];
+      vector[J[T]] b_21 = R[, 2:3] * root[, 1];
+      vector[J[T]] b_22 = R[, 3] * root[2, 2];
+      vector[J[T]] det = 1 + square(b_11) + square(b_21) + square(b_22)
+                          + square(R_det * (root[1, 1] * root[2, 2]));
+      vector[J[T]] weight = inv(det);
+      vector[J[T]] u_1 = QtR[, 1:wide] * one_d;
+      vector[J[T]] u_2 = QtR[, (wide + 1):(2 * wide)] * one_d;
+      vector[J[T]] u_3 = u_1 .* b_21 - u_2 .* b_11;
+      vector[J[T]] u_4 = u_1 .* b_22;
+      log_det += dot_product(groups, log(det));
+      quad += dot_product(square(u_1) + square(u_2) + square(u_3)
+                          + square(u_4), weight);
+      if (T > 1) {
+        int before = done - J[T - 1];
+        array[J[T - 1] + 1] int inside
+          = start_inside[(before + T - 1):(done + T - 1)];
+        for (k in 1:c) {
+          vector[J[T]] U_3 = QtA[, k] .* b_21 - QtA[, c + k] .* b_11;
+          vector[J[T]] U_4 = QtA[, k] .* b_22;
+          // Sums are of a name: an expression would be worked out level by
+          // level.
+          vector[J[T]] m = (QtA[, k] .* u_1 + QtA[, c + k] .* u_2
+                            + U_3 .* u_3 + U_4 .* u_4) .* weight;
+          left[(before + 1):done, pairs + k] += sums_over(m, inside);
+          for (l in 1:k) {
+            m = (products_U[(k * (k - 1)) %/% 2 + l]
+                 + U_3 .* (QtA[, l] .* b_21 - QtA[, c + l] .* b_11)
+                 + U_4 .* (QtA[, l] .* b_22)) .* weight;
+            left[(before + 1):done, (k * (k - 1)) %/% 2 + l]
+              += sums_over(m, inside);
+          }
+        }
+        done = before;
+      }
+    }
+    for (i in (1 + two):T) {
       int t = T + 1 - i;
       int n = Q[t];
       int carried = C[t];

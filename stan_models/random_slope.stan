@@ -15,6 +15,8 @@ data {
 }
 transformed data {
   int A = 1; // sigma
+  vector[E == 2 ? J : 0] R_det;
+  if (E == 2) R_det = R[, 1] .* R[, 3];
 }
 parameters {
 #include parts/raw_parameters.stan
@@ -26,17 +28,24 @@ transformed parameters {
 model {
   vector[P] d = b - b_hat;
   matrix[E, E] Lambda = diag_pre_multiply(sd / sigma, L);
-  array[E, E] vector[J] F
-    = covariance_factors(R, Lambda, order, entry_first, entry_last);
-  array[E] vector[J] h = whitened(F, QtR, d);
   real log_det = 0;
-  vector[J] det;
   real quad = rss + quad_form(XtX, d);
-  for (a in 1:E) {
-    // The logarithm of four at a time: none is below one.
-    det = a % 4 == 1 ? F[a, a] : det .* F[a, a];
-    if (a % 4 == 0 || a == E) log_det += dot_product(groups, log(det));
-    quad += dot_product(h[a], h[a] ./ F[a, a]);
+  if (E == 2) {
+    matrix[2, 2] root = two_root(Lambda, order);
+    vector[2] found = of_two_effects(groups, R, R_det, QtR, root, d);
+    log_det += found[1];
+    quad += found[2];
+  } else {
+    array[E, E] vector[J] F
+      = covariance_factors(R, Lambda, order, entry_first, entry_last);
+    array[E] vector[J] h = whitened(F, QtR, d);
+    vector[J] det;
+    for (a in 1:E) {
+      // The logarithm of four at a time: none is below one.
+      det = a % 4 == 1 ? F[a, a] : det .* F[a, a];
+      if (a % 4 == 0 || a == E) log_det += dot_product(groups, log(det));
+      quad += dot_product(h[a], h[a] ./ F[a, a]);
+    }
   }
   target += -0.5 * (N * (log(2 * pi()) + 2 * log(sigma)) + log_det
                     + quad / square(sigma));

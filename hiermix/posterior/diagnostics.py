@@ -36,7 +36,7 @@ _MODES = 1.2
 _WORST = 20
 """Values of a variable that are looked at closely: there may be thousands of group effects."""
 _CAREFUL = 0.95
-_ENTRIES = 4_000_000
+_ENTRIES = 16_000
 
 
 def of_fit(tree: "xr.DataTree") -> dict[str, str]:
@@ -103,9 +103,10 @@ class Chains:
 
     def _suspects(self) -> Iterator[tuple[str, FloatArray]]:
         for name, array in without(self.tree["posterior"].to_dataset()).data_vars.items():
-            flat = array.to_numpy().reshape(*self.size, -1)
-            for place in _least_mixed(flat):
-                yield label(str(name), array, int(place)), flat[..., place]
+            values = array.to_numpy()
+            for place in _least_mixed(values):
+                at = np.unravel_index(place, values.shape[2:])
+                yield label(str(name), array, int(place)), values[(..., *at)]
 
     @cached_property
     def r_hat(self) -> dict[str, float]:
@@ -128,23 +129,31 @@ class Chains:
         return dict(zip(self.suspects, np.asarray(found).tolist(), strict=True))
 
 
-def _least_mixed(flat: FloatArray) -> np.ndarray:
-    """Places of the values (chain, draw, K) whose means over stretches differ most."""
-    K, size = flat.shape[2], max(1, _ENTRIES // (flat.shape[0] * flat.shape[1]))
-    pieces = [_restlessness(flat[..., at : at + size]) for at in range(0, K, size)]
+def _least_mixed(values: FloatArray) -> np.ndarray:
+    """Places of the values (chain, draw, ...) whose means over stretches differ most.
+
+    They are looked at a few at a time, the draws of each together, as draws of effects lie in
+    memory.
+    """
+    values = values[..., None] if values.ndim == 2 else values
+    each = np.moveaxis(values, (0, 1), (-2, -1))
+    size = max(1, _ENTRIES // max(1, int(np.prod(each.shape[1:]))))
+    pieces = [_restlessness(each[at : at + size].reshape(-1, *each.shape[-2:]))
+              for at in range(0, len(each), size)]  # fmt: skip
     ratio = np.concatenate(pieces) if pieces else np.zeros(0)
     return np.sort(np.argsort(-ratio, kind="stable")[: min(_WORST, np.count_nonzero(ratio))])
 
 
-def _restlessness(flat: FloatArray) -> FloatArray:
-    """Variance of means over stretches, beside that of draws; zero where nothing moves."""
-    length = flat.shape[1] // 4
-    stretches = flat[:, : 4 * length].reshape(-1, length, flat.shape[2])
-    means = stretches.mean(axis=1)
-    squares = np.mean((stretches - means[:, None]) ** 2, axis=(0, 1))
-    moves = np.ptp(flat, axis=(0, 1)) > 0
+def _restlessness(draws: FloatArray) -> FloatArray:
+    """Variance of means over stretches (K, chain, draw), beside that of draws; or zero."""
+    length = draws.shape[2] // 4
+    stretches = draws[:, :, : 4 * length].reshape(len(draws), -1, length)
+    means = stretches.mean(axis=2)
+    away = stretches - means[:, :, None]
+    squares = np.einsum("ksl,ksl->k", away, away) / away[0].size
+    moves = draws.max(axis=(1, 2)) > draws.min(axis=(1, 2))
     # A value that moves between stretches alone is the worst of all.
-    return np.where(moves, (means.var(axis=0) + 1e-300) / np.maximum(squares, 1e-300), 0.0)
+    return np.where(moves, (means.var(axis=1) + 1e-300) / np.maximum(squares, 1e-300), 0.0)
 
 
 def _weights(tree: "xr.DataTree") -> str:

@@ -15,8 +15,9 @@ from hiermix.keyed_streams import Streams
 from hiermix.statistics.gram import Gram
 from hiermix.typing import FloatArray, IntArray
 
-_ENTRIES = 64_000
-"""Numbers in a piece of work: few enough that its dozen arrays stay in cache."""
+_ENTRIES = 16_000
+"""Numbers in a piece of work: few enough that its dozen arrays stay in cache, and that each is less
+than what the C library asks the system for anew every time, 128 kB."""
 
 
 @dataclass(frozen=True)

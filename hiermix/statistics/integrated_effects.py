@@ -75,7 +75,8 @@ class IntegratedEffects:
     def _labelled(self, name: str, r: FloatArray, levels: IntArray | None) -> FloatArray:
         S = self.shears[name]
         for i, j in zip(*np.nonzero(S - np.eye(len(S))), strict=True):
-            r[i] += S[i, j] * r[j]  # of slopes, which stay
+            for level, slopes in zip(r[i], r[j], strict=True):  # products of one stay in cache
+                level += S[i, j] * slopes  # which stay
         found = r.reshape(*r.shape[:2], *self.shape).transpose(2, 3, 1, 0)
         return found if name not in self.strata else self.strata[name].own(found, levels)
 
