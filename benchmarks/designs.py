@@ -185,9 +185,12 @@ def _response(
 ) -> FloatArray:
     """Draw the response; categories come as numbers, of which text is made if they are labels."""
     row = find(family)
-    own: dict[str, Any] = {each.name: np.array(_OWN.get(each.name, 0.0)) for each in row.own}
-    if family == "ordinal":
-        own["threshold"] = np.sort(rng.normal(0, 1.5, rng.integers(2, 9)))
+    own: dict[str, Any] = {
+        each.name: np.array(_OWN.get(each.name, 0.0)) for each in row.own if each.learned
+    }
+    if row.thresholds:
+        found = rng.normal(0, 1.5, rng.integers(2, 9))
+        own["threshold"] = found if row.in_steps else np.sort(found)
     if _has_trials(family):
         own["trials"] = rng.integers(1, 20, len(eta))
         data["n"] = own["trials"]

@@ -145,7 +145,7 @@ def _of_points(points: Sequence[Point], started: Started, design: Design, family
     b = np.array([point.b for point in points])
     theta, own = np.array([point.own for point in points]), {}
     for each, part in by_parameter(family.scalars(design), theta, design):
-        if each.transform == "gaps":  # thresholds count from the intercept, with its sign turned
+        if each.of_thresholds:  # thresholds count from the intercept, with its sign turned
             own[each.name] = np.array([each.value(row, design) for row in part]) - b[:, :1]
         else:
             own[each.name] = (

@@ -18,7 +18,8 @@ type FamilyName = Literal[
     "zero_one_inflated_beta", "weibull", "inverse_gaussian", "exponential", "von_mises",
     "bernoulli", "binomial", "beta_binomial", "zero_inflated_binomial", "poisson",
     "negative_binomial", "geometric", "zero_inflated_poisson", "zero_inflated_negative_binomial",
-    "hurdle_poisson", "hurdle_negative_binomial", "ordinal", "categorical",
+    "hurdle_poisson", "hurdle_negative_binomial", "ordinal", "sratio", "cratio", "acat",
+    "categorical",
 ]  # fmt: skip
 type LinkName = Literal["identity", "log", "logit", "probit", "cloglog", "tan_half"]
 type Missing = Literal["error", "drop", "predict"]

@@ -34,7 +34,8 @@ RESPONSES = {
     "weibull": "time", "exponential": "time", "bernoulli": "yes", "binomial": "k | trials(n)",
     "beta_binomial": "k | trials(n)", "poisson": "k", "negative_binomial": "k",
     "zero_inflated_poisson": "k", "zero_inflated_negative_binomial": "k", "hurdle_poisson": "k",
-    "hurdle_negative_binomial": "k", "ordinal": "grade", "categorical": "label",
+    "hurdle_negative_binomial": "k", "ordinal": "grade", "sratio": "grade",
+    "cratio": "grade", "acat": "grade", "categorical": "label",
 }  # fmt: skip
 ALL = [*RESPONSES]
 OF_EACH_KIND = {"gaussian", "student_t", "binomial", "hurdle_poisson", "ordinal", "categorical"}

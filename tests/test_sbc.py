@@ -33,7 +33,7 @@ TABLE = pd.concat(
 WAITING = {
     "skew_normal", "exgaussian", "hurdle_gamma", "hurdle_lognormal", "zero_inflated_beta",
     "zero_one_inflated_beta", "zero_inflated_binomial", "geometric", "shifted_lognormal",
-    "inverse_gaussian", "von_mises",
+    "inverse_gaussian", "von_mises", "sratio", "cratio", "acat",
 }  # fmt: skip
 """Programs of which no ranks are stored yet; the slow test ranks fresh ones."""
 

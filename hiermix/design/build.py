@@ -30,7 +30,7 @@ from hiermix.design.served import check_served
 from hiermix.design.shared_levels import make_groupings
 from hiermix.design.tables import Table
 from hiermix.design.unanswered import others
-from hiermix.formula import category_formulas
+from hiermix.formula import category_formulas, threshold_formulas
 from hiermix.formula.formula import Formula
 
 
@@ -130,10 +130,16 @@ def build(
 
 
 def _with_categories(roles: Roles, data: Table, rule: ResponseRule | None) -> Roles:
-    """Give unordered categories equations by name, where the formula asks for that."""
-    if rule is None or rule.categories != "unordered":
+    """Give categories, or thresholds between them, equations where the formula asks for that."""
+    if rule is None or rule.categories == "none":
         return roles
-    if not category_formulas.differ(roles.formula):
+    ordered = rule.categories == "ordered"
+    if not (roles.formula.further or threshold_formulas.specific(roles.formula) if ordered
+            else category_formulas.differ(roles.formula)):  # fmt: skip
         return roles
     labels = labels_of(roles, select(data, roles.response_columns), rule)
-    return Roles(category_formulas.spread(roles.formula, labels), roles.weights)
+    if ordered:
+        formula = threshold_formulas.spread(roles.formula, len(labels) - 1)
+    else:
+        formula = category_formulas.spread(roles.formula, labels)
+    return Roles(formula, roles.weights)

@@ -25,6 +25,7 @@ from hiermix.design.specs import Beside, Spec, fit_spec, without_zeros
 from hiermix.formula.equations import MU
 from hiermix.formula.terms.group_terms import GroupTerm
 from hiermix.formula.terms.smooths import FactorSmooth
+from hiermix.formula.threshold_formulas import threshold_of
 from hiermix.typing import FloatArray
 
 type Labels = tuple[object, ...]
@@ -146,6 +147,11 @@ def plan_of(
     fitted = partial(fit_spec, encoded=encoded, whole=whole, states=states)
     curves = curves_of(formula, encodings, encoded if whole is None else whole, states)
     populations = {each.name: fitted(each.population) for each in formula.equations}
+    if response_rule is not None and response_rule.categories == "ordered":
+        populations = {
+            name: spec if threshold_of(name) is None else spec.without_intercept()
+            for name, spec in populations.items()
+        }
     steps = steps_of(formula, encodings, frame, encoded)
     for one in steps:
         columns = Beside(one.labels, one.matrix)

@@ -2,13 +2,16 @@
 
 from hiermix.errors import FormulaError
 from hiermix.formula.formula import Formula
+from hiermix.formula.terms.category_specific import CategorySpecific
 from hiermix.formula.terms.effect_laws import EffectLaw
 from hiermix.formula.terms.memberships import Memberships
 from hiermix.formula.terms.monotonic import Monotonic
 from hiermix.formula.terms.residual_terms import Residuals
 from hiermix.formula.terms.smooths import CurveTerm
 
-KINDS: tuple[type, ...] = (EffectLaw, Memberships, Monotonic, Residuals, CurveTerm)
+KINDS: tuple[type, ...] = (
+    CategorySpecific, CurveTerm, EffectLaw, Memberships, Monotonic, Residuals,
+)  # fmt: skip
 """Those of `hiermix.formula.terms` that can be fitted."""
 
 

@@ -18,7 +18,7 @@ import pandas as pd
 from hiermix.design import cells, checks, column_checks, response_checks
 from hiermix.design.batches import slices
 from hiermix.design.expressions import Expressions, taken_out, worked_out
-from hiermix.errors import HiermixError
+from hiermix.errors import DataError, HiermixError
 from hiermix.formula.calls import called, check_expression, expression_uses
 from hiermix.formula.names import TRANSFORMS, unaliased
 from hiermix.formula.splines import CONSTRAINTS, WHOLE
@@ -105,6 +105,16 @@ class Spec:
             part = worked_out(self.expressions, part)
         matrix = np.asarray(_materialise(self.spec, part), dtype=np.float64)
         return matrix if self.kept is None else matrix[:, self.kept]
+
+    def without_intercept(self) -> Spec:
+        """Leave out the intercept of a sum that has one: something else stands for it."""
+        if self.labels[:1] != ("Intercept",):
+            return self
+        if self.cells:
+            raise DataError(
+                f"{self.text}: some combination of categories has no row. Make columns of 0 and 1"
+            )
+        return replace(self, labels=self.labels[1:], kept=tuple(range(1, self._own)))
 
     def without(self, places: Collection[int]) -> Spec:
         """Leave out columns that combinations without rows leave undetermined, with a word."""

@@ -11,13 +11,16 @@ from hiermix.design.design import Design
 from hiermix.design.plan import Outcomes, ResponseRule
 from hiermix.design.series import Series
 from hiermix.errors import ArgumentError, FormulaError, did_you_mean
-from hiermix.families import circular, known_ends, ordinal
+from hiermix.families import circular, known_ends
 from hiermix.families import response_rules as rules
-from hiermix.families.discrimination import discriminated
+from hiermix.families.discrimination import at_thresholds, discriminated
 from hiermix.families.links import Own, unchanged
 from hiermix.families.own_parameter import OwnParameter
+from hiermix.families.prior import Prior
 from hiermix.families.residual_variances import LogMean
+from hiermix.formula import threshold_formulas
 from hiermix.formula.formula import Formula
+from hiermix.formula.threshold_formulas import threshold_of
 from hiermix.typing import FloatArray
 
 type Rule = Callable[..., Outcomes]
@@ -41,6 +44,7 @@ type Form = Literal[
     "counts",
     "trials",
     "ordered",
+    "stepwise",
     "chosen",
 ]
 
@@ -100,6 +104,8 @@ class Family:
     """Up to which number no response lies, and up to which all do."""
     categories: Literal["none", "ordered", "unordered"] = "none"
     """Ordered ones have thresholds, each unordered one but the first a linear predictor."""
+    linked_probabilities: Callable[[str, FloatArray, Own], FloatArray] | None = None
+    """Of ordered ones, on a last axis."""
 
     additive: Callable[[FloatArray], FloatArray] = unchanged
     """To the scale on which the response is, nearly, the linear predictor plus noise."""
@@ -167,7 +173,9 @@ class Family:
 
     def _discriminated(self, eta: FloatArray, own: Own) -> tuple[FloatArray, Own]:
         """Return both on the scale of the link; a parameter of a custom family may be called so."""
-        return discriminated(eta, own) if any(not each.learned for each in self.own) else (eta, own)
+        if all(each.learned for each in self.own):
+            return eta, own
+        return discriminated(eta, at_thresholds(own) if self.in_steps else own)
 
     def residual(self, y: FloatArray, mean: FloatArray) -> FloatArray:
         """Response less its mean; of angles the shorter way around."""
@@ -185,7 +193,8 @@ class Family:
         """Probability of every category, on a last axis of its own."""
         if self.unordered:
             return self.mean(eta, own)
-        return ordinal.category_probabilities(self.link, *self._discriminated(eta, own))
+        assert self.linked_probabilities is not None
+        return self.linked_probabilities(self.link, *self._discriminated(eta, own))
 
     def at_equations(
         self, names: Sequence[str], etas: FloatArray
@@ -204,8 +213,9 @@ class Family:
         return replace(self, own=tuple(each.on(design) for each in self.own))
 
     def parameter(self, name: str) -> OwnParameter:
-        """Return one of the family's own parameters."""
-        return next(each for each in self.own if each.name == name)
+        """Return one of the family's own parameters, or of the equations of thresholds."""
+        known = {each.name: each for each in self.own}
+        return known.get(name) or OwnParameter(name, _of_threshold, "identity")
 
     def scalars(self, design: Design) -> tuple[OwnParameter, ...]:
         """Return the own parameters that are one number for all rows: they have no equation."""
@@ -242,6 +252,11 @@ class Family:
         return np.dtype(np.int64 if whole and not self.continuous else np.float64)
 
     @property
+    def in_steps(self) -> bool:
+        """Whether each threshold may have an equation of its own."""
+        return self.form == "stepwise"
+
+    @property
     def thresholds(self) -> bool:
         """Whether thresholds take the place of the intercept."""
         return self.categories == "ordered"
@@ -262,16 +277,28 @@ class Family:
         FormulaError
             It is none, or one that can't vary over rows.
         """
+        found = threshold_formulas.specific(formula)
+        if found and not self.in_steps:
+            raise FormulaError(
+                f"{found[0]}: effects that differ between thresholds are for families 'sratio', "
+                f"'cratio' and 'acat', not {self.name!r}. Cumulative probabilities would cross"
+            )
         if self.unordered:  # those of categories, which the rows name
             return
-        known = [own.name for own in self.own if own.transform != "gaps"]
+        known = [own.name for own in self.own if not own.of_thresholds]
         for each in formula.further:
+            if self.in_steps and threshold_of(each.name):
+                continue
             if each.name not in known:
                 listed = ", ".join(known) or "none"
                 raise FormulaError(
                     f"family {self.name!r} has no parameter {each.name!r} for an equation."
                     f"{did_you_mean(each.name, known)} Parameters that may have one: {listed}"
                 )
+
+
+def _of_threshold(scale: float) -> Prior:
+    return Prior("normal", (0.0, 1.0))
 
 
 def _beyond_numbers() -> np.errstate:

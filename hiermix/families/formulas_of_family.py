@@ -13,6 +13,7 @@ def read(
 ) -> Formula:
     """Read a formula for columns that are `known`, of one response or of several."""
     parameters = [own.name for own in family.own]
+    known = () if family.unordered else known  # a category may be called as a column is
     parsed = several_responses.read(
         text, groups, family=family.name, parameters=parameters, known=known
     )

@@ -13,7 +13,7 @@ from hiermix.families.prior import Prior
 from hiermix.typing import FloatArray
 
 type Transform = Literal[
-    "log", "log_above_one", "logit", "identity", "within", "correlations", "gaps"
+    "log", "log_above_one", "logit", "identity", "within", "correlations", "gaps", "differences"
 ]
 
 
@@ -23,7 +23,7 @@ class OwnParameter:
 
     Programs sample its logarithm, that of what it has above one, its logit, itself, the logit of
     its place within bounds, correlations as in `correlations`, or for the thresholds between C
-    ordered categories the logarithms of their C - 2 gaps; see `thresholds`.
+    ordered categories C - 2 differences, or the logarithms of their gaps; see `thresholds`.
     """
 
     name: str
@@ -50,7 +50,13 @@ class OwnParameter:
     @property
     def positive(self) -> bool:
         """Whether a prior is cut off at zero."""
-        return self.transform not in ("gaps", "correlations", "identity") and self.least >= 0
+        unbounded = self.of_thresholds or self.transform in ("correlations", "identity")
+        return not unbounded and self.least >= 0
+
+    @property
+    def of_thresholds(self) -> bool:
+        """Whether it is the thresholds between ordered categories."""
+        return self.transform in ("gaps", "differences")
 
     @property
     def bounds(self) -> tuple[float, float]:
@@ -65,11 +71,11 @@ class OwnParameter:
     @property
     def single(self) -> bool:
         """Whether it is one number."""
-        return self.transform != "gaps" and self.size is None
+        return not self.of_thresholds and self.size is None
 
     def coordinates(self, design: Design) -> int:
         """How many coordinates the programs give it."""
-        return category_count(design) - 2 if self.transform == "gaps" else self.size or 1
+        return category_count(design) - 2 if self.of_thresholds else self.size or 1
 
     def value(self, theta: FloatArray, design: Design) -> FloatArray:
         """Value at its coordinates; of thresholds that less the anchor's."""
@@ -85,7 +91,8 @@ class OwnParameter:
             return self.least + (self.most - self.least) * links.inverse_link("logit", theta)
         if self.transform == "correlations":
             return below_diagonal(block_cholesky(theta, [size_of(len(theta))]))
-        return thresholds.from_gaps(theta, thresholds.anchor(design))
+        between = {"gaps": thresholds.from_gaps, "differences": thresholds.from_differences}
+        return between[self.transform](theta, thresholds.anchor(design))
 
     @property
     def ends(self) -> tuple[float, float]:
@@ -137,7 +144,7 @@ class OwnParameter:
         """Log derivative of the value with respect to the coordinate, but for a constant."""
         if self.transform in ("logit", "within"):
             return float(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta)))
-        return 0.0 if self.transform == "identity" else float(np.sum(theta))
+        return 0.0 if self.transform in ("identity", "differences") else float(np.sum(theta))
 
 
 def by_parameter(

@@ -20,6 +20,7 @@ from hiermix.families import (
     ordinal,
     residual_parameters,
     skewed,
+    steps,
     successes,
     tails,
 )
@@ -114,6 +115,19 @@ _DISC = OwnParameter("disc", _discrimination, learned=False, spread=0.4)
 
 
 _THRESHOLD = OwnParameter("threshold", _between_categories, "gaps")
+
+
+_STEP = OwnParameter("threshold", _between_categories, "differences")
+
+
+def _in_steps(name: str, links: tuple[str, ...], of: steps.LogCategories) -> Family:
+    """Return the row of a family of ordered categories that come step by step."""
+    return Family(
+        name, links, name, rules.ordered, linear_scale.of_categories,
+        partial(steps.mean, of), partial(steps.draw, of), partial(steps.log_density, of), None,
+        own=(_STEP, _DISC), form="stepwise", categories="ordered",
+        linked_probabilities=partial(steps.probabilities, of), separable=True,
+    )  # fmt: skip
 
 
 _ABOVE_ZERO, _SHARES, _COUNTS = (0.0, np.inf), (0.0, 1.0), (-1.0, np.inf)
@@ -329,8 +343,12 @@ _ROWS = (
     Family(
         "ordinal", ("logit", "probit"), "ordinal", rules.ordered, linear_scale.of_categories,
         ordinal.ordinal_mean, ordinal.ordinal_draw, ordinal.ordinal_log_density, residual.latent,
-        own=(_THRESHOLD, _DISC), form="ordered", categories="ordered", separable=True,
+        own=(_THRESHOLD, _DISC), form="ordered", categories="ordered",
+        linked_probabilities=ordinal.category_probabilities, separable=True,
     ),
+    _in_steps("sratio", _BINARY, steps.sratio),
+    _in_steps("cratio", _BINARY, steps.cratio),
+    _in_steps("acat", ("logit",), steps.acat),
     Family(
         "categorical", ("logit",), "categorical", rules.unordered, linear_scale.of_categories,
         categorical.categorical_mean, categorical.categorical_draw,

@@ -3,7 +3,8 @@
 Programs sample the logarithms of the gaps between thresholds, counted from one of them, the
 anchor, which the intercept stands for (with its sign turned). The anchor lies in the middle of
 the responses: a threshold beyond a category that is hardly used is uncertain, and all others,
-counted from there, would be too.
+counted from there, would be too. Where categories come step by step thresholds have no order, and
+are sampled as they stand, counted from the anchor.
 """
 
 from dataclasses import dataclass
@@ -30,6 +31,11 @@ def anchor(design: Design) -> int:
 def from_gaps(theta: FloatArray, anchor: int) -> FloatArray:
     """Thresholds, counted from the anchor, of the logarithms of their gaps."""
     return _steps(len(theta), anchor) @ np.exp(theta)
+
+
+def from_differences(theta: FloatArray, anchor: int) -> FloatArray:
+    """Thresholds in any order, counted from the anchor, of those but the anchor."""
+    return np.insert(theta, anchor, 0.0)
 
 
 def _steps(gaps: int, anchor: int) -> FloatArray:

@@ -193,7 +193,7 @@ def _own(
             L = np.linalg.cholesky(matrix_of(values, size_of(values.shape[1])))
             found[each.name] = ((), _lkj(L, table[each.name].arguments[0]))
             continue
-        if each.transform == "gaps":
+        if each.of_thresholds:
             values = values - at_mean[:, None]
         priors = [table[name] for name in each.prior_names]
         parts = np.split(values, len(priors), axis=-1) if len(priors) > 1 else [values]

@@ -156,7 +156,7 @@ def _residual(posterior: Posterior) -> FloatArray:
     if family.residual_variance is None:
         raise ArgumentError(
             f"the residual variance of family {family.name!r} on the scale of its linear predictor "
-            "is not known: custom families and angles have none"
+            "is not known: custom families, angles and grades that come step by step have none"
         )
     log_mean = cache(partial(_log_mean, posterior))
     by_row = SDS in posterior.own() or posterior.design.limits.se is not None

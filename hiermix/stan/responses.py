@@ -7,6 +7,7 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.families import thresholds
+from hiermix.families.discrimination import specific
 from hiermix.families.family import Family, Form
 from hiermix.families.known_ends import stand_in
 from hiermix.families.linear_scale import earliest
@@ -107,6 +108,13 @@ def _ordered(rows: _Rows) -> StanData:
     }
 
 
+def _stepwise(rows: _Rows) -> StanData:
+    """Ordered categories, and which equation each threshold has beside."""
+    names = [each.name for each in rows.design.equations]
+    places = [names.index(name) + 1 if name in names else 0 for name in specific(rows.design)]
+    return _ordered(rows) | {"specific": np.array(places, dtype=np.int64)}
+
+
 def _chosen(rows: _Rows) -> StanData:
     C, total = category_count(rows.design), rows.repeats.total
     chosen = [total(rows.weight * (rows.y == category)) for category in range(2, C + 1)]
@@ -147,5 +155,6 @@ FORMS: Mapping[Form, Callable[[_Rows], StanData]] = {
     "counts": _counts,
     "trials": _trials,
     "ordered": _ordered,
+    "stepwise": _stepwise,
     "chosen": _chosen,
 }

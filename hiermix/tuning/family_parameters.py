@@ -24,6 +24,9 @@ def first(problem: Problem) -> FloatArray:
         if own.transform == "gaps":
             start.append(thresholds.start(problem.answered, problem.family.link))
             continue
+        if own.transform == "differences":
+            start.append(np.zeros(own.coordinates(problem.answered)))
+            continue
         start.append(np.array([own.coordinate(own.quantile(prior, 0.5))]))
     return np.concatenate([np.zeros(0), *start])
 
@@ -33,7 +36,7 @@ def _log_prior(problem: Problem, theta: FloatArray) -> float:
     parts = by_parameter(problem.own, theta, problem.answered)
     for (own, part), prior in zip(parts, problem.own_priors, strict=True):
         value = own.value(part, problem.answered)
-        lp += float(prior.frozen().logpdf(value)[0]) + own.log_jacobian(part)
+        lp += float(prior.frozen().logpdf(value).sum()) + own.log_jacobian(part)
     return lp
 
 
@@ -60,7 +63,7 @@ def estimate(
     if problem.weights is not None and rows:
         weight *= problem.weights[part]
     guess = np.full(len(start), 0.3)
-    if not problem.family.thresholds:
+    if not any(own.transform == "gaps" for own in problem.own):
         return Coordinates(*mode(_by_differences(problem, part, ends, weight), start, guess))
     category = problem.y[:rows][part].astype(np.int64)
     anchor = thresholds.anchor(problem.answered)
@@ -76,7 +79,7 @@ def estimate(
 def _by_differences(
     problem: Problem, part: slice, ends: Sequence[FloatArray], weight: FloatArray
 ) -> Callable[[FloatArray], tuple[float, FloatArray]]:
-    """Log posterior of one or two parameters, and its gradient by differences."""
+    """Log posterior of a few parameters, and its gradient by differences."""
 
     def log_posterior(theta: FloatArray) -> float:
         rows = sum(float(weight @ log_density(problem, eta, theta, part)) for eta in ends)

@@ -65,7 +65,7 @@ def hyper(at: Point, model: Hyper) -> Iterator[Point]:
         yield _of_each_level(at, model)
     for step in np.eye(E) if 1 < E <= _MOST_ALONE else ():
         yield replace(at, log_sd=at.log_sd + _SMALL * step)
-    if all(own.transform != "gaps" for own, _ in model.own):
+    if not any(own.of_thresholds for own, _ in model.own):
         for step in np.eye(len(at.own)):
             yield replace(at, own=at.own + _APART * step)
             yield replace(at, own=at.own - _APART * step)

@@ -170,6 +170,12 @@ def test_formulas_that_categories_can_not_have() -> None:
         hm.Model("y ~ x + offset(w)", data, **of)
 
 
+def test_a_category_may_be_called_as_a_column_is() -> None:
+    data = frame().assign(good=lambda rows: (rows["y"] == "good").astype(int))
+    model = hm.Model(["y ~ x", "good ~ w"], data, family="categorical")
+    assert "b_good[w]" in model.priors
+
+
 def test_an_equation_may_be_empty_or_have_an_offset() -> None:
     model = hm.Model(["y ~ x", "good ~ 0 + offset(w)"], frame(), family="categorical")
     assert [*model.priors] == ["Intercept_so so", "b_so so[x]"]

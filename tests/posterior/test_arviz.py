@@ -187,6 +187,7 @@ JACOBIANS: dict[str, Callable[..., np.ndarray]] = {
     "logit": lambda p, *_: np.log(p) + np.log1p(-p),
     "identity": lambda x, *_: np.zeros_like(x),
     "within": lambda x, low, high: np.log(x - low) + np.log(high - x),
+    "differences": lambda cut, *_: np.zeros(cut.shape[:-1]),
     "gaps": lambda cut, *_: np.log(np.diff(cut, axis=-1)).sum(axis=-1),
 }
 

@@ -148,6 +148,25 @@ def ordered(cdf: Callable[[Array], Array]) -> Callable[..., dict[str, Array]]:
     return rows
 
 
+def stopping(
+    stop: Callable[[Array], Array],
+) -> Callable[..., dict[str, Array]]:
+    """Who comes to a threshold stops below it, or goes on."""
+
+    def rows(rng: Rng, eta: Array, size: Array, threshold: Array) -> dict[str, Array]:
+        y = np.ones(len(eta), dtype=int)
+        for place, each in enumerate(threshold, start=1):
+            y += (y == place) & (rng.random(len(eta)) > stop(each - eta))
+        return {"y": y}
+
+    return rows
+
+
+def adjacent(rng: Rng, eta: Array, size: Array, threshold: Array) -> dict[str, Array]:
+    scores = np.cumsum(eta[:, None] - threshold, axis=1)
+    return unordered(rng, scores, size)
+
+
 def unordered(rng: Rng, eta: Array, size: Array) -> dict[str, Array]:
     p = np.exp(np.column_stack([np.zeros(len(eta)), eta]))
     at_most = np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1)
@@ -160,6 +179,8 @@ PHI = {"phi": ("gamma(3, 0.5)", lambda rng: rng.gamma(3, 2.0))}
 ZI = {"zi": ("beta(2, 3)", lambda rng: rng.beta(2, 3))}
 HU = {"hu": ("beta(2, 3)", lambda rng: rng.beta(2, 3))}
 THRESHOLD = {"threshold": ("normal(0, 1.5)", thresholds)}
+STEPS = {"threshold": ("normal(0, 1.5)", lambda rng: rng.normal(0, 1.5, 3))}
+ORDERED = ("ordinal", "sratio", "cratio", "acat")
 NORMAL = y(lambda rng, eta, size, sigma: rng.normal(eta, sigma))
 TRIALS = {"trials": "size"}
 
@@ -310,6 +331,11 @@ CASES = {
     "nested (crossed)": Case(
         "gaussian", NORMAL, SIGMA, {"effects": "integrated"}, across=5
     ),
+    "sratio": Case("sratio", stopping(cloglog), STEPS, {"link": "cloglog"}),
+    "cratio": Case(
+        "cratio", stopping(lambda at: 1 - cloglog(-at)), STEPS, {"link": "cloglog"}
+    ),
+    "acat": Case("acat", adjacent, STEPS, {}),
 }  # fmt: skip
 
 
@@ -331,7 +357,7 @@ class Truth:
 
 def simulate(case: Case, scene: Scene, rng: Rng) -> Truth:
     """Draw parameters and rows; again where the rows have not every category."""
-    categories = {"ordinal": 4, "categorical": 3}.get(case.family, 0)
+    categories = {"categorical": 3, **dict.fromkeys(ORDERED, 4)}.get(case.family, 0)
     while True:
         truth = _simulate(case, scene, rng)
         if truth.data["y"].nunique() >= categories:
@@ -381,10 +407,10 @@ def _linear(
     z = rng.normal(size=(scene.levels, 2))
     from_origin = x - _origin(scene, x)
     r = np.column_stack([sd[0] * z[:, 0], sd[1] * (cor * z[:, 0] + np.sqrt(1 - cor**2) * z[:, 1])])
-    base = 0.0 if case.family == "ordinal" else intercept
+    base = 0.0 if case.family in ORDERED else intercept
     eta = base + b * (x - x.mean()) + r[g, 0] + (r[g, 1] * from_origin if slope else 0.0)
     values = {"b": b, "sd": sd[0], "effect": r[0, 0]}
-    if case.family != "ordinal":
+    if case.family not in ORDERED:
         values["Intercept"] = intercept - b * x.mean()
     if slope:
         values |= {"sd of x": sd[1], "cor": cor, "effect of x": r[0, 1]}
@@ -402,7 +428,7 @@ def ranks(name: str, scene: Scene, replicate: int) -> dict[str, int]:
     place = list(SCENES.values()).index(scene)
     rng = np.random.default_rng([list(CASES).index(name), replicate, *([place] if place else [])])
     truth = simulate(case, scene, rng)
-    intercept = {} if case.family == "ordinal" else {"Intercept": PRIORS["Intercept"]}
+    intercept = {} if case.family in ORDERED else {"Intercept": PRIORS["Intercept"]}
     cor = {"cor": PRIORS["cor"]} if "x | g" in case.formula else {}
     priors = {"b": PRIORS["b"], "sd": PRIORS["sd"]} | intercept | cor
     priors |= {each: text for each, (text, _) in case.own.items()}

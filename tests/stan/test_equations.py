@@ -85,7 +85,7 @@ def discriminating(case: Case) -> Equations:
 ALL = [
     Equations(case, of)
     for case in CASES
-    if case.family != "ordinal" and case.own
+    if "threshold" not in case.own and case.own
     for names in [tuple(case.own)]
     for of in dict.fromkeys((names[:1], names[-1:], names))
 ]

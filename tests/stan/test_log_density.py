@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -92,7 +93,10 @@ RESPONSES: dict[str, Callable[[np.random.Generator, pd.DataFrame], np.ndarray]] 
     "bernoulli": lambda rng, data: rng.integers(0, 2, len(data)),
     "binomial": successes,
     "beta_binomial": successes,
-    "ordinal": lambda rng, data: rng.permutation(np.arange(len(data)) % 4 + 1),
+    **dict.fromkeys(
+        ("ordinal", "sratio", "cratio", "acat"),
+        lambda rng, data: rng.permutation(np.arange(len(data)) % 4 + 1),
+    ),
     **dict.fromkeys(
         (
             "poisson",
@@ -144,6 +148,39 @@ def cumulative(law: stats.rv_continuous) -> Callable[..., np.ndarray]:
         return np.where(v > 0, np.log(law.sf(v) - law.sf(u)), low)
 
     return log_density
+
+
+def each_category(scores: Callable[..., np.ndarray]) -> Callable[..., np.ndarray]:
+    """Log probabilities of all categories, by rows, to those of the responses."""
+
+    def log_density(
+        data: pd.DataFrame, eta: np.ndarray, threshold: np.ndarray, disc: np.ndarray | float = 1.0
+    ) -> np.ndarray:
+        at = np.asarray(disc)[..., None] * (threshold - np.asarray(eta)[:, None])
+        return np.take_along_axis(scores(at), data["y"].to_numpy()[:, None] - 1, 1)[:, 0]
+
+    return log_density
+
+
+def ratio(law: stats.rv_continuous, *, onward: bool) -> Callable[..., np.ndarray]:
+    """Stop at each threshold or go on, row by row: continuation is that of going on."""
+
+    def scores(at: np.ndarray) -> np.ndarray:
+        stop, go = law.logcdf(at), law.logsf(at)
+        if onward:
+            stop, go = law.logsf(-at), law.logcdf(-at)
+        C = at.shape[1] + 1
+        return np.stack(
+            [go[:, :c].sum(axis=1) + (stop[:, c] if c < C - 1 else 0.0) for c in range(C)], axis=1
+        )
+
+    return each_category(scores)
+
+
+def adjacent(at: np.ndarray) -> np.ndarray:
+    odds = np.exp(-at)
+    p = np.stack([odds[:, :c].prod(axis=1) for c in range(at.shape[1] + 1)], axis=1)
+    return np.log(p / p.sum(axis=1, keepdims=True))
 
 
 def success(p: Callable[[np.ndarray], np.ndarray]) -> Callable[..., np.ndarray]:
@@ -236,6 +273,7 @@ def von_mises_of(d: pd.DataFrame, eta: np.ndarray, kappa: float) -> np.ndarray:
     )  # fmt: skip
 
 
+STEPS = ("sratio", "cratio", "acat")
 SHAPE = {"shape": "gamma(2, 1.5)"}
 ZI, HU = {"zi": "beta(2, 3)"}, {"hu": "beta(2, 3)"}
 LAWS = {"logit": stats.logistic, "probit": stats.norm, "cloglog": stats.gumbel_l}
@@ -293,6 +331,10 @@ CASES = [
          lambda d, eta, shape, hu: hurdle(negative_binomial(np.exp(eta), shape), d["y"], hu)),
     *(Case("ordinal", link, {"threshold": "student_t(3, 0, 2.5)"}, cumulative(LAWS[link]))
       for link in ("logit", "probit")),
+    *(Case(family, link, {"threshold": "student_t(3, 0, 2.5)"},
+           ratio(law, onward=family == "cratio"))
+      for family in ("sratio", "cratio") for link, law in LAWS.items()),
+    Case("acat", "logit", {"threshold": "student_t(3, 0, 2.5)"}, each_category(adjacent)),
 ]  # fmt: skip
 
 
@@ -322,6 +364,9 @@ def prior(text: str) -> stats.rv_continuous:
 
 def own_parameters(case: Case, theta: np.ndarray, b0: float) -> tuple[list[object], float]:
     """Values from the coordinates; their log prior and Jacobian. Thresholds count from -b0."""
+    if case.family in STEPS:
+        relative = np.array([theta[0], 0.0, theta[1]])
+        return [relative], float(np.sum(prior(case.own["threshold"]).logpdf(relative - b0)))
     if case.family == "ordinal":
         relative = np.array([-np.exp(theta[0]), 0.0, np.exp(theta[1])])  # the middle one of three
         lp = np.sum(prior(case.own["threshold"]).logpdf(relative - b0)) + np.sum(theta)
@@ -417,7 +462,7 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
     b[1] -= of_g[1]
     values, more = own_parameters(case, own, b[0])
     lp += more + NORMAL.logpdf(b[2]) + LAPLACE.logpdf(b[1])
-    if case.family != "ordinal":
+    if "threshold" not in case.own:
         lp += STUDENT.logpdf(b[0])
     g, h = rows["g"].map("abcd".index), rows["h"].map("uvw".index)
     x, w = (rows[name] - np.average(rows[name], weights=rows["weight"]) for name in ("x", "w"))
@@ -436,12 +481,19 @@ def build(case: Case, **options: object) -> tuple[hm.Model, pd.DataFrame]:
         keywords["censored"] = "late"
     if case.family == "gaussian":
         keywords["effects"] = "sampled"
-    intercept = {} if case.family == "ordinal" else INTERCEPT
+    intercept = {} if "threshold" in case.own else INTERCEPT
     keywords["priors"] = PRIORS | intercept | case.own
     return hm.Model(FORMULA, rows, **(keywords | options)), rows
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.family}-{case.link}")
+def named(case: Case) -> Any:
+    """Links share all but a few lines: those of one law are for the slow suite."""
+    slow = case.family in STEPS and case.link != "logit"
+    name = f"{case.family}-{case.link}"
+    return pytest.param(case, id=name, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize("case", [named(case) for case in CASES])
 def test_log_density_equals_scipy(case: Case) -> None:
     model, rows = build(case)
     data, program = model.stan_data(), model._posterior.program

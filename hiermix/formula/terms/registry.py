@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from hiermix.formula.calls import is_call
 from hiermix.formula.terms import (
+    category_specific,
     effect_laws,
     gaussian_processes,
     memberships,
@@ -17,6 +18,7 @@ from hiermix.formula.tokens import Reader
 
 RIGHT_SIDE: Mapping[str, Callable[[Reader], Special]] = {
     "ar": residual_terms.read_autoregression,
+    "cs": category_specific.read,
     "hsgp": gaussian_processes.read,
     "mo": monotonic.read,
     "s": smooths.read,

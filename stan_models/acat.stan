@@ -1,0 +1,34 @@
+// Ordered categories 1 to C, each beside the one before it: log odds of
+// c + 1 against c are disc (eta - threshold[c]), logit link.
+// Thresholds are numbers in any order. The intercept stands for minus one of
+// them, the anchor, as in the program of cumulative probabilities.
+functions {
+#include parts/functions.stanfunctions
+#include parts/group_functions.stanfunctions
+#include parts/likelihoods/steps.stanfunctions
+}
+data {
+#include parts/coordinates_data.stan
+#include parts/rows_data.stan
+#include parts/steps_data.stan
+}
+transformed data {
+  int A = C - 2; // thresholds but the anchor
+#include parts/steps_rows.stan
+}
+parameters {
+#include parts/effect_parameters.stan
+}
+transformed parameters {
+#include parts/hyperparameters.stan
+#include parts/effects.stan
+#include parts/steps_thresholds.stan
+}
+model {
+#include parts/linear_predictor.stan
+#include parts/steps_below.stan
+  target += adjacent_rows(going, gap_to, weight);
+#include parts/steps_priors.stan
+#include parts/effects_priors.stan
+  target += log_prior_r;
+}
