@@ -3,13 +3,14 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
-#include parts/likelihoods/exgaussian.stanfunctions
+#include parts/tails/exgaussian.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   // sigma, beta: those that have no equation.
@@ -30,6 +31,12 @@ model {
   target += exgaussian_rows(y, eta[1],
                             log_linked(sigma, eta, own_predictor[1]),
                             log_linked(beta, eta, own_predictor[2]), weight);
+  if (N_below + N_above + N_between) {
+    array[2] vector[N] own;
+    own[1] = log_linked(sigma, eta, own_predictor[1]);
+    own[2] = log_linked(beta, eta, own_predictor[2]);
+#include parts/intervals.stan
+  }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);
   target += prior_of_log(beta, own_prior[2], own_par[2]);
 #include parts/priors.stan

@@ -4,6 +4,7 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/shifted_lognormal.stanfunctions
+#include parts/tails/shifted_lognormal.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
@@ -11,6 +12,7 @@ data {
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
   real<lower=0> earliest; // response of all: ndt is below it
+#include parts/intervals_data.stan
 }
 transformed data {
   // sigma, ndt: those that have no equation.
@@ -33,6 +35,12 @@ model {
                                    log_linked(sigma, eta, own_predictor[1]),
                                    log_linked(ndt, eta, own_predictor[2]),
                                    weight);
+  if (N_below + N_above + N_between) {
+    array[2] vector[N] own;
+    own[1] = log_linked(sigma, eta, own_predictor[1]);
+    own[2] = log_linked(ndt, eta, own_predictor[2]);
+#include parts/intervals.stan
+  }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);
   if (size(ndt)) {
     target += coded_lpdf(ndt[1] | own_prior[2], own_par[2]) + log(ndt[1])

@@ -31,12 +31,19 @@ def of_log(design: Design, link: str) -> tuple[float, float]:
 def of_log_later(design: Design, link: str) -> tuple[float, float]:
     """Mean and sd of the logarithm of what a response has above half of the smallest one."""
     half = earliest(design) / 2
-    return _known_moments(design, lambda y: np.log(y - half), (0.0, np.inf))
+    return _known_moments(
+        design, lambda y: np.log(np.maximum(y - half, 1e-3 * half)), (0.0, np.inf)
+    )
 
 
 def earliest(design: Design) -> float:
-    """Return the smallest response."""
-    return float(np.min(response(design)))
+    """Return the smallest response; of one that lies in an interval, at most the upper end."""
+    assert design.response is not None
+    y, codes = design.response, design.censored
+    if codes is None or (codes == 1).all():
+        return float(y.min())
+    ends = y if design.limits.end is None else np.where(codes == 2, design.limits.end, y)
+    return float(ends[codes != 1].min())
 
 
 def of_angles(design: Design, link: str) -> tuple[float, float]:

@@ -34,6 +34,15 @@ def positive(x: FloatArray) -> FloatArray:
     return np.clip(x, SMALLEST, LARGEST)
 
 
+def log_mills(x: FloatArray) -> FloatArray:
+    """Log of the normal distribution function over exp(-x^2 / 2)."""
+    from scipy.special import erfcx, log_ndtr
+
+    near = np.minimum(x, 0.0)
+    below = np.log(erfcx(-near / np.sqrt(2))) - np.log(2)
+    return np.where(x < 0, below, log_ndtr(np.maximum(x, 0.0)) + 0.5 * np.maximum(x, 0.0) ** 2)
+
+
 def log_softplus(x: FloatArray) -> FloatArray:
     """log(log(1 + exp(x))), which is x far below zero."""
     return np.asarray(np.where(x < -36, x, np.log(np.logaddexp(0, np.maximum(x, -36)))))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hiermix.families.links import Own
+from hiermix.families.numerics import log_mills
 from hiermix.typing import FloatArray
 
 
@@ -46,13 +47,4 @@ def exgaussian_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) 
     """Log density of a normal plus an exponential of mean beta, of mean eta together."""
     sigma, beta = own["sigma"], own["beta"]
     z = (y - eta + beta) / sigma
-    return np.asarray(-np.log(beta) - 0.5 * z**2 + _log_mills(z - sigma / beta))
-
-
-def _log_mills(x: FloatArray) -> FloatArray:
-    """Log of the normal distribution function over exp(-x^2 / 2)."""
-    from scipy.special import erfcx, log_ndtr
-
-    near = np.minimum(x, 0.0)
-    below = np.log(erfcx(-near / np.sqrt(2))) - np.log(2)
-    return np.where(x < 0, below, log_ndtr(np.maximum(x, 0.0)) + 0.5 * np.maximum(x, 0.0) ** 2)
+    return np.asarray(-np.log(beta) - 0.5 * z**2 + log_mills(z - sigma / beta))

@@ -162,6 +162,7 @@ _ROWS = (
         "exgaussian", ("identity",), "exgaussian", rules.real, linear_scale.of_response,
         links.mean, skewed.exgaussian_draw, skewed.exgaussian_log_density, residual.exgaussian,
         own=(_SIGMA, _BETA), continuous=True, skewed=True,
+        linked_log_tails=tails.exgaussian_tails, linked_excess=tails.exgaussian_excess,
     ),
     Family(
         "lognormal", ("identity",), "gaussian", rules.positive, linear_scale.of_log,
@@ -178,7 +179,8 @@ _ROWS = (
         durations.shifted_lognormal_mean, durations.shifted_lognormal_draw,
         durations.shifted_lognormal_log_density, residual.squared_sigma,
         own=(_SIGMA, _NDT), form="from the earliest", continuous=True, skewed=True,
-        starts_late=True,
+        starts_late=True, linked_log_tails=tails.shifted_lognormal_tails,
+        linked_excess=tails.shifted_lognormal_excess,
         additive=np.log, support=_ABOVE_ZERO,
     ),
     Family(
@@ -236,6 +238,8 @@ _ROWS = (
         links.mean, durations.inverse_gaussian_draw, durations.inverse_gaussian_log_density,
         residual.inverse_gaussian,
         own=(_SHAPE_IN_UNITS,), continuous=True, concave=False,
+        linked_log_tails=tails.inverse_gaussian_tails,
+        linked_excess=tails.inverse_gaussian_excess,
         additive=np.log, vanishing=True, support=_ABOVE_ZERO,
     ),
     Family(

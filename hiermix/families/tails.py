@@ -7,10 +7,13 @@ zero at both ends: from these come the likelihood of an interval and the mean wi
 
 import numpy as np
 
-from hiermix.families import counts
+from hiermix.families import counts, skewed
 from hiermix.families.links import Own, inverse_link
-from hiermix.families.numerics import exp, lgamma1p, log1m_exp_exp
+from hiermix.families.numerics import exp, lgamma1p, log1m_exp_exp, log_mills
 from hiermix.typing import FloatArray
+
+_FAR = 1e150
+"""Whose square is a number."""
 
 type Tails = tuple[FloatArray, FloatArray]
 
@@ -131,6 +134,79 @@ def exponential_tails(link: str, y: FloatArray, eta: FloatArray, own: Own) -> Ta
 def exponential_excess(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Of an exponential time of mean mu."""
     return np.asarray(y * np.exp(-exp(np.log(y) - eta)))
+
+
+def _log_less(larger: FloatArray, smaller: FloatArray) -> FloatArray:
+    """Log of a difference of two numbers, from their logs."""
+    return np.asarray(larger + np.log(-np.expm1(smaller - larger)))
+
+
+def _rest(log_tail: FloatArray, directly: FloatArray) -> FloatArray:
+    """Log of what a tail leaves of one: by a formula that keeps its digits where that is little."""
+    return np.where(log_tail < -0.7, np.log(-np.expm1(np.minimum(log_tail, -0.5))), directly)
+
+
+def exgaussian_tails(link: str, y: FloatArray, eta: FloatArray, own: Own) -> Tails:
+    """Of a normal plus an exponential of mean beta, of mean eta together."""
+    from scipy.special import log_ndtr
+
+    z, x = _exgaussian_at(y, eta, own)
+    bell, late = -0.5 * z**2, own["sigma"] / own["beta"]
+    # Far out z^2 and x^2 differ by rounding.
+    tilted = np.where(x > 0, late * (late / 2 - z) + log_ndtr(x), bell + log_mills(x))
+    above = np.logaddexp(log_ndtr(-z), tilted)
+    return _rest(above, bell + _log_less(log_mills(z), log_mills(x))), above
+
+
+def exgaussian_excess(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
+    """Of the same: of the normal part by parts, of the exponential by what it is at y."""
+    sigma, beta = own["sigma"], own["beta"]
+    x = _exgaussian_at(y, eta, own)[1]
+    late = sigma * (x + np.exp(-log_mills(x)) / np.sqrt(2 * np.pi))
+    density = skewed.exgaussian_log_density(link, y, eta, own)
+    return np.asarray(np.exp(density) * (sigma**2 + beta * late))
+
+
+def _exgaussian_at(y: FloatArray, eta: FloatArray, own: Own) -> tuple[FloatArray, FloatArray]:
+    z = np.clip((y - eta + own["beta"]) / own["sigma"], -_FAR, _FAR)
+    return z, z - own["sigma"] / own["beta"]
+
+
+def inverse_gaussian_tails(link: str, y: FloatArray, eta: FloatArray, own: Own) -> Tails:
+    """Of an inverse Gaussian time of mean mu and variance mu^3 / shape."""
+    from scipy.special import log_ndtr
+
+    a, b = _inverse_gaussian_at(y, eta, own)
+    bell = -0.5 * a**2
+    below = np.logaddexp(log_ndtr(a), bell + log_mills(-b))
+    return below, _rest(below, bell + _log_less(log_mills(-a), log_mills(-b)))
+
+
+def inverse_gaussian_excess(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
+    """Of the same."""
+    a, b = _inverse_gaussian_at(y, eta, own)
+    return np.asarray(2 * np.exp(eta - 0.5 * a**2 + log_mills(-b)))
+
+
+def _inverse_gaussian_at(y: FloatArray, eta: FloatArray, own: Own) -> tuple[FloatArray, FloatArray]:
+    log_y = np.log(y)
+    root = exp(0.5 * (np.log(own["shape"]) - log_y))
+    a = root * np.expm1(np.minimum(log_y - eta, 350.0))
+    return np.clip(a, -_FAR, _FAR), np.minimum(root * (1 + exp(log_y - eta)), _FAR)
+
+
+def shifted_lognormal_tails(link: str, y: FloatArray, eta: FloatArray, own: Own) -> Tails:
+    """Of ndt and a lognormal time after it."""
+    later = y - own["ndt"]
+    below, above = lognormal_tails(link, np.where(later > 0, later, 1.0), eta, own)
+    return np.where(later > 0, below, -np.inf), np.where(later > 0, above, 0.0)
+
+
+def shifted_lognormal_excess(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
+    """Of the same."""
+    later = y - own["ndt"]
+    found = lognormal_excess(link, np.where(later > 0, later, 1.0), eta, own)
+    return np.where(later > 0, found, 0.0)
 
 
 # Counts ------------------------------------------------------------------------------------------

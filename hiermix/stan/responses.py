@@ -64,7 +64,11 @@ def _as_given(rows: _Rows) -> StanData:
 
 
 def _from_the_earliest(rows: _Rows) -> StanData:
-    return _as_given(rows) | {"earliest": earliest(rows.design)}
+    # Rows that are known to an interval alone are in no density: no ndt comes too late for them.
+    seen = np.where(rows.weight > 0, rows.y, rows.y.max() + 1)
+    return _as_given(rows) | {
+        "y": seen[rows.repeats.first], "earliest": earliest(rows.design)
+    }  # fmt: skip
 
 
 def _whole(rows: _Rows) -> StanData:

@@ -139,6 +139,44 @@ def test_the_time_before_all_responses_is_below_the_first_and_its_prior_says_so(
     assert ((draws > 0) & (draws < first)).all()
 
 
+def test_times_that_ran_out_are_where_the_likelihood_is_highest() -> None:
+    """Right-censored at a second and a half, against scipy; ndt is below what was seen alone."""
+    data, end = rows("shifted_lognormal", 1), 1.2
+    seen = data.assign(late=(data["y"] > end).astype(int), y=data["y"].clip(upper=end))
+
+    def loss(at: np.ndarray) -> float:
+        law = stats.lognorm(
+            np.exp(at[2]), loc=np.exp(at[3]), scale=np.exp(at[0] + at[1] * seen["x"])
+        )
+        found = np.where(seen["late"] == 1, law.logsf(seen["y"]), law.logpdf(seen["y"]))
+        return -float(found.sum())
+
+    start = np.array([-0.7, 0.4, np.log(0.4), np.log(0.25)])
+    with np.errstate(all="ignore"):
+        at = optimize.minimize(loss, start, method="Nelder-Mead", options={"maxiter": 4000}).x
+    model = hm.Model("y | cens(late) ~ x", seen, family="shifted_lognormal")
+    posterior = model.fit(**SETTINGS).data.posterior
+    for name, value in zip(
+        ("Intercept", "b", "sigma", "ndt"), [*at[:2], *np.exp(at[2:])], strict=True
+    ):
+        draws = posterior[name].to_numpy().ravel()
+        assert abs(draws.mean() - value) < 0.8 * draws.std()
+
+
+@pytest.mark.parametrize(
+    ("codes", "upper", "expected"),
+    [([0, 0, 0], [9, 9, 9], 0.5), ([1, 0, 0], [9, 9, 9], 2.0), ([2, 0, 0], [1.5, 9, 9], 1.5),
+     ([-1, 0, 0], [9, 9, 9], 0.5), ([1, 1, 1], [9, 9, 9], 0.5)],
+)  # fmt: skip
+def test_the_first_response_is_one_that_was_seen(
+    codes: list[int], upper: list[float], expected: float
+) -> None:
+    """What is known to be later than some time does not bound what passes before."""
+    data = pd.DataFrame({"y": [0.5, 2.0, 3.0], "c": codes, "to": upper})
+    model = hm.Model("y | cens(c, to) ~ 1", data, family="shifted_lognormal")
+    assert model.priors["ndt"].upper == expected
+
+
 def test_each_row_may_have_a_time_before_that_is_later_than_the_first_response() -> None:
     """With an equation of ndt only its own rows bound that of a group."""
     data = rows("shifted_lognormal").assign(late=lambda d: (d["g"] >= 6).astype(float))

@@ -77,6 +77,11 @@ LAWS: dict[str, Callable[..., Law]] = {
         shape, scale=np.exp(eta) / special.gamma(1 + 1 / shape)
     ),
     "exponential": lambda eta: stats.expon(scale=np.exp(eta)),
+    "exgaussian": lambda eta, sigma, beta: stats.exponnorm(beta / sigma, eta - beta, sigma),
+    "inverse_gaussian": lambda eta, shape: stats.invgauss(np.exp(eta) / shape, scale=shape),
+    "shifted_lognormal": lambda eta, sigma, ndt: stats.lognorm(
+        sigma, loc=ndt, scale=np.exp(eta)
+    ),
     "poisson": lambda eta: stats.poisson(np.exp(eta)),
     "negative_binomial": lambda eta, shape: negative_binomial(np.exp(eta), shape),
     "geometric": lambda eta: stats.geom(1 / (1 + np.exp(eta)), loc=-1),
@@ -89,7 +94,16 @@ LAWS: dict[str, Callable[..., Law]] = {
         negative_binomial(np.exp(eta), shape), hu, hurdle=True
     ),
 }  # fmt: skip
-OWN = {"sigma": 0.8, "nu": 4.0, "shape": 1.7, "phi": 5.0, "zi": 0.3, "hu": 0.3}
+OWN = {
+    "sigma": 0.8,
+    "nu": 4.0,
+    "shape": 1.7,
+    "phi": 5.0,
+    "zi": 0.3,
+    "hu": 0.3,
+    "beta": 1.2,
+    "ndt": 0.15,
+}
 KNOWN = [case for case in CASES if case.family in LAWS]
 
 

@@ -362,7 +362,9 @@ def prior(text: str) -> stats.rv_continuous:
     return DISTRIBUTIONS[name](*map(float, inside.split(",")))
 
 
-def own_parameters(case: Case, theta: np.ndarray, b0: float) -> tuple[list[object], float]:
+def own_parameters(
+    case: Case, theta: np.ndarray, b0: float, earliest: float = np.nan
+) -> tuple[list[object], float]:
     """Values from the coordinates; their log prior and Jacobian. Thresholds count from -b0."""
     if case.family in STEPS:
         relative = np.array([theta[0], 0.0, theta[1]])
@@ -378,7 +380,6 @@ def own_parameters(case: Case, theta: np.ndarray, b0: float) -> tuple[list[objec
         slope = np.log(value) + np.log1p(-value) if unit else at
         value, slope = (at, 0.0) if plain else (value, slope)
         if name == "ndt":  # between zero and the smallest response
-            earliest = frame(case.family)["y"].min()
             value = earliest * special.expit(at)
             slope = np.log(value) + np.log1p(-value / earliest)
         lp += prior(text).logpdf(value) + slope
@@ -460,7 +461,7 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
     # The priors of sds are written, so that x of the bar is not centred as that of X is.
     b[0] -= of_g[0] + np.average(rows["x"], weights=rows["weight"]) * of_g[1] + of_h[0]
     b[1] -= of_g[1]
-    values, more = own_parameters(case, own, b[0])
+    values, more = own_parameters(case, own, b[0], data.get("earliest", np.nan))
     lp += more + NORMAL.logpdf(b[2]) + LAPLACE.logpdf(b[1])
     if "threshold" not in case.own:
         lp += STUDENT.logpdf(b[0])
