@@ -35,6 +35,7 @@ sbc: $(READY)run
 	$(BIN)/python tests/sbc/equations.py
 	$(BIN)/python tests/sbc/shrunk.py
 	$(BIN)/python tests/sbc/shared_parts.py
+	$(BIN)/python tests/sbc/responses.py
 
 # Everything that any of these needs.
 dev: $(VENV)/.ready

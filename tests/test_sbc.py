@@ -17,13 +17,20 @@ sys.path.insert(0, str(SBC))
 
 import categories  # noqa: E402
 import equations  # noqa: E402
+import responses  # noqa: E402
 import shared_parts  # noqa: E402
 import shrunk  # noqa: E402
 import simulate  # noqa: E402
 
 FURTHER = {
     each.name: each
-    for each in (categories.SCENE, equations.SCENE, shared_parts.SCENE, shrunk.SCENE)
+    for each in (
+        categories.SCENE,
+        equations.SCENE,
+        responses.SCENE,
+        shared_parts.SCENE,
+        shrunk.SCENE,
+    )
 }
 TABLE = pd.concat(
     [simulate.table(), *(scene.table() for scene in FURTHER.values())], ignore_index=True
