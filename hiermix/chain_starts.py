@@ -290,7 +290,7 @@ class _Posterior:
     def _given_rest(self, at: FloatArray) -> tuple[list[tuple[slice, FloatArray]], float]:
         """Places of each factor, roots (J, Q, Q) of its covariances; log volume of them all."""
         found = [_root(block) for block in self._blocks(at)]
-        places = [factor.z for factor in self.chart.factors]
+        places = [places for places, _, _ in self.chart.independent]
         roots = [root for root, _ in found]
         return list(zip(places, roots, strict=True)), sum(volume for _, volume in found)
 
@@ -316,13 +316,12 @@ class _Posterior:
         other cancels out (Bekas, Kokiopoulou and Saad, 2007).
         """
         D, rng = self.chart.D, np.random.default_rng(0)
-        for factor in self.chart.factors:
-            J, Q, _ = factor.ZtWZ.shape
+        for places, J, Q in self.chart.independent:
             block, signs = np.empty((J, Q, Q)), rng.choice([-1.0, 1.0], J)
             for k in range(Q):
                 step = np.zeros(self.chart.size)
-                step[D:][factor.z][k * J : (k + 1) * J] = signs
-                column = self._curvature(at, step)[D:][factor.z]
+                step[D:][places][k * J : (k + 1) * J] = signs
+                column = self._curvature(at, step)[D:][places]
                 block[:, :, k] = (column.reshape(Q, J) * signs).T
             yield block
 

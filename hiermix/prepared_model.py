@@ -11,7 +11,7 @@ from hiermix.chain_starts import Started
 from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design
 from hiermix.engines import gradients
-from hiermix.families import design_checks, exact_fit
+from hiermix.families import design_checks, exact_fit, imputed_laws
 from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
 from hiermix.stan import assemble, programs_assembled
@@ -43,6 +43,7 @@ class PreparedModel:
     def _of_rows(self, design: Design, priors: Mapping[str, str] | None) -> None:
         """Check the rows of a design, and choose priors and program by them."""
         design = outer_first(design)
+        self.family = imputed_laws.with_laws(self.family, design)
         design_checks.check_design(self.family, design)
         for part in design.parts or (design,):
             exact_fit.check(part, self.family)
@@ -91,7 +92,9 @@ class PreparedModel:
         spread, each its own.
         """
         self.design.check_rows("a fit to some of the rows")
-        design = replace(self.design.take(rows), unanswered=None)
+        design = self.design.take(rows)
+        imputed = tuple(each.counted() for each in design.imputed)
+        design = replace(design, unanswered=None, imputed=imputed)
         return self._with(design if response is None else replace(design, response=response))
 
     def with_default_priors(self) -> Self:

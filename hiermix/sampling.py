@@ -12,7 +12,7 @@ from hiermix.chain_starts import Started
 from hiermix.design.design import Design
 from hiermix.engines import Engine, Samples, Settings, choose, gradients, progress
 from hiermix.engines.embedded import Embedded
-from hiermix.errors import EngineError
+from hiermix.errors import ArgumentError, EngineError
 from hiermix.families.correlations import block_cholesky
 from hiermix.families.family import Family
 from hiermix.families.own_parameter import by_parameter
@@ -53,12 +53,16 @@ def sample(
     algorithm: Algorithm,
 ) -> Sampled:
     """Draw from the posterior of a program, by the algorithm asked for."""
-    if algorithm == "auto" and is_large(started, design):
+    if algorithm == "auto" and not design.imputed and is_large(started, design):
         found = _if_safe(started, settings, design, family)
         if found is not None:
             return found
     if algorithm in ("nuts", "auto"):
         return _by_chains(started, settings, engine, design, family)
+    if design.imputed:
+        raise ArgumentError(
+            f"algorithm={algorithm!r} knows nothing of missing values, mi(): use algorithm='nuts'"
+        )
     return _around_modes(started, settings, algorithm, design, family)
 
 
@@ -111,8 +115,9 @@ def _by_chains(
     )
     runner = choose(engine, ready.program)
     samples = runner.sample(ready.program, ready.data, settings, keep=ready.keep, inits=inits)
-    own = {each.name: each.single for each in family.scalars(design)}
-    drawn = variables.drawn(samples.draws, own, shrinkage_data.of(ready.data))
+    imputed = [each.name for each in family.imputed]
+    own = {each.name: each.single for each in family.scalars(design) if each.name not in imputed}
+    drawn = variables.drawn(samples.draws, own, shrinkage_data.of(ready.data), imputed)
     return Sampled(samples, drawn, {"algorithm": "nuts"})
 
 

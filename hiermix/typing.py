@@ -51,6 +51,8 @@ class Drawn(NamedTuple):
     """Degrees of freedom of the factors whose effects have Student's t distribution, if any."""
     spread: FloatArray | None = None
     """(S,) spreads that sds are made of, where there are lengthscales among them."""
+    gaps: FloatArray | None = None
+    """Missing values of predictors, less those that X has in their place."""
 
 
 class Shrunk(NamedTuple):

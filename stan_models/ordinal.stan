@@ -36,7 +36,7 @@ model {
 #include parts/linear_predictor.stan
   // Thresholds as seen from eta, in which the intercept is.
   vector[C - 1] cut = threshold + b[1];
-  if (predictors == 1) {
+  if (!own_predictor[2]) {
     if (link == 1) {
       target += ordinal_logit_rows(y, next, eta[1], cut, weight);
     } else {

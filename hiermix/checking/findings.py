@@ -43,6 +43,8 @@ def needs_rows(design: Design) -> None:
 def needs_independent_rows(design: Design) -> None:
     """Raise where residuals of rows go together, so that none can be looked at by itself."""
     needs_rows(design)
+    if any(len(each.lacking) for each in design.imputed):
+        raise NotLookedAtError("draws of missing predictors have seen the responses")
     if design.series is not None:
         raise NotLookedAtError("residuals of rows go together: no row can be looked at by itself")
 

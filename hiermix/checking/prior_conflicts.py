@@ -98,7 +98,7 @@ def _by_draw(posterior: Posterior, values: Mapping[str, FloatArray]) -> "xr.Data
 
 def _by_likelihood(posterior: Posterior) -> dict[str, float]:
     """Return the sensitivities to the likelihood; none where the rows have no density each."""
-    if posterior.design.series is not None:
+    if posterior.design.series is not None or posterior.design.imputed:
         return {}
     part = _by_draw(posterior, {"rows": _log_likelihood(posterior)})
     return _power_scaled(posterior, "likelihood", part)

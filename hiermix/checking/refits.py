@@ -63,6 +63,8 @@ def refit(
     engine: str | Engine = "auto",
 ) -> "xr.DataTree | None":
     """Return four times so many draws of a model's posterior; None where they can't be trusted."""
+    if model.design.imputed:  # which proposals around modes know nothing of
+        algorithm = "nuts"
     with ignored_warnings(HiermixWarning):
         try:
             tree: xr.DataTree = model.fit(

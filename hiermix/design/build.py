@@ -6,18 +6,21 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import pandas as pd
 from numpy.typing import ArrayLike
 
-from hiermix.design import checks, frames, response_checks
+from hiermix.design import checks, frames, imputed, response_checks
 from hiermix.design.design import Design
-from hiermix.design.encoding import encoded_frame, encoding_of
+from hiermix.design.encoding import Encoding, encoded_frame, encoding_of
 from hiermix.design.equation import equations_of
 from hiermix.design.frames import Frame, complete_rows, given_array, select, unused_levels
 from hiermix.design.identifiable import check_effects, check_varying, told_apart
+from hiermix.design.imputed import Imputed
 from hiermix.design.level_covariance import Matrices
 from hiermix.design.names_free import check_names
 from hiermix.design.partitions import in_one_part
 from hiermix.design.plan import (
+    Plan,
     ResponseRule,
     plan_of,
     with_bends,
@@ -74,7 +77,8 @@ def build(
     checks.unique_columns(data)
     checks.enough_rows(data)
     formula = with_keywords(formula, offset, trials, censored)
-    check_served(formula)
+    unordered = response_rule is not None and response_rule.categories == "unordered"
+    check_served(formula, unordered=unordered, weighted=weights is not None)
     roles = Roles(formula, weights if isinstance(weights, str) else None)
     check_names(roles, data, weights, offset, trials, censored)
     roles = _with_categories(roles, data, response_rule)
@@ -86,8 +90,7 @@ def build(
     encodings = {
         name: encoding_of(name, frame[name], found) for name, found in roles.uses().items()
     }
-    encoded = encoded_frame(encodings, frame)
-    plan = plan_of(roles, encodings, frame, encoded, response_rule, states=states)
+    lacking, plan, encoded = _planned(roles, encodings, frame, response_rule, states)
     plan = without_empty_effects(plan, encoded)
 
     # 3. Levels and codes, the response and what stands beside it.
@@ -123,6 +126,7 @@ def build(
         summed=None,
         series=series_of(formula, frame),
         unanswered=others(data, kept, missing, formula),
+        imputed=lacking,
         _encoded=encoded,
         _plan=replace(plan, array_offset=offset is not None and not isinstance(offset, str)),
         **beside._asdict(),
@@ -143,3 +147,19 @@ def _with_categories(roles: Roles, data: Table, rule: ResponseRule | None) -> Ro
     else:
         formula = category_formulas.spread(roles.formula, labels)
     return Roles(formula, roles.weights)
+
+
+def _planned(
+    roles: Roles,
+    encodings: Mapping[str, Encoding],
+    frame: pd.DataFrame,
+    response_rule: ResponseRule | None,
+    states: Mapping[str, Any] | None,
+) -> tuple[tuple[Imputed, ...], Plan, pd.DataFrame]:
+    """Return predictors with missing values, the plan, and encoded rows with a value everywhere."""
+    encoded = encoded_frame(encodings, frame)
+    lacking = imputed.first(roles.formula, encodings, encoded)
+    encoded = imputed.standing_in(lacking, encoded)
+    plan = plan_of(roles, encodings, frame, encoded, response_rule, states=states)
+    lacking = imputed.refined(lacking, plan, encoded)
+    return lacking, plan, imputed.standing_in(lacking, encoded)

@@ -24,6 +24,7 @@ from hiermix.design.expressions import worked_out
 from hiermix.design.frames import NewRows, select
 from hiermix.design.groupings import Grouping
 from hiermix.design.identifiable import check_effects, check_rows
+from hiermix.design.imputed import Imputed, standing_in
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.level_curves import LevelCurve
 from hiermix.design.limits import Limits
@@ -40,7 +41,7 @@ from hiermix.design.tables import Table
 from hiermix.errors import DataError
 from hiermix.formula.equations import MU
 from hiermix.formula.formula import Formula
-from hiermix.formula.names import in_results
+from hiermix.formula.names import alias, in_results
 from hiermix.typing import FloatArray
 
 _BY_ROW = "response", "trials", "weights", "censored"
@@ -81,6 +82,8 @@ class Design:
     """Which rows have residuals that go together; None where they are independent."""
     unanswered: Table | None = None
     """Rows without a response, to be predicted."""
+    imputed: tuple[Imputed, ...] = ()
+    """Predictors with missing values, each behind those that its equation needs."""
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -109,6 +112,12 @@ class Design:
     def X(self, rows: Rows = slice(None), equation: str = MU) -> FloatArray:  # noqa: N802
         """Return the population design (n, P) of some rows and an equation, in raw units."""
         return self._plan.populations[equation].matrix(self._encoded.iloc[rows])
+
+    def slopes(self, predictor: str, rows: Rows, equation: str = MU) -> FloatArray:
+        """Return what X (n, P) of some rows and an equation has of one unit of a predictor."""
+        part, spec = self._encoded.iloc[rows], self._plan.populations[equation]
+        at = (spec.matrix(part.assign(**{alias(predictor): value})) for value in (1.0, 0.0))
+        return next(at) - next(at)
 
     def Z(self, name: str, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
         """Return the design (n, Q) of the coefficients that vary over a grouping factor."""
@@ -224,6 +233,7 @@ class Design:
             **some,
             limits=self.limits.take(rows),
             series=self.series and self.series.take(rows),
+            imputed=tuple(each.take(rows) for each in self.imputed),
             _encoded=self._encoded.iloc[rows],
         )
 
@@ -289,12 +299,15 @@ def _on(
 
     # 2. The same encoding; missing values may stand in the response alone.
     for name in predictors:
-        checks.no_missing(name, frame[name])
+        if name not in roles.formula.imputed:
+            checks.no_missing(name, frame[name])
     transformed = roles.response_columns if has_response and plan.response is not None else ()
     frame = in_kind(plan, frame, [*predictors, *transformed], roles.factor_columns(wanted))
     shown = {*predictors, *(roles.response_columns if has_response else ())}
     encodings = {name: each for name, each in plan.encodings.items() if name in shown}
     encoded = encoded_frame(encodings, frame)
+    imputed = tuple(each.on(encoded) for each in fitted.imputed)
+    encoded = standing_in(imputed, encoded)
     check_rows([*plan.populations.values()], encoded, frame.index)
     check_effects(plan, encoded, frame.index, wanted)
     every = plan.populations.values(), *(plan.effects[name] for name in wanted)
@@ -326,6 +339,7 @@ def _on(
         summed=None,
         merged=False,
         series=fitted.series and fitted.series.on(frame),
+        imputed=imputed,
         _encoded=encoded,
         **beside._asdict(),
     )

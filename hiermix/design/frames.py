@@ -140,6 +140,7 @@ def complete_rows(
 ) -> tuple[pd.DataFrame, NDArray[np.intp] | None]:
     """Return the rows without missing values, and their positions unless all rows are."""
     masks = {str(name): frame[name].isna().to_numpy() for name in frame if frame[name].hasnans}
+    masks = {name: mask for name, mask in masks.items() if name not in roles.formula.imputed}
     masks = ends_that_count(masks, roles.formula.beside, frame)
     if missing == PREDICT:
         answered = with_response(masks, roles, frame.index)

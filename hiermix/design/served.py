@@ -15,9 +15,30 @@ KINDS: tuple[type, ...] = (
 """Those of `hiermix.formula.terms` that can be fitted."""
 
 
-def check_served(formula: Formula) -> None:
+def check_served(formula: Formula, *, unordered: bool, weighted: bool) -> None:
     """Raise for special terms that can be read, but not fitted."""
+    if formula.imputed:
+        _check_imputed(formula, unordered=unordered, weighted=weighted)
     written = (*formula.specials, *(term.how for term in formula.groups if term.how))
     for each in written:
         if not isinstance(each, KINDS):
             raise FormulaError(f"{each} can be read, but not yet fitted")
+
+
+def _check_imputed(formula: Formula, *, unordered: bool, weighted: bool) -> None:
+    """Raise for what can't stand beside predictors with missing values."""
+    shown = f"{formula.imputed[0]} | mi()"
+    if unordered:
+        raise FormulaError(
+            f"{shown}: predictors of categories without an order have no equation yet"
+        )
+    if weighted:
+        raise FormulaError(
+            f"{shown}: a weight counts a row several times, and each time would have a missing "
+            "value of its own: repeat the rows instead"
+        )
+    for each in formula.specials:
+        if isinstance(each, Residuals):
+            raise FormulaError(
+                f"{shown} stands beside rows with residuals of their own: leave out {each}"
+            )

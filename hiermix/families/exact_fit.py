@@ -13,6 +13,7 @@ from hiermix.design.groupings import Grouping
 from hiermix.errors import DataError, count
 from hiermix.families.family import Family
 from hiermix.families.linear_scale import less_offset
+from hiermix.formula.equations import MU
 from hiermix.typing import FloatArray
 
 _ROUNDING = 1e-12
@@ -23,6 +24,7 @@ _ROWS = 5_000
 
 def check(design: Design, family: Family) -> None:
     """Raise a DataError if population terms, or they and one factor, leave no residual."""
+    _check_predictors(design)
     if design.limits.se is not None:  # what is left has a variance that is known
         return
     if not family.vanishing or design.response is None or design.censored is not None:
@@ -39,6 +41,23 @@ def check(design: Design, family: Family) -> None:
         some = _whole_groups(design, grouping)
         if _is_exact(design, grouping, y, some) and _is_exact(design, grouping, y, _all(design)):
             raise DataError(_sentence(design, grouping, y))
+
+
+def _check_predictors(design: Design) -> None:
+    """Raise where the equation of a predictor with missing values leaves no residual."""
+    for each in design.imputed:
+        known = np.setdiff1d(np.arange(design.rows), each.lacking)
+        factors = [one for one in design.groupings if one.of_equation(each.name)]
+        for grouping in factors or (None,):
+            partitions = grouping is None or grouping.factor.partitions
+            if partitions and _is_exact(design, grouping, each.filled, known, each.name):
+                beside = "" if grouping is None else f" and the coefficients of {grouping.name!r}"
+                raise DataError(
+                    f"{each.name} | mi(): {each.name!r} is an exact sum of the terms of its "
+                    f"equation{beside} in all {count(len(known), 'row')} that have it: there is "
+                    "no residual, and nothing to draw missing values from. A figure of a group, "
+                    "which stands on each of its rows, is filled in by group before"
+                )
 
 
 def _all(design: Design) -> np.ndarray:
@@ -59,17 +78,26 @@ def _whole_groups(design: Design, grouping: Grouping | None) -> np.ndarray:
     return np.asarray(rows[grouping.factor.gather(kept, rows)])
 
 
-def _is_exact(design: Design, grouping: Grouping | None, y: FloatArray, rows: np.ndarray) -> bool:
+def _is_exact(
+    design: Design,
+    grouping: Grouping | None,
+    y: FloatArray,
+    rows: np.ndarray,
+    equation: str = MU,
+) -> bool:
     """Whether rows are fitted exactly though there are more of them than coefficients."""
-    columns = np.column_stack([y[rows, None], design.X(rows)])
+    known = design.X(rows, equation)
+    columns = np.column_stack([y[rows, None], known])
     size = float(np.abs(y[rows]).max(initial=0.0))
     used = 0
     if grouping is not None:
         factor, Z = grouping.factor.on(rows), design.Z(grouping.name, rows)
+        if equation != MU:
+            Z = Z[:, [grouping.places[k] for k in grouping.of_equation(equation)]]
         for _ in range(2):  # once more, for what rounding left
             columns, used = _without_groups(columns, Z, factor)
     left, X = columns[:, 0], columns[:, 1:]
-    X = X / np.maximum(np.abs(design.X(rows)).max(axis=0, initial=0.0), 1e-300)
+    X = X / np.maximum(np.abs(known).max(axis=0, initial=0.0), 1e-300)
     values, vectors = np.linalg.eigh(X.T @ X)
     kept = values > 1e-10 * max(len(rows), 1)
     inverse = vectors[:, kept] / values[kept] @ vectors[:, kept].T

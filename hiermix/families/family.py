@@ -1,7 +1,7 @@
 """What a family is: its links, its distribution, its parameters."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.design.plan import Outcomes, ResponseRule
 from hiermix.design.series import Series
-from hiermix.errors import ArgumentError, FormulaError, did_you_mean
+from hiermix.errors import ArgumentError
 from hiermix.families import circular, known_ends
 from hiermix.families import response_rules as rules
 from hiermix.families.discrimination import at_thresholds, discriminated
@@ -18,9 +18,6 @@ from hiermix.families.links import Own, unchanged
 from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.families.residual_variances import LogMean
-from hiermix.formula import threshold_formulas
-from hiermix.formula.formula import Formula
-from hiermix.formula.threshold_formulas import threshold_of
 from hiermix.typing import FloatArray
 
 type Rule = Callable[..., Outcomes]
@@ -131,6 +128,11 @@ class Family:
 
     link: str = ""
 
+    imputed: tuple[OwnParameter, ...] = ()
+    """Residual sds of predictors with missing values, if a model has some; see `imputed_laws`."""
+    located: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Location and spread to expect of the linear predictors of these, by their equation."""
+
     def mean(self, eta: FloatArray, own: Own) -> FloatArray:
         """Linear predictor and own parameters to the mean of the response.
 
@@ -206,7 +208,8 @@ class Family:
         if self.unordered:
             return np.moveaxis(etas, 0, -1), {}
         further = zip(names[1:], etas[1:], strict=True)
-        return etas[0], {name: self.parameter(name).by_row(eta) for name, eta in further}
+        return etas[0], {name: self.parameter(name).by_row(eta) for name, eta in further
+                         if name not in self.located}  # fmt: skip
 
     def on(self, design: Design) -> "Family":
         """Return the family with its own parameters as the rows of a design have them."""
@@ -224,7 +227,8 @@ class Family:
         names = [each.name for each in design.equations]
         if design.formula.beside.known_errors:
             names.append("sigma")
-        return tuple(each for each in self.own if each.learned and each.name not in names)
+        own = (*(each for each in self.own if each.learned), *self.imputed)
+        return tuple(each for each in own if each.name not in names)
 
     def scale(self, design: Design) -> tuple[float, float]:
         """Location and spread of the linear predictor to expect."""
@@ -235,6 +239,8 @@ class Family:
 
         `where` is `scale`, of the response's location.
         """
+        if equation in self.located:
+            return self.located[equation]
         parameters = [own for own in self.own if own.name == equation]
         if not parameters:
             return where
@@ -268,33 +274,6 @@ class Family:
         if success is not None:
             return ResponseRule(partial(rules.success, success=success))
         return ResponseRule(partial(self.rule, family=self.name), self.categories)
-
-    def check_equations(self, formula: Formula) -> None:
-        """Raise for the equation of what is no parameter of the family.
-
-        Raises
-        ------
-        FormulaError
-            It is none, or one that can't vary over rows.
-        """
-        found = threshold_formulas.specific(formula)
-        if found and not self.in_steps:
-            raise FormulaError(
-                f"{found[0]}: effects that differ between thresholds are for families 'sratio', "
-                f"'cratio' and 'acat', not {self.name!r}. Cumulative probabilities would cross"
-            )
-        if self.unordered:  # those of categories, which the rows name
-            return
-        known = [own.name for own in self.own if not own.of_thresholds]
-        for each in formula.further:
-            if self.in_steps and threshold_of(each.name):
-                continue
-            if each.name not in known:
-                listed = ", ".join(known) or "none"
-                raise FormulaError(
-                    f"family {self.name!r} has no parameter {each.name!r} for an equation."
-                    f"{did_you_mean(each.name, known)} Parameters that may have one: {listed}"
-                )
 
 
 def _of_threshold(scale: float) -> Prior:

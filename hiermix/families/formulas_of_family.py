@@ -2,10 +2,12 @@
 
 from collections.abc import Collection, Sequence
 
+from hiermix.errors import FormulaError, did_you_mean
 from hiermix.families.family import Family
-from hiermix.formula import several_responses
+from hiermix.formula import several_responses, threshold_formulas
 from hiermix.formula.formula import Formula
 from hiermix.formula.terms import Group
+from hiermix.formula.threshold_formulas import threshold_of
 
 
 def read(
@@ -17,5 +19,33 @@ def read(
     parsed = several_responses.read(
         text, groups, family=family.name, parameters=parameters, known=known
     )
-    family.check_equations(parsed)
+    check_equations(family, parsed)
     return parsed
+
+
+def check_equations(family: Family, formula: Formula) -> None:
+    """Raise for the equation of what is no parameter of the family.
+
+    Raises
+    ------
+    FormulaError
+        It is none, or one that can't vary over rows.
+    """
+    found = threshold_formulas.specific(formula)
+    if found and not family.in_steps:
+        raise FormulaError(
+            f"{found[0]}: effects that differ between thresholds are for families 'sratio', "
+            f"'cratio' and 'acat', not {family.name!r}. Cumulative probabilities would cross"
+        )
+    if family.unordered:  # those of categories, which the rows name
+        return
+    known = [own.name for own in family.own if not own.of_thresholds]
+    for each in formula.further:
+        if each.imputes or (family.in_steps and threshold_of(each.name)):
+            continue
+        if each.name not in known:
+            listed = ", ".join(known) or "none"
+            raise FormulaError(
+                f"family {family.name!r} has no parameter {each.name!r} for an equation."
+                f"{did_you_mean(each.name, known)} Parameters that may have one: {listed}"
+            )

@@ -61,7 +61,7 @@ _BASE: Takes = {"base": _LABEL}
 _HELMERT: Takes = {"reverse": _TRUTH, "scale": _TRUTH}
 
 _SINGLE = (
-    *("I", "center", "log", "log1p", "log2", "log10", "exp", "expm1", "exp2", "sqrt", "cbrt"),
+    *("I", "mi", "center", "log", "log1p", "log2", "log10", "exp", "expm1", "exp2", "sqrt", "cbrt"),
     *("square", "reciprocal", "abs", "sign", "floor", "ceil", "sin", "cos", "tan", "tanh"),
     "arctan",
 )

@@ -1,4 +1,7 @@
-"""The equation of a further parameter: ``sigma ~ x + (1 | g)``, on the parameter's link."""
+"""The equation of a further parameter: ``sigma ~ x + (1 | g)``, on the parameter's link.
+
+Or of a predictor with missing values, ``x | mi() ~ z + (1 | g)``.
+"""
 
 from dataclasses import dataclass
 
@@ -15,6 +18,8 @@ class EquationText:
     name: str
     population: str
     offsets: tuple[str, ...]
+    imputes: bool = False
+    """Whether it is of a predictor with missing values: ``x | mi() ~ z``."""
 
     @property
     def pieces(self) -> tuple[str, ...]:
@@ -31,4 +36,5 @@ def written(equation: EquationText, groups: str, left: str = "") -> str:
     """Put an equation together again, in the canonical form."""
     offsets = [f"offset({text})" for text in equation.offsets]
     right = " + ".join([equation.population, *offsets, *([groups] if groups else [])])
-    return f"{left or quoted(equation.name)} ~ {right}"
+    left = left or quoted(equation.name) + (" | mi()" if equation.imputes else "")
+    return f"{left} ~ {right}"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from hiermix.errors import FormulaError, caret
-from hiermix.formula import foreign_syntax
+from hiermix.formula import foreign_syntax, imputations
 from hiermix.formula.bars import bar, bars_of
 from hiermix.formula.calls import is_call, offset_of
 from hiermix.formula.equations import MU, EquationText, written
@@ -19,7 +19,7 @@ from hiermix.formula.response_terms import NOTHING_BESIDE, ResponseTerms, read_t
 from hiermix.formula.sums import Side, atom, columns, joined, no_minus, product, signs
 from hiermix.formula.terms import Group, GroupTerm, registry
 from hiermix.formula.terms.protocols import Special
-from hiermix.formula.tokens import Reader, checked_text, column_of, tokens_of
+from hiermix.formula.tokens import Reader, checked_text, tokens_of
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Formula:
     beside: ResponseTerms = NOTHING_BESIDE
     """What stands behind the response's bar."""
     further: tuple[EquationText, ...] = ()
-    """Equations of other parameters than the response's location."""
+    """Equations of other parameters than the response's location, and of predictors."""
     specials: tuple[Special, ...] = ()
     """Terms that are more than columns, of all equations: see `terms`."""
     parts: tuple["Formula", ...] = ()
@@ -46,6 +46,11 @@ class Formula:
         """Every equation, that of the response's location first."""
         offsets = (*self.offsets, *self.beside.offsets)
         return EquationText(MU, self.population, offsets), *self.further
+
+    @property
+    def imputed(self) -> tuple[str, ...]:
+        """Columns that have an equation for their missing values."""
+        return tuple(each.name for each in self.further if each.imputes)
 
     @property
     def pieces(self) -> tuple[str, ...]:
@@ -98,6 +103,7 @@ def parse(text: str | Sequence[str], groups: Sequence[Group] = ()) -> Formula:
     for other in others:
         formula = _with_equation(formula, other)
     _no_repeats(formula)
+    imputations.check(formula.equations, formula.groups, formula.specials, formula.response)
     _response_on_left_only(formula)
     return formula
 
@@ -135,21 +141,19 @@ def _main(text: str, groups: Sequence[Group]) -> Formula:
 def _with_equation(formula: Formula, text: str) -> Formula:
     """Add the equation of a parameter to a formula."""
     reader = Reader(text)
-    name = reader.next()
-    if name.kind not in ("name", "quoted") or not reader.take("~"):
-        reader.fail("an equation of a parameter starts with its name: sigma ~ x", name)
-    called = column_of(reader, name)
-    if called in [each.name for each in formula.equations]:
-        reader.fail(f"{called!r} has an equation already", name)
+    name, imputes = imputations.left_side(reader)
+    if name in [each.name for each in formula.equations]:
+        reader.fail(f"{name!r} has an equation already", reader.tokens[0])
     side = _right(reader)
     population = joined(side.terms, side.intercept, explicit=False)
-    bars = (replace(each, equation=called) for each in side.bars)
-    specials = (registry.entering(each, called) for each in side.specials)
+    bars = (replace(each, equation=name) for each in side.bars)
+    specials = (registry.entering(each, name) for each in side.specials)
+    equation = EquationText(name, population, tuple(side.offsets), imputes)
     return replace(
         formula,
         text=f"{formula.text}; {text}",
         groups=(*formula.groups, *bars),
-        further=(*formula.further, EquationText(called, population, tuple(side.offsets))),
+        further=(*formula.further, equation),
         specials=(*formula.specials, *specials),
     )
 

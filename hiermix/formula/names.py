@@ -29,6 +29,7 @@ CONTRASTS: dict[str, str] = {
 TRANSFORMS: dict[str, str] = {
     "C": "hiermix.formula.levels:C",
     "I": "formulaic.transforms:identity",
+    "mi": "formulaic.transforms:identity",
     "bs": "hiermix.formula.splines:bs",
     "cc": "hiermix.formula.splines:cc",
     "cr": "hiermix.formula.splines:cr",

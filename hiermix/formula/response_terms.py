@@ -127,6 +127,11 @@ def read_terms(reader: Reader) -> ResponseTerms:
 
 def _read_one(reader: Reader, found: dict[str, Amount], seen: set[str]) -> None:
     name = reader.next()
+    if name.text == "mi":
+        reader.fail(
+            "mi() is for predictors, x | mi() ~ z: rows whose response is missing are left out "
+            "with missing='drop', or predicted with missing='predict'", name,
+        )  # fmt: skip
     if name.text not in _KINDS:
         shown = [
             f"{each}({', '.join(argument.name for argument in kind.arguments)})"

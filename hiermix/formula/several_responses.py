@@ -44,6 +44,11 @@ def read(
             f"several responses are for family {ONE_FAMILY!r}, not {family!r}: fit a model of each "
             "response"
         )
+    if _IMPUTED in [name for name, _ in lefts]:
+        raise FormulaError(
+            "of several responses no predictor has an equation for its missing values, x | mi(): "
+            "fit a model of each response"
+        )
     if not all(further):
         name, _ = lefts[1 + further.index(False)]
         raise FormulaError(
@@ -58,13 +63,19 @@ def read(
 
 
 def _left(text: str) -> tuple[str, bool]:
-    """Return the name that a text starts with, and False where a response goes on behind it."""
-    first, after, *_ = [*(each for each in tokens_of(text) if each.kind != "space"), _END, _END]
+    """Return the name that a text starts with, and False where a response goes on behind it.
+
+    That of a predictor with missing values, ``x | mi()``, is no name of a response.
+    """
+    tokens = (each for each in tokens_of(text) if each.kind != "space")
+    first, after, word, *_ = [*tokens, _END, _END, _END]
+    if after.text == "|" and word.text == "mi":
+        return _IMPUTED, True
     named = first.kind in ("name", "quoted")
     return first.text.strip("`"), not (named and after.text in ("(", "|"))
 
 
-_END = Token("end", "", 0)
+_END, _IMPUTED = Token("end", "", 0), ""
 
 
 def _joined(parts: Sequence[Formula]) -> Formula:

@@ -152,7 +152,7 @@ def _apart(design: Design, name: str) -> list[Any]:
                 f"by={name!r} has {count(len(values), 'level')}: so many curves can't be told apart"
             )
         return values
-    column = kinds.stored(design.column(name)).to_numpy(dtype=np.float64)
+    column = kinds.stored(design.column(name)).dropna().to_numpy(dtype=np.float64)
     return [float(f"{each:.4g}") for each in np.quantile(column, [0.25, 0.5, 0.75])]
 
 

@@ -41,6 +41,7 @@ def model(
         f"rows     {_rows(design):,}{_unanswered(design)}",
         *_groups(design, f"{how}: {reason}"),
         *_residuals(design),
+        *_imputed(design),
         "priors",
         *_priors(priors, _places(design, origins)),
     ]
@@ -92,6 +93,15 @@ def _residuals(design: Design) -> list[str]:
     steps = "whole steps" if series.even else "uneven steps"
     return [
         f"residual {series.term}: rho is the correlation {series.step:.4g}{unit} apart; {steps}"
+    ]
+
+
+def _imputed(design: Design) -> list[str]:
+    """Say how many values predictors lack, if some may."""
+    return [
+        f"missing  {each.name}: {count(len(each.lacking), 'value')}, normal around an equation of "
+        "its own; sampled"
+        for each in design.imputed
     ]
 
 

@@ -34,6 +34,8 @@ class Layout:
     """(S, Q, Q) Cholesky factor of the covariance of the effects of one level."""
     df: dict[str, FloatArray] = field(default_factory=dict)
     """(S,) degrees of freedom of factors whose effects are t-distributed."""
+    gaps: dict[str, FloatArray] = field(default_factory=dict)
+    """(n, S) missing values of predictors in the rows of the fit."""
 
     @property
     def draws(self) -> int:
@@ -49,6 +51,7 @@ class Layout:
             r={name: effects.some(draws) for name, effects in self.r.items()},
             Lambda={name: values[draws] for name, values in self.Lambda.items()},
             df={name: values[draws] for name, values in self.df.items()},
+            gaps={name: values[:, draws] for name, values in self.gaps.items()},
         )
 
 

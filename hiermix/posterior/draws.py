@@ -4,8 +4,9 @@ Names and dims: ``Intercept``; ``b`` (term); ``sd_<group>`` (<group>_effect); ``
 (<group>_pair), the correlations of the pairs of effects that vary together; ``df_<group>``, of
 t-distributed effects; ``r_<group>`` (<group>, <group>_effect, or <group>_term where each stratum
 has an sd or effects share one); of smooths ``sd_smooth`` (smooth), ``lengthscale`` (process) and
-``s`` (basis); and the family's own parameters. Labels are the user's. A factor with the name of a
-variable or of another dim, such as ``b`` or ``row``, has its levels in <group>_level.
+``s`` (basis); missing values of predictors ``mi_<column>`` (mi_<column>_row), by their place in the
+frame; and the family's own parameters. Labels are the user's. A factor with the name of a variable
+or of another dim, such as ``b`` or ``row``, has its levels in <group>_level.
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -23,7 +24,14 @@ from hiermix.design.joint_design import Joint, by_response
 from hiermix.engines import Samples
 from hiermix.families.family import Family
 from hiermix.formula.names import in_results
-from hiermix.posterior import coefficients, residual_labels, shrunk_slopes, smooth_draws, step_draws
+from hiermix.posterior import (
+    coefficients,
+    missing_values,
+    residual_labels,
+    shrunk_slopes,
+    smooth_draws,
+    step_draws,
+)
 from hiermix.posterior.coefficients import Variables
 from hiermix.typing import Drawn, FloatArray
 
@@ -126,6 +134,9 @@ def posterior(
         found, labels = shrunk_slopes.variables(drawn.shrunk, design.terms)
         variables |= found
         coords |= labels
+    found, labels = missing_values.variables(drawn.gaps, design)
+    variables |= found
+    coords |= labels
     at, curves, spreads = 0, [], _spreads_of(drawn, design)
     tails = [each.name for each in design.groupings if each.heavy]
     for place, name in enumerate(tails):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hiermix.design import imputed
 from hiermix.design.batches import slices
 from hiermix.design.factor import Factor
 from hiermix.families import known_ends
@@ -50,6 +51,7 @@ def per_group(posterior: Posterior, group: str) -> FloatArray:
 def complete(posterior: Posterior) -> dict[str, float]:
     """Estimates from all rows together, without groups, by term."""
     design = posterior.design
+    imputed.without_gaps(design.imputed, "an estimate without pooling")
     center = posterior.means(design.terms)
     X = design.X()
     eta = X @ center + offsets(design)
@@ -108,7 +110,7 @@ def _own(posterior: Posterior) -> dict[str, FloatArray]:
     own = {each.name: posterior.draws[each.name].median(("chain", "draw")).to_numpy()[None]
            for each in family.scalars(design)}  # fmt: skip
     by_row = {name: family.parameter(name).by_row(posterior_mean(posterior, name))[:, None]
-              for name in posterior.parameters}  # fmt: skip
+              for name in posterior.parameters if name not in family.located}  # fmt: skip
     return own | by_row
 
 

@@ -14,7 +14,7 @@ from hiermix.families.category_equations import further
 from hiermix.families.family import Family
 from hiermix.formula.equations import MU
 from hiermix.formula.names import in_results
-from hiermix.posterior import coefficients, draw_arrays
+from hiermix.posterior import coefficients, draw_arrays, missing_values
 from hiermix.posterior.draw_arrays import Layout, LevelEffects, Which, blocks_of
 from hiermix.posterior.on_demand import without
 from hiermix.typing import FloatArray
@@ -252,6 +252,7 @@ class Posterior:
             r={each.name: self.r(each, equation, draws) for each in chosen},
             Lambda={each.name: self.Lambda(each, equation, draws) for each in chosen},
             df={each.name: self.df(each, draws) for each in chosen if each.heavy},
+            gaps=missing_values.matrices(self.draws, self.design, draws),
         )
 
     def _once[T](

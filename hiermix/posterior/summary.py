@@ -9,7 +9,7 @@ import pandas as pd
 from hiermix import options
 from hiermix.errors import ArgumentError, did_you_mean
 from hiermix.formula.names import in_results
-from hiermix.posterior import smooth_draws
+from hiermix.posterior import missing_values, smooth_draws
 from hiermix.posterior.intervals import names as interval_names
 from hiermix.posterior.intervals import tails
 
@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 
 def names(posterior: "xr.Dataset") -> list[str]:
-    """Variables of the summary: everything but the effects of groups, and of what bends curves."""
+    """Variables of the summary: everything that is no effect, no bend of a curve, no gap."""
     names = [str(name) for name in posterior.data_vars if not str(name).startswith("r_")]
+    names = [name for name in names if not missing_values.holds(posterior[name])]
     return [name for name in names if name != smooth_draws.BENDS or smooth_draws.SD not in names]
 
 

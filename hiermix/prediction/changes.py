@@ -193,7 +193,7 @@ def as_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:
 
 
 def _numbers(design: Design, name: str) -> np.ndarray:
-    """Return a numeric column of the fit."""
+    """Return the values of a numeric column of the fit."""
     if not _is_number(design, name):
         what = (
             "levels" if design.levels_of(name) else kinds.words(kinds.stored(design.column(name)))
@@ -203,7 +203,7 @@ def _numbers(design: Design, name: str) -> np.ndarray:
             f"variables: {name!r} holds {what} in the fit, not numbers: compare two values, "
             f"variables={{{name!r}: {values}}}"
         )
-    return kinds.stored(design.column(name)).to_numpy(dtype=np.float64)
+    return kinds.stored(design.column(name)).dropna().to_numpy(dtype=np.float64)
 
 
 def _is_number(design: Design, name: str) -> bool:

@@ -5,6 +5,7 @@ needs, and refits without some rows.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from hiermix import options
-from hiermix.design import checks
+from hiermix.design import checks, imputed
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, DataError, count, ignored_warnings
 from hiermix.posterior import one_response
@@ -122,6 +123,7 @@ def left_out(posterior: Posterior, by: held_out.Groups) -> "ELPDData":
     _check_response(posterior.design)
     way = "kfold(groups=...) refits instead"
     residual_laws.independent_only(posterior.design, "leave-one-group-out", way)
+    imputed.without_gaps(posterior.design.imputed, "leave-one-group-out, loo(by=),")
     tail = psis.tail_size(posterior.size, _efficiency(posterior))
     name, labels = held_out.units(posterior.design, by)
     found, names = group_densities.log_densities(posterior, labels)
@@ -281,7 +283,9 @@ def _of_left_out(posterior: Posterior, refit: Refit, rows: IntArray) -> "xr.Data
     design = posterior.design
     rows = rows_of_units(design, rows)
     tree = refit(np.setdiff1d(np.arange(design.rows), rows))
-    return log_likelihood(Posterior.of(tree, design.take(rows), posterior.family))
+    left = design.take(rows)
+    left = replace(left, imputed=tuple(each.unseen() for each in left.imputed))
+    return log_likelihood(Posterior.of(tree, left, posterior.family))
 
 
 def _wrapper(whole: "xr.DataTree", densities: Densities) -> Any:

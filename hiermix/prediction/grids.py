@@ -163,9 +163,7 @@ def is_categorical(design: Design, name: str) -> bool:
         return True
     values = kinds.stored(design.column(name))
     what = kinds.what(values)
-    return what in ("categories", "truth values") or (
-        what == "numeric" and len(values.unique()) == 2
-    )
+    return what in ("categories", "truth values") or (what == "numeric" and values.nunique() == 2)
 
 
 def levels(design: Design, name: str) -> list[Any]:

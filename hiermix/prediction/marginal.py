@@ -85,6 +85,7 @@ class Question:
     def sums(self, weight: FloatArray, **columns: Any) -> FloatArray:
         """Return weighted sums of each cell (cells, S, ...), with some columns set."""
         rows = self._spread(self.frame.assign(**columns))
+        _complete(self.posterior, rows.frame)
         try:
             source = source_of(self.posterior, rows.frame, self.over)
         except UnseenError as error:
@@ -106,6 +107,18 @@ class Question:
                 "'new group'"
             )
         return Spread(frame)
+
+
+def _complete(posterior: Posterior, frame: pd.DataFrame) -> None:
+    """Raise where rows lack a predictor, which would be drawn anew for each value of others."""
+    for name in posterior.design.formula.imputed:
+        lacking = np.flatnonzero(frame[name].isna()) if name in frame else np.zeros(0)
+        if len(lacking):
+            raise DataError(
+                f"column {name!r} is missing in {count(len(lacking), 'row')} {at_rows(lacking)} "
+                f"that are asked about: pass newdata= with rows that have it, set it with "
+                f"variables={{{name!r}: [...]}}, or ask about newdata='mean'"
+            )
 
 
 def question(

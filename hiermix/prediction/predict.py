@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hiermix import options, table_files
-from hiermix.design import row_labels, sources
+from hiermix.design import imputed, row_labels, sources
 from hiermix.design.design import Design
 from hiermix.design.frames import NewRows
 from hiermix.engines.protocol import LARGEST_SEED
@@ -100,6 +100,7 @@ def predictor(
         needs_numbers(family, "new_groups='update'")
         way = "fit.response(...) knows the rows of one"
         residual_laws.independent_only(design, "new_groups='update'", way)
+        imputed.without_gaps(design.imputed, "new_groups='update'")
     wanted = factors(design, group_effects)
 
     def of(equation: str | None) -> Predictor:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
+from hiermix.design.imputed import Imputed
 from hiermix.design.limits import check_errors
 from hiermix.design.shared_levels import SharedLevels
 from hiermix.families.family import Family, row_values
@@ -24,6 +25,7 @@ from hiermix.formula.equations import MU
 from hiermix.formula.terms.residual_terms import Residuals
 from hiermix.keyed_streams import Streams
 from hiermix.posterior.draw_arrays import Layout
+from hiermix.prediction import missing_predictors
 from hiermix.prediction.draw_weights import Weighed
 from hiermix.prediction.new_groups import NewEffects
 from hiermix.prediction.random_streams import row_hashes
@@ -152,7 +154,8 @@ class Predictor:
             check_errors(self.design.formula.beside, self.design.limits)
         own = {} if kind == "linear" else self.own(rows, matrices)
         if kind != "response":
-            return rows, self.expected(kind, rows, eta, own)
+            found = self.expected(kind, rows, eta, own)
+            return rows, self._without_gaps(rows, found) if kind == "log_density" else found
         drawn, ratings = self._response(rows, eta, own), self.design.ratings
         return rows, drawn if ratings is None else ratings[drawn.astype(np.intp) - 1]
 
@@ -188,6 +191,23 @@ class Predictor:
         assert response is not None
         found = self.family.log_density(response[rows, None], eta, own)
         return found if weights is None else found * weights[rows, None]
+
+    def _without_gaps(self, rows: slice, found: FloatArray) -> FloatArray:
+        """Put densities without missing predictors in the place of those given what was drawn."""
+        design, response = self.design, self.design.response
+        places = missing_predictors.where(design, rows)
+        if not len(places):
+            return found
+        assert response is not None
+        some = np.arange(design.rows)[rows][places]
+        matrices, own = self.matrices(some), self.own(some)
+        b = {MU: self.layout.b, **self.layout.of}
+        known = [self._as_it_stands(name, b[name], some, matrices)
+                 for name in (MU, *(each.name for each in design.imputed))]  # fmt: skip
+        mean, sd = missing_predictors.law(design, b, self.layout.own, some, known)
+        density = partial(self.family.log_density, response[some, None], own=own)
+        found[places] = missing_predictors.integrated(density, mean, sd)
+        return found
 
     def _together(self, kind: str, rows: slice, eta: FloatArray) -> FloatArray:
         """Return responses of rows that go together, or log densities of each given the others."""
@@ -225,12 +245,29 @@ class Predictor:
             return np.stack(each, axis=-1)
         if self.named:
             by_name = self.layout.of.items()
-            each = [self._of_equation(name, b, rows, matrices) for name, b in by_name]
+            each = [self.of_equation(name, b, rows, matrices) for name, b in by_name]
             return np.stack(each, axis=-1)
-        return self._of_equation(MU, self.layout.b, rows, matrices)
+        return self.of_equation(MU, self.layout.b, rows, matrices)
 
-    def _of_equation(self, name: str, b: FloatArray, rows: Rows, matrices: Matrices) -> FloatArray:
+    def of_equation(self, name: str, b: FloatArray, rows: Rows, matrices: Matrices) -> FloatArray:
         """Return one linear predictor (n, S) of some rows."""
+        eta = self._as_it_stands(name, b, rows, matrices)
+        missing_predictors.enter(eta, self.design, name, b, rows, self._missing)
+        return eta
+
+    def _missing(self, predictor: Imputed, which: IntArray) -> FloatArray:
+        """Return draws (n, S) of some of the missing values of a predictor."""
+        name, drawn = predictor.name, self.layout.gaps
+        if predictor.places is not None and name in drawn:
+            return drawn[name][predictor.places[which]]
+        rows = predictor.lacking[which]
+        eta = self.of_equation(name, self.layout.of[name], rows, self.matrices(rows))
+        return missing_predictors.fresh(
+            predictor, eta, self.layout.own, self.seed, self.hashes[rows]
+        )
+
+    def _as_it_stands(self, name: str, b: FloatArray, rows: Rows, matrices: Matrices) -> FloatArray:
+        """Return one linear predictor with what stands in for missing values."""
         eta: FloatArray = matrices.X[name] @ b
         offset = self.design.equation(name).offset
         if offset is not None:
@@ -263,7 +300,9 @@ class Predictor:
         matrices = matrices or self.matrices(rows)
         by_row = {}
         for name, b in self.layout.of.items():
-            eta = self._of_equation(name, b, rows, matrices) + (moved or {}).get(name, 0.0)
+            if name in self.family.located:
+                continue
+            eta = self.of_equation(name, b, rows, matrices) + (moved or {}).get(name, 0.0)
             by_row[name] = self.family.parameter(name).by_row(eta)
         return self.layout.own | beside | by_row
 

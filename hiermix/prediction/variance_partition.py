@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from hiermix.design import checks
+from hiermix.design import checks, imputed
 from hiermix.design.batches import Rows, slices
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
@@ -137,6 +137,7 @@ def components(posterior: Posterior) -> dict[str, FloatArray]:
     needs_numbers(posterior.family, "variance")
     if posterior.design.merged:
         posterior.design.check_rows("variance")
+    imputed.without_gaps(posterior.design.imputed, "variance")
     b = posterior.b()
     covariance, squares = _moments(posterior.design)
     population = np.einsum("ps,pq,qs->s", b, covariance, b)

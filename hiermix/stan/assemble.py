@@ -10,7 +10,7 @@ from hiermix.design.curve_factors import CurveFactor, ProcessFactor
 from hiermix.design.design import Design
 from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.groupings import Grouping
-from hiermix.families import category_equations, known_ends, linear_scale, links
+from hiermix.families import category_equations, imputed_laws, known_ends, linear_scale, links
 from hiermix.families.family import Family, row_values
 from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
@@ -25,7 +25,15 @@ from hiermix.families.priors import (
 )
 from hiermix.families.table import find
 from hiermix.formula.equations import MU
-from hiermix.stan import custom_program, patterned, programs, responses, stan_data, variables
+from hiermix.stan import (
+    custom_program,
+    imputed_data,
+    patterned,
+    programs,
+    responses,
+    stan_data,
+    variables,
+)
 from hiermix.stan.chart import Chart
 from hiermix.stan.programs import Program
 from hiermix.stan.stan_data import Columns
@@ -100,6 +108,8 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
 
 def _law(design: Design) -> str:
     """Return what keeps the effects of a Gaussian model from being integrated out, or nothing."""
+    if design.imputed:
+        return "missing values of predictors are sampled too"
     for each in design.groupings:
         if each.heavy:
             return f"effects of {each.name!r} are t-distributed"
@@ -277,22 +287,25 @@ def sampled(
         design = category_equations.expand(design)
     X = _centred(design)
     added_up = family.form in responses.ADDED_UP
-    found = (
-        repeated_rows.no_rows()
-        if prior_only
-        else repeated_rows.find(design, X.values, added_up=added_up)
-    )
+    if prior_only:
+        found = repeated_rows.no_rows()
+    elif design.imputed:
+        found = repeated_rows.each_alone(design)
+    else:
+        found = repeated_rows.find(design, X.values, added_up=added_up)
     data = stan_data.rows(design, X, found) | responses.response(design, family, found)
     if family.normal:
         data |= responses.errors(design, found)
     data["own_predictor"] = stan_data.own_equations(family, design)
     problem = _problem(design, family, table, X.x_mean, near)
     fitted = penalised.fit_prior(problem) if prior_only else penalised.fit(problem, near)
+    data |= imputed_data.of_rows(design, None if prior_only else fitted)
     tuning = tune(problem, fitted, "noncentered" if prior_only else parameterisation)
     data |= stan_data.coordinates(design, family, table, tuning.coordinates, problem.b_precision)
     data |= stan_data.own_priors(family, table)
     data |= stan_data.factors(design, tuning)
-    keep = variables.kept([each.name for each in family.scalars(design)], data)
+    own = [each.name for each in family.scalars(design) if each not in family.imputed]
+    keep = variables.kept(own, data)
     program = custom_program.of_family(family)
     ready = Assembled(program, data, X.x_mean, None, keep, design.groupings)
     if prior_only:
@@ -325,7 +338,7 @@ def _problem(
     beside = known_ends.moved(row_values(design, family), lambda ends: to(ends) - origin)
     y = to(known_ends.stand_in(design))
     if family.normal:
-        family = find("gaussian")
+        family = imputed_laws.with_laws(find("gaussian"), design)
     own = family.scalars(design)
     single = len(equations) == 1
     return Problem(

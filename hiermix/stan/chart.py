@@ -12,7 +12,7 @@ import numpy as np
 
 from hiermix.families.correlations import block_cholesky
 from hiermix.stan import monotonic_data, shrinkage_data, stan_data
-from hiermix.stan.variables import EFFECTS, SIZE
+from hiermix.stan.variables import EFFECTS, GAPS, SIZE
 from hiermix.tuning.points import Point
 from hiermix.typing import FloatArray, IntArray, StanData
 
@@ -100,12 +100,24 @@ class Chart:
         self.monotonic = monotonic_data.of(data)
         self.b_hat = np.asarray(data["b_hat"])[: self.P]
         self.factors = list(_factors(data)) if EFFECTS in data else []
-        self.K = int(data.get(EFFECTS, 0))
+        effects, gaps = int(data.get(EFFECTS, 0)), int(data.get(GAPS, 0))
+        self.K = effects + gaps
+        self.gaps = slice(effects, self.K)
 
     @property
     def size(self) -> int:
         """Number of coordinates."""
         return self.D + self.K
+
+    @property
+    def independent(self) -> list[tuple[slice, int, int]]:
+        """Places among z, levels J and effects Q of what is independent given the rest.
+
+        Levels of a factor have the effects of each; missing values are levels with one.
+        """
+        each = [(factor.z, *factor.ZtWZ.shape[:2]) for factor in self.factors]
+        gaps = self.gaps.stop - self.gaps.start
+        return [*each, (self.gaps, gaps, 1)] if gaps else each
 
     def point(self, q: FloatArray) -> Point:
         """Return the point at coordinates q (D + K,)."""
@@ -134,6 +146,7 @@ class Chart:
                 b = b - each.common.column @ shared
             r[each.z] = each.related(v @ own.T).T.ravel()
             relative[each.z] = (v @ own.T - shared).T.ravel()
+        r[self.gaps] = z[self.gaps]
         return Point(b, params, log_sd, theta[self.cor], r, local)
 
     def coordinates(self, point: Point) -> FloatArray:
@@ -142,6 +155,8 @@ class Chart:
         theta = np.concatenate([point.own, sds, point.cor, point.local])
         P, F = self.P, len(self.hold)
         q, factors = np.zeros(self.size), self.factors if len(point.r) else []
+        if len(point.r) == self.K:
+            q[self.D :][self.gaps] = point.r[self.gaps]
         Lambda = self._root(point.log_sd, point.cor)
         b, v, relative = point.b, [], point.r.copy()
         for each in factors:

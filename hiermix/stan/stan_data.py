@@ -14,7 +14,7 @@ from hiermix.families.family import Family
 from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name, coded
-from hiermix.stan import level_data, monotonic_data, shrinkage_data
+from hiermix.stan import imputed_data, level_data, monotonic_data, shrinkage_data
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.statistics.within_between import Within
 from hiermix.tuning.bounds import Bounds
@@ -74,6 +74,7 @@ def coordinates(
         "sd_par": sd_par,
         "lkj": np.array(lkj_shapes(design.groupings, table)),
     }
+    data |= imputed_data.priors(family, table)
     own = [each.name if each.name in table else "" for each in family.own]
     data = monotonic_data.added(data, steps, b)
     return shrinkage_data.added(data, b, own, at, pull)

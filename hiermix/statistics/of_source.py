@@ -15,7 +15,7 @@ from hiermix.design.roles import Roles, with_keywords
 from hiermix.design.sources import Batches, Source
 from hiermix.design.survey import Survey, survey, whole_columns
 from hiermix.errors import ArgumentError, DataError, FormulaError
-from hiermix.families import table
+from hiermix.families import formulas_of_family, table
 from hiermix.families.family import Family
 from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
@@ -97,7 +97,7 @@ def statistics(
         raise ArgumentError("statistics are of families by name, not of custom ones")
     found = table.find(family, link)
     parsed = with_keywords(parse(formula, groups), _column("offset", offset), trials, censored)
-    found.check_equations(parsed)
+    formulas_of_family.check_equations(found, parsed)
     _no_series(parsed)
     roles = _roles(parsed, _column("weights", weights))
     opened = sources.source(source, roles.columns)
@@ -273,7 +273,12 @@ def _roles(formula: Formula, weights: str | None) -> Roles:
 
 
 def _no_series(formula: Formula) -> None:
-    """Raise for residuals that go together, of which sums know nothing, and curves of levels."""
+    """Raise for what sums know nothing of: residuals that go together, missing values, curves."""
+    for name in formula.imputed:
+        raise FormulaError(
+            f"statistics know nothing of missing values, mi({name}): fit the rows themselves with "
+            "hm.Model"
+        )
     for each in formula.specials:
         if isinstance(each, FactorSmooth):
             raise FormulaError(

@@ -38,6 +38,11 @@ def no_rows() -> Repeats:
     return Repeats(np.zeros(0, dtype=np.int64), None)
 
 
+def each_alone(design: Design) -> Repeats:
+    """Return the rows, each for itself."""
+    return Repeats(np.arange(design.rows), None)
+
+
 def find(design: Design, X: FloatArray, *, added_up: bool) -> Repeats:
     """Find the rows that share linear predictor and, unless responses are added up, response."""
     kind, number = np.zeros(design.rows, dtype=np.int64), 1
@@ -46,7 +51,7 @@ def find(design: Design, X: FloatArray, *, added_up: bool) -> Repeats:
         kind, kinds = pd.factorize(kind * len(values) + codes)
         number = len(kinds)
         if number > _WORTH * design.rows:
-            return Repeats(np.arange(design.rows), None)
+            return each_alone(design)
     first = np.full(number, design.rows)
     np.minimum.at(first, kind, np.arange(design.rows))
     return Repeats(first, kind)

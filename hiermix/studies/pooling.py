@@ -21,6 +21,7 @@ from hiermix.design import frames
 from hiermix.design.design import Design
 from hiermix.design.frames import Frame
 from hiermix.design.groupings import Grouping
+from hiermix.design.imputed import without_gaps
 from hiermix.design.joint_design import check_one_response
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, HiermixWarning, did_you_mean, ignored_warnings, quoted
@@ -226,6 +227,7 @@ def pooling(
     partial = Model(formula, rows, groups=groups, priors=priors, **options)
     needs_numbers(partial.family, "pooling")
     check_one_response(partial.design, "pooling")
+    without_gaps(partial.design.imputed, "pooling")
     grouping = _compared(partial.design, formula, by)
     if partial.design.rows < len(rows):
         rows = rows.loc[~rows[list(partial.design.frame)].isna().any(axis=1)]

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiermix.families import thresholds
 from hiermix.families.discrimination import DISC
@@ -73,7 +74,43 @@ def estimate(
     )
     disc = by_row.get(DISC)
     gaps = Gaps(problem.family.link, category, (low, high), weight, anchor, disc)
-    return Coordinates(*mode(gaps.value_and_gradient, start, guess, gaps.curvature))
+    inside = _of_gaps(problem)
+    found = Coordinates(
+        *mode(gaps.value_and_gradient, start[inside], guess[inside], gaps.curvature)
+    )
+    others = _by_differences(problem, part, ends, weight)
+    return _beside_gaps(others, found, start, guess, inside)
+
+
+def _of_gaps(problem: Problem) -> NDArray[np.bool_]:
+    """Tell which coordinates are those of gaps between thresholds."""
+    sizes = [each.coordinates(problem.answered) for each in problem.own]
+    return np.repeat([each.transform == "gaps" for each in problem.own], sizes)
+
+
+def _beside_gaps(
+    value_and_gradient: Callable[[FloatArray], tuple[float, FloatArray]],
+    gaps: Coordinates,
+    start: FloatArray,
+    guess: FloatArray,
+    inside: NDArray[np.bool_],
+) -> Coordinates:
+    """Mode and scale of the other parameters beside gaps that are known."""
+    if inside.all():
+        return gaps
+    theta = start.copy()
+    theta[inside] = gaps.center
+
+    def of_others(values: FloatArray) -> tuple[float, FloatArray]:
+        theta[~inside] = values
+        value, gradient = value_and_gradient(theta)
+        return value, gradient[~inside]
+
+    center, root = mode(of_others, start[~inside], guess[~inside])
+    scale = np.zeros((len(start),) * 2)
+    scale[np.ix_(inside, inside)], scale[np.ix_(~inside, ~inside)] = gaps.scale, root
+    theta[~inside] = center
+    return Coordinates(theta, scale)
 
 
 def _by_differences(

@@ -20,6 +20,9 @@ class Point:
     cor: FloatArray
     """Unconstrained correlations, then logarithms of degrees of freedom of effects, less one."""
     r: FloatArray
-    """(K,) factor after factor, effect after effect, level by level; none: as the rest has them."""
+    """(K,) factor after factor, effect after effect, level by level; none: as the rest has them.
+
+    Behind them coordinates of missing values, which are standard normal given the rest.
+    """
     local: FloatArray = field(default_factory=lambda: np.zeros(0))
     """Coordinates of the prior sds of slopes that are shrunk."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.design.design import Design
+from hiermix.families import imputed_laws
 from hiermix.families.family import Family
 from hiermix.families.links import Own
 from hiermix.families.own_parameter import OwnParameter, by_parameter
@@ -118,10 +119,14 @@ def log_density(
         Which rows of the data they are.
     """
     beside: Own = {name: each[rows] for name, each in problem.beside.items()}
-    at, by_row = problem.family.at_equations(problem.names, eta.reshape(len(problem.names), -1))
+    etas = eta.reshape(len(problem.names), -1)
+    at, by_row = problem.family.at_equations(problem.names, etas)
     own = dict(beside) | own_values(problem, theta) | by_row
     with np.errstate(all="ignore"):
         found = problem.family.log_density(problem.y[rows] - problem.origin, at, own)
+        for each in problem.design.imputed:
+            of_each = etas[problem.names.index(each.name)]
+            found = found + imputed_laws.log_density(each, rows, of_each, own)
     return np.nan_to_num(found, nan=IMPOSSIBLE, neginf=IMPOSSIBLE, posinf=-IMPOSSIBLE)
 
 

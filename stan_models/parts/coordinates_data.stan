@@ -1,6 +1,7 @@
   // The sampler moves in standardised coordinates: theta = center + scale raw
   // holds the population coefficients, then the family's own parameters, log
-  // spreads, and the unconstrained correlations of the group effects.
+  // residual sds of predictors with missing values, log spreads, and the
+  // unconstrained correlations of the group effects.
   int<lower=1> D;
   vector[D] center;
   matrix[D, D] scale;
@@ -74,6 +75,9 @@
   vector<lower=0>[B] lkj; // LKJ shape of each block
   array[tails] int<lower=1, upper=10> df_prior;
   matrix[tails, 4] df_par;
+  int<lower=0> mi_N; // predictors with missing values: residual sds
+  array[mi_N] int<lower=1, upper=10> mi_prior;
+  matrix[mi_N, 4] mi_par;
   int<lower=0> own_count; // parameters that only this family has
   array[own_count] int<lower=1, upper=10> own_prior;
   matrix[own_count, 4] own_par;

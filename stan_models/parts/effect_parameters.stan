@@ -1,2 +1,2 @@
   vector[D] raw;
-  vector[K] z;
+  vector[K + mi_gaps] z; // of effects, then of missing values

@@ -1,14 +1,17 @@
   // Natural parameters from the coordinates; A is the number of parameters
   // that only this family has.
   vector[D] theta = center + scale * raw;
-  vector[S] below = log1p_exp((center - theta)[(P + A + 1):(P + A + S)]
-                              ./ sd_spread);
-  vector[S] log_spread
-    = theta[(P + A + 1):(P + A + S)] - 0.5 * sd_bend .* square(below);
+  vector<lower=0>[mi_N] mi_sd = exp(theta[(P + A + 1):(P + A + mi_N)]);
+  vector[S] log_spread = theta[(P + A + mi_N + 1):(P + A + mi_N + S)];
+  vector[S] below
+    = log1p_exp((center[(P + A + mi_N + 1):(P + A + mi_N + S)] - log_spread)
+                ./ sd_spread);
+  log_spread -= 0.5 * sd_bend .* square(below);
   vector<lower=0>[S] spread = exp(log_spread);
   vector<lower=0>[E] sd
     = effect_sds(log_spread, sd_of, length_of, frequency);
-  matrix[E, E] L = block_cholesky_jacobian(theta[(P + A + S + 1):D], block);
+  matrix[E, E] L
+    = block_cholesky_jacobian(theta[(P + A + mi_N + S + 1):D], block);
   // At 1 effects have no mean, and no sampler comes back from their tails.
   vector<lower=1>[tails] df
     = 1 + exp(theta[(D - locals - tails + 1):(D - locals)]);
@@ -17,7 +20,8 @@
   if (followers) {
     // Sds of more than e^12 times their center aren't followed any further:
     // the matrices would be lost to rounding.
-    vector[S] beyond = log_spread - center[(P + A + 1):(P + A + S)] - 12;
+    vector[S] beyond
+      = log_spread - center[(P + A + mi_N + 1):(P + A + mi_N + S)] - 12;
     vector[E] near = effect_sds(log_spread - log1p_exp(beyond), sd_of,
                                 length_of, frequency);
     vector[followers] first = raw[1:followers];

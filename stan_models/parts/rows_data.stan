@@ -23,3 +23,4 @@
   array[E] int<lower=1, upper=predictors> predictor_of; // which each enters
   // That of each parameter that only this family has; 0: it is one number.
   array[own_count] int<lower=0, upper=predictors> own_predictor;
+#include parts/missing_data.stan
