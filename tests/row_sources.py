@@ -1,5 +1,6 @@
 """A frame as every kind of source that rows are read from."""
 
+import pickle
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -57,3 +58,61 @@ ONCE: dict[str, Callable[[pd.DataFrame], Any]] = {
     "iterator": pieces,
     "arrow reader": lambda data: arrow(data).to_reader(max_chunksize=40),
 }
+
+
+class FakeSpark:
+    """What hiermix asks of a Spark frame, with the batches of a partition as Spark gives them."""
+
+    __module__ = "pyspark.sql"
+
+    def __init__(self, data: pd.DataFrame) -> None:
+        self.data, self.columns = data, list(data)
+
+    def select(self, *columns: str) -> "FakeSpark":
+        return FakeSpark(self.data[list(columns)])
+
+    def limit(self, n: int) -> "FakeSpark":
+        return FakeSpark(self.data.iloc[:n])
+
+    def toPandas(self) -> pd.DataFrame:  # noqa: N802
+        return self.data
+
+    def mapInArrow(self, function: Any, schema: Any) -> "FakeSpark":  # noqa: N802
+        assert schema == "part binary" or list(schema.added) == ["mean", "sd", "q50"]
+        function = pickle.loads(pickle.dumps(function))
+        found = [
+            batch
+            for piece in pieces(self.data)
+            for batch in function(iter(arrow(piece).to_batches(max_chunksize=10)))
+        ]
+        return FakeSpark(pa.Table.from_batches(found).to_pandas())
+
+    @property
+    def schema(self) -> "FakeSchema":
+        return FakeSchema()
+
+    @property
+    def write(self) -> "FakeSpark":
+        return self
+
+    def mode(self, name: str) -> "FakeSpark":
+        assert name == "overwrite"
+        return self
+
+    def parquet(self, path: str) -> None:
+        Path(path).mkdir()
+        self.data.to_parquet(Path(path, "part0.parquet"))
+
+    def collect(self) -> list[tuple[Any, ...]]:
+        return list(self.data.itertuples(index=False, name=None))
+
+
+class FakeSchema:
+    """Columns that were added to those of a Spark frame."""
+
+    def __init__(self, *added: str) -> None:
+        self.added = added
+
+    def add(self, name: str, kind: str) -> "FakeSchema":
+        assert kind == "double"
+        return FakeSchema(*self.added, name)

@@ -7,10 +7,11 @@ Dask and Spark call it where the rows are, and add up what it made.
 
 from __future__ import annotations
 
+import copy
 import glob
 import pickle
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial, reduce
 from itertools import chain
@@ -25,6 +26,7 @@ from hiermix.design import checks, frames
 from hiermix.design.batches import BATCH, slices
 from hiermix.design.tables import Table
 from hiermix.errors import DataError, first_three
+from hiermix.typing import FloatArray
 
 type Batches = Iterator[Table]
 
@@ -133,6 +135,25 @@ class Spark:
         results = self.frame.mapInArrow(partial(in_arrow, part), "part binary").collect()
         each: Iterator[T] = (pickle.loads(bytes(row[0])) for row in results)
         return reduce(add, each)
+
+    def write(self, beside: Callable[[Table], Mapping[str, FloatArray]], path: Path) -> None:
+        """Have Spark write its rows, with numbers beside them, to a folder of Parquet files."""
+        schema = copy.deepcopy(self.frame.schema)
+        for name in beside(Table.of(self.frame.limit(1).toPandas())):
+            schema = schema.add(name, "double")
+        with_numbers = self.frame.mapInArrow(partial(beside_in_arrow, beside), schema)
+        with_numbers.write.mode("overwrite").parquet(str(path))
+
+
+def beside_in_arrow(
+    beside: Callable[[Table], Mapping[str, FloatArray]], batches: Iterator[Any]
+) -> Iterator[Any]:
+    """Yield, as Spark's ``mapInArrow`` wants it, batches with numbers beside their columns."""
+    pa = optional.module("pyarrow")
+    for batch in filter(len, batches):
+        found = beside(of_arrow(batch))
+        columns = [*batch.columns, *map(pa.array, found.values())]
+        yield pa.RecordBatch.from_arrays(columns, names=[*batch.schema.names, *found])
 
 
 def in_arrow(part: Callable[[Batches], Any], batches: Iterator[Any]) -> Iterator[Any]:

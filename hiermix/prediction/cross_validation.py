@@ -119,8 +119,11 @@ def estimate(posterior: Posterior) -> "ELPDData":
 
 
 def left_out(posterior: Posterior, by: held_out.Groups) -> "ELPDData":
-    """Leave-one-group-out cross-validation, without a warning."""
-    _check_response(posterior.design)
+    """Leave-one-group-out cross-validation, without a warning.
+
+    Rows that stand for others will do, where what is left out are levels of their own columns.
+    """
+    _check_response(posterior.design, by)
     way = "kfold(groups=...) refits instead"
     residual_laws.independent_only(posterior.design, "leave-one-group-out", way)
     imputed.without_gaps(posterior.design.imputed, "leave-one-group-out, loo(by=),")
@@ -158,8 +161,14 @@ def _efficiency(posterior: Posterior) -> float:
     return float(every.mean()) / posterior.size
 
 
-def _check_response(design: Design) -> None:
-    design.check_rows("cross-validation")
+def _check_response(design: Design, by: held_out.Groups = None) -> None:
+    if by is not None and design.summed is not None:
+        raise DataError(
+            "loo(by=) needs moments of each group by itself, and these statistics have them of all "
+            "together: build them with hm.statistics(..., whole_groups=True)"
+        )
+    if not (design.merged and isinstance(by, str)):
+        design.check_rows("cross-validation")
     if design.response is None or not design.rows:
         raise DataError("there are no observed responses to compare with")
 
@@ -221,6 +230,8 @@ def _side_by_side(results: Mapping[str, "ELPDData"]) -> pd.DataFrame:
 
 
 def _check_same_rows(designs: Mapping[str, Design]) -> None:
+    # Rows that stand for others differ from formula to formula, and are of the same ones.
+    designs = {name: each for name, each in designs.items() if not each.merged}
     first = next(iter(designs), None)
     for name, design in designs.items():
         for what in ("response", "weights", "trials", "censored", "end"):

@@ -216,8 +216,9 @@ def predict(
         ``.nc`` for netCDF, ``.zarr`` for zarr. Or write a table, ``.parquet``, and return its path:
         the rows as they are given, with all their columns, and beside them
         ``mean``, ``sd`` and the `quantiles`. Rows then may come from any source that
-        `hm.statistics` reads, and are read and written in batches; of a Dask frame each partition
-        is predicted where it is and written to a file of its own, in a folder of this name.
+        `hm.statistics` reads, and are read and written in batches; of a Dask or Spark frame each
+        partition is predicted where it is and written to a file of its own, in a folder of this
+        name.
     given : str or sequence of str, optional
         Of several responses those whose values in `new_data` are known: the others are predicted
         given them, through the correlations of the residuals. By default none is.

@@ -13,7 +13,7 @@ from hiermix.design import frames, sources
 from hiermix.design.frames import NewRows
 from hiermix.design.sources import Dask, Spark
 from hiermix.design.tables import Table
-from hiermix.errors import ArgumentError, DataError, first_three
+from hiermix.errors import ArgumentError, first_three
 from hiermix.files import replacing_folder
 from hiermix.posterior.intervals import levels, quantile_name, sorted_quantiles
 from hiermix.prediction import pieces
@@ -41,10 +41,8 @@ class PredictionTables:
         if isinstance(source, Dask):
             return self._of_partitions(source, path)
         if isinstance(source, Spark):
-            raise DataError(
-                "predictions of Spark frames are not written: write the rows to Parquet files, and "
-                "pass their path"
-            )
+            source.write(self._beside, path)
+            return path
         return source.fold(partial(self._of_batches, path), _never)
 
     def _of_memory(self, rows: NewRows | None) -> Iterator[pd.DataFrame]:
@@ -68,7 +66,16 @@ class PredictionTables:
     def _of_partition(self, folder: Path, place: int, rows: Table) -> None:
         table_files.write([self._of_batch(rows)], folder / f"part{place:05}.parquet")
 
+    def _beside(self, batch: Table) -> dict[str, FloatArray]:
+        frame = batch.to_pandas()
+        return self._new_columns(frame, self.make(frame))
+
     def _table(self, rows: pd.DataFrame, source: Pieces) -> pd.DataFrame:
+        found = self._new_columns(rows, source)
+        plain = rows.reset_index(drop=True)
+        return pd.concat([plain, pd.DataFrame(found)], axis="columns")
+
+    def _new_columns(self, rows: pd.DataFrame, source: Pieces) -> dict[str, FloatArray]:
         found = self._columns(source)
         taken = [name for name in found if name in rows.columns]
         if taken:
@@ -76,8 +83,7 @@ class PredictionTables:
                 f"the rows have a column {first_three(taken)}, as the table of predictions will: "
                 "give it another name"
             )
-        plain = rows.reset_index(drop=True)
-        return pd.concat([plain, pd.DataFrame(found)], axis="columns")
+        return found
 
     def _columns(self, source: Pieces) -> dict[str, FloatArray]:
         """Return mean, sd and quantiles (rows,), of each category or response if there are some."""

@@ -50,6 +50,7 @@ def statistics(
     missing: str = "error",
     link: str | None = None,
     success: Any = None,
+    whole_groups: bool = False,
     like: AddedUp | None = None,
 ) -> AddedUp:
     """Add up what a model needs of its rows, wherever they are.
@@ -79,6 +80,9 @@ def statistics(
         As in `Model`.
     weights, offset : str, optional
         Columns.
+    whole_groups : bool
+        Keep moments of each group by itself, which `Fit.loo` needs to leave groups out, where sums
+        over all groups would do for the model: it takes more memory and time.
     like : Statistics, CellSums or MergedRows, optional
         Statistics that these will be added to: columns are coded as there, and one pass will do.
 
@@ -105,7 +109,7 @@ def statistics(
         said = {"link": link, "success": success}
         return _merged(opened, roles, found, said, missing, like)
     _no_limits(roles)
-    if one_factor_alone(roles):
+    if one_factor_alone(roles) and not whole_groups:
         return _gaussian(opened, roles, found, missing, _like(like, Statistics))
     return _celled(opened, roles, found, missing, _like(like, CellSums))
 

@@ -92,6 +92,18 @@ def test_every_source_is_predicted_into_a_file(
     assert {each.name for each in tmp_path.iterdir()} == {"rows", "out.parquet"}
 
 
+def test_spark_writes_what_its_executors_predict(
+    fit: hm.Fit, later: pd.DataFrame, tmp_path: Path
+) -> None:
+    """The function is called on Arrow batches, pickled, as executors do."""
+    from tests.row_sources import FakeSpark  # which asks for all libraries of sources
+
+    source, path = FakeSpark(later), tmp_path / "out.parquet"
+    assert fit.predict(source, quantiles=[0.5], kind="response", into=path) == path
+    whole = fit.predict([later], quantiles=[0.5], kind="response", into=tmp_path / "one.parquet")
+    pd.testing.assert_frame_equal(pd.read_parquet(path), pd.read_parquet(whole), rtol=1e-12)
+
+
 def test_the_fitted_rows_are_a_table_too(fit: hm.Fit, tmp_path: Path) -> None:
     path = fit.predict(quantiles=PROBS, into=tmp_path / "out.parquet")
     table = expected(fit, frame()).drop(columns=["id", "word"]).reset_index(names="id")

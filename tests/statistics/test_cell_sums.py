@@ -14,6 +14,8 @@ from scipy import stats
 
 import hiermix as hm
 from hiermix.design.design import Design
+from hiermix.errors import ignored_warnings
+from hiermix.prediction import group_densities, held_out
 from hiermix.statistics import cell_sums
 from hiermix.statistics.cell_moments import stand_ins
 from tests.combinations import thinned
@@ -244,6 +246,33 @@ def test_a_fit_predicts_and_is_saved_and_loaded(fit: hm.Fit, tmp_path: Path) -> 
     for door in (fit.loo, fit.kfold, fit.predict, fit.plot_check):
         with pytest.raises(hm.HiermixError, match="statistics hold rows that were merged"):
             door()
+
+
+@pytest.mark.parametrize("by", ["a", "c"])
+def test_groups_are_left_out_as_their_rows_would_be(fit: hm.Fit, by: str) -> None:
+    """The same draws, with the rows and with those that stand for them."""
+    theirs = hm.Model(str(fit.design.formula), rows()).design
+    found, expected = (
+        group_densities.log_densities(fit.posterior.on(each), held_out.units(each, by)[1])
+        for each in (fit.design, theirs)
+    )
+    order = [expected[1].tolist().index(label) for label in found[1]]
+    np.testing.assert_allclose(found[0], expected[0][order], rtol=1e-9)
+    with ignored_warnings(hm.HiermixWarning):  # of 120 draws
+        assert fit.loo(by=by).n_data_points == len(order)
+    with pytest.raises(hm.DataError, match="statistics hold rows that were merged"):
+        fit.loo(by=np.arange(fit.design.rows))
+
+
+def test_one_factor_keeps_whole_groups_where_that_is_asked_for() -> None:
+    text = "y ~ x + (1 + x | b)"
+    found = hm.statistics(text, rows(), weights="w", whole_groups=True)
+    assert isinstance(found, hm.CellSums)
+    model, expected = hm.Model.from_statistics(found), hm.Model(text, rows(), weights="w")
+    assert repr(model) == repr(expected)
+    without = hm.Model.from_statistics(hm.statistics(text, rows(), weights="w"))
+    with pytest.raises(hm.DataError, match=r"hm\.statistics\(\.\.\., whole_groups=True\)"):
+        without.fit(**FAST | {"algorithm": "laplace"}).loo(by="b")
 
 
 def test_sums_are_saved_and_loaded(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Statistics of any rows from any source: those of the pandas frame, whatever the batches."""
 
-import pickle
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +15,7 @@ import hiermix as hm
 from hiermix.design import batches, sources
 from hiermix.statistics import moved
 from tests.combinations import thinned
-from tests.row_sources import ONCE, SOURCES, arrow, parquet, pieces
+from tests.row_sources import ONCE, SOURCES, FakeSpark, arrow, parquet, pieces
 from tests.same_sums import assert_same
 
 pl = pytest.importorskip("polars")
@@ -296,37 +295,6 @@ def test_what_has_no_sums_is_told(formula: str, options: Any, message: str) -> N
 
 
 # Elsewhere ---------------------------------------------------------------------------------------
-
-
-class FakeSpark:
-    """What hiermix asks of a Spark frame, with the batches of a partition as Spark gives them."""
-
-    __module__ = "pyspark.sql"
-
-    def __init__(self, data: pd.DataFrame) -> None:
-        self.data, self.columns = data, list(data)
-
-    def select(self, *columns: str) -> "FakeSpark":
-        return FakeSpark(self.data[list(columns)])
-
-    def limit(self, n: int) -> "FakeSpark":
-        return FakeSpark(self.data.iloc[:n])
-
-    def toPandas(self) -> pd.DataFrame:  # noqa: N802
-        return self.data
-
-    def mapInArrow(self, function: Any, schema: str) -> "FakeSpark":  # noqa: N802
-        assert schema == "part binary"
-        function = pickle.loads(pickle.dumps(function))
-        found = [
-            batch
-            for piece in pieces(self.data)
-            for batch in function(iter(arrow(piece).to_batches(max_chunksize=10)))
-        ]
-        return FakeSpark(pa.Table.from_batches(found).to_pandas())
-
-    def collect(self) -> list[tuple[Any, ...]]:
-        return list(self.data.itertuples(index=False, name=None))
 
 
 @pytest.mark.parametrize("formula", ["plain", "transforms"])
