@@ -336,6 +336,29 @@ def test_rows_without_any_response_are_left_out_and_said() -> None:
     assert len(hm.Model(PLAIN, data, missing="drop").design.frame) == len(DATA) - 3
 
 
+def test_rows_without_a_label_are_in_no_group() -> None:
+    data = DATA.assign(g=DATA["g"].where((DATA.index >= 2) & (DATA.index != 150)))
+    for formulas in (PLAIN, ["y1 ~ x", "y2 ~ x + (1 | g)"]):  # rows 0 and 1 lack y1
+        with pytest.raises(DataError, match=r"column 'g' has 3 missing values \(rows 0, 1, 150\)"):
+            hm.Model(formulas, data)
+        dropped = hm.Model(formulas, data, missing="drop").design
+        assert [part.rows for part in dropped.parts] == [147, 149]
+        assert len(dropped.frame) == len(DATA) - 3
+
+
+@pytest.mark.parametrize("of", ["y1", "y2"])
+def test_a_saved_fit_has_the_rows_that_were_not_dropped(of: str, tmp_path: Path) -> None:
+    data = DATA.assign(z=DATA["z"].where(DATA.index % 20 != 0))
+    formulas = ["y1 ~ x", "y2 ~ x"]
+    formulas[formulas.index(f"{of} ~ x")] += " + z"
+    model = hm.Model(formulas, data, missing="drop")
+    fit = model.fit(seed=1, chains=2, draws=500, progress=False, algorithm="importance")
+    fit.save(tmp_path / "fit.nc")
+    loaded = hm.load(tmp_path / "fit.nc").design
+    assert [part.rows for part in loaded.parts] == [part.rows for part in model.design.parts]
+    np.testing.assert_array_equal(loaded.response, model.design.response)
+
+
 def test_a_gap_in_what_one_response_needs_is_no_gap_of_the_other() -> None:
     data = DATA.assign(z=DATA["z"].where(DATA["y2"].notna()))
     model = hm.Model(FORMULAS, data)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hiermix.design import checks
 from hiermix.design.build import build
@@ -110,7 +111,26 @@ def _answered(formula: Formula, data: Table, missing: str) -> list[IntArray]:
             f"{at_rows(none, data.index)} left out: they say nothing. missing='drop' says that "
             "this is meant"
         )
-    return [np.flatnonzero(mask) for mask in masks]
+    labelled = _labelled(formula, data, np.logical_or.reduce(masks), missing)
+    return [np.flatnonzero(mask & labelled) for mask in masks]
+
+
+def _labelled(
+    formula: Formula, data: Table, answered: NDArray[np.bool_], missing: str
+) -> NDArray[np.bool_]:
+    """Return which rows have the labels of all factors; raise where those that count lack some.
+
+    A row is in one group, also where a response that it has is of no group.
+    """
+    names = {name for part in formula.parts for term in part.groups for name in term.factor}
+    checks.known_columns(sorted(names), data)
+    gaps = {name: answered & data[name].isna().to_numpy() for name in sorted(names)}
+    gaps = {name: mask for name, mask in gaps.items() if mask.any()}
+    checks.missing_values(gaps, data.index, drop=checks.missing_policy(missing) == "drop")
+    labelled = np.ones(len(data), dtype=bool)
+    for mask in gaps.values():
+        labelled &= ~mask
+    return labelled
 
 
 def _check_factors(part: Design) -> None:
@@ -130,7 +150,7 @@ def _joined(formula: Formula, data: Table, parts: Sequence[Design]) -> Joint:
     used = np.unique(np.concatenate(place))
     rows = data.take(used).without([_ROW])
     names = dict.fromkeys(name for part in parts for name in part._plan.roles.columns)
-    frame = select(rows, list(names))
+    frame = _without_responses(select(rows, list(names)), parts, place, used)
     unit = np.searchsorted(used, np.concatenate(place))
     inside = [np.searchsorted(used, each) for each in place]
     factors = dict.fromkeys(each.name for part in parts for each in part.groupings)
@@ -147,6 +167,18 @@ def _joined(formula: Formula, data: Table, parts: Sequence[Design]) -> Joint:
     return found
 
 
+def _without_responses(
+    frame: pd.DataFrame, parts: Sequence[Design], place: Sequence[IntArray], used: IntArray
+) -> pd.DataFrame:
+    """Return the frame without responses of rows that lack what their formulas need."""
+    for part, rows in zip(parts, place, strict=True):
+        kept = np.isin(used, rows)
+        for name in part.response_columns:
+            if (frame[name].notna().to_numpy() & ~kept).any():
+                frame = frame.assign(**{name: frame[name].where(kept)})
+    return frame
+
+
 def _whole(
     name: str, parts: Sequence[Design], frame: pd.DataFrame, inside: Sequence[IntArray]
 ) -> tuple[Grouping, list[Design]]:
@@ -155,8 +187,6 @@ def _whole(
     And the designs of the responses with the same levels.
     """
     having = [each for part in parts for each in part.groupings if each.name == name]
-    for column in having[0].columns:
-        checks.no_missing(column, frame[column])
     codes, levels = codes_of(name, having[0].columns, frame)
     terms = _terms(name, parts)
     effects = [(label, term.equation) for term, labels in terms for label in labels]
