@@ -12,10 +12,10 @@ demo: $(READY)run
 	$(BIN)/python -m hiermix demo
 
 test: $(READY)test
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
 
 test-slow: $(READY)test
-	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2
+	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 --dist loadscope
 
 check: $(READY)check
 	$(BIN)/ruff check .

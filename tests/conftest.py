@@ -10,7 +10,7 @@ os.environ.setdefault("HIERMIX_ENGINE", "embedded")
 
 # The quick suite searches the same examples everywhere; what a free search has found stands beside
 # its test as an example. Speed differs between machines, so no test has a deadline.
-settings.register_profile("quick", max_examples=50, deadline=None, derandomize=True, database=None)
+settings.register_profile("quick", max_examples=25, deadline=None, derandomize=True, database=None)
 settings.register_profile("thorough", max_examples=1000, deadline=None, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 

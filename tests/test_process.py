@@ -190,7 +190,9 @@ def test_errors_travel(how: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-@pytest.mark.parametrize("start", ["spawn", "fork", "forkserver"])
+@pytest.mark.parametrize(
+    "start", ["spawn", "fork", pytest.param("forkserver", marks=pytest.mark.slow)]
+)
 def test_fits_come_back_from_worker_processes(start: str) -> None:
     if start not in multiprocessing.get_all_start_methods():
         pytest.skip(f"this system starts no process by {start}")
@@ -241,7 +243,7 @@ def test_fits_in_threads_are_those_in_turn_and_leave_the_process_as_it_was(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """With the bar on, which once stood in the place of sys.stdout."""
-    alone = [fit("gaussian", seed).data["posterior"] for seed in range(4)]
+    alone = [fit("gaussian", seed).data["posterior"] for seed in range(3)]
     out, bars = io.StringIO(), io.StringIO()
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", out)
@@ -253,12 +255,12 @@ def test_fits_in_threads_are_those_in_turn_and_leave_the_process_as_it_was(
             print(f"fit {seed}")
             return found.data["posterior"]
 
-        with ThreadPoolExecutor(3) as pool:
-            together = list(pool.map(one, range(4)))
+        with ThreadPoolExecutor(2) as pool:
+            together = list(pool.map(one, range(3)))
         assert state() == before
     for first, second in zip(alone, together, strict=True):
         np.testing.assert_array_equal(first["sigma"], second["sigma"])
-    assert sorted(out.getvalue().splitlines()) == [f"fit {seed}" for seed in range(4)]
+    assert sorted(out.getvalue().splitlines()) == [f"fit {seed}" for seed in range(3)]
     assert "sampling 2 chains" in bars.getvalue()
 
 

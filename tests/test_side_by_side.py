@@ -79,6 +79,7 @@ def test_many_fits_have_the_numbers_of_fits_in_turn(
 
 
 @quiet
+@pytest.mark.slow
 def test_folds_have_them_too(in_turn: dict[str, hm.Fit], client: Any) -> None:
     fit = in_turn["one"]
     expected, found = (fit.kfold(groups="shop", folds=2, client=each) for each in (None, client))

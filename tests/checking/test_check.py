@@ -207,6 +207,7 @@ def test_of_sums_there_are_no_rows_to_look_at(data: pd.DataFrame) -> None:
     )
 
 
+@pytest.mark.slow
 def test_of_sums_other_sums_are_simulated(data: pd.DataFrame) -> None:
     """Also of a smaller formula than theirs; the ranks find a sampler that shrinks its draws."""
     sums = hm.statistics("y ~ x + (1 + x | g)", data)

@@ -185,7 +185,7 @@ def test_dates_in_small_panels_stand_apart(weekly: hm.Fit) -> None:
     forecast = weekly.forecast(later, time="week")
     observed = forecast.plot().data["observed"].notna()
     assert observed.sum() == 6 * 40  # five times the eight weeks ahead
-    for history, times in (("all", 104), (10, 10), ("70D", 9)):
+    for history, times in (("all", 104), ("70D", 9)):
         plot = forecast.plot(history=history)
         assert plot.data["observed"].notna().sum() == 6 * times
         assert inside(plot.figure)

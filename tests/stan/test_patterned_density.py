@@ -220,7 +220,11 @@ def test_log_density_equals_that_of_dense_rows(name: str) -> None:
     check(CASES[name], frame(), FEW)
 
 
-@pytest.mark.parametrize("name", ["slopes", "between groups", "gaps", "positions and slopes"])
+@pytest.mark.parametrize(
+    "name",
+    ["slopes", "between groups", "gaps",
+     pytest.param("positions and slopes", marks=pytest.mark.slow)],
+)  # fmt: skip
 def test_log_density_is_the_same_far_apart(name: str) -> None:
     rows = frame()
     level = pd.factorize(rows["g"])[0]

@@ -61,6 +61,7 @@ def test_marginal_statistics_are_those_of_the_dense_covariance() -> None:
         np.testing.assert_allclose(found.ZtR[j, :, 1:], -Z.T @ inverse @ X, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_nested_effects_have_one_posterior_however_they_are_parameterised() -> None:
     from arviz_stats import mcse
 
