@@ -33,9 +33,11 @@ docs: $(READY)docs
 sbc: $(READY)run
 	$(BIN)/python tests/sbc/simulate.py
 	$(BIN)/python tests/sbc/equations.py
+	$(BIN)/python tests/sbc/residual_patterns.py
 	$(BIN)/python tests/sbc/shrunk.py
 	$(BIN)/python tests/sbc/shared_parts.py
 	$(BIN)/python tests/sbc/responses.py
+	$(BIN)/python tests/sbc/categories.py
 
 # Everything that any of these needs.
 dev: $(VENV)/.ready

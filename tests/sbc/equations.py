@@ -124,7 +124,7 @@ def _draws(fit: hm.Fit, of: tuple[str, ...], numbers: tuple[str, ...]) -> dict[s
     return found | {name: draws[name].to_numpy() for name in numbers}
 
 
-SCENE = Scene("equations", 100, tuple(CASES), ranks)
+SCENE = Scene("equations", 50, tuple(CASES), ranks)
 
 
 if __name__ == "__main__":

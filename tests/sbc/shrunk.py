@@ -55,7 +55,7 @@ def _drawn(case: str, rng: Rng) -> tuple[Array, dict[str, float]]:
     return unit * np.sqrt(r2 / (1 - r2) * rng.dirichlet([0.8] * 3)), {"r2d2_R2": r2}
 
 
-SCENE = Scene("shrunk", 200, tuple(PRIORS), ranks)
+SCENE = Scene("shrunk", 100, tuple(PRIORS), ranks)
 
 
 if __name__ == "__main__":

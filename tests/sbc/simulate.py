@@ -102,10 +102,10 @@ class Scene:
 
 
 SCENES = {
-    "": Scene(200, 1.0, 8),
+    "": Scene(100, 1.0, 8),
     # The priors of the bar hold at the mean of x, as default ones do.
-    "far": Scene(200, 30.0, 8),
-    "few": Scene(200, 1.0, 3, 4),
+    "far": Scene(100, 30.0, 8),
+    "few": Scene(75, 1.0, 3, 4),
 }
 
 
