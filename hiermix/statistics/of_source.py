@@ -21,8 +21,13 @@ from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
 from hiermix.formula.response_terms import NOTHING_BESIDE
 from hiermix.formula.terms import Group
+from hiermix.formula.terms.category_specific import CategorySpecific
+from hiermix.formula.terms.effect_laws import EffectLaw
+from hiermix.formula.terms.gaussian_processes import Process
+from hiermix.formula.terms.memberships import Memberships
+from hiermix.formula.terms.monotonic import Monotonic
 from hiermix.formula.terms.residual_terms import Residuals
-from hiermix.formula.terms.smooths import FactorSmooth
+from hiermix.formula.terms.smooths import Smooth
 from hiermix.statistics import moved
 from hiermix.statistics.cell_coding import SummedColumns
 from hiermix.statistics.cell_moments import Origin
@@ -276,6 +281,10 @@ def _roles(formula: Formula, weights: str | None) -> Roles:
     return roles
 
 
+_ROW_BY_ROW = CategorySpecific, EffectLaw, Memberships, Monotonic, Process, Smooth
+"""Special terms of which a row's columns follow from the row, and from what a survey gathers."""
+
+
 def _no_series(formula: Formula) -> None:
     """Raise for what sums know nothing of: residuals that go together, missing values, curves."""
     for name in formula.imputed:
@@ -283,15 +292,15 @@ def _no_series(formula: Formula) -> None:
             f"statistics know nothing of missing values, mi({name}): fit the rows themselves with "
             "hm.Model"
         )
-    for each in formula.specials:
-        if isinstance(each, FactorSmooth):
-            raise FormulaError(
-                f"statistics know nothing of {each} yet: fit the rows themselves with hm.Model"
-            )
+    for each in (*formula.specials, *(term.how for term in formula.groups if term.how)):
         if isinstance(each, Residuals):
             raise FormulaError(
                 f"statistics know nothing of {each}, which ties rows together: fit the rows "
                 "themselves with hm.Model"
+            )
+        if not isinstance(each, _ROW_BY_ROW):
+            raise FormulaError(
+                f"statistics know nothing of {each} yet: fit the rows themselves with hm.Model"
             )
 
 
