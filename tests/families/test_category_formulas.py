@@ -170,6 +170,17 @@ def test_formulas_that_categories_can_not_have() -> None:
         hm.Model("y ~ x + offset(w)", data, **of)
 
 
+def test_counts_of_categories_are_weights() -> None:
+    """Rows of equal predictors are merged, and their weights are the counts again."""
+    counts = pd.DataFrame({"x": [0.0, 1.0, 2.5], "a": [3, 0, 5], "b": [2, 4, 0], "c": [1, 1, 6]})
+    rows = counts.melt(id_vars="x", var_name="kind", value_name="n")
+    data = hm.Model("kind ~ x", rows, family="categorical", weights="n").stan_data()
+    assert data["N"] == 3
+    order = np.argsort(data["X"][:, 1])
+    np.testing.assert_array_equal(data["chosen"][order], counts[["b", "c"]])
+    np.testing.assert_array_equal(data["weight"][order], counts[["a", "b", "c"]].sum(axis=1))
+
+
 def test_a_category_may_be_called_as_a_column_is() -> None:
     data = frame().assign(good=lambda rows: (rows["y"] == "good").astype(int))
     model = hm.Model(["y ~ x", "good ~ w"], data, family="categorical")
