@@ -38,6 +38,7 @@ sbc: $(READY)run
 	$(BIN)/python tests/sbc/shared_parts.py
 	$(BIN)/python tests/sbc/responses.py
 	$(BIN)/python tests/sbc/categories.py
+	$(BIN)/python tests/sbc/missing_values.py
 
 # Everything that any of these needs.
 dev: $(VENV)/.ready

@@ -17,6 +17,7 @@ sys.path.insert(0, str(SBC))
 
 import categories  # noqa: E402
 import equations  # noqa: E402
+import missing_values  # noqa: E402
 import residual_patterns  # noqa: E402
 import responses  # noqa: E402
 import shared_parts  # noqa: E402
@@ -28,6 +29,7 @@ FURTHER = {
     for each in (
         categories.SCENE,
         equations.SCENE,
+        missing_values.SCENE,
         residual_patterns.SCENE,
         responses.SCENE,
         shared_parts.SCENE,
