@@ -81,7 +81,7 @@ _SHAPE = OwnParameter("shape", _precision)
 _SHAPE_IN_UNITS = OwnParameter("shape", _precision, of_rows=of_rows.in_units_of_the_mean)
 
 
-_NDT = OwnParameter("ndt", _sigma, of_rows=of_rows.before_all_responses)
+_NDT = OwnParameter("ndt", _sigma, spread=0.4, of_rows=of_rows.before_all_responses)
 
 
 _KAPPA = OwnParameter("kappa", _concentration)
