@@ -148,6 +148,7 @@ def test_rows_are_weighed_with_all_that_they_have(fit: hm.Fit) -> None:
     assert flat.mean(axis=0).sum() - 40 < loo.elpd < flat.mean(axis=0).sum() + 5
     assert fit.posterior_predictive().dims == ("chain", "draw", "row", "response")
     assert set(fit.data["observed_data"].data_vars) == {"y1", "y2"}
+    assert fit.__maketables_stat__("N") == len(DATA)
 
 
 def test_one_response_is_a_fit_of_its_own(fit: hm.Fit) -> None:

@@ -38,7 +38,7 @@ def model(
         f"formula  {design.formula.text}",
         f"family   {family}, link {link}",
         f"program  {program}.stan ({effects})",
-        f"rows     {_rows(design):,}{_unanswered(design)}",
+        f"rows     {number_of_rows(design):,}{_unanswered(design)}",
         *_groups(design, f"{how}: {reason}"),
         *_residuals(design),
         *_imputed(design),
@@ -48,7 +48,8 @@ def model(
     return "\n".join(lines)
 
 
-def _rows(design: Design) -> int:
+def number_of_rows(design: Design) -> int:
+    """Return how many rows of data a fit is of."""
     if isinstance(design, Joint):
         return len(design.frame)
     return design.merged or (design.rows if design.summed is None else design.summed.rows)
@@ -139,8 +140,8 @@ def fit(design: Design, tree: "xr.DataTree") -> str:
     return "\n".join(
         [
             f"{kind}{design.formula.text}",
-            f"{attrs['family']}, {count(_rows(design), 'row')}; {attrs['chains']} chains of "
-            f"{attrs['draws']} draws after {attrs['warmup']} of warmup, "
+            f"{attrs['family']}, {count(number_of_rows(design), 'row')}; {attrs['chains']} chains "
+            f"of {attrs['draws']} draws after {attrs['warmup']} of warmup, "
             f"{attrs['engine_version']}, {seconds:.1f} s",
             "",
             frame.to_string(float_format=lambda value: f"{value:.3g}"),

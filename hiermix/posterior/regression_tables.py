@@ -7,6 +7,7 @@ import pandas as pd
 from hiermix.errors import ignored_warnings
 from hiermix.posterior import summary
 from hiermix.posterior.coefficients import term_of
+from hiermix.posterior.describe import number_of_rows
 from hiermix.posterior.posterior import Posterior
 
 
@@ -24,6 +25,5 @@ def coefficients(posterior: Posterior, tree: Any) -> pd.DataFrame:
 def statistics(posterior: Posterior) -> dict[str, int]:
     """Return the number of rows, and of levels of each factor."""
     design = posterior.design
-    rows = design.rows if design.summed is None else design.summed.rows
     levels = {f"N {each.name}": len(each.levels) for each in design.groupings}
-    return {"N": rows, **levels}
+    return {"N": number_of_rows(design), **levels}
