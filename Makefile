@@ -39,6 +39,7 @@ sbc: $(READY)run
 	$(BIN)/python tests/sbc/responses.py
 	$(BIN)/python tests/sbc/categories.py
 	$(BIN)/python tests/sbc/missing_values.py
+	$(BIN)/python tests/sbc/curve_kinds.py
 
 # Everything that any of these needs.
 dev: $(VENV)/.ready

@@ -158,7 +158,7 @@ def test_each_category_has_curves_of_its_own() -> None:
 
 
 def test_what_was_written_is_read_again() -> None:
-    formula = parse("y ~ s(x, g, bs='fs', k=7) + s(z, bs='cr'); sigma ~ s(x, g)")
+    formula = parse("y ~ s(x, g, bs='fs', k=7) + s(z, bs='cr'); sigma ~ s(x, g, bs='fs')")
     assert formula.specials[0] == FactorSmooth("x", 7, factor="g")
     assert parse(str(formula)) == formula
     assert str(formula) == "y ~ 1 + s(x, g, k=7, bs='fs') + s(z); sigma ~ 1 + s(x, g, bs='fs')"
@@ -168,7 +168,8 @@ def test_what_was_written_is_read_again() -> None:
     ("formula", "error", "words"),
     [
         ("y ~ s(x, g, bs='re')", FormulaError, "bs is one of 'cr', 'fs', not 're'"),
-        ("y ~ s(x, bs='fs')", FormulaError, 'a factor g and bs="fs" stand together'),
+        ("y ~ s(x, bs='fs')", FormulaError, 'a second column is a factor g, with bs="fs"'),
+        ("y ~ s(x, z)", FormulaError, "there are no surfaces"),
         ("y ~ s(x, g, bs='fs', by=f)", FormulaError, 'bs="fs" stands without by'),
         ("y ~ s(x, x, bs='fs')", FormulaError, "g is another column than 'x'"),
         ("y ~ s(x, nothing, bs='fs')", DataError, "formula names 'nothing'"),

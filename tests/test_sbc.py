@@ -16,6 +16,7 @@ SBC = Path(__file__).parent / "sbc"
 sys.path.insert(0, str(SBC))
 
 import categories  # noqa: E402
+import curve_kinds  # noqa: E402
 import equations  # noqa: E402
 import missing_values  # noqa: E402
 import residual_patterns  # noqa: E402
@@ -28,6 +29,7 @@ FURTHER = {
     each.name: each
     for each in (
         categories.SCENE,
+        curve_kinds.SCENE,
         equations.SCENE,
         missing_values.SCENE,
         residual_patterns.SCENE,

@@ -44,6 +44,13 @@ class Eliminated(ABC):
         """(T diag(d) T')^-1 T values."""
         return solve_transposed(self.T, values / self.d[:, None])
 
+    def squares(self) -> FloatArray:
+        """(S, K, K) h' diag(d)^-1 h, over all levels."""
+        Q, K, S, J = self.h.shape
+        columns = self.h.transpose(2, 1, 0, 3).reshape(S, K, Q * J)
+        weight = self.d.transpose(1, 0, 2).reshape(S, 1, Q * J)
+        return np.asarray((columns / weight) @ columns.swapaxes(1, 2))
+
     @abstractmethod
     def back(self, values: FloatArray) -> FloatArray:
         """Return the mean of w, of values of h - K u."""

@@ -214,10 +214,10 @@ def _crossed(given: _Given, z: FloatArray) -> FloatArray:
     # 1. What is left of e and the columns, W'V^-1 [e, W].
     T = mix.swapaxes(1, 2) @ within_between.quadratic(tree.within) @ mix
     for one in eliminate(tree, given.scaled, mix):
-        T += one.sign * np.einsum("qksj,qlsj->skl", one.h / one.d[:, None], one.h)
+        T += one.sign * one.squares()
     T /= given.sigma[:, None, None] ** 2
     # 2. In units of their sds.
-    root = np.stack([in_units(tree, each)[-tree.W :, -tree.W :] for each in given.Lambda])
+    root = in_units(tree, given.Lambda)[:, -tree.W :, -tree.W :]
     A = np.eye(tree.W) + root.swapaxes(1, 2) @ T[:, 1:, 1:] @ root
     C = np.linalg.cholesky(A)
     pull = T[:, 1:, 1:] @ start[:, :, None] - T[:, 1:, :1]
@@ -229,16 +229,20 @@ def _crossed(given: _Given, z: FloatArray) -> FloatArray:
 def in_units(tree: Tree, Lambda: FloatArray) -> FloatArray:
     """Return which combinations of e and the columns (1, d) and effects over their sds stand for.
 
+    For one Lambda (E, E), or for several, (..., E, E).
+
     Columns of crossed factors are counted from zero: the prior is there.
     """
-    W = tree.W
-    found = np.eye(1 + len(tree.within.b_hat))
+    W, size = tree.W, 1 + len(tree.within.b_hat)
+    found = np.zeros((*Lambda.shape[:-2], size, size))
+    found[..., range(size - W), range(size - W)] = 1.0
     if W:
-        found[-W:, 0] = -tree.within.b_hat[-W:]
-        found[-W:, -W:] = 0.0
+        found[..., -W:, 0] = -tree.within.b_hat[-W:]
     for each in tree.crossed:
-        at = slice(len(found) - W + each.columns.start, len(found) - W + each.columns.stop)
-        found[at, at] = np.kron(Lambda[each.effects, each.effects], np.eye(each.size))
+        at = slice(size - W + each.columns.start, size - W + each.columns.stop)
+        own = Lambda[..., each.effects, each.effects]
+        levels = own[..., :, None, :, None] * np.eye(each.size)[:, None]
+        found[..., at, at] = levels.reshape(*found[..., at, at].shape)
     return found
 
 

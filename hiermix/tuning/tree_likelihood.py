@@ -41,7 +41,7 @@ class TreeRestricted(Restricted):
         # between them, less what the effects of the others take.
         T = self.left.copy()
         for each in up:
-            T += each.sign * np.einsum("aksj,alsj->kl", each.h / each.d[:, None], each.h)
+            T += each.sign * each.squares()[0]
         T /= sigma**2
         # 2. In units of the sds of crossed factors.
         units = in_units(self.tree, Lambda)

@@ -83,12 +83,12 @@ def read(reader: Reader) -> CurveTerm:
     column, factor = call.column("x"), call.optional_column("g")
     size = call.whole("k", DEFAULT_SIZE, LEAST_SIZE)
     by = call.optional_column("by", by_place=False)
-    kind = call.word("bs", "cr" if factor is None else "fs", ("cr", "fs"))
+    kind = call.word("bs", "cr", ("cr", "fs"))
     call.done()
     if column in (by, factor):
         call.fail(f"s(): {'by' if by else 'g'} is another column than {column!r}")
     if (kind == "fs") != (factor is not None):
-        call.fail('s(): a factor g and bs="fs" stand together')
+        call.fail('s(): a second column is a factor g, with bs="fs"; there are no surfaces')
     if factor is None:
         return Smooth(column, size, by)
     if by is not None:
