@@ -139,7 +139,7 @@ def test_the_top_of_the_restricted_likelihood_is_that_of_dense_rows(formula: str
     density = TreeRestricted(tree.statistics(d, d.response, None), priors)
 
     def ours(phi: np.ndarray) -> float:
-        return density.prior(phi)[0] - density.value_and_gradient(phi)[0]
+        return density.prior.value_and_gradient(phi)[0] - density.value_and_gradient(phi)[0]
 
     def dense(phi: np.ndarray) -> float:
         V = np.exp(2 * phi[0]) * np.eye(ROWS)
