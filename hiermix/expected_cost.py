@@ -19,6 +19,7 @@ from hiermix.design.design import Design
 from hiermix.engines import Settings, embedded, progress
 from hiermix.errors import count
 from hiermix.stan.chart import Chart
+from hiermix.stan.variables import EFFECTS
 
 _BUDGET, _LEAST = 0.1, 5
 """Seconds to take gradients for, and how many at least."""
@@ -109,7 +110,7 @@ def expected(started: Started, design: Design, settings: Settings, prepared: flo
     waves = math.ceil(settings.chains / min(settings.cores or _cores(), settings.chains))
     each = waves * steps * gradient
     effects = sum(len(g.levels) * len(g.effects) for g in design.groupings)
-    integrated = effects if ready.gram is not None else 0
+    integrated = max(effects - int(ready.data.get(EFFECTS, 0)), 0)
     draws = settings.chains * settings.draws
     parts = {
         "prepared": prepared, "warmup": _START + settings.warmup * each,

@@ -14,7 +14,7 @@ from hiermix.engines import gradients
 from hiermix.families import design_checks, exact_fit, imputed_laws
 from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
-from hiermix.stan import assemble, programs_assembled
+from hiermix.stan import assemble, crossed_choice, programs, programs_assembled
 from hiermix.stan.assemble import Assembled
 from hiermix.statistics import column_spreads
 from hiermix.statistics.column_spreads import Spreads
@@ -63,6 +63,8 @@ class PreparedModel:
         self.program_name, self._reason = assemble.choose_program(
             self.family, design, self._options["effects"]
         )
+        if self.program_name == programs.CROSSED:
+            self.design = crossed_choice.ordered(self.design)
 
     @property
     def _posterior(self) -> Assembled:

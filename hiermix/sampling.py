@@ -17,6 +17,7 @@ from hiermix.families.correlations import block_cholesky
 from hiermix.families.family import Family
 from hiermix.families.own_parameter import by_parameter
 from hiermix.stan import shrinkage_data, stan_data, variables
+from hiermix.statistics import paired_effects
 from hiermix.statistics.pareto_weights import RELIABLE
 from hiermix.statistics.row_sums import Sums
 from hiermix.tuning.points import Point
@@ -53,6 +54,24 @@ def sample(
     algorithm: Algorithm,
 ) -> Sampled:
     """Draw from the posterior of a program, by the algorithm asked for."""
+    found = _drawn(started, settings, design, family, engine, algorithm)
+    ready = started.ready
+    if ready.pairs is None:
+        return found
+    last = ready.groupings[-1]
+    whole = paired_effects.completed(ready.pairs, found.drawn, last, settings.seed)
+    return found._replace(drawn=whole)
+
+
+def _drawn(
+    started: Started,
+    settings: Settings,
+    design: Design,
+    family: Family,
+    engine: str | Engine,
+    algorithm: Algorithm,
+) -> Sampled:
+    """Return what is sampled; effects of a factor may have been integrated out beside it."""
     if algorithm == "auto" and not design.imputed and is_large(started, design):
         found = _if_safe(started, settings, design, family)
         if found is not None:

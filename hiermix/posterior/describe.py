@@ -34,12 +34,14 @@ def model(
     how = "integrated out" if programs.integrates(program) else "sampled"
     what = ["group effects"] * bool(design.groupings) + ["smooths"] * bool(design.curves)
     effects = f"{' and '.join(what)} {how}" if what else "no group effects"
+    if program == programs.CROSSED:
+        effects = f"effects of {design.groupings[-1].name!r} integrated out, others sampled"
     lines = [
         f"formula  {design.formula.text}",
         f"family   {family}, link {link}",
         f"program  {program}.stan ({effects})",
         f"rows     {number_of_rows(design):,}{_unanswered(design)}",
-        *_groups(design, f"{how}: {reason}"),
+        *_groups(design, program, f"{how}: {reason}"),
         *_residuals(design),
         *_imputed(design),
         "priors",
@@ -60,9 +62,11 @@ def _unanswered(design: Design) -> str:
     return "" if aside is None else f", and {len(aside):,} without a response, to be predicted"
 
 
-def _groups(design: Design, how: str) -> list[str]:
+def _groups(design: Design, program: str, how: str) -> list[str]:
     lines = []
     for each in design.groupings:
+        if program == programs.CROSSED and each is design.groupings[-1]:
+            how = "integrated out: exact, with many levels, from sums over pairs of levels"
         effects = ", ".join(each.sds)
         cor = ", correlated" if max(each.blocks) > 1 else ""
         levels = count(len(each.levels), "level")

@@ -26,6 +26,7 @@ from hiermix.families.priors import (
 from hiermix.families.table import find
 from hiermix.formula.equations import MU
 from hiermix.stan import (
+    crossed_choice,
     custom_program,
     imputed_data,
     patterned,
@@ -40,6 +41,7 @@ from hiermix.stan.stan_data import Columns
 from hiermix.statistics import repeated_rows
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.statistics.gram import Gram, empty
+from hiermix.statistics.level_pairs import LevelPairs
 from hiermix.statistics.patterns import Patterned
 from hiermix.statistics.related_levels import Related, turn
 from hiermix.statistics.row_sums import FROM_ROWS, Sums
@@ -79,6 +81,8 @@ class Assembled:
     """Grouping factors with the effects that the program has."""
     guesses: tuple[Point, ...] = ()
     """Places other than the quick fit's where a mode may be."""
+    pairs: LevelPairs | None = None
+    """Sums that recover effects of the last factor, where those of the others are sampled."""
 
 
 def choose_program(family: Family, design: Design, effects: str) -> tuple[str, str]:
@@ -129,12 +133,17 @@ def _of_several(family: Family, design: Design, effects: str) -> tuple[str, str]
         return programs.NESTED, "exact, each factor nested in the one before it"
     pairs = sum(len(each.levels) * len(each.effects) ** 2 for each in inner) * columns**2
     if columns > _BLOCK or (pairs > _PAIRS and effects != "integrated"):
-        return family.program, f"{what} are too many for one block"
+        return _beside_most(family, design), f"{what} are too many for one block"
     entries = _effects(inner) * crossed
     cheap = not crossed or entries <= min(_ENTRIES, _PRODUCTS * design.rows / crossed)
     if effects == "integrated" or cheap:
         return programs.NESTED, f"exact, with {what} in one block"
-    return family.program, f"that costs less than a block of {what}"
+    return _beside_most(family, design), f"that costs less than a block of {what}"
+
+
+def _beside_most(family: Family, design: Design) -> str:
+    """Return the program that integrates the factor of most levels out, where that pays."""
+    return programs.CROSSED if crossed_choice.pays(design) else family.program
 
 
 def _effects(factors: Sequence[Grouping]) -> int:
@@ -285,7 +294,7 @@ def sampled(
     """Assemble the family's program, which samples the effects of any number of factors."""
     if family.unordered:
         design = category_equations.expand(design)
-    X = _centred(design)
+    X = centred(design)
     added_up = family.form in responses.ADDED_UP
     if prior_only:
         found = repeated_rows.no_rows()
@@ -297,7 +306,7 @@ def sampled(
     if family.normal:
         data |= responses.errors(design, found)
     data["own_predictor"] = stan_data.own_equations(family, design)
-    problem = _problem(design, family, table, X.x_mean, near)
+    problem = problem_of(design, family, table, X.x_mean, near)
     fitted = penalised.fit_prior(problem) if prior_only else penalised.fit(problem, near)
     data |= imputed_data.of_rows(design, None if prior_only else fitted)
     tuning = tune(problem, fitted, "noncentered" if prior_only else parameterisation)
@@ -321,9 +330,10 @@ def sampled(
     return replace(ready, guesses=mode_guesses.around(center_of(data), hyper, problem, fitted))
 
 
-def _problem(
+def problem_of(
     design: Design, family: Family, table: PriorTable, x_mean: FloatArray, near: Point | None
 ) -> Problem:
+    """Return the model that the penalised fit is fitted to."""
     names: list[str | None] = [each.name for each in design.groupings]
     priors = {
         name: _hyperpriors(design, table, name, near, sigma=False) for name in names or [None]
@@ -356,7 +366,7 @@ def _problem(
     )
 
 
-def _centred(design: Design) -> Columns:
+def centred(design: Design) -> Columns:
     """Centre the columns of X if there is an intercept; also return what was subtracted."""
     start: dict[str, int] = {}
     values: list[FloatArray] = []

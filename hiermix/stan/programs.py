@@ -13,6 +13,8 @@ _INCLUDE = re.compile(r"^[ \t]*#include[ \t]+[<\"]?(?P<part>[^>\"\s]+)[>\"]?[ \t
 
 INTERCEPT, SLOPES, NESTED = "random_intercept", "random_slope", "nested"
 """Programs that integrate the effects of a grouping factor out, or of factors in each other."""
+CROSSED = "crossed"
+"""The one that integrates out the factor of most levels, and samples those crossed with it."""
 STRATA, SERIES, POSITIONS = PATTERNED = "strata", "autoregressive", "unstructured"
 """Those that integrate them out where residuals are not independent with one sd."""
 

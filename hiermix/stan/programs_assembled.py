@@ -7,6 +7,7 @@ from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
 from hiermix.stan import assemble_patterned, assemble_tree, programs
 from hiermix.stan.assemble import Assembled, integrated, sampled
+from hiermix.stan.assemble_crossed import crossed
 from hiermix.statistics.row_sums import Sums
 from hiermix.tuning.points import Point
 
@@ -23,6 +24,10 @@ def assemble(
     parameterisation: str,
 ) -> Assembled:
     """Assemble a program by its name, in the coordinates of the mode next to `near`."""
+    if name == programs.CROSSED:
+        return crossed(
+            design, table, prior_only=prior_only, near=near, parameterisation=parameterisation
+        )
     if not programs.integrates(name):
         return sampled(
             design, family, table, prior_only=prior_only, near=near,

@@ -99,7 +99,7 @@ def marginal(
     """
     names = [name, *_chain(design, name, Lambdas)]
     reduced = _reduce(design, names, 1, response, weights, Lambdas)
-    return _recentred(reduced.grams[name], reduced.quadratic)
+    return reduced.outermost(name)
 
 
 def _chain(design: Design, name: str, Lambdas: Mapping[str, FloatArray]) -> list[str]:
@@ -108,12 +108,28 @@ def _chain(design: Design, name: str, Lambdas: Mapping[str, FloatArray]) -> list
 
 
 @dataclass(frozen=True)
-class _Reduced:
-    """What is left of a chain of factors once the innermost are integrated out."""
+class Chain:
+    """What rows say of factors nested in each other, while some are integrated out."""
 
     grams: dict[str, Gram]
     crossed: dict[tuple[str, str], FloatArray]
+    """Z_inner' W Z_outer of each inner level."""
+    above: Mapping[tuple[str, str], IntArray]
     quadratic: FloatArray
+    """(1 + P, 1 + P) of the response and -X."""
+
+    def integrate(self, names: Sequence[str], keep: int, Lambdas: Mapping[str, FloatArray]) -> None:
+        """Integrate all but the first `keep` factors out, the innermost first, in place."""
+        for place in range(len(names) - 1, keep - 1, -1):
+            inner = names[place]
+            _eliminate(
+                inner, names[:place], self.grams, self.crossed, self.above, Lambdas[inner],
+                self.quadratic,
+            )  # fmt: skip
+
+    def outermost(self, name: str) -> Gram:
+        """Return the statistics of the factor that is left."""
+        return _recentred(self.grams[name], self.quadratic)
 
 
 def _reduce(
@@ -123,17 +139,15 @@ def _reduce(
     response: FloatArray,
     weights: FloatArray,
     Lambdas: Mapping[str, FloatArray],
-) -> _Reduced:
+) -> Chain:
     """Integrate all but the first factors of a chain out, the innermost first."""
     known = [pair for pair in pairs(design) if pair.inner in names and pair.outer in names]
     above = {(pair.inner, pair.outer): pair.above for pair in known}
     grams = {each: statistics(design, each, response, weights) for each in names}
     crossed = {(pair.inner, pair.outer): _cross(design, pair, weights) for pair in known}
-    quadratic = within_between.quadratic(grams[names[0]])
-    for place in range(len(names) - 1, keep - 1, -1):
-        inner = names[place]
-        _eliminate(inner, names[:place], grams, crossed, above, Lambdas[inner], quadratic)
-    return _Reduced(grams, crossed, quadratic)
+    chain = Chain(grams, crossed, above, within_between.quadratic(grams[names[0]]))
+    chain.integrate(names, keep, Lambdas)
+    return chain
 
 
 def _cross(design: Design, pair: Pair, weights: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ its effects are tuned.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Protocol
 
 import numpy as np
 
@@ -53,7 +54,55 @@ class Tuning:
     """(J, J) of factors whose levels are related: effects from independent ones that are tuned."""
 
 
-def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
+class Information(Protocol):
+    """What rows say of effects beside each other and beside the population."""
+
+    def cross(self, pair: Pair, Lambdas: Mapping[str, FloatArray]) -> FloatArray:
+        """Z_inner'V^-1 Z_outer of each inner level, with factors inside it integrated out."""
+        ...
+
+    def of_population(self, along: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+        """Return what rows say of the population where effects (J, Q, P) move along with it.
+
+        Second derivatives (P, P) of the log density by its coefficients, with the sign turned, and
+        (P, A) by these and the own parameters.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class OfRows:
+    """The same, of the rows of a penalised fit."""
+
+    problem: Problem
+    found: Penalised
+
+    def cross(self, pair: Pair, Lambdas: Mapping[str, FloatArray]) -> FloatArray:
+        """Z_inner'V^-1 Z_outer of each inner level, with factors inside it integrated out."""
+        return nested.cross(self.problem.design, pair, self.found.weights, Lambdas)
+
+    def of_population(self, along: Mapping[str, FloatArray]) -> tuple[FloatArray, FloatArray]:
+        """Return what rows say of the population where effects (J, Q, P) move along with it."""
+        design, weights = self.problem.design, self.found.weights
+        P = len(self.problem.x_mean)
+        total, cross = np.zeros((P, P)), np.zeros((P, self.found.by_own.shape[1]))
+        for rows in slices(design.rows if weights.any() else 0):
+            X = design.X(rows) - self.problem.x_mean
+            for name, by_level in along.items():
+                shift = design.grouping(name).factor.gather(by_level, rows)
+                X = X + np.einsum("nq,nqp->np", design.Z(name, rows), shift)
+            total += X.T @ (X * weights[rows, None])
+            cross += X.T @ self.found.by_own[rows]
+        return total, cross
+
+
+def tune(
+    problem: Problem,
+    found: Penalised,
+    parameterisation: str,
+    information: Information | None = None,
+    integrated: Mapping[str, FactorFit] | None = None,
+) -> Tuning:
     """Put the fits of all factors together, in the program's centred X.
 
     Parameters
@@ -64,6 +113,10 @@ def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
         Its penalised fit.
     parameterisation : {"auto", "centered", "noncentered"}
         Weights of the fit; very large ones; none.
+    information : Information, optional
+        What rows say of several factors at once; by default of rows with the fit's weights.
+    integrated : mapping, optional
+        Factors whose effects are not sampled, which come after the others.
 
     Notes
     -----
@@ -73,13 +126,14 @@ def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
     Numbers in brackets are equations of docs/how-it-samples.md.
     """
     # 1. The fit, in the program's X, and which factors are nested, crossed, absorbing.
-    fits, own, weights = found.fits, found.own, found.weights
+    fits, own = found.fits, found.own
     last = list(fits.values())[-1]
     shift = _recentring(problem, last.gram)
     b_hat = np.linalg.solve(shift, last.b)
     named = {name: fit for name, fit in fits.items() if name is not None}
     tuned = parameterisation == "auto"
-    within = _nested(problem, named, weights) if tuned else []
+    of = OfRows(problem, found) if information is None else information
+    within = _nested(problem, named, of) if tuned else []
     apart = _apart(problem, named) if tuned else {}
     related = related_tuning.turns(problem.design, named)
     ZtR = {name: _around(fit.gram, last.b, shift) for name, fit in named.items()}
@@ -109,19 +163,20 @@ def tune(problem: Problem, found: Penalised, parameterisation: str) -> Tuning:
         if name in related:
             along[name] = np.einsum("jk,kqp->jqp", related[name].root, along[name])
     # 3. Coordinates (6): of b by its curvature (15), of the rest by the factors' own fits.
-    precision, cross = _precision(problem, moved, along, found)
-    population = Coordinates(b_hat, inverse_root(precision))
+    told, cross = of.of_population(along)
+    population = Coordinates(b_hat, inverse_root(_precision(problem, moved) + told))
     taken = np.zeros((len(own.center),) * 2)
     for name, fit in named.items():
         taken += _taken(problem.design, name, fit, found.by_own)
     own = own_beside_population.beside_effects(own, taken)
     both = own_beside_population.together(population, own, cross)
-    spread = [_spread(fit, problem.priors[name]) for name, fit in named.items()]
+    every = named | dict(integrated or {})
+    spread = [_spread(fit, problem.priors[name]) for name, fit in every.items()]
     df = [_freedom(each.df) for each in problem.priors.values() if each.df is not None]
     parts = [both, *(sd for sd, _ in spread), *(cor for _, cor in spread), *df]
     at = _diagonal(parts)
     # 4. With few levels, those of b follow the sds (10).
-    if named and tuned and not apart:
+    if named and tuned and not apart and not integrated:
         at = _follow(at, problem, named, shift, absorbs)
     least_squares = np.linalg.solve(shift, last.gram.b_hat)
     roots = {name: each.root for name, each in related.items()}
@@ -180,11 +235,12 @@ def _apart(problem: Problem, fits: Mapping[str, FactorFit]) -> dict[str, tuple[C
 
 
 def _nested(
-    problem: Problem, fits: Mapping[str, FactorFit], weights: FloatArray
+    problem: Problem, fits: Mapping[str, FactorFit], of: Information
 ) -> list[tuple[Pair, FloatArray]]:
     """Pairs of nested factors, with what the effects of one take away from the other."""
     Lambdas = {name: fit.Lambda for name, fit in fits.items()}
-    return [(pair, nested.cross(problem.design, pair, weights, Lambdas)) for pair in problem.pairs]
+    both = (pair for pair in problem.pairs if pair.inner in fits and pair.outer in fits)
+    return [(pair, of.cross(pair, Lambdas)) for pair in both]
 
 
 def _absorbs(
@@ -254,29 +310,12 @@ def _of_integrals(fit: FactorFit, ZtR: FloatArray) -> tuple[FloatArray, FloatArr
     return W[:, None, None], R
 
 
-def _precision(
-    problem: Problem,
-    moved: Mapping[str, FloatArray],
-    along: Mapping[str, FloatArray],
-    found: Penalised,
-) -> tuple[FloatArray, FloatArray]:
-    """Curvature (15) of the population coefficients, with the effects moving along with them.
-
-    Beside it second derivatives (P, A) of the log density by these and the own parameters.
-    """
-    design, weights = problem.design, found.weights
+def _precision(problem: Problem, moved: Mapping[str, FloatArray]) -> FloatArray:
+    """Return what the priors add to the curvature (15) of the population coefficients."""
     total = np.diag(problem.b_precision)
-    cross = np.zeros((len(total), found.by_own.shape[1]))
     for each in moved.values():
         total += np.einsum("jqa,jqb->ab", each, each)
-    for rows in slices(design.rows if weights.any() else 0):
-        X = design.X(rows) - problem.x_mean
-        for name, by_level in along.items():
-            shift = design.grouping(name).factor.gather(by_level, rows)
-            X = X + np.einsum("nq,nqp->np", design.Z(name, rows), shift)
-        total += X.T @ (X * weights[rows, None])
-        cross += X.T @ found.by_own[rows]
-    return total, cross
+    return total
 
 
 def _taken(design: Design, name: str, fit: FactorFit, by_own: FloatArray) -> FloatArray:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import hiermix as hm
@@ -802,6 +803,7 @@ def our_programs() -> dict[str, tuple[Program, StanData]]:
         "gaussian": hm.Model("log_radon ~ floor + (floor | county)", radon, effects="sampled"),
         "nested": hm.Model(inside, classrooms),
         "nested, crossed": hm.Model(crossed, penicillin, effects="integrated"),
+        "crossed": hm.Model("y ~ x + (1 + x | g) + (1 | h)", of_crossed_factors()),
         "strata": hm.Model(["Reaction ~ Days + (1 | Subject)", "sigma ~ C(Days)"], sleep),
         "autoregressive": hm.Model("Reaction ~ Days + ar(Days, by=Subject)", sleep),
         "unstructured": hm.Model("Reaction ~ Days + unstr(Days, by=Subject)", early),
@@ -814,6 +816,15 @@ def our_programs() -> dict[str, tuple[Program, StanData]]:
         name: (programs.find(model.program_name), model.stan_data())
         for name, model in models.items()
     }
+
+
+def of_crossed_factors() -> pd.DataFrame:
+    """Return rows of 60 levels by 20."""
+    rng = np.random.default_rng(8)
+    g, h = rng.integers(0, 60, 400), rng.integers(0, 20, 400)
+    x = rng.normal(size=400)
+    y = x + rng.normal(size=60)[g] + rng.normal(size=20)[h] + rng.normal(size=400)
+    return pd.DataFrame({"y": y, "x": x, "g": g, "h": h})
 
 
 def points_for(data: StanData) -> FloatArray:
@@ -839,6 +850,7 @@ def test_our_programs_are_called_by_their_names_and_have_a_density_at_their_poin
         "gaussian",
         "nested",
         "nested, crossed",
+        "crossed",
         "strata",
         "autoregressive",
         "unstructured",

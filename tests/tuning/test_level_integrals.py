@@ -27,7 +27,7 @@ def levels(family: str, responses: list[list[int]], rest: float) -> Levels:
         "g": np.repeat(np.arange(len(responses)), [len(each) for each in responses]),
     })  # fmt: skip
     model = hm.Model("y ~ 1 + (1 | g)", data, family=family)
-    problem = assemble._problem(model.design, model.family, model.priors, np.zeros(1), None)
+    problem = assemble.problem_of(model.design, model.family, model.priors, np.zeros(1), None)
     N = model.design.rows
     factor = model.design.grouping("g").factor
     return Levels(problem, factor, np.ones(N), np.full(N, rest), np.zeros(0))

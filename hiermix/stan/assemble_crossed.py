@@ -1,0 +1,88 @@
+"""Design + priors -> the program that integrates one factor out and samples those beside it."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from hiermix.design.design import Design
+from hiermix.design.effect_sizes import EffectSizes
+from hiermix.families import linear_scale
+from hiermix.families.priors import PriorTable
+from hiermix.families.table import find
+from hiermix.stan import assemble, pairs_data, programs, stan_data, variables
+from hiermix.stan.assemble import Assembled, center_of
+from hiermix.statistics import level_pairs
+from hiermix.statistics.level_pairs import Pilot
+from hiermix.tuning import crossed_tuning, mode_guesses, penalised
+from hiermix.tuning.mode_guesses import Hyper
+from hiermix.tuning.penalised import Penalised
+from hiermix.tuning.points import Point
+from hiermix.tuning.problem import Problem
+from hiermix.tuning.program_tuning import Tuning
+from hiermix.typing import FloatArray, StanData
+
+
+def crossed(
+    design: Design,
+    table: PriorTable,
+    *,
+    prior_only: bool = False,
+    near: Point | None = None,
+    parameterisation: str = "auto",
+) -> Assembled:
+    """Put the program together; the last factor of the design is the one that is integrated out."""
+    family = find("gaussian")
+    if prior_only:  # of which there is nothing to integrate
+        return assemble.sampled(design, family, table, prior_only=True)
+    x_mean = assemble.centred(design).x_mean
+    near = None if near is None else _with_last(near, design)
+    problem = assemble.problem_of(design, family, table, x_mean, near)
+    fitted = penalised.fit(problem, near)
+    response = linear_scale.less_offset(linear_scale.response(design), design)
+    pilot = _pilot(problem, fitted)
+    pairs = level_pairs.sums(design, x_mean, response, design.weights, pilot)
+    tuning = crossed_tuning.tuned(problem, fitted, pairs, parameterisation)
+    data = stan_data.coordinates(design, family, table, tuning.coordinates, problem.b_precision)
+    data |= stan_data.own_priors(family, table)
+    data |= _factors(design, tuning) | pairs_data.statistics(pairs)
+    keep = variables.kept(["sigma"], data)
+    program = programs.find(programs.CROSSED)
+    ready = Assembled(program, data, x_mean, None, keep, design.groupings, pairs=pairs)
+    hyper = Hyper(
+        list(zip(problem.own, problem.own_priors, strict=True)),
+        stan_data.sd_priors(design.groupings, table),
+        EffectSizes.beside([each.spreads for each in design.groupings]),
+        stan_data.b_priors(design, table),
+        tuning.least_squares,
+        [(fit.gram, problem.priors[name].blocks) for name, fit in fitted.fits.items()],
+    )
+    return replace(ready, guesses=mode_guesses.around(center_of(data), hyper))
+
+
+def _with_last(near: Point, design: Design) -> Point:
+    """Return a point with effects of the factor that isn't sampled, which the fit finds."""
+    last = design.groupings[-1]
+    return replace(near, r=np.append(near.r, np.zeros(len(last.levels) * len(last.effects))))
+
+
+def _pilot(problem: Problem, fitted: Penalised) -> Pilot:
+    """Return the penalised fit, in the program's X."""
+    fits = list(fitted.fits.values())
+    gram = fits[-1].gram
+    b = fits[-1].b.copy()
+    if "Intercept" in problem.design.terms:
+        b[0] += b[1:] @ (problem.x_mean - gram.x_mean)[1:]
+    r = [fit.effects.T.ravel() for fit in fits[:-1]]
+    return Pilot(b, np.concatenate(r), fits[-1].effects)
+
+
+def _factors(design: Design, tuning: Tuning) -> StanData:
+    """Build the factors that are sampled; the ends of bars and columns are those of all factors."""
+    last = design.groupings[-1]
+    sampled = replace(design, groupings=design.groupings[:-1])
+    data = stan_data.factors(sampled, tuning)
+    Q = len(last.effects)
+    none: FloatArray = np.zeros((len(tuning.b_hat), Q))
+    data["last"] = np.append(data["last"], stan_data.ends(last.blocks))
+    data["column"] = np.hstack([np.asarray(data["column"]), none])
+    return data
