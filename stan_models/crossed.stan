@@ -16,12 +16,13 @@ transformed data {
   int A = 1; // sigma
 }
 parameters {
-#include parts/effect_parameters.stan
+#include parts/raw_parameters.stan
+  vector[K] z;
 }
 transformed parameters {
 #include parts/hyperparameters.stan
   real<lower=0> sigma = exp(theta[P + 1]);
-#include parts/effects.stan
+#include parts/group_effects.stan
 }
 model {
   int first = E - Q_in + 1;

@@ -1,0 +1,58 @@
+  // Group effects: factor after factor, effect after effect, level by level;
+  // and their log prior density, in the coordinates that are sampled. Factors
+  // come after those that they are nested in. Until here, b has in it what
+  // the levels of factors that are apart have in common.
+  vector[K] r;
+  real log_prior_r = 0;
+  {
+    vector[P] d = b - b_hat;
+    vector[K] relative; // effects less what is in b
+    int done = 0;
+    int e = 0;
+    int j = 0;
+    int i = 0;
+    int t = 0;
+    for (m in 1:M) {
+      int n = Q[m] * J[m];
+      vector[n + 1 + Q[m]] effects = rep_vector(0, n + 1 + Q[m]);
+      if (J[m] == 1) {
+        effects[1:(n + 1)] = tuned_whole(
+          segment(z, done + 1, n),
+          ZtWZ[j + 1, 1:((Q[m] * (Q[m] + 1)) %/% 2)],
+          ZtWR[j + 1, 1:(Q[m] * (1 + P))], sd[(e + 1):(e + Q[m])], d);
+      } else {
+        effects = tuned_effects(
+          segment(z, done + 1, n),
+          ZtWZ[(j + 1):(j + J[m]), 1:((Q[m] * (Q[m] + 1)) %/% 2)],
+          ZtWR[(j + 1):(j + J[m]), 1:(Q[m] * (1 + P))],
+          diag_pre_multiply(sd[(e + 1):(e + Q[m])],
+                            L[(e + 1):(e + Q[m]), (e + 1):(e + Q[m])]),
+          last[(e + 1):(e + Q[m])], d,
+          outer_effects(relative, m, Q, J, inner, outer, above, ZtWZ_outer),
+          share[(j + 1):(j + apart[m] * J[m])], extent[m],
+          heavy[m], df[(t + 1):(t + heavy[m])]);
+      }
+      t += heavy[m];
+      if (related[m]) {
+        r[(done + 1):(done + n)]
+          = to_vector(related_root[(i + 1):(i + J[m]), 1:J[m]]
+                      * to_matrix(head(effects, n), J[m], Q[m]));
+        i += J[m];
+      } else {
+        r[(done + 1):(done + n)] = head(effects, n);
+      }
+      if (pairs) relative[(done + 1):(done + n)] = head(effects, n);
+      if (apart[m]) {
+        vector[Q[m]] mean = tail(effects, Q[m]);
+        b -= column[, (e + 1):(e + Q[m])] * mean;
+        if (pairs) {
+          relative[(done + 1):(done + n)]
+            -= to_vector(rep_matrix(mean', J[m]));
+        }
+      }
+      log_prior_r += effects[n + 1];
+      done += n;
+      e += Q[m];
+      j += J[m];
+    }
+  }
