@@ -16,7 +16,6 @@ from hiermix.families import (
     linear_scale,
     links,
     mixed,
-    of_rows,
     ordinal,
     residual_parameters,
     skewed,
@@ -24,100 +23,11 @@ from hiermix.families import (
     successes,
     tails,
 )
+from hiermix.families import own_of_families as own
 from hiermix.families import residual_variances as residual
 from hiermix.families import response_rules as rules
 from hiermix.families.custom_family import CustomFamily
 from hiermix.families.family import Family, Limit
-from hiermix.families.own_parameter import OwnParameter
-from hiermix.families.prior import Prior
-
-
-def _sigma(scale: float) -> Prior:
-    return Prior("exponential", (1 / scale,))
-
-
-def _precision(scale: float) -> Prior:
-    """Heavy on both sides: from strong overdispersion to next to none."""
-    return Prior("inv_gamma", (0.4, 0.3))
-
-
-def _probability(scale: float) -> Prior:
-    return Prior("beta", (1.0, 1.0))
-
-
-def _freedom(scale: float) -> Prior:
-    return Prior("gamma", (2.0, 0.1))
-
-
-def _weibull_shape(scale: float) -> Prior:
-    return Prior("lognormal", (0.0, 1.0))
-
-
-def _skewness(scale: float) -> Prior:
-    return Prior("normal", (0.0, 4.0))
-
-
-def _discrimination(scale: float) -> Prior:
-    return Prior("lognormal", (0.0, 1.0))
-
-
-def _between_categories(scale: float) -> Prior:
-    return Prior("student_t", (3.0, 0.0, 2.5))
-
-
-def _concentration(scale: float) -> Prior:
-    return Prior("gamma", (2.0, 0.01))
-
-
-_SIGMA = OwnParameter("sigma", _sigma)
-
-
-_NU = OwnParameter("nu", _freedom, "log_above_one")
-
-
-_SHAPE = OwnParameter("shape", _precision)
-
-
-_SHAPE_IN_UNITS = OwnParameter("shape", _precision, of_rows=of_rows.in_units_of_the_mean)
-
-
-_NDT = OwnParameter("ndt", _sigma, spread=0.4, of_rows=of_rows.before_all_responses)
-
-
-_KAPPA = OwnParameter("kappa", _concentration)
-
-
-_WEIBULL_SHAPE = OwnParameter("shape", _weibull_shape)
-
-
-_PHI = OwnParameter("phi", _precision)
-
-
-_ZI = OwnParameter("zi", _probability, "logit")
-
-
-_HU = OwnParameter("hu", _probability, "logit")
-
-
-_ZOI = OwnParameter("zoi", _probability, "logit")
-
-
-_COI = OwnParameter("coi", _probability, "logit")
-
-
-_ALPHA = OwnParameter("alpha", _skewness, "identity")
-
-
-_BETA = OwnParameter("beta", _sigma)
-
-
-_DISC = OwnParameter("disc", _discrimination, learned=False, spread=0.4)
-
-
-_THRESHOLD = OwnParameter("threshold", _between_categories, "gaps")
-
-
-_STEP = OwnParameter("threshold", _between_categories, "differences")
 
 
 def _in_steps(name: str, links: tuple[str, ...], of: steps.LogCategories) -> Family:
@@ -125,7 +35,7 @@ def _in_steps(name: str, links: tuple[str, ...], of: steps.LogCategories) -> Fam
     return Family(
         name, links, name, rules.ordered, linear_scale.of_categories,
         partial(steps.mean, of), partial(steps.draw, of), partial(steps.log_density, of), None,
-        own=(_STEP, _DISC), form="stepwise", categories="ordered",
+        own=(own.STEP, own.DISC), form="stepwise", categories="ordered",
         linked_probabilities=partial(steps.probabilities, of), separable=True,
     )  # fmt: skip
 
@@ -140,15 +50,15 @@ _ROWS = (
     Family(
         "gaussian", ("identity",), "gaussian", rules.real, linear_scale.of_response,
         links.mean, continuous.normal_draw, continuous.normal_log_density, residual.squared_sigma,
-        own=(_SIGMA,), continuous=True, integrates=True,
-        of_residuals=partial(residual_parameters.parameters, sigma=_SIGMA),
+        own=(own.SIGMA,), continuous=True, integrates=True,
+        of_residuals=partial(residual_parameters.parameters, sigma=own.SIGMA),
         unit="sigma", normal=True, vanishing=True, plug_in="sigma",
         linked_log_tails=tails.normal_tails, linked_excess=tails.normal_excess,
     ),
     Family(
         "student_t", ("identity",), "student_t", rules.real, linear_scale.robust,
         links.mean, continuous.student_draw, continuous.student_log_density, residual.student,
-        own=(_SIGMA, _NU), continuous=True, concave=False,
+        own=(own.SIGMA, own.NU), continuous=True, concave=False,
         unit="sigma", vanishing=True,
         linked_log_tails=tails.student_tails, linked_excess=tails.student_excess,
     ),
@@ -156,19 +66,19 @@ _ROWS = (
         "skew_normal", ("identity",), "skew_normal", rules.real, linear_scale.of_response,
         links.mean, skewed.skew_normal_draw, skewed.skew_normal_log_density,
         residual.squared_sigma,
-        own=(_SIGMA, _ALPHA), continuous=True, skewed=True, unit="sigma", vanishing=True,
+        own=(own.SIGMA, own.ALPHA), continuous=True, skewed=True, unit="sigma", vanishing=True,
     ),
     Family(
         "exgaussian", ("identity",), "exgaussian", rules.real, linear_scale.of_response,
         links.mean, skewed.exgaussian_draw, skewed.exgaussian_log_density, residual.exgaussian,
-        own=(_SIGMA, _BETA), continuous=True, skewed=True,
+        own=(own.SIGMA, own.BETA), continuous=True, skewed=True,
         linked_log_tails=tails.exgaussian_tails, linked_excess=tails.exgaussian_excess,
     ),
     Family(
         "lognormal", ("identity",), "gaussian", rules.positive, linear_scale.of_log,
         continuous.lognormal_mean, continuous.lognormal_draw, continuous.lognormal_log_density,
         residual.squared_sigma,
-        own=(_SIGMA,), form="additive", continuous=True,
+        own=(own.SIGMA,), form="additive", continuous=True,
         additive=np.log, unit="sigma", normal=True, vanishing=True,
         linked_log_tails=tails.lognormal_tails, linked_excess=tails.lognormal_excess,
         support=_ABOVE_ZERO,
@@ -178,7 +88,7 @@ _ROWS = (
         rules.positive, linear_scale.of_log_later,
         durations.shifted_lognormal_mean, durations.shifted_lognormal_draw,
         durations.shifted_lognormal_log_density, residual.squared_sigma,
-        own=(_SIGMA, _NDT), form="from the earliest", continuous=True, skewed=True,
+        own=(own.SIGMA, own.NDT), form="from the earliest", continuous=True, skewed=True,
         starts_late=True, linked_log_tails=tails.shifted_lognormal_tails,
         linked_excess=tails.shifted_lognormal_excess,
         additive=np.log, support=_ABOVE_ZERO,
@@ -186,7 +96,7 @@ _ROWS = (
     Family(
         "gamma", ("log",), "gamma", rules.positive, linear_scale.of_mean,
         links.mean, continuous.gamma_draw, continuous.gamma_log_density, residual.gamma,
-        own=(_SHAPE,), continuous=True, additive=np.log, vanishing=True,
+        own=(own.SHAPE,), continuous=True, additive=np.log, vanishing=True,
         linked_log_tails=tails.gamma_tails, linked_excess=tails.gamma_excess,
         support=_ABOVE_ZERO,
     ),
@@ -194,19 +104,19 @@ _ROWS = (
         "hurdle_gamma", ("log",), "hurdle_gamma", rules.not_negative, linear_scale.of_positive,
         mixed.hurdle_gamma_mean, mixed.hurdle_gamma_draw, mixed.hurdle_gamma_log_density,
         residual.hurdle_gamma,
-        own=(_SHAPE, _HU), continuous=True, mixed=True,
+        own=(own.SHAPE, own.HU), continuous=True, mixed=True,
     ),
     Family(
         "hurdle_lognormal", ("identity",), "hurdle_lognormal",
         rules.not_negative, linear_scale.of_log_positive,
         mixed.hurdle_lognormal_mean, mixed.hurdle_lognormal_draw,
         mixed.hurdle_lognormal_log_density, residual.hurdle_lognormal,
-        own=(_SIGMA, _HU), continuous=True, mixed=True,
+        own=(own.SIGMA, own.HU), continuous=True, mixed=True,
     ),
     Family(
         "beta", ("logit",), "beta", rules.share, linear_scale.of_mean,
         links.mean, continuous.beta_draw, continuous.beta_log_density, residual.beta,
-        own=(_PHI,), continuous=True, concave=False,
+        own=(own.PHI,), continuous=True, concave=False,
         additive=links.log_odds, vanishing=True,
         linked_log_tails=tails.beta_tails, linked_excess=tails.beta_excess,
         support=_SHARES,
@@ -216,19 +126,19 @@ _ROWS = (
         rules.share_or_zero, linear_scale.of_inside,
         mixed.zero_inflated_beta_mean, mixed.zero_inflated_beta_draw,
         mixed.zero_inflated_beta_log_density, residual.zero_inflated_beta,
-        own=(_PHI, _ZI), continuous=True, concave=False, mixed=True,
+        own=(own.PHI, own.ZI), continuous=True, concave=False, mixed=True,
     ),
     Family(
         "zero_one_inflated_beta", ("logit",), "zero_one_inflated_beta",
         rules.share_or_end, linear_scale.of_inside,
         mixed.zero_one_inflated_beta_mean, mixed.zero_one_inflated_beta_draw,
         mixed.zero_one_inflated_beta_log_density, residual.zero_one_inflated_beta,
-        own=(_PHI, _ZOI, _COI), continuous=True, concave=False, mixed=True,
+        own=(own.PHI, own.ZOI, own.COI), continuous=True, concave=False, mixed=True,
     ),
     Family(
         "weibull", ("log",), "weibull", rules.positive, linear_scale.of_times,
         links.mean, durations.weibull_draw, durations.weibull_log_density, residual.weibull,
-        own=(_WEIBULL_SHAPE,), continuous=True,
+        own=(own.WEIBULL_SHAPE,), continuous=True,
         additive=np.log, vanishing=True,
         linked_log_tails=tails.weibull_tails, linked_excess=tails.weibull_excess,
         support=_ABOVE_ZERO,
@@ -237,7 +147,7 @@ _ROWS = (
         "inverse_gaussian", ("log",), "inverse_gaussian", rules.positive, linear_scale.of_mean,
         links.mean, durations.inverse_gaussian_draw, durations.inverse_gaussian_log_density,
         residual.inverse_gaussian,
-        own=(_SHAPE_IN_UNITS,), continuous=True, concave=False,
+        own=(own.SHAPE_IN_UNITS,), continuous=True, concave=False,
         linked_log_tails=tails.inverse_gaussian_tails,
         linked_excess=tails.inverse_gaussian_excess,
         additive=np.log, vanishing=True, support=_ABOVE_ZERO,
@@ -253,25 +163,25 @@ _ROWS = (
     Family(
         "von_mises", ("tan_half",), "von_mises", rules.angle, linear_scale.of_angles,
         links.mean, circular.von_mises_draw, circular.von_mises_log_density, None,
-        own=(_KAPPA,), continuous=True, concave=False, circular=True,
+        own=(own.KAPPA,), continuous=True, concave=False, circular=True,
     ),
     Family(
         "bernoulli", _BINARY, "binomial", rules.binary, linear_scale.of_mean,
         successes.binomial_mean, successes.binomial_draw, successes.binomial_log_density,
         residual.latent,
-        own=(_DISC,), form="successes", trials=True, binary=True, separable=True,
+        own=(own.DISC,), form="successes", trials=True, binary=True, separable=True,
     ),
     Family(
         "binomial", _BINARY, "binomial", rules.successes, linear_scale.of_mean,
         successes.binomial_mean, successes.binomial_draw, successes.binomial_log_density,
         residual.latent,
-        own=(_DISC,), form="successes", trials=True, separable=True,
+        own=(own.DISC,), form="successes", trials=True, separable=True,
     ),
     Family(
         "beta_binomial", ("logit",), "beta_binomial", rules.successes, linear_scale.of_mean,
         successes.binomial_mean, successes.beta_binomial_draw, successes.beta_binomial_log_density,
         residual.beta_binomial,
-        own=(_PHI,), form="trials", trials=True, concave=False, separable=True,
+        own=(own.PHI,), form="trials", trials=True, concave=False, separable=True,
         limit=Limit("phi", "binomial"),
     ),
     Family(
@@ -279,7 +189,7 @@ _ROWS = (
         rules.successes, linear_scale.of_positive,
         mixed.zero_inflated_binomial_mean, mixed.zero_inflated_binomial_draw,
         mixed.zero_inflated_binomial_log_density, residual.latent,
-        own=(_ZI,), form="trials", trials=True, concave=False,
+        own=(own.ZI,), form="trials", trials=True, concave=False,
     ),
     Family(
         "poisson", ("log",), "poisson", rules.count, linear_scale.of_mean,
@@ -292,7 +202,7 @@ _ROWS = (
         "negative_binomial", ("log",), "negative_binomial", rules.count, linear_scale.of_mean,
         links.mean, counts.negative_binomial_draw, counts.negative_binomial_log_density,
         residual.count,
-        own=(_SHAPE,), form="counts", limit=Limit("shape", "poisson"),
+        own=(own.SHAPE,), form="counts", limit=Limit("shape", "poisson"),
         linked_log_tails=tails.negative_binomial_tails,
         linked_excess=tails.negative_binomial_excess,
         support=_COUNTS,
@@ -309,7 +219,7 @@ _ROWS = (
         rules.count, linear_scale.of_positive_poisson,
         counts.zero_inflated_mean, counts.zero_inflated_poisson_draw,
         counts.zero_inflated_poisson_log_density, residual.zero_inflated,
-        own=(_ZI,), concave=False,
+        own=(own.ZI,), concave=False,
         linked_log_tails=tails.zero_inflated_poisson_tails,
         linked_excess=tails.zero_inflated_poisson_excess,
         support=_COUNTS,
@@ -319,7 +229,7 @@ _ROWS = (
         rules.count, linear_scale.of_positive_negative_binomial,
         counts.zero_inflated_mean, counts.zero_inflated_negative_binomial_draw,
         counts.zero_inflated_negative_binomial_log_density, residual.zero_inflated,
-        own=(_SHAPE, _ZI), form="counts", concave=False,
+        own=(own.SHAPE, own.ZI), form="counts", concave=False,
         limit=Limit("shape", "zero_inflated_poisson"),
         linked_log_tails=tails.zero_inflated_negative_binomial_tails,
         linked_excess=tails.zero_inflated_negative_binomial_excess,
@@ -330,7 +240,7 @@ _ROWS = (
         rules.count, linear_scale.of_positive_poisson,
         counts.hurdle_poisson_mean, counts.hurdle_poisson_draw, counts.hurdle_poisson_log_density,
         residual.hurdle,
-        own=(_HU,),
+        own=(own.HU,),
         linked_log_tails=tails.hurdle_poisson_tails, linked_excess=tails.hurdle_poisson_excess,
         support=_COUNTS,
     ),
@@ -339,7 +249,7 @@ _ROWS = (
         rules.count, linear_scale.of_positive_negative_binomial,
         counts.hurdle_negative_binomial_mean, counts.hurdle_negative_binomial_draw,
         counts.hurdle_negative_binomial_log_density, residual.hurdle,
-        own=(_SHAPE, _HU), form="counts", limit=Limit("shape", "hurdle_poisson"),
+        own=(own.SHAPE, own.HU), form="counts", limit=Limit("shape", "hurdle_poisson"),
         linked_log_tails=tails.hurdle_negative_binomial_tails,
         linked_excess=tails.hurdle_negative_binomial_excess,
         support=_COUNTS,
@@ -347,7 +257,7 @@ _ROWS = (
     Family(
         "ordinal", ("logit", "probit"), "ordinal", rules.ordered, linear_scale.of_categories,
         ordinal.ordinal_mean, ordinal.ordinal_draw, ordinal.ordinal_log_density, residual.latent,
-        own=(_THRESHOLD, _DISC), form="ordered", categories="ordered",
+        own=(own.THRESHOLD, own.DISC), form="ordered", categories="ordered",
         linked_probabilities=ordinal.category_probabilities, separable=True,
     ),
     _in_steps("sratio", _BINARY, steps.sratio),
