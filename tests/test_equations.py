@@ -75,10 +75,10 @@ def test_what_is_no_equation_is_said(text: object, message: str) -> None:
     ("family", "name", "message"),
     [
         ("gaussian", "sigm", "no parameter 'sigm' for an equation. Did you mean 'sigma'?"),
-        ("gaussian", "x", "Parameters that may have one: sigma"),
+        ("gaussian", "tau", "Parameters that may have one: sigma"),
         ("poisson", "zi", "family 'poisson' has no parameter 'zi' for an equation. Parameters "
                           "that may have one: none"),
-        ("ordinal", "threshold", "Parameters that may have one: none"),
+        ("ordinal", "threshold", "Parameters that may have one: disc"),
         ("student_t", "mu2", "Parameters that may have one: sigma, nu"),
     ],
 )  # fmt: skip
