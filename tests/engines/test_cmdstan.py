@@ -804,6 +804,10 @@ def our_programs() -> dict[str, tuple[Program, StanData]]:
         "nested": hm.Model(inside, classrooms),
         "nested, crossed": hm.Model(crossed, penicillin, effects="integrated"),
         "crossed": hm.Model("y ~ x + (1 + x | g) + (1 | h)", of_crossed_factors()),
+        "nested, a process": hm.Model("Reaction ~ hsgp(Days, k=6) + (1 | Subject)", sleep),
+        "gaussian, a process": hm.Model(
+            "Reaction ~ hsgp(Days, k=6) + s(Days, Subject, bs='fs', k=4)", sleep, effects="sampled"
+        ),
         "strata": hm.Model(["Reaction ~ Days + (1 | Subject)", "sigma ~ C(Days)"], sleep),
         "autoregressive": hm.Model("Reaction ~ Days + ar(Days, by=Subject)", sleep),
         "unstructured": hm.Model("Reaction ~ Days + unstr(Days, by=Subject)", early),
@@ -851,6 +855,8 @@ def test_our_programs_are_called_by_their_names_and_have_a_density_at_their_poin
         "nested",
         "nested, crossed",
         "crossed",
+        "nested, a process",
+        "gaussian, a process",
         "strata",
         "autoregressive",
         "unstructured",
