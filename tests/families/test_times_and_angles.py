@@ -88,7 +88,7 @@ def test_every_door(family: str, tmp_path: Path) -> None:
     for each in found:
         assert np.isfinite(each.select_dtypes("number")).all(axis=None)
     if family == "von_mises":
-        with pytest.raises(ArgumentError, match="of family .von_mises. .* is not known"):
+        with pytest.raises(ArgumentError, match=r"of family 'von_mises' .* is not known"):
             fit.variance()
     else:
         assert (fit.variance() > 0).all()
