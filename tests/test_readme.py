@@ -24,14 +24,18 @@ def test_the_readme_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 def test_the_output_is_what_the_code_prints(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Names to the letter; numbers within 0.03, some five Monte-Carlo errors of the widest."""
+    """Names to the letter; numbers within five Monte-Carlo errors of a difference of two runs.
+
+    Those of a run are 0.007 at most of means and sds, and 0.015 of ends of intervals.
+    """
     monkeypatch.chdir(tmp_path)
     exec(compile(blocks()[0], str(README), "exec"), {})
     printed = table(capsys.readouterr().out)
     shown = table(re.findall(r"^```text\n(.*?)^```$", README.read_text(), re.M | re.S)[0])
     assert [row[0] for row in printed] == [row[0] for row in shown]
     for mine, theirs in zip(printed, shown, strict=True):
-        assert mine[1] == pytest.approx(theirs[1], abs=0.03), mine[0]
+        assert mine[1][:2] == pytest.approx(theirs[1][:2], abs=0.05), mine[0]
+        assert mine[1][2:] == pytest.approx(theirs[1][2:], abs=0.1), mine[0]
 
 
 def table(text: str) -> list[tuple[str, list[float]]]:

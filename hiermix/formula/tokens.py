@@ -96,10 +96,10 @@ class Reader:
         """Raise with the place of a token shown below the text."""
         raise FormulaError(message + caret(self.text, (token or self.token).start))
 
-    def closing(self) -> int:
-        """Return the place of the bracket that closes the one at the current place."""
+    def closing(self, bracket: int | None = None) -> int:
+        """Return the place of the bracket that closes one, that at the current place by default."""
         depth = 0
-        for place in range(self.place, len(self.tokens)):
+        for place in range(self.place if bracket is None else bracket, len(self.tokens)):
             token = self.tokens[place]
             depth += (token.text in _CLOSER) - (token.text in _OPENER)
             if depth == 0:
@@ -108,11 +108,18 @@ class Reader:
 
     def has_bar(self) -> bool:
         """Tell whether the bracket at the current place holds a bar of its own."""
-        inside = self.tokens[self.place + 1 : self.closing()]
+        return self._holds(self.place, "|", "||")
+
+    def has_arguments(self) -> bool:
+        """Tell whether the call at the current place has more than one argument."""
+        return self._holds(self.place + 1, ",")
+
+    def _holds(self, bracket: int, *texts: str) -> bool:
+        """Tell whether one of these stands in a bracket, and in none inside of it."""
         depth = 0
-        for token in inside:
+        for token in self.tokens[bracket + 1 : self.closing(bracket)]:
             depth += (token.text in _CLOSER) - (token.text in _OPENER)
-            if depth == 0 and token.text in ("|", "||"):
+            if depth == 0 and token.text in texts:
                 return True
         return False
 

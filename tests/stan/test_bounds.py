@@ -61,7 +61,7 @@ def test_density_and_slope(case: str) -> None:
     program, chart = model._posterior.program, Chart(model.stan_data())
     # Without what moves b after its coordinates, they are linear in these.
     none = {"followers": 0, "rest": np.zeros((0, 0)), "hold": np.zeros((0, 0)),
-            "reach": np.zeros((0, chart.E))}  # fmt: skip
+            "reach": np.zeros((0, len(chart.sizes.of)))}  # fmt: skip
     data = model.stan_data() | none
     assert data["limited"] == len(priors)
     q = np.random.default_rng(1).normal(0, 1.5, (20, chart.size))

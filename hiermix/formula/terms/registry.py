@@ -39,8 +39,13 @@ def entering(term: Special, equation: str) -> Special:
 
 
 def at_special(reader: Reader) -> bool:
-    """Tell whether a special term of a right side stands at the current place."""
-    return reader.token.text in RIGHT_SIDE and is_call(reader)
+    """Tell whether a special term of a right side stands at the current place.
+
+    ``cs(t, df=3)``, with more than one argument, is a natural spline.
+    """
+    if reader.token.text not in RIGHT_SIDE or not is_call(reader):
+        return False
+    return not (reader.at("cs") and reader.has_arguments())
 
 
 def special(reader: Reader) -> Special:
