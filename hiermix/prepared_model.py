@@ -6,11 +6,14 @@ from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any, Self
 
+import numpy as np
+
 from hiermix import chain_starts, family_checks
 from hiermix.chain_starts import Started
 from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design
 from hiermix.engines import gradients
+from hiermix.errors import DataError
 from hiermix.families import design_checks, exact_fit, imputed_laws
 from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
@@ -25,6 +28,12 @@ from hiermix.tuning import bar_origins
 from hiermix.tuning.bar_origins import Origins
 from hiermix.tuning.points import Point
 from hiermix.typing import FloatArray, IntArray
+
+_NO_DIGITS = (
+    "preparing the fit lost its digits ({error}): several grouping factors can be told apart where "
+    "levels differ by up to some 1e8 residual sds. Take what sets levels further apart out of the "
+    "response, or keep one factor"
+)
 
 
 class PreparedModel:
@@ -77,7 +86,10 @@ class PreparedModel:
     def _start(self, *, prior_only: bool) -> Started:
         search = partial(chain_starts.start, partial(self.assemble, prior_only=prior_only))
         family_checks.check_once(self._options["family"])
-        return gradients.where_they_work(search)
+        try:
+            return gradients.where_they_work(search)
+        except np.linalg.LinAlgError as error:
+            raise DataError(_NO_DIGITS.format(error=error)) from error
 
     def assemble(self, near: Point | None = None, *, prior_only: bool) -> Assembled:
         """Return what an engine is handed, and what recovers integrated effects of its draws."""

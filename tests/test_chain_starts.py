@@ -186,3 +186,14 @@ def test_the_edge_of_what_can_be_computed_is_no_mode(even: hm.Model) -> None:
 
     posterior = chain_starts._Posterior(density, chart)
     assert posterior.normal(np.zeros(chart.size)) is None
+
+
+def test_digits_that_are_lost_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of levels of several factors that lie 1e9 residual sds apart, numpy's own words were told."""
+
+    def lost(assembled: object) -> Started:
+        raise np.linalg.LinAlgError("SVD did not converge")
+
+    monkeypatch.setattr(chain_starts, "start", lost)
+    with pytest.raises(hm.DataError, match=r"lost its digits \(SVD did not converge\).*1e8"):
+        hm.Model("y ~ 1 + (1 | g)", two_halves()).fit(seed=1)
