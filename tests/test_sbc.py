@@ -43,11 +43,13 @@ TABLE = pd.concat(
 )
 
 
-WAITING = {
+BEGUN = {
     "skew_normal", "exgaussian", "hurdle_gamma", "hurdle_lognormal", "zero_inflated_beta",
-    "zero_one_inflated_beta", "zero_inflated_binomial", "geometric", "shifted_lognormal",
-    "inverse_gaussian", "von_mises", "sratio", "cratio", "acat",
+    "zero_one_inflated_beta", "zero_inflated_binomial", "geometric",
 }  # fmt: skip
+"""Programs that have `FEWER` replicates yet."""
+FEWER = 50
+WAITING = {"shifted_lognormal", "inverse_gaussian", "von_mises", "sratio", "cratio", "acat"}
 """Programs of which no ranks are stored yet; the slow test ranks fresh ones."""
 
 
@@ -66,7 +68,7 @@ def test_every_program_is_calibrated() -> None:
     assert ranked | NOT_RANKED | OF_USERS == set(programs.names())
     many = {name: scene.replicates for name, scene in simulate.SCENES.items()}
     many |= {name: scene.replicates for name, scene in FURTHER.items()}
-    wanted = TABLE["scene"].map(many)
+    wanted = TABLE["scene"].map(many).mask(TABLE["program"].isin(BEGUN), FEWER)
     assert (TABLE["replicates"] >= wanted).all()
     assert set(TABLE["scene"]) == {*simulate.SCENES, *FURTHER}
 
