@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,8 +18,6 @@ from hiermix.design.level_covariance import Matrices
 from hiermix.design.packing import decode, encode
 from hiermix.design.tables import Table
 from hiermix.errors import DataError, count
-from hiermix.families import table
-from hiermix.families.family import Family
 from hiermix.families.linear_scale import less_offset
 from hiermix.files import netcdf, read_tree, write_tree
 from hiermix.statistics import cell_moments
@@ -28,6 +26,7 @@ from hiermix.statistics.cell_coding import SummedColumns, key_columns
 from hiermix.statistics.cell_design import design_of
 from hiermix.statistics.cell_moments import CellMoments, Origin, far_means, key_frame, together
 from hiermix.statistics.moments import fitted_pilot
+from hiermix.statistics.summed_rows import DIGITS, NEAR, SummedRows
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -36,14 +35,10 @@ if TYPE_CHECKING:
 FORMAT = 1
 _MOST = 200_000_000
 """Numbers that moments of cells may be: they stand in memory."""
-_DIGITS = 1e-6
-"""Share of a sum that must be left of it by a subtraction: it keeps ten digits then."""
-_NEAR = 1e4
-"""How many times the least squares sums may be around an origin: they keep twelve digits then."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CellSums:
+class CellSums(SummedRows):
     """Moments of the rows of each combination of groups and strata; see `statistics`.
 
     They add and subtract as `Statistics` do, and no rows are in them. The model of them is an
@@ -60,25 +55,6 @@ class CellSums:
     cells: CellMoments
     rows: int
     dropped: int = 0
-
-    def __len__(self) -> int:
-        """Return the number of rows that were added up."""
-        return self.rows
-
-    @property
-    def formula(self) -> str:
-        """The formula, in its canonical form."""
-        return str(self.coding.formula)
-
-    @property
-    def family(self) -> Family:
-        """The family whose models need sums alone."""
-        return table.find("gaussian", None)
-
-    @property
-    def said(self) -> dict[str, Any]:
-        """Options of a model of these sums."""
-        return {"link": None, "success": None, "weights": self.coding.weights}
 
     @property
     def nbytes(self) -> int:
@@ -120,7 +96,7 @@ class CellSums:
         mean, here = self.cells.whole()
         there = self.cells.around(self.origin, best).whole()[1]
         size = np.diag(here) + mean**2
-        return bool(np.all(size <= _NEAR * np.maximum(np.diag(there), 1e-300) + 1e-12 * size))
+        return bool(np.all(size <= NEAR * np.maximum(np.diag(there), 1e-300) + 1e-12 * size))
 
     # A vector space ------------------------------------------------------------------------------
 
@@ -233,7 +209,7 @@ def _check_digits(before: CellMoments, after: CellMoments) -> None:
     """Raise where next to nothing is left of a sum, so that rounding of the whole counts."""
     was, left = (np.einsum("jcc->c", each.squares) for each in (before, after))
     shares = np.append(left[was > 0] / was[was > 0], after.weight.sum() / before.weight.sum())
-    if shares.min() < _DIGITS:
+    if shares.min() < DIGITS:
         raise DataError(
             f"the difference would be {shares.min():.1g} of a sum, too little to keep ten of its "
             "digits: build the statistics of the rows that are left from them"

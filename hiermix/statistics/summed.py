@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +14,24 @@ from hiermix.design import group_checks
 from hiermix.design.coding import Coding
 from hiermix.design.encoding import ordering
 from hiermix.errors import DataError, count, first_three
-from hiermix.families import table
-from hiermix.families.family import Family
 from hiermix.files import netcdf, read_tree, write_tree
 from hiermix.statistics import moved
 from hiermix.statistics.as_tree import FORMAT, Parts, parts_of, tree_of
 from hiermix.statistics.moments import Moments
 from hiermix.statistics.moved import Centre, placed
+from hiermix.statistics.summed_rows import DIGITS, NEAR, SummedRows
 from hiermix.statistics.summing import Summing
 from hiermix.typing import FloatArray, IntArray
 
 if TYPE_CHECKING:
     import xarray as xr
 
-_DIGITS = 1e-6
-"""Share of a sum that must be left of it by a subtraction: it keeps ten digits then."""
-_NEAR = 1e4
-"""How many times the least squares sums may be around a centre: they keep twelve digits then."""
 
 type Levels = NDArray[np.object_]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Statistics:
+class Statistics(SummedRows):
     """Sums over rows, from which a Gaussian model is fitted without them; see `statistics`.
 
     ``a + b`` are the statistics of the rows of both, ``a - b`` of those of ``a`` without those of
@@ -75,25 +70,6 @@ class Statistics:
         )  # fmt: skip
 
     # Rows, terms, groups ---------------------------------------------------------------------
-
-    def __len__(self) -> int:
-        """Return the number of rows that were added up."""
-        return self.rows
-
-    @property
-    def formula(self) -> str:
-        """The formula, in its canonical form."""
-        return str(self.coding.formula)
-
-    @property
-    def family(self) -> Family:
-        """The family whose models need sums alone."""
-        return table.find("gaussian", None)
-
-    @property
-    def said(self) -> dict[str, Any]:
-        """Options of a model of these sums."""
-        return {"link": None, "success": None, "weights": self.coding.weights}
 
     @property
     def factor(self) -> str | None:
@@ -252,7 +228,7 @@ class Statistics:
         diagonal = "jqq->jq"
         left = np.einsum(diagonal, after.ZtZ)[kept]
         shares += list(_share(left, np.einsum(diagonal, before.ZtZ)[kept]).ravel())
-        if min(shares) < _DIGITS:
+        if min(shares) < DIGITS:
             raise DataError(
                 f"the difference would be {min(shares):.1g} of a sum, too little to keep ten of "
                 "its digits: build the statistics of the rows that are left from them"
@@ -265,7 +241,7 @@ def near(found: Statistics) -> bool:
     there = moved.around(found.sums, found.centre, best)
     here = np.append(np.diag(found.sums.XtX), found.sums.ete)
     least = np.append(np.diag(there.XtX), there.ete)
-    return bool(np.all(here <= _NEAR * np.maximum(least, 1e-300) + 1e-12 * here))
+    return bool(np.all(here <= NEAR * np.maximum(least, 1e-300) + 1e-12 * here))
 
 
 def _share(after: FloatArray, before: FloatArray) -> FloatArray:
