@@ -193,6 +193,15 @@ def test_a_process_of_sigma_and_draws_without_chains() -> None:
         seed=1, chains=2, draws=300, algorithm="laplace", progress=False
     )
     assert (quick.data.posterior["lengthscale"] > 0).all()
+    # The curve is drawn without its level over the rows, that the intercept has as well.
+    drawn = quick.plot_smooth("x").data
+    along = quick.predict(drawn[["x"]], kind="linear")
+    curve = along - quick.predict(frame(), kind="linear").mean("row")
+    np.testing.assert_allclose(drawn["estimate"], curve.mean(("chain", "draw")), atol=1e-10)
+    ends = curve.quantile([0.05, 0.95], ("chain", "draw"))
+    np.testing.assert_allclose(
+        drawn[["low", "high"]], ends.transpose("row", "quantile"), atol=1e-10
+    )
 
 
 # What is refused ---------------------------------------------------------------------------------

@@ -37,7 +37,8 @@ def plot_smooth(
 ) -> Plot:
     """Draw the curves of a smooth: what they add to the linear predictor, and the rows below.
 
-    A curve of a spline is zero on the average of its rows; those of ``s(x, g, bs="fs")`` are what
+    A curve is zero on the average of its rows; a Gaussian process, on that of all rows, which takes
+    its level away, that the intercept has as well. Those of ``s(x, g, bs="fs")`` are what
     levels add, fifty of many, without bands where they are more than eight. A curve that is
     multiplied by a number is drawn for one unit of it.
 
@@ -61,7 +62,7 @@ def plot_smooth(
     tails(prob)
     curves = _curves(posterior, x)
     column = curves[0].column
-    values = kinds.stored(posterior.design.column(column)).to_numpy(dtype=np.float64)
+    values = _rows(posterior, column)
     at = np.linspace(values.min(), values.max(), _POINTS)
     data = pd.concat([numbers(each, at, prob) for each in curves], ignore_index=True)
     equations = list(dict.fromkeys(each.equation for each in curves))
@@ -99,6 +100,11 @@ def numbers(curve: _Shown, at: FloatArray, prob: float) -> pd.DataFrame:
                          "estimate": drawn.mean(axis=1), "low": low, "high": high})  # fmt: skip
 
 
+def _rows(posterior: Posterior, column: str) -> FloatArray:
+    """Return the values of the fitted rows."""
+    return kinds.stored(posterior.design.column(column)).to_numpy(dtype=np.float64)
+
+
 def _of_all(posterior: Posterior, curve: Curve) -> _Shown:
     """Return a curve of the population."""
 
@@ -106,7 +112,9 @@ def _of_all(posterior: Posterior, curve: Curve) -> _Shown:
         terms = list(posterior.design.equation(curve.equation).terms)
         places = [terms.index(label) for label in (*curve.lines, *curve.bends)]
         b = posterior.b(None if curve.equation == MU else curve.equation)[places]
-        return np.asarray(curve.along(at) @ b)
+        # A process has a level, which trades off with the intercept.
+        level = 0.0 if curve.lines else curve.along(_rows(posterior, curve.column)).mean(axis=0) @ b
+        return np.asarray(curve.along(at) @ b - level)
 
     smooth = curve.name.partition("[")[0]
     return _Shown(smooth, curve.name, curve.column, curve.equation, along)
