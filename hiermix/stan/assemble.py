@@ -50,6 +50,7 @@ from hiermix.statistics.within_between import rotate, split
 from hiermix.tuning import mode_guesses, penalised
 from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode_guesses import Hyper
+from hiermix.tuning.penalised import Penalised
 from hiermix.tuning.points import Point
 from hiermix.tuning.population_scale import common
 from hiermix.tuning.problem import Problem
@@ -319,15 +320,23 @@ def sampled(
     ready = Assembled(program, data, X.x_mean, None, keep, design.groupings)
     if prior_only:
         return ready
-    hyper = Hyper(
+    hyper = hyper_of(problem, table, fitted, tuning.least_squares)
+    return replace(ready, guesses=mode_guesses.around(center_of(data), hyper, problem, fitted))
+
+
+def hyper_of(
+    problem: Problem, table: PriorTable, fitted: Penalised, least_squares: FloatArray
+) -> Hyper:
+    """Return what guesses of further modes start from: priors, and the sums of each factor."""
+    design = problem.answered
+    return Hyper(
         list(zip(problem.own, problem.own_priors, strict=True)),
         stan_data.sd_priors(design.groupings, table),
         EffectSizes.beside([each.spreads for each in design.groupings]),
         stan_data.b_priors(design, table),
-        tuning.least_squares,
+        least_squares,
         [(fit.gram, problem.priors[name].blocks) for name, fit in fitted.fits.items()],
     )
-    return replace(ready, guesses=mode_guesses.around(center_of(data), hyper, problem, fitted))
 
 
 def problem_of(

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.design.effect_sizes import EffectSizes
 from hiermix.families import linear_scale
 from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
@@ -14,7 +13,6 @@ from hiermix.stan.assemble import Assembled, center_of
 from hiermix.statistics import level_pairs
 from hiermix.statistics.level_pairs import Pilot
 from hiermix.tuning import crossed_tuning, mode_guesses, penalised
-from hiermix.tuning.mode_guesses import Hyper
 from hiermix.tuning.penalised import Penalised
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem
@@ -48,14 +46,7 @@ def crossed(
     keep = variables.kept(["sigma"], data)
     program = programs.find(programs.CROSSED)
     ready = Assembled(program, data, x_mean, None, keep, design.groupings, pairs=pairs)
-    hyper = Hyper(
-        list(zip(problem.own, problem.own_priors, strict=True)),
-        stan_data.sd_priors(design.groupings, table),
-        EffectSizes.beside([each.spreads for each in design.groupings]),
-        stan_data.b_priors(design, table),
-        tuning.least_squares,
-        [(fit.gram, problem.priors[name].blocks) for name, fit in fitted.fits.items()],
-    )
+    hyper = assemble.hyper_of(problem, table, fitted, tuning.least_squares)
     return replace(ready, guesses=mode_guesses.around(center_of(data), hyper))
 
 

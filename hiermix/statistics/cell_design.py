@@ -23,13 +23,10 @@ from hiermix.design.specs import bringing
 from hiermix.design.tables import Table
 from hiermix.errors import DataError, did_you_mean
 from hiermix.formula.equations import MU
-from hiermix.formula.formula import parse
 from hiermix.statistics.cell_coding import SummedColumns, key_columns
 from hiermix.statistics.cell_moments import CellMoments, Origin, stand_ins, together
+from hiermix.statistics.smaller_formulas import smaller
 from hiermix.typing import FloatArray
-
-_SAME = {"response": "response", "offsets": "offset", "beside": "term beside the response"}
-"""What a smaller formula has as the statistics have it."""
 
 
 def design_of(
@@ -48,7 +45,7 @@ def design_of(
         The formula has a column that is not there, or one that says nothing.
     """
     known = SummedColumns(coding)
-    coding = coding if formula in (None, str(coding.formula)) else _smaller(coding, str(formula))
+    coding = coding if formula in (None, str(coding.formula)) else smaller(coding, str(formula))
     # 1. The cells of this formula, and rows that stand for theirs.
     keys, what = key_columns(coding.roles), SummedColumns(coding)
     _there(keys, cells.names, "key")
@@ -76,17 +73,6 @@ def _there(wanted: Sequence[str], there: Sequence[str], what: str) -> None:
             raise DataError(
                 f"the statistics have no {what} {name!r}.{did_you_mean(name, there)} Known: {names}"
             )
-
-
-def _smaller(coding: Coding, formula: str) -> Coding:
-    parsed = parse(formula)
-    for what, name in _SAME.items():
-        if getattr(parsed, what) != getattr(coding.formula, what):
-            raise DataError(
-                f"{formula!r} has another {name} than the statistics, which are of "
-                f"{str(coding.formula)!r}"
-            )
-    return coding.on_formula(parsed)
 
 
 def _bringing(plan: Plan, frame: pd.DataFrame) -> Plan:

@@ -25,8 +25,8 @@ from hiermix.statistics.as_tree import add_coding, coding_of
 from hiermix.statistics.cell_coding import SummedColumns, key_columns
 from hiermix.statistics.cell_design import design_of
 from hiermix.statistics.cell_moments import CellMoments, Origin, far_means, key_frame, together
+from hiermix.statistics.gaussian_sums import DIGITS, NEAR, GaussianSums
 from hiermix.statistics.moments import fitted_pilot
-from hiermix.statistics.summed_rows import DIGITS, NEAR, SummedRows
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _MOST = 200_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CellSums(SummedRows):
+class CellSums(GaussianSums):
     """Moments of the rows of each combination of groups and strata; see `statistics`.
 
     They add and subtract as `Statistics` do, and no rows are in them. The model of them is an

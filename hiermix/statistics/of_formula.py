@@ -8,13 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from hiermix.design import group_checks
-from hiermix.design.coding import Coding
 from hiermix.design.design import Design
 from hiermix.design.identifiable import without_dependent
 from hiermix.design.plan import Plan, Summed
 from hiermix.errors import DataError, did_you_mean
 from hiermix.formula.equations import MU
-from hiermix.formula.formula import parse
 from hiermix.formula.names import in_results
 from hiermix.formula.sums import columns
 from hiermix.statistics import moved
@@ -22,6 +20,7 @@ from hiermix.statistics.column_spreads import Columns, Spreads, spreads
 from hiermix.statistics.gram import Gram, around_least_squares
 from hiermix.statistics.moments import Moments, Pilot
 from hiermix.statistics.moved import Centre
+from hiermix.statistics.smaller_formulas import smaller
 from hiermix.statistics.summed import Statistics
 from hiermix.statistics.within_between import Within, split
 from hiermix.typing import FloatArray, IntArray
@@ -105,7 +104,9 @@ def of_formula(found: Statistics, formula: str | None) -> SummedRows:
     DataError
         The formula has a column that the statistics don't have, or one that says nothing.
     """
-    coding = found.coding if formula is None else _smaller(found.coding, formula)
+    coding = (
+        found.coding if formula is None else smaller(found.coding, formula, {"further": "equation"})
+    )
     plan = coding.plan
     x, z = _places(found.coding.plan, plan)
     sums, centre = _chosen(found, x, z, plan)
@@ -126,22 +127,6 @@ def _summed(rows: int, sums: Moments, centre: Centre, plan: Plan) -> Summed:
     z = _of_z(sums, centre)
     squares = {name: z.square + np.outer(z.mean, z.mean) for name in plan.roles.factors}
     return Summed(rows, x.mean[some], x.square[some, some], squares)
-
-
-_SAME = {"response": "response", "offsets": "offset", "beside": "term beside the response",
-         "further": "equation"}  # fmt: skip
-"""What a smaller formula has as the statistics have it."""
-
-
-def _smaller(coding: Coding, formula: str) -> Coding:
-    parsed = parse(formula)
-    for what, name in _SAME.items():
-        if getattr(parsed, what) != getattr(coding.formula, what):
-            raise DataError(
-                f"{formula!r} has another {name} than the statistics, which are "
-                f"of {str(coding.formula)!r}"
-            )
-    return coding.on_formula(parsed)
 
 
 def _places(whole: Plan, plan: Plan) -> tuple[list[int], list[int]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
 from typing import Any
@@ -119,15 +119,24 @@ def statistics(
     return _celled(opened, roles, found, missing, _like(like, CellSums))
 
 
+def _coded[T](
+    source: Source, roles: Roles, family: Family, missing: str, known: tuple[Coding, T] | None,
+    first: Callable[[Coding, Batches, str], T],
+) -> tuple[Coding, T]:  # fmt: skip
+    """Return how columns are coded and what sums are around: as known, or by a look at the rows."""
+    if known is None:
+        coding = _coding(source, roles, family, missing)
+        return coding, first(coding, sources.sample(source), missing)
+    coding, _ = known
+    replace(coding, formula=roles.formula, weights=roles.weights).check_formula(coding)
+    return known
+
+
 def _gaussian(
     source: Source, roles: Roles, family: Family, missing: str, like: Statistics | None
 ) -> Statistics:
-    if like is None:
-        coding = _coding(source, roles, family, missing)
-        centre = first_centre(coding, sources.sample(source), missing)
-    else:
-        coding, centre = like.coding, like.centre
-        replace(coding, formula=roles.formula, weights=roles.weights).check_formula(coding)
+    known = None if like is None else (like.coding, like.centre)
+    coding, centre = _coded(source, roles, family, missing, known, first_centre)
     total = _summed(source, coding, centre, missing)
     _check_rows(total)
     _check_sums(total)
@@ -141,12 +150,8 @@ def _gaussian(
 def _celled(
     source: Source, roles: Roles, family: Family, missing: str, like: CellSums | None
 ) -> CellSums:
-    if like is None:
-        coding = _coding(source, roles, family, missing)
-        origin = first_origin(coding, sources.sample(source), missing)
-    else:
-        coding, origin = like.coding, like.origin
-        replace(coding, formula=roles.formula, weights=roles.weights).check_formula(coding)
+    known = None if like is None else (like.coding, like.origin)
+    coding, origin = _coded(source, roles, family, missing, known, first_origin)
     total = source.fold(partial(_cells, coding, origin, missing), _both_cells)
     _check_rows(total)
     labels = SummedColumns(coding).labels

@@ -17,9 +17,9 @@ from hiermix.errors import DataError, count, first_three
 from hiermix.files import netcdf, read_tree, write_tree
 from hiermix.statistics import moved
 from hiermix.statistics.as_tree import FORMAT, Parts, parts_of, tree_of
+from hiermix.statistics.gaussian_sums import DIGITS, NEAR, GaussianSums
 from hiermix.statistics.moments import Moments
 from hiermix.statistics.moved import Centre, placed
-from hiermix.statistics.summed_rows import DIGITS, NEAR, SummedRows
 from hiermix.statistics.summing import Summing
 from hiermix.typing import FloatArray, IntArray
 
@@ -31,7 +31,7 @@ type Levels = NDArray[np.object_]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Statistics(SummedRows):
+class Statistics(GaussianSums):
     """Sums over rows, from which a Gaussian model is fitted without them; see `statistics`.
 
     ``a + b`` are the statistics of the rows of both, ``a - b`` of those of ``a`` without those of

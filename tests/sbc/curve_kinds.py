@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from scene import Scene
-from scipy.interpolate import CubicSpline
+from shared_parts import bends
 from simulate import DRAWS, THIN, Array
 
 import hiermix as hm
@@ -31,24 +31,8 @@ def _waves() -> tuple[Array, Array]:
     return np.sin(frequency * (X[:, None] - middle + end)) / np.sqrt(end), frequency
 
 
-def _bends() -> Array:
-    """Columns of what bends natural cubic splines of X, by values at their knots."""
-    known = np.unique(X)
-    knots = np.interp(np.linspace(0, len(known) - 1, KNOTS), np.arange(len(known)), known)
-    cardinal = CubicSpline(knots, np.eye(KNOTS), bc_type="natural")
-    penalty, gaps = np.zeros((KNOTS, KNOTS)), np.diff(knots)
-    for weight, at in ((1, knots[:-1]), (4, (knots[1:] + knots[:-1]) / 2), (1, knots[1:])):
-        second = cardinal(at, 2)  # Simpson's rule is exact: its square is a parabola
-        penalty += second.T @ (second * (weight * gaps / 6)[:, None])
-    values, vectors = np.linalg.eigh(penalty)
-    Z = cardinal(X) @ (vectors[:, 2:] / np.sqrt(values[2:]))
-    line = np.column_stack([np.ones(ROWS), X])
-    Z -= line @ np.linalg.lstsq(line, Z, rcond=None)[0]
-    return Z / np.sqrt(np.sum(Z**2) / ROWS)
-
-
 WAVES, FREQUENCY = _waves()
-BENDS = _bends()
+BENDS = bends(X, KNOTS)
 
 
 def _process(rng: np.random.Generator) -> tuple[Array, dict[str, float]]:

@@ -23,23 +23,23 @@ G = np.arange(ROWS) % LEVELS
 H = (G + RNG.integers(1, LEVELS, ROWS)) % LEVELS
 
 
-def _bends() -> Array:
-    """Columns of what bends natural cubic splines of X, of one sd: by values at their knots."""
-    known = np.unique(X)
-    knots = np.interp(np.linspace(0, len(known) - 1, KNOTS), np.arange(len(known)), known)
-    cardinal = CubicSpline(knots, np.eye(KNOTS), bc_type="natural")
-    penalty, gaps = np.zeros((KNOTS, KNOTS)), np.diff(knots)
+def bends(x: Array, number: int) -> Array:
+    """Columns of what bends natural cubic splines of x, of one sd: by values at `number` knots."""
+    known = np.unique(x)
+    knots = np.interp(np.linspace(0, len(known) - 1, number), np.arange(len(known)), known)
+    cardinal = CubicSpline(knots, np.eye(number), bc_type="natural")
+    penalty, gaps = np.zeros((number, number)), np.diff(knots)
     for weight, at in ((1, knots[:-1]), (4, (knots[1:] + knots[:-1]) / 2), (1, knots[1:])):
         second = cardinal(at, 2)  # Simpson's rule is exact: its square is a parabola
         penalty += second.T @ (second * (weight * gaps / 6)[:, None])
     values, vectors = np.linalg.eigh(penalty)
-    Z = cardinal(X) @ (vectors[:, 2:] / np.sqrt(values[2:]))
-    line = np.column_stack([np.ones(ROWS), X])
+    Z = cardinal(x) @ (vectors[:, 2:] / np.sqrt(values[2:]))
+    line = np.column_stack([np.ones(len(x)), x])
     Z -= line @ np.linalg.lstsq(line, Z, rcond=None)[0]
-    return Z / np.sqrt(np.sum(Z**2) / ROWS)
+    return Z / np.sqrt(np.sum(Z**2) / len(x))
 
 
-BENDS = _bends()
+BENDS = bends(X, KNOTS)
 
 
 def ranks(case: str, replicate: int) -> dict[str, int]:

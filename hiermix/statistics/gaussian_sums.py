@@ -12,7 +12,7 @@ NEAR = 1e4
 """How many times the least squares sums may be around an origin: they keep twelve digits then."""
 
 
-class SummedRows:
+class GaussianSums:
     """Sums of rows for Gaussian models."""
 
     coding: Coding
