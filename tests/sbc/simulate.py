@@ -505,7 +505,9 @@ def log_likelihoods(fit: hm.Fit, case: Case, truth: Truth) -> dict[str, Array]:
     beside = {"trials": data["size"].to_numpy(float)} if fit.design.trials is not None else {}
     if "late" in data:
         beside |= known_above(data)
-    own = {each.name: posterior[each.name].to_numpy()[:, None] for each in family.own}
+    # A parameter without an equation may be held at its value, disc at one.
+    names = [each.name for each in family.own if each.name in posterior]
+    own = {name: posterior[name].to_numpy()[:, None] for name in names}
     y = data["y"].to_numpy(float)
     true = {name: np.asarray(value) for name, value in truth.own.items()}
     return {
