@@ -307,6 +307,7 @@ class Fit:
         *,
         groups: held_out.Groups = None,
         folds: int = 10,
+        joint: bool = False,
         seed: int | None = None,
         engine: str | Engine = "auto",
         client: Any = None,
@@ -326,6 +327,9 @@ class Fit:
             rows share an unknown effect.
         folds : int
             Number of refits; at most one a level.
+        joint : bool
+            Whether rows of a label have one density together, as in ``loo(by=)``; else each has
+            its own, given the rows of its series that are kept.
         seed : int, optional
             Of the folds and the refits; the fit's own by default.
         engine : str or Engine
@@ -336,14 +340,13 @@ class Fit:
         Returns
         -------
         ELPDData
-            As `loo` returns, with labels on ``elpd_i`` where groups were left out; `hm.compare`
-            takes it.
+            As `loo` returns, with labels where groups were left out; `hm.compare` takes it.
         """
         workers = Workers(client, processes)
         settings = self._settings() | ({} if seed is None else {"seed": seed})
         refit = partial(self.model.refit, engine=engine, **workers.settings(settings))
         return cross_validation.kfold(
-            self.posterior, groups, folds, settings["seed"], refit, workers.run
+            self.posterior, groups, folds, settings["seed"], refit, workers.run, joint=joint
         )
 
     def refit(self, new_data: Frame, **settings: Any) -> "Fit":

@@ -353,6 +353,7 @@ def test_only_a_factor_knows_that_a_row_has_one_level() -> None:
     }
     assert {user for user in users if not user.startswith("design/")} == {
         "prediction/group_densities.py",
+        "prediction/level_clusters.py",
         "prediction/predictor.py",
         "prediction/update.py",
         "stan/level_data.py",

@@ -288,9 +288,11 @@ def test_other_models_are_refused() -> None:
 
 
 ASKED: list[tuple[Callable[[hm.Fit], object], str]] = [
-    (lambda fit: fit.kfold(folds=3), "kfold takes rows to be independent"),
-    (lambda fit: fit.loo(by="g"), "leave-one-group-out takes rows to be independent"),
-    (lambda fit: fit.predict(TIME.assign(g="new"), new_groups="update"), "takes rows to be"),
+    (lambda fit: fit.kfold(folds=3, joint=True), "joint= is for rows of a label together"),
+    (
+        lambda fit: fit.predict(TIME[["x", "t"]].assign(g="new"), new_groups="update"),
+        "new_groups='update' learns from the response of new groups",
+    ),
     (lambda fit: fit.predict(TIME[["x", "g"]], kind="response"), "the new rows lack 't'"),
     (lambda fit: fit.forecast(TIME.head(3)).table(), "not after the last observed one"),
 ]

@@ -206,7 +206,6 @@ def test_a_saved_fit_answers_the_same(fit: hm.Fit, tmp_path: Path) -> None:
     (lambda fit: fit.plot_fit("x", by="g"), "fit.response('y2').plot_fit("),
     (lambda fit: fit.ranks("g"), "fit.response('y2').ranks("),
     (lambda fit: fit.check(), "check() is for fits of one response"),
-    (lambda fit: fit.loo(by="g"), "kfold(groups=...) refits instead"),
     (lambda fit: fit.predict(DATA, new_groups="update"), "fit.response(...) knows"),
     (lambda fit: fit.response("y2").loo(), "ask the whole fit"),
     (lambda fit: fit.response("y2").log_likelihood(), "ask the whole fit"),

@@ -43,6 +43,8 @@ class Series:
     origin: float = 0.0
     monthly: bool = False
     """Whether dates count in months."""
+    fitted: int | None = None
+    """How many units the fit has, where rows are others than its own."""
     _form: times.Form | None = field(default=None, repr=False)
 
     @property
@@ -59,6 +61,12 @@ class Series:
     def least(self) -> float:
         """Least correlation of rows a step apart: with uneven steps it can't be negative."""
         return -1.0 if self.even else 0.0
+
+    @property
+    def new(self) -> NDArray[np.bool_]:
+        """(rows,) whether a row is of a series that the fit never saw."""
+        known = np.inf if self.fitted is None else self.fitted
+        return np.asarray(self.unit >= known)
 
     def take(self, rows: NDArray[np.intp]) -> Series:
         """Return those of some of the rows."""
@@ -78,7 +86,8 @@ class Series:
             code, labels = _by_label(self.term.place, frame[self.term.place], self.positions)
             place = np.where(code < len(self.positions), code.astype(np.float64), np.nan)
             _known_positions(self.term.place, labels[len(self.positions) :])
-        return replace(self, unit=unit, units=units, place=place)
+        fitted = len(self.units) if self.term.by is not None else 1
+        return replace(self, unit=unit, units=units, place=place, fitted=fitted)
 
     def in_order(self) -> IntArray:
         """Return the rows series by series, in the order of time."""

@@ -299,7 +299,9 @@ def forecast(
         more = keys_of(before, marks).assign(**{name: before.observed})
         observed = pd.concat([observed, more], ignore_index=True)
         source = replace(source, design=source.design.take(rest))
-    source = replace(source, before=predict.residuals_before(posterior))
+    weighed = None if source.weighed is None else source.weighed.order
+    fitted_rows = predict.residuals_before(posterior, weighed)
+    source = replace(source, before=(*fitted_rows, *source.before))
     by_category = fitted.unordered or kind == "probability"
     sigma, sd = None, source.family.plug_in
     plain = not (fitted.limits.truncated or source.together) and fitted.limits.se is None

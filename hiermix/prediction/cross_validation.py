@@ -21,7 +21,9 @@ from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.summary import names
 from hiermix.prediction import group_densities, held_out, pieces, predict, psis, residual_laws
 from hiermix.prediction.draw_weights import good_k
-from hiermix.prediction.joint_predictions import beside, by_unit, rows_of_units
+from hiermix.prediction.joint_predictions import beside, by_unit, of_rows, rows_of_units
+from hiermix.prediction.predictor import PIECE
+from hiermix.prediction.series_densities import log_density_given_others
 from hiermix.side_by_side import Workers
 from hiermix.typing import FloatArray, IntArray
 
@@ -90,14 +92,10 @@ def loo(posterior: Posterior, *, by: held_out.Groups = None) -> "ELPDData":
     how, what, way = (("out", "row", "kfold()") if by is None else
                       ("group-out", "group", "kfold(groups=...)"))  # fmt: skip
     if bad:
-        if posterior.design.series is None or posterior.responses:
-            instead = f"{way} refits instead."
-        else:  # which kfold refuses
-            instead = "Take it as a rough guess: residuals that go together have no kfold() here."
         checks.warn(
             f"leave-one-{how} is unreliable for {count(bad, what)} of {found.n_data_points:,} "
             f"(Pareto k above {found.good_k:.2f}): the posterior leans too much on each of them. "
-            f"{instead}"
+            f"{way} refits instead."
         )
     return found
 
@@ -124,12 +122,10 @@ def left_out(posterior: Posterior, by: held_out.Groups) -> "ELPDData":
     Rows that stand for others will do, where what is left out are levels of their own columns.
     """
     _check_response(posterior.design, by)
-    way = "kfold(groups=...) refits instead"
-    residual_laws.independent_only(posterior.design, "leave-one-group-out", way)
     imputed.without_gaps(posterior.design.imputed, "leave-one-group-out, loo(by=),")
     tail = psis.tail_size(posterior.size, _efficiency(posterior))
-    name, labels = held_out.units(posterior.design, by)
-    found, names = group_densities.log_densities(posterior, labels)
+    name, labels = held_out.units(by_unit(posterior.design), by)
+    found, names = group_densities.log_densities(posterior, of_rows(posterior.design, labels))
     each = np.column_stack(psis.leave_one_out(found, tail))
     return _result(posterior, each, held_out.coords(name, names), **held_out.together(name))
 
@@ -254,37 +250,48 @@ def kfold(
     seed: int,
     refit: Refit,
     run: Run = IN_TURN,
+    *,
+    joint: bool = False,
 ) -> "ELPDData":
     """Cross-validation by refits that leave out rows, or all rows of a label together.
 
-    ArviZ says what each fold leaves out, the refits run, and ArviZ adds up.
+    ArviZ says what each fold leaves out, the refits run, and ArviZ adds up: densities of rows, or
+    `joint` ones of all rows of a label.
     """
     import arviz_stats
     import xarray as xr
 
     design = posterior.design
     _check_response(design)
-    if not design.parts:  # rows of several responses are independent
-        residual_laws.independent_only(design, "kfold")
     options.whole("folds", folds, 2)
     name, labels = held_out.units(by_unit(design), groups)
-    known = log_likelihood(posterior)
-    whole = xr.DataTree.from_dict({"log_likelihood": known.to_dataset(name="y")})
     codes, names = pd.factorize(labels)
-    split = {"k": min(folds, len(names)), "group_by": codes, "seed": seed}
+    if joint:
+        if name is None:
+            raise ArgumentError("joint= is for rows of a label together: name these, groups=")
+        found, _ = group_densities.log_densities(posterior, of_rows(design, labels))
+        known = _of_labels(posterior, found)
+        refitted = partial(_joint_of_left_out, posterior, refit, of_rows(design, codes))
+    else:
+        known = log_likelihood(posterior)
+        refitted = partial(_of_left_out, posterior, refit)
+    whole = xr.DataTree.from_dict({"log_likelihood": known.to_dataset(name="y")})
+    split = {"k": min(folds, len(names)), "group_by": None if joint else codes, "seed": seed}
     # 1. What each fold leaves out; 2. the refits; 3. what they add up to.
     asked: list[IntArray] = []
     with ignored_warnings():
         arviz_stats.loo_kfold(whole, _wrapper(whole, partial(_noted, known, asked)), **split)
-    tasks = [partial(_of_left_out, posterior, refit, rows) for rows in asked]
-    each = {rows.tobytes(): part for rows, part in zip(asked, run(tasks), strict=True)}
-    wrapper = _wrapper(whole, lambda rows: each[rows.tobytes()])
-    found: ELPDData = arviz_stats.loo_kfold(whole, wrapper, pointwise=True, **split)
-    return found if name is None else held_out.mark(found, name, labels)
+    tasks = [partial(refitted, some) for some in asked]
+    each = {some.tobytes(): part for some, part in zip(asked, run(tasks), strict=True)}
+    wrapper = _wrapper(whole, lambda some: each[some.tobytes()])
+    result: ELPDData = arviz_stats.loo_kfold(whole, wrapper, pointwise=True, **split)
+    if joint:
+        return held_out.joint(result, name, pd.Index(names))
+    return result if name is None else held_out.mark(result, name, labels)
 
 
 def _noted(known: "xr.DataArray", asked: list[IntArray], rows: IntArray) -> "xr.DataArray":
-    """Note which rows are asked for, and return what the whole fit says of them."""
+    """Note what is asked for, and return what the whole fit says of it."""
     asked.append(rows)
     return known[:, :, rows]
 
@@ -294,9 +301,41 @@ def _of_left_out(posterior: Posterior, refit: Refit, rows: IntArray) -> "xr.Data
     design = posterior.design
     rows = rows_of_units(design, rows)
     tree = refit(np.setdiff1d(np.arange(design.rows), rows))
+    if design.series is not None and not design.parts:
+        return _given_kept(Posterior.of(tree, design, posterior.family), rows)
     left = design.take(rows)
     left = replace(left, imputed=tuple(each.unseen() for each in left.imputed))
     return log_likelihood(Posterior.of(tree, left, posterior.family))
+
+
+def _given_kept(refitted: Posterior, rows: IntArray) -> "xr.DataArray":
+    """Return the log density of each of some rows, given those of its series that were kept."""
+    series, source = residual_laws.needed(refitted.design), predict.predictor(refitted)
+    kept = np.ones(refitted.design.rows, dtype=bool)
+    kept[rows] = False
+    size = max(1, PIECE // refitted.size)
+    found = [
+        log_density_given_others(series, source.layout.own, rows[at : at + size],
+                                 source.residuals, kept) for at in range(0, len(rows), size)
+    ]  # fmt: skip
+    return predict.labelled(refitted, "log_likelihood", np.concatenate(found), np.arange(len(rows)))
+
+
+def _joint_of_left_out(
+    posterior: Posterior, refit: Refit, codes: IntArray, some: IntArray
+) -> "xr.DataArray":
+    """Return the log density of all rows of each of some labels, which a refit leaves out."""
+    rows = np.flatnonzero(np.isin(codes, some))
+    tree = refit(np.setdiff1d(np.arange(len(codes)), rows))
+    refitted = Posterior.of(tree, posterior.design, posterior.family)
+    found, names = group_densities.log_densities(refitted, codes, rows)
+    return _of_labels(refitted, found[names.get_indexer(pd.Index(some))])
+
+
+def _of_labels(posterior: Posterior, found: FloatArray) -> "xr.DataArray":
+    """Return densities (J, S) as (chain, draw, label)."""
+    named = predict.labelled(posterior, "log_likelihood", found, np.arange(len(found)))
+    return named.rename(row="label")
 
 
 def _wrapper(whole: "xr.DataTree", densities: Densities) -> Any:

@@ -91,6 +91,16 @@ def together(name: str | None) -> dict[str, Any]:
     return {_MARK: name, _JOINT: 1}
 
 
+def joint(result: "ELPDData", name: str | None, labels: pd.Index) -> "ELPDData":
+    """Return densities of all rows of a label together, by label."""
+    import xarray as xr
+
+    at = coords(name, labels)
+    each = xr.DataArray(result.elpd_i.to_numpy(), coords=at, dims=list(at.dims),
+                        attrs=together(name))  # fmt: skip
+    return replace(result, elpd_i=each, se=_error(each.to_numpy()))
+
+
 def alike(results: Sequence["ELPDData"]) -> bool:
     """Whether all leave out the same: rows, or the same groups of rows."""
     return len({_partition(each) for each in results}) == 1

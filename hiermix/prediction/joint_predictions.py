@@ -202,3 +202,11 @@ def rows_of_units(design: Design, units: IntArray) -> IntArray:
         return units
     used = np.unique(design.units)
     return np.flatnonzero(np.isin(design.units, used[units]))
+
+
+def of_rows(design: Design, labels: np.ndarray) -> np.ndarray:
+    """Return for each row of a joint design the label of its row of the frame."""
+    if not isinstance(design, Joint):
+        return labels
+    used = np.unique(design.units)
+    return np.asarray(labels[np.searchsorted(used, design.units)])

@@ -99,7 +99,7 @@ def predictor(
     if new_groups == "update":
         needs_numbers(family, "new_groups='update'")
         way = "fit.response(...) knows the rows of one"
-        residual_laws.independent_only(design, "new_groups='update'", way)
+        residual_laws.one_response_only(design, "new_groups='update'", way)
         imputed.without_gaps(design.imputed, "new_groups='update'")
     wanted = factors(design, group_effects)
 
@@ -114,10 +114,10 @@ def predictor(
     return with_updated(each[0]) if new_groups == "update" else each[0]
 
 
-def residuals_before(posterior: Posterior) -> Before | None:
-    """Return the fitted rows whose residuals are carried on; None where rows are independent."""
+def residuals_before(posterior: Posterior, draws: Which = None) -> tuple[Before, ...]:
+    """Return the fitted rows whose residuals are carried on; none where rows are independent."""
     series = posterior.design.series
-    return None if series is None else Before(series, predictor(posterior).residuals)
+    return () if series is None else (Before(series, predictor(posterior, draws=draws).residuals),)
 
 
 def rows_on(

@@ -29,7 +29,8 @@ from hiermix.prediction import missing_predictors
 from hiermix.prediction.draw_weights import Weighed
 from hiermix.prediction.new_groups import NewEffects
 from hiermix.prediction.random_streams import row_hashes
-from hiermix.prediction.residual_laws import Before, Noise, log_density_given_others, needed
+from hiermix.prediction.residual_laws import Before, Noise, needed
+from hiermix.prediction.series_densities import log_density_given_others
 from hiermix.typing import FloatArray, IntArray
 
 _ROWS = 65_536
@@ -99,8 +100,8 @@ class Predictor:
     is like this one."""
     weighed: Weighed | None = None
     """How the draws were weighed by new rows with a response, if they were."""
-    before: Before | None = None
-    """Fitted rows whose residuals are carried on, in forecasts of rows that go together."""
+    before: tuple[Before, ...] = ()
+    """Rows whose residuals are carried on, in forecasts and updates of rows that go together."""
 
     def shape(self, kind: str) -> tuple[int, ...]:
         """Return the shape of a prediction of one row: draws, and categories where it has them."""
@@ -146,7 +147,7 @@ class Predictor:
     ) -> tuple[slice, FloatArray]:
         """Return the prediction of some rows, and which they are."""
         eta = self.linear(rows, matrices)
-        if self.before is not None and kind == "mean":
+        if self.before and kind == "mean":
             eta += self.noise.rows(rows)[0]
         if self.together and kind in ("response", "log_density"):
             return rows, self._together(kind, rows, eta)

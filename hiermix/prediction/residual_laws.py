@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hiermix.design.design import Design
 from hiermix.design.series import Series
@@ -58,48 +59,44 @@ def needed(design: Design) -> Series:
     return design.series
 
 
-def independent_only(design: Design, what: str, of_several: str = "") -> None:
-    """Raise where residuals go together, for what takes rows to be independent.
-
-    `of_several` is what to do with several responses.
+def one_response_only(design: Design, what: str, way: str) -> None:
+    """Raise where there are several responses, with the way out.
 
     Raises
     ------
     ArgumentError
-        They do.
+        There are.
     """
     if design.parts:
-        raise ArgumentError(f"{what} is for one response, and there are several: {of_several}")
-    terms = [each.term for each in (design.series,) if each is not None]
-    if terms:
-        raise ArgumentError(
-            f"{what} takes rows to be independent given the effects, and {terms[0]} says that they "
-            "are not"
-        )
+        raise ArgumentError(f"{what} is for one response, and there are several: {way}")
 
 
 @dataclass(frozen=True, eq=False)
 class Before:
-    """The fitted rows, whose residuals say something of later ones of their series."""
+    """Rows whose residuals are known, and say something of later ones of their series."""
 
     series: Series
     residuals: Residuals
+    known: NDArray[np.bool_] | None = None
+    """(rows,) which of them; all by default."""
 
     def of(self, unit: int) -> IntArray:
         """Return the rows of a series, in order."""
-        rows = np.flatnonzero(self.series.unit == unit)
+        mine = self.series.unit == unit
+        rows = np.flatnonzero(mine if self.known is None else mine & self.known)
         return rows[np.argsort(self.series.place[rows], kind="stable")]
 
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """Residuals of the rows of a design, drawn; given fitted ones, if there are some."""
+    """Residuals of the rows of a design, drawn; given known ones, if there are some."""
 
     design: Design
     own: Own
     seed: int
     hashes: Hashes
-    before: Before | None = None
+    before: tuple[Before, ...] = ()
+    """Those of the fit, and rows with a response of new series; each series is in one at most."""
     _of_unit: Callable[[int], tuple[FloatArray, FloatArray]] = field(init=False, repr=False)
     _place: IntArray = field(init=False, repr=False)
 
@@ -128,11 +125,22 @@ class Noise:
         series = needed(self.design)
         rows = np.flatnonzero(series.unit == unit)
         rows = rows[np.argsort(series.place[rows], kind="stable")]
+        law = self._in_time if series.in_time else self._at_positions
         z = self._normals(rows)
-        known = np.zeros(0, dtype=np.intp) if self.before is None else self.before.of(unit)
-        if series.in_time:
-            return self._in_time(rows, known, z)
-        return self._at_positions(rows, known, z)
+        before = next((each for each in self.before if len(each.of(unit))), None)
+        expected, drawn = np.empty(z.shape), np.empty(z.shape)
+        # Rows that are known themselves are drawn as if they weren't: once more.
+        again = self._learned(rows, before)
+        for some, given in ((again, None), (~again, before)):
+            if some.any():
+                expected[some], drawn[some] = law(rows[some], given, z[some])
+        return expected, drawn
+
+    def _learned(self, rows: IntArray, before: Before | None) -> NDArray[np.bool_]:
+        """(n,) which of some rows are known themselves."""
+        if before is None or before.series is not self.design.series or before.known is None:
+            return np.zeros(len(rows), dtype=bool)
+        return before.known[rows]
 
     def _normals(self, rows: IntArray) -> FloatArray:
         streams = Streams(self.seed, "residual")
@@ -142,21 +150,21 @@ class Noise:
         return np.array(each).reshape(len(rows), size)
 
     def _in_time(
-        self, rows: IntArray, known: IntArray, z: FloatArray
+        self, rows: IntArray, before: Before | None, z: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Go on from the last residual, step by step."""
+        """Go on from the last known residual, step by step."""
         series, sigma = needed(self.design), np.asarray(self.own["sigma"])
         place = series.place[rows]
         expected, deviation = np.zeros(z.shape), np.zeros(z.shape)
-        first, c = 0, np.zeros(z.shape[1])
-        if len(known):
-            assert self.before is not None
-            last = self.before.series.place[known[-1]]
+        c = np.zeros(z.shape[1])
+        if before is not None:
+            known = before.of(int(series.unit[rows[0]]))
+            last = before.series.place[known[-1]]
             _after(series, rows[place <= last], self.design)
             ahead = powers(self.own[RHO], place - last, even=series.even).T
-            expected = ahead * self.before.residuals(known[-1:])
+            expected = ahead * before.residuals(known[-1:])
             c = ahead[0]
-        for t in range(first, len(rows)):
+        for t in range(len(rows)):
             if t:
                 c = powers(self.own[RHO], place[t : t + 1] - place[t - 1], even=series.even)[:, 0]
                 deviation[t] = c * deviation[t - 1]
@@ -164,18 +172,20 @@ class Noise:
         return expected, expected + deviation
 
     def _at_positions(
-        self, rows: IntArray, known: IntArray, z: FloatArray
+        self, rows: IntArray, before: Before | None, z: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
         """Draw from the normal law given what is known."""
-        series, n = needed(self.design), len(known)
-        before = np.zeros(0) if self.before is None else self.before.series.place[known]
-        place = np.concatenate([before, series.place[rows]])
+        series = needed(self.design)
+        known = np.zeros(0, dtype=np.intp)
+        if before is not None:
+            known = before.of(int(series.unit[rows[0]]))
+        there = np.zeros(0) if before is None else before.series.place[known]
+        place, n = np.concatenate([there, series.place[rows]]), len(known)
         _known_once(series, place, rows, self.design)
         C = np.linalg.cholesky(covariance(series, place, self.own))
         expected = np.zeros(z.shape)
-        if n:
-            assert self.before is not None
-            e = self.before.residuals(known).T[:, :, None]
+        if before is not None:
+            e = before.residuals(known).T[:, :, None]
             expected = (C[:, n:, :n] @ np.linalg.solve(C[:, :n, :n], e))[:, :, 0].T
         return expected, expected + (C[:, n:, n:] @ z.T[:, :, None])[:, :, 0].T
 
@@ -194,48 +204,3 @@ def _known_once(series: Series, place: FloatArray, rows: IntArray, design: Desig
             f"positions of {series.term.place!r} that their units have already "
             f"{at_rows(np.sort(rows), design.frame.index)}"
         )
-
-
-def log_density_given_others(
-    series: Series, own: Own, rows: IntArray, residuals: Residuals
-) -> FloatArray:
-    """Log density (n, S) of the residual of each row given all others (Bürkner et al., 2021).
-
-    With Q the precision, that is a normal of mean ``e_i - (Q e)_i / Q_ii`` and variance 1 / Q_ii.
-    """
-    pull, precision = (_in_time if series.in_time else _at_positions)(series, own, rows, residuals)
-    return np.asarray(0.5 * (np.log(precision / (2 * np.pi)) - pull**2 / precision))
-
-
-def _in_time(
-    series: Series, own: Own, rows: IntArray, residuals: Residuals
-) -> tuple[FloatArray, FloatArray]:
-    """(Q e)_i and Q_ii of some rows, from those before and behind them."""
-    e = residuals(rows)
-    pull, precision = e.copy(), np.ones_like(e)
-    later, last, gap = series.before()
-    for here, there in ((later, last), (last, later)):
-        beside, steps = np.full(len(series.unit), -1), np.zeros(len(series.unit))
-        beside[here], steps[here] = there, gap
-        some = np.flatnonzero(beside[rows] >= 0)
-        c = powers(own[RHO], steps[rows[some]], even=series.even).T
-        pull[some] += (c**2 * e[some] - c * residuals(beside[rows[some]])) / (1 - c**2)
-        precision[some] += c**2 / (1 - c**2)
-    scale = np.asarray(own["sigma"]) ** 2
-    return pull / scale, precision / scale
-
-
-def _at_positions(
-    series: Series, own: Own, rows: IntArray, residuals: Residuals
-) -> tuple[FloatArray, FloatArray]:
-    """Return the same by the inverse of each unit's covariance."""
-    size = len(np.asarray(own[SDS]))
-    pull, precision = np.empty((len(rows), size)), np.empty((len(rows), size))
-    for unit in np.unique(series.unit[rows]).tolist():
-        every = np.flatnonzero(series.unit == unit)
-        Q = np.linalg.inv(covariance(series, series.place[every], own))
-        Qe = np.einsum("sij,js->is", Q, residuals(every))
-        mine = np.flatnonzero(series.unit[rows] == unit)
-        at = np.searchsorted(every, rows[mine])
-        pull[mine], precision[mine] = Qe[at], Q[:, at, at].T
-    return pull, precision

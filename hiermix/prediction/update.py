@@ -2,7 +2,8 @@
 
 Under the draws of everything else, the effects of levels that the fit never saw depend on their
 own rows alone. Gaussian: one exact draw from N(Lambda M^-1 Lambda' Z'We, sigma^2 Lambda M^-1
-Lambda') with M = sigma^2 I + Lambda' Z'WZ Lambda (Lindley and Smith, 1972). Other families:
+Lambda') with M = sigma^2 I + Lambda' Z'WZ Lambda (Lindley and Smith, 1972); where residuals go
+together, the same with the precision of these rows' residuals in the place of W. Other families:
 candidates around the mode, one chosen by importance weights (Rubin, 1988). New levels that share
 rows, such as a new batch and its new casks, are updated together.
 
@@ -13,30 +14,28 @@ rows given it, effects integrated out: exactly, or as the mean weight of the can
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from hiermix.design import checks
-from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, DataError
 from hiermix.families import known_ends
 from hiermix.formula.equations import MU
 from hiermix.keyed_streams import generator
+from hiermix.prediction import new_series, residual_laws, series_densities
 from hiermix.prediction.draw_weights import Weighed, weigh
 from hiermix.prediction.importance_sampling import FEW, Target, log_integral, resample
+from hiermix.prediction.level_clusters import Ints, Level, clusters
 from hiermix.prediction.new_groups import NewEffects
 from hiermix.prediction.predictor import Predictor
-from hiermix.typing import FloatArray
+from hiermix.typing import FloatArray, IntArray
 
 _ENTRIES = 1_000_000
 MOST = 300
 """Coefficients that are worked together; more of them ask for a fit of their own."""
 
-type Level = tuple[Grouping, int]
-"""A grouping factor and a position among its new levels."""
-type Ints = NDArray[np.intp]
 type Effects = dict[tuple[str, str], FloatArray]
 """Effects (Q, S) of new levels, by factor and label."""
 
@@ -46,15 +45,20 @@ def with_updated(source: Predictor) -> Predictor:
 
     Levels without such rows have effects drawn from the fitted spread.
     """
+    new_series.check_levels(source)
     known, log_density = conditional(source)
-    if not known:
+    alone = new_series.learned(source)
+    if not known and not len(alone):
         return replace(source, new=NewEffects(source.layout, "update", source.seed))
+    if len(alone):
+        log_density += new_series.log_density(source, alone)
     weighed = weigh(log_density, generator(source.seed, "weigh"))
     _say(weighed)
     layout = source.layout.take(weighed.order)
     known = {name: r[:, weighed.order] for name, r in known.items()}
     new = NewEffects(layout, "update", source.seed, known)
-    return replace(source, layout=layout, new=new, weighed=weighed)
+    found = replace(source, layout=layout, new=new, weighed=weighed)
+    return new_series.carried_on(found, learned_from(found))
 
 
 def conditional(source: Predictor) -> tuple[Effects, FloatArray]:
@@ -83,7 +87,7 @@ def in_clusters(source: Predictor) -> Iterator["Cluster"]:
 def learned_from(source: Predictor) -> Ints:
     """Return the rows whose response an update has taken in."""
     each = [rows for _, rows in clusters(source.design, list(source.layout.r))]
-    return np.concatenate(each) if each else np.empty(0, dtype=np.intp)
+    return np.concatenate([np.empty(0, dtype=np.intp), *each, new_series.learned(source)])
 
 
 def _say(weighed: Weighed) -> None:
@@ -104,74 +108,22 @@ def normal_effects(grouping: Grouping, what: str, way: str) -> None:
         )
 
 
-# Which new levels depend on each other -----------------------------------------------------------
-
-
-def clusters(design: Design, factors: list[str]) -> Iterator[tuple[list[Level], Ints]]:
-    """Yield new levels that share rows with a response, by name and label, and those rows."""
-    groupings = [each for each in design.groupings if each.name in factors and len(each.new_levels)]
-    if not groupings:
-        return
-    for each in groupings:
-        if not each.factor.partitions:
-            raise DataError(
-                f"new_groups='update' knows rows of one level: of {each.name!r} they have several. "
-                "new_groups='sample' draws the effects of new levels from the fitted spread"
-            )
-    levels = [
-        (each, place)
-        for each in sorted(groupings, key=lambda each: each.name)
-        for place in np.argsort(each.new_levels.astype(str)).tolist()
-    ]
-    rows, nodes = _nodes(design, levels)
-    if not len(rows):
-        return
-    part = _parts(nodes, len(levels))
-    part_of_row = part[nodes.max(axis=1)]
-    order = np.argsort(part_of_row, kind="stable")
-    found, starts = np.unique(part_of_row[order], return_index=True)
-    for which, some in zip(found, np.split(rows[order], starts[1:]), strict=True):
-        yield [levels[node] for node in np.flatnonzero(part == which)], some
-
-
-def _nodes(design: Design, levels: list[Level]) -> tuple[Ints, NDArray[np.int64]]:
-    """Rows that inform new levels, and per row and factor which of the levels, or -1."""
-    observed = _observed(design)
-    columns = []
-    for name in dict.fromkeys(each.name for each, _ in levels):
-        grouping = design.grouping(name)
-        node_of_code = np.full(len(grouping.levels) + len(grouping.new_levels) + 1, -1)
-        for node, (each, place) in enumerate(levels):
-            if each.name == name:
-                node_of_code[len(grouping.levels) + place] = node
-        columns.append(node_of_code[grouping.codes])
-    nodes = np.column_stack(columns)
-    rows = np.flatnonzero(observed & (nodes >= 0).any(axis=1))
-    return rows, nodes[rows]
-
-
-def _observed(design: Design) -> NDArray[np.bool_]:
-    if design.response is None:
-        raise DataError(
-            f"new_groups='update' learns from the response of new groups: the new data have no "
-            f"column {design.response_name!r}. 'sample' draws effects from the fitted spread."
-        )
-    return ~np.isnan(design.response)
-
-
-def _parts(nodes: NDArray[np.int64], size: int) -> NDArray[np.int32]:
-    """Return the connected components of levels that rows join."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import connected_components
-
-    anchor = nodes.max(axis=1)
-    rows, columns = np.nonzero(nodes >= 0)
-    edges = (np.ones(len(rows)), (anchor[rows], nodes[rows, columns]))
-    part: NDArray[np.int32] = connected_components(coo_array(edges, shape=(size, size)), False)[1]
-    return part
-
-
 # The effects of one cluster of levels -----------------------------------------------------------
+
+
+class Sums(NamedTuple):
+    """What the rows of a Gaussian cluster say of its coefficients, times sigma^2."""
+
+    G: FloatArray
+    """Z'WZ (q, q), or (S, q, q)."""
+    s: FloatArray
+    """Z'We (q, S)."""
+    squares: FloatArray
+    """e'We (S,)."""
+    sigma: FloatArray
+    """(S,)"""
+    log_det: FloatArray
+    """(S,) of 2 pi times the covariance of the residuals."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -235,7 +187,7 @@ class Cluster:
         """Draw v (S, q), and return the log density (S,) of the rows with v integrated out."""
         for each, _ in self.levels:
             normal_effects(each, "new_groups='update'", "write 'sample', or fit anew")
-            if set(each.equations) != {MU}:
+            if len(each.of_equation(MU)) < len(each.effects):
                 raise ArgumentError(
                     f"new_groups='update' knows effects of the response's location alone: those of "
                     f"{each.name!r} enter other equations too. Write 'sample', or fit anew"
@@ -252,12 +204,12 @@ class Cluster:
 
     def exact(self) -> tuple[FloatArray, FloatArray]:
         """Draw v (S, q) of a Gaussian model, and return the log density (S,) of the rows."""
-        G, s, squares = self._sums()
-        noise, sigma = self.noise(), self.source.layout.own["sigma"]
+        G, s, squares, sigma, log_det_R = self._together() if self.together else self._sums()
+        noise = self.noise()
         v, explained, log_det = np.empty_like(noise), np.empty_like(sigma), np.empty_like(sigma)
         for draws in self._some_draws():
             Lambda = self.Lambda(draws)
-            M = np.swapaxes(Lambda, 1, 2) @ G @ Lambda
+            M = np.swapaxes(Lambda, 1, 2) @ (G if G.ndim == 2 else G[draws]) @ Lambda
             M += (sigma[draws] ** 2)[:, None, None] * np.eye(self.q)
             C = np.linalg.cholesky(M)
             target = np.einsum("sij,is->sj", Lambda, s[:, draws])
@@ -266,13 +218,31 @@ class Cluster:
             v[draws] = np.linalg.solve(np.swapaxes(C, 1, 2), h)[..., 0]
             explained[draws] = np.sum(half[..., 0] ** 2, axis=1)
             log_det[draws] = 2 * np.sum(np.log(np.diagonal(C, axis1=1, axis2=2)), axis=1)
-        # A weight multiplies a row's log density, its -log(sigma) too.
-        weight = self.weights.sum()
-        scale = 2 * (self.q - weight) * np.log(sigma) - weight * np.log(2 * np.pi)
+        scale = 2 * self.q * np.log(sigma) - log_det_R
         return v, 0.5 * (scale - log_det - (squares - explained) / sigma**2)
 
-    def _sums(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Z'WZ (q, q), Z'W e (q, S) and e'We (S,): e are the residuals without new effects."""
+    @property
+    def together(self) -> bool:
+        """Whether residuals of rows go together."""
+        return self.source.design.series is not None
+
+    def _together(self) -> "Sums":
+        """Return the same sums under the precision of residuals that go together."""
+        series = residual_laws.needed(self.source.design)
+        residuals, q = self.source.residuals, self.q
+
+        def columns(rows: IntArray) -> FloatArray:
+            Z, e = self.Z[np.searchsorted(self.rows, rows)], residuals(rows).T
+            return np.concatenate([np.broadcast_to(Z, (len(e), *Z.shape)), e[:, :, None]], axis=2)
+
+        own = self.source.layout.own
+        found = series_densities.whitened(series, own, self.rows, columns, q + 1)
+        log_det = found.log_det + len(self.rows) * np.log(2 * np.pi)
+        form = found.products
+        return Sums(form[:, :q, :q], form[:, :q, q].T, form[:, q, q], np.ones(len(form)), log_det)
+
+    def _sums(self) -> "Sums":
+        """Return the sums over rows: e are the residuals without new effects."""
         WZ = self.Z * self.weights[:, None]
         s: FloatArray = np.zeros((self.q, self.source.layout.draws))
         squares: FloatArray = np.zeros(self.source.layout.draws)
@@ -282,7 +252,10 @@ class Cluster:
             e = self.response[part, None] - self.source.linear(self.rows[part])
             s += WZ[part].T @ e
             squares += self.weights[part] @ e**2
-        return WZ.T @ self.Z, s, squares
+        # A weight multiplies a row's log density, its -log(sigma) too.
+        sigma, weight = self.source.layout.own["sigma"], self.weights.sum()
+        log_det = 2 * weight * np.log(sigma) + weight * np.log(2 * np.pi)
+        return Sums(WZ.T @ self.Z, s, squares, sigma, log_det)
 
     def _some_draws(self) -> Iterator[slice]:
         size = max(1, _ENTRIES // self.q**2)

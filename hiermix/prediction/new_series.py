@@ -1,0 +1,64 @@
+"""Rows of series that the fit never saw, with a response: what they say of later ones of theirs."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from hiermix.errors import DataError, at_rows
+from hiermix.prediction import residual_laws, series_densities
+from hiermix.prediction.level_clusters import Ints, clusters, observed
+from hiermix.prediction.new_groups import NewEffects
+from hiermix.prediction.predictor import Predictor
+from hiermix.prediction.residual_laws import Before
+from hiermix.typing import FloatArray
+
+
+def check_levels(source: Predictor) -> None:
+    """Raise where rows of new levels belong to series that the fit has seen in others.
+
+    Raises
+    ------
+    DataError
+        They do.
+    """
+    series = source.design.series
+    if series is None:
+        return
+    for levels, rows in clusters(source.design, list(source.layout.r)):
+        old = rows[~series.new[rows]]
+        if len(old):
+            raise DataError(
+                f"{series.term}: rows of new levels of {levels[0][0].name!r} belong to series of "
+                f"the fit {at_rows(np.sort(old), source.design.frame.index)}: a series lies within "
+                "one level. Give new series names of their own"
+            )
+
+
+def learned(source: Predictor) -> Ints:
+    """Return the rows with a response of new series whose levels are none that are updated."""
+    design = source.design
+    if design.series is None or design.parts:
+        return np.empty(0, dtype=np.intp)
+    new = design.series.new
+    if not new.any():
+        return np.empty(0, dtype=np.intp)
+    fresh = np.flatnonzero(new & observed(design))
+    inside = [rows for _, rows in clusters(design, list(source.layout.r))]
+    return np.setdiff1d(fresh, np.concatenate([np.empty(0, dtype=np.intp), *inside]))
+
+
+def log_density(source: Predictor, rows: Ints) -> FloatArray:
+    """Log density (S,) of rows of new series, given the effects of their levels."""
+    series = residual_laws.needed(source.design)
+    plain = replace(source, new=NewEffects(source.layout, "population", source.seed))
+    return series_densities.log_density(series, source.layout.own, rows, plain.residuals)
+
+
+def carried_on(source: Predictor, rows: Ints) -> Predictor:
+    """Return a predictor that carries the residuals of rows that it has learned from on."""
+    series = source.design.series
+    if series is None:
+        return source
+    known = np.zeros(source.design.rows, dtype=bool)
+    known[rows] = True
+    return replace(source, before=(Before(series, source.residuals, known),))
