@@ -94,13 +94,17 @@ def draw(seed: int) -> Drawn:
     population = rng.choice(["1", "x", "x + w"], p=[0.2, 0.4, 0.4])
     spread = float(rng.choice([0.05, 0.3, 1.0, 3.0, 15.0]))
     linear = _linear(family, spread)
-    width = 3 if family == "categorical" else 1
+    width = 3 if find(family).unordered else 1
     eta = np.column_stack([_eta(data, bars, population, linear, rng) for _ in range(width)])
     response = _response(family, eta[:, 0] if width == 1 else eta, data, rng)
     terms = [f"({bar if '||' in bar else bar + ' |'} {name})" for name, bar in bars.items()]
     trials = " | trials(n)" if _has_trials(family) else ""
-    formula = " + ".join([f"y{trials} ~ {population}", *terms])
-    return Drawn(formula, family, layout, linear, data.assign(y=response))
+    columns = {"y": response}
+    if find(family).counted:
+        columns = {f"y{place}": each for place, each in enumerate(response.T, start=1)}
+    left = f"c({', '.join(columns)})" if find(family).counted else "y"
+    formula = " + ".join([f"{left}{trials} ~ {population}", *terms])
+    return Drawn(formula, family, layout, linear, data.assign(**columns))
 
 
 def _has_trials(family: str) -> bool:
@@ -198,7 +202,8 @@ def _response(
     y = row.draw(rng, bound, own)
     if family == "beta":
         return np.clip(y, 1e-6, 1 - 1e-6)
-    return np.array([f"c{k:.0f}" for k in y]) if row.unordered else y
+    labels = row.unordered and not row.counted
+    return np.array([f"c{k:.0f}" for k in y]) if labels else y
 
 
 # Fits --------------------------------------------------------------------------------------------

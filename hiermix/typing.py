@@ -19,7 +19,7 @@ type FamilyName = Literal[
     "bernoulli", "binomial", "beta_binomial", "zero_inflated_binomial", "poisson",
     "negative_binomial", "geometric", "zero_inflated_poisson", "zero_inflated_negative_binomial",
     "hurdle_poisson", "hurdle_negative_binomial", "ordinal", "sratio", "cratio", "acat",
-    "categorical",
+    "categorical", "multinomial",
 ]  # fmt: skip
 type LinkName = Literal["identity", "log", "logit", "probit", "cloglog", "tan_half"]
 type Missing = Literal["error", "drop", "predict"]

@@ -12,6 +12,7 @@ data {
   int<lower=2> C; // one more than predictors
   matrix<lower=0>[N, C - 1] chosen; // weight of the responses in a category
   vector<lower=0>[N] weight; // of all responses of a row
+  real base; // log of the orders in which counts may come about
 }
 transformed data {
   int A = 0;
@@ -25,7 +26,7 @@ transformed parameters {
 }
 model {
 #include parts/linear_predictor.stan
-  target += categorical_rows(chosen, eta, weight);
+  target += base + categorical_rows(chosen, eta, weight);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -35,7 +35,7 @@ RESPONSES = {
     "beta_binomial": "k | trials(n)", "poisson": "k", "negative_binomial": "k",
     "zero_inflated_poisson": "k", "zero_inflated_negative_binomial": "k", "hurdle_poisson": "k",
     "hurdle_negative_binomial": "k", "ordinal": "grade", "sratio": "grade",
-    "cratio": "grade", "acat": "grade", "categorical": "label",
+    "cratio": "grade", "acat": "grade", "categorical": "label", "multinomial": "c(k, m, n)",
 }  # fmt: skip
 ALL = [*RESPONSES]
 OF_EACH_KIND = {"gaussian", "student_t", "binomial", "hurdle_poisson", "ordinal", "categorical"}
@@ -59,6 +59,7 @@ def frame(seed: int = 1) -> pd.DataFrame:
         "grade": pd.cut(y, [-9, -0.5, 0.5, 9], labels=["low", "mid", "high"]),
         "angle": np.clip(y, -3, 3),
         "label": np.where(y > 0.5, "red", np.where(y < -0.5, "blue", "green")),
+        "m": rng.poisson(2.0, 80),
     })  # fmt: skip
 
 

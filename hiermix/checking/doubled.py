@@ -37,6 +37,8 @@ def _check(design: Design) -> None:
     needs_independent_rows(design)
     if design.weights is not None and (design.weights != 1).any():
         raise NotLookedAtError(_WEIGHTED)
+    if design.counts is not None:
+        raise NotLookedAtError("counts of several categories are simulated by no replicate yet")
     if design.imputed:
         raise NotLookedAtError("predictors with missing values are simulated by no replicate yet")
     if design.censored is not None:

@@ -51,7 +51,7 @@ def pits(posterior: Posterior) -> list[Pit]:
     """Return those of rows, and of the levels of each grouping factor."""
     design, family = posterior.design, posterior.family
     if family.unordered:
-        raise NotLookedAtError("responses are labels, of which none is below another")
+        raise NotLookedAtError("responses are categories, of which none is below another")
     needs_independent_rows(design)
     rng = np.random.default_rng([posterior.seed, 5])
     found = [] if _binary(design, family) else [Pit("rows", _of_rows(posterior, rng))]

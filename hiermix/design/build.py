@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from hiermix.design import checks, frames, imputed, response_checks
+from hiermix.design import category_counts, checks, frames, imputed, response_checks
 from hiermix.design.design import Design
 from hiermix.design.encoding import Encoding, encoded_frame, encoding_of
 from hiermix.design.equation import equations_of
@@ -98,6 +98,7 @@ def build(
     in_one_part(roles, encodings, groupings, frame)
     beside = beside_of(plan, frame, given_array("weights", weights, len(data), kept))
     response_checks.some_weight(roles.weights, beside.weights)
+    category_counts.some_counts(plan, beside.counts)
     response, labels = response_of(plan, frame, encoded, beside)
     plan = replace(plan, response_labels=labels)
     if response_rule is not None and response_rule.categories == "unordered":

@@ -26,7 +26,6 @@ from hiermix.design.tables import Table
 from hiermix.errors import ArgumentError, DataError, FormulaError, at_rows, count
 from hiermix.formula.equations import qualified
 from hiermix.formula.formula import Formula
-from hiermix.formula.sums import columns
 from hiermix.formula.terms import GroupTerm
 from hiermix.typing import FloatArray, IntArray
 
@@ -99,7 +98,7 @@ def _answered(formula: Formula, data: Table, missing: str) -> list[IntArray]:
     """Return the rows that have each response; warn of those that have none."""
     masks = []
     for part in formula.parts:
-        names = columns(part.response)
+        names = part.response_columns
         checks.known_columns(names, data)
         masks.append(np.logical_and.reduce([data[name].notna().to_numpy() for name in names]))
         if not masks[-1].any():

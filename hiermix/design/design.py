@@ -44,7 +44,7 @@ from hiermix.formula.formula import Formula
 from hiermix.formula.names import alias, in_results
 from hiermix.typing import FloatArray
 
-_BY_ROW = "response", "trials", "weights", "censored"
+_BY_ROW = "response", "trials", "weights", "censored", "counts"
 _NO_OFFSET = "the fit had an offset that is no column: pass offset= for the new rows"
 
 
@@ -84,6 +84,8 @@ class Design:
     """Rows without a response, to be predicted."""
     imputed: tuple[Imputed, ...] = ()
     """Predictors with missing values, each behind those that its equation needs."""
+    counts: FloatArray | None = None
+    """Where the response is counts of categories: (rows, categories), and `response` totals."""
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -273,7 +275,10 @@ class Design:
             rows, offset = beside_rows.as_column(rows, "offset", offset)[0], None
         if trials:
             checks.known_columns(self._plan.roles.of_response, rows)
-        return _on(self, rows, groups, new_groups, weights, offset)
+        found = _on(self, rows, groups, new_groups, weights, offset)
+        if trials and self.formula.counted and self.formula.beside.trials is None:
+            response_checks.known_totals(self.response_name, found.trials, found.frame.index)
+        return found
 
 
 def _on(
@@ -323,7 +328,7 @@ def _on(
     if plan.array_offset and offset is None:
         raise DataError(_NO_OFFSET)
     beside = beside_of(plan, frame, weights)
-    if beside.trials is not None:
+    if roles.formula.beside.trials is not None and beside.trials is not None:
         response_checks.usable_trials(str(roles.formula.beside.trials), beside.trials, frame.index)
     response = None
     if has_response:

@@ -182,7 +182,7 @@ def plan_of(
             each.name: tuple(fitted(f"0 + {text}") for text in each.offsets)
             for each in formula.equations
         },
-        response=None if roles.plain_response else fitted(f"0 + {formula.response}"),
+        response=None if roles.worked_out is None else fitted(f"0 + {roles.worked_out}"),
         response_rule=response_rule,
     )
 

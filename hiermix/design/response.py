@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hiermix.design import checks, column_checks, kinds, response_checks
+from hiermix.design import category_counts, checks, column_checks, kinds, response_checks
 from hiermix.design.limits import INTERVAL, Limits, check_seen, limits_of
 from hiermix.design.plan import Given, Labels, Outcomes, Plan, ResponseRule
 from hiermix.design.roles import Roles
@@ -28,6 +28,8 @@ def response_of(plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: 
 
 def _response(plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: Beside) -> Outcomes:
     name = plan.roles.response_name
+    if plan.roles.formula.counted:
+        return category_counts.outcomes(plan, beside.counts, beside.trials, frame.index)
     if plan.response is None:
         values = frame[plan.roles.plain_response]
         column_checks.not_complex(name, values)
@@ -49,6 +51,8 @@ def _response(plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: Be
 def labels_of(roles: Roles, frame: pd.DataFrame, rule: ResponseRule) -> Labels:
     """Return the labels of the response in all rows that have one."""
     name = roles.plain_response
+    if roles.formula.counted:
+        return roles.formula.counted
     if name is None:
         raise FormulaError(
             f"categories have formulas of their own where the response is a column: make one of "
@@ -81,15 +85,21 @@ class Beside(NamedTuple):
     weights: FloatArray | None
     censored: FloatArray | None
     limits: Limits
+    counts: FloatArray | None = None
+    """Of several categories (rows, categories)."""
 
 
 def beside_of(plan: Plan, frame: pd.DataFrame, weights: ArrayLike | None) -> Beside:
     """Return what stands beside the response in some rows."""
+    counts, trials = category_counts.counts_of(plan, frame), _trials(plan.roles, frame)
+    if counts is not None and plan.roles.formula.beside.trials is None:
+        trials = counts.sum(axis=1)
     return Beside(
-        trials=_trials(plan.roles, frame),
+        trials=trials,
         weights=_weights(plan.roles.weights, frame, weights),
         censored=censored_of(plan.roles.formula.beside.censored, frame),
         limits=limits_of(plan.roles.formula.beside, frame),
+        counts=counts,
     )
 
 

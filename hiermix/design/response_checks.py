@@ -57,6 +57,17 @@ def usable_trials(name: str, trials: FloatArray, index: pd.Index) -> None:
         raise DataError(f"trials must be whole numbers from 0 up: column {name!r} has {found}")
 
 
+def known_totals(name: str, totals: FloatArray | None, index: pd.Index) -> None:
+    """Raise unless the counts of new rows say how many were counted."""
+    known = np.zeros(len(index)) if totals is None else totals
+    found = rows_that_break(np.isnan(known), known, index)
+    if found:
+        raise DataError(
+            f"expected counts of a row need its total, that of {name}, which is {found}: fill in "
+            "the counts, write '| trials(n)' in the formula, or ask for kind='probability'"
+        )
+
+
 def usable_weights(name: str, weights: FloatArray, index: pd.Index) -> None:
     """Raise unless weights are numbers from 0 up."""
     found = rows_that_break(~(weights >= 0) | np.isinf(weights), weights, index)

@@ -27,7 +27,7 @@ class Roles:
     def __init__(self, formula: Formula, weights: str | None) -> None:
         self.formula = formula
         self.weights = weights
-        self.response_columns = columns(formula.response)
+        self.response_columns = formula.response_columns
         self.response_name = in_results(unaliased(aliased(formula.response)))
         self.factors: dict[str, tuple[GroupTerm, ...]] = {}
         for term in (*formula.groups, *map(_of_levels, _factor_smooths(formula))):
@@ -37,8 +37,15 @@ class Roles:
     @property
     def plain_response(self) -> str | None:
         """The response's column, where it is one column as it stands."""
+        if self.formula.counted:
+            return None
         column = self.response_columns[0]
         return column if self.formula.response == quoted(column) else None
+
+    @property
+    def worked_out(self) -> str | None:
+        """The text that the response is worked out by, where it is no column as it stands."""
+        return None if self.plain_response or self.formula.counted else self.formula.response
 
     @property
     def curves(self) -> tuple[str, ...]:
@@ -58,7 +65,8 @@ class Roles:
         """Columns, beside those of the linear predictor, that say which response to expect."""
         beside = self.formula.beside
         bounds = [name for name in (beside.least, beside.most) if isinstance(name, str)]
-        return distinct([] if self.trials is None else [self.trials], bounds)
+        counted = () if beside.trials is not None else self.formula.counted
+        return distinct([] if self.trials is None else [self.trials], counted, bounds)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -96,8 +104,8 @@ class Roles:
     def uses(self) -> dict[str, list[Use]]:
         """How formulaic will use each column that goes through it."""
         texts = [*self.formula.pieces]
-        if self.plain_response is None:
-            texts.append(self.formula.response)
+        if self.worked_out is not None:
+            texts.append(self.worked_out)
         found: dict[str, list[Use]] = {}
         written = (use for text in texts for use in uses(text))
         strata = [Use(column, "category") for column in self.stratum_columns(self.factors)]

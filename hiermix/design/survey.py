@@ -113,7 +113,7 @@ def _texts(roles: Roles) -> list[str]:
     texts = [each.population for each in formula.equations]
     texts += [f"0 + {text}" for each in formula.equations for text in each.offsets]
     texts += [term.effects for term in formula.groups]
-    return texts if roles.plain_response else [*texts, f"0 + {formula.response}"]
+    return texts if roles.worked_out is None else [*texts, f"0 + {roles.worked_out}"]
 
 
 def _order(values: pd.Series) -> Order:

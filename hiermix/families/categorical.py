@@ -6,7 +6,7 @@ from hiermix.families.links import Own
 from hiermix.typing import FloatArray
 
 
-def _scores(eta: FloatArray) -> FloatArray:
+def scores(eta: FloatArray) -> FloatArray:
     """Linear predictors of all categories: that of the first, the reference, is zero."""
     return np.concatenate([np.zeros_like(eta[..., :1]), eta], axis=-1)
 
@@ -15,7 +15,7 @@ def categorical_mean(link: str, eta: FloatArray, own: Own) -> FloatArray:
     """Probability of every category, on the last axis."""
     from scipy.special import softmax
 
-    return np.asarray(softmax(_scores(eta), axis=-1))
+    return np.asarray(softmax(scores(eta), axis=-1))
 
 
 def categorical_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
@@ -29,7 +29,7 @@ def categorical_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own)
     """Log probability of a category, counted from 1."""
     from scipy.special import log_softmax
 
-    each = log_softmax(_scores(eta), axis=-1)
+    each = log_softmax(scores(eta), axis=-1)
     shape = np.broadcast_shapes(y.shape, each.shape[:-1])
     place = np.broadcast_to(y, shape).astype(np.int64)[..., None] - 1
     found = np.take_along_axis(np.broadcast_to(each, (*shape, each.shape[-1])), place, -1)

@@ -43,6 +43,7 @@ type Form = Literal[
     "ordered",
     "stepwise",
     "chosen",
+    "counted",
 ]
 
 
@@ -102,7 +103,9 @@ class Family:
     categories: Literal["none", "ordered", "unordered"] = "none"
     """Ordered ones have thresholds, each unordered one but the first a linear predictor."""
     linked_probabilities: Callable[[str, FloatArray, Own], FloatArray] | None = None
-    """Of ordered ones, on a last axis."""
+    """Of categories, on a last axis."""
+    counted: bool = False
+    """Is a response the counts of all categories, so that draws and means have one of each?"""
 
     additive: Callable[[FloatArray], FloatArray] = unchanged
     """To the scale on which the response is, nearly, the linear predictor plus noise."""
@@ -193,8 +196,6 @@ class Family:
 
     def probabilities(self, eta: FloatArray, own: Own) -> FloatArray:
         """Probability of every category, on a last axis of its own."""
-        if self.unordered:
-            return self.mean(eta, own)
         assert self.linked_probabilities is not None
         return self.linked_probabilities(self.link, *self._discriminated(eta, own))
 
@@ -294,14 +295,31 @@ def needs_numbers(family: Family, what: str) -> None:
         Always, for such a family.
     """
     if family.unordered:
+        are = "counts of several categories" if family.counted else "labels"
         raise ArgumentError(
-            f"{what} needs responses that are numbers: those of family {family.name!r} are labels"
+            f"{what} needs responses that are numbers: those of family {family.name!r} are {are}"
+        )
+
+
+def needs_one_a_row(family: Family, what: str) -> None:
+    """Raise where a response is the counts of several categories.
+
+    Raises
+    ------
+    ArgumentError
+        Always, for such a family.
+    """
+    if family.counted:
+        raise ArgumentError(
+            f"{what} needs responses of one number or label a row: those of family {family.name!r} "
+            "are counts of several categories"
         )
 
 
 def row_values(design: Design, family: Family) -> dict[str, FloatArray]:
     """Return what rows bring to a family's functions beside the linear predictor."""
     limits = design.limits
-    found = {"trials": design.trials, "rate": limits.rate, "se": limits.se}
+    found = {"trials": design.trials, "rate": limits.rate, "se": limits.se,
+             "counts": design.counts}  # fmt: skip
     ends = known_ends.of_rows(design, family.support, whole=not family.continuous)
     return {name: values for name, values in found.items() if values is not None} | ends

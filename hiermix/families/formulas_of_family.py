@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 from hiermix.errors import FormulaError, did_you_mean
 from hiermix.families.family import Family
-from hiermix.formula import several_responses, threshold_formulas
+from hiermix.formula import foreign_syntax, several_responses, threshold_formulas
 from hiermix.formula.formula import Formula
 from hiermix.formula.terms import Group
 from hiermix.formula.threshold_formulas import threshold_of
@@ -31,6 +31,8 @@ def check_equations(family: Family, formula: Formula) -> None:
     FormulaError
         It is none, or one that can't vary over rows.
     """
+    for part in formula.parts or (formula,):
+        _check_counted(family, part)
     found = threshold_formulas.specific(formula)
     if found and not family.in_steps:
         raise FormulaError(
@@ -49,3 +51,20 @@ def check_equations(family: Family, formula: Formula) -> None:
                 f"family {family.name!r} has no parameter {each.name!r} for an equation."
                 f"{did_you_mean(each.name, known)} Parameters that may have one: {listed}"
             )
+
+
+def _check_counted(family: Family, formula: Formula) -> None:
+    """Raise where counts of categories are the response of another family, or none of this."""
+    if family.counted and not formula.counted:
+        raise FormulaError(
+            f"the response of family {family.name!r} is columns of counts, one a category: write "
+            f"c(a, b, c) ~ ..., not {formula.response} ~ ...; labels, a row each, are of family "
+            "'categorical'"
+        )
+    if formula.counted and not family.counted:
+        if len(formula.counted) > 2:
+            raise FormulaError(
+                "counts of several categories are for family='multinomial': "
+                f"{formula.response} ~ ..., not for family {family.name!r}"
+            )
+        raise FormulaError(foreign_syntax.successes("cbind", ", ".join(formula.counted)))

@@ -16,6 +16,7 @@ from hiermix.families import (
     linear_scale,
     links,
     mixed,
+    multinomial,
     ordinal,
     residual_parameters,
     skewed,
@@ -268,7 +269,15 @@ _ROWS = (
         categorical.categorical_mean, categorical.categorical_draw,
         categorical.categorical_log_density,
         None,
-        form="chosen", categories="unordered", separable=True,
+        form="chosen", categories="unordered",
+        linked_probabilities=categorical.categorical_mean, separable=True,
+    ),
+    Family(
+        "multinomial", ("logit",), "categorical", rules.count, linear_scale.of_categories,
+        multinomial.mean, multinomial.draw, multinomial.log_density,
+        None,
+        form="counted", trials=True, categories="unordered",
+        linked_probabilities=categorical.categorical_mean, counted=True, separable=True,
     ),
 )  # fmt: skip
 

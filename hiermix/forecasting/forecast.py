@@ -16,7 +16,7 @@ from hiermix.design.limits import Limits, limits_of
 from hiermix.design.response import censored_of
 from hiermix.errors import ArgumentError, DataError, count
 from hiermix.families import known_ends
-from hiermix.families.family import needs_numbers
+from hiermix.families.family import needs_numbers, needs_one_a_row
 from hiermix.forecasting import scores, totals
 from hiermix.forecasting.horizon import (
     Ahead,
@@ -191,6 +191,7 @@ class Forecast(Predictive):
             raise ArgumentError("categories without an order have no fan: table() has numbers")
 
     def _scored(self, actual: Actual) -> pd.DataFrame:
+        needs_one_a_row(self._source.family, "a score")
         if not self.categories:
             return super()._scored(actual)
         values, known = self._known(actual)

@@ -41,14 +41,6 @@ def function(name: str) -> str:
 
 def successes(name: str, arguments: str) -> str:
     """Return the answer to a pair of successes and failures, or of successes and trials."""
-    columns = [part.strip() for part in arguments.split(",")]
-    if name == "cbind" and len(columns) > 2 and all(each.isidentifier() for each in columns):
-        return (
-            "cbind() is not known here: counts of several categories are rows, one a category, and "
-            f"their numbers weights. Make d.melt(value_vars={columns}, var_name='kind', "
-            "value_name='n', id_vars=...), and write kind ~ ... with family='categorical' and "
-            "weights='n'"
-        )
     first, _, second = (part.strip() for part in arguments.partition(","))
     k, other = first or "k", second or "n"
     rest = re.fullmatch(rf"(\S+)\s*-\s*{re.escape(k)}", other)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NoReturn
 
 from hiermix.errors import FormulaError, caret
-from hiermix.formula import foreign_syntax, imputations
+from hiermix.formula import count_columns, foreign_syntax, imputations
 from hiermix.formula.bars import bar, bars_of
 from hiermix.formula.calls import is_call, offset_of
 from hiermix.formula.equations import MU, EquationText, written
@@ -40,6 +40,13 @@ class Formula:
     """Terms that are more than columns, of all equations: see `terms`."""
     parts: tuple["Formula", ...] = ()
     """Of several responses the formula of each; the rest is then that of the first."""
+    counted: tuple[str, ...] = ()
+    """Columns of counts that are one response together, each of a category: ``c(a, b)``."""
+
+    @property
+    def response_columns(self) -> tuple[str, ...]:
+        """Every column left of the tilde, but for what stands behind the bar."""
+        return self.counted or columns(self.response)
 
     @property
     def equations(self) -> tuple[EquationText, ...]:
@@ -124,7 +131,7 @@ def texts_of(text: object) -> list[str]:
 
 def _main(text: str, groups: Sequence[Group]) -> Formula:
     reader = Reader(text)
-    response, beside = _left(reader)
+    counted, response, beside = _left(reader)
     side = _right(reader)
     bars = [*side.bars, *(bar for spec in groups for bar in bars_of(spec))]
     return Formula(
@@ -135,6 +142,7 @@ def _main(text: str, groups: Sequence[Group]) -> Formula:
         offsets=tuple(side.offsets),
         beside=beside,
         specials=tuple(side.specials),
+        counted=counted,
     )
 
 
@@ -158,17 +166,18 @@ def _with_equation(formula: Formula, text: str) -> Formula:
     )
 
 
-def _left(reader: Reader) -> tuple[str, ResponseTerms]:
+def _left(reader: Reader) -> tuple[tuple[str, ...], str, ResponseTerms]:
     """Read the response and what brms writes behind its bar, up to and with the tilde."""
     if not any(token.text == "~" for token in reader.tokens) or reader.at("~"):
         raise FormulaError(f"formula needs a response: y ~ ...{caret(reader.text, 0)}")
-    response = _response(reader)
+    counted = count_columns.read(reader)
+    response = count_columns.written(counted) if counted else _response(reader)
     beside = read_terms(reader)
     if not reader.take("~"):
         reader.fail(
             "the response is one column or one transformed column, such as np.log(y) or I(y / 10)"
         )
-    return response, beside
+    return counted, response, beside
 
 
 def _response(reader: Reader) -> str:
@@ -222,7 +231,7 @@ def _no_repeats(formula: Formula) -> None:
 
 
 def _response_on_left_only(formula: Formula) -> None:
-    for column in columns(formula.response):
+    for column in formula.response_columns:
         if column in formula.predictors:
             raise FormulaError(
                 f"response {column!r} is on both sides of the formula {str(formula)!r}"

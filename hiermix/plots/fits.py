@@ -126,10 +126,12 @@ def numbers(
     rows = design.on(frame, groups=[by], offset=np.zeros(len(frame)))
     source = predict.predictor(posterior.on(rows), group_effects=[by])
     # Successes are drawn as shares: rows differ in their trials.
-    trials = 1.0 if rows.trials is None else rows.trials[:, None]
-    draws = draw_matrix(source, "mean") / trials
+    unordered = posterior.family.unordered
+    trials = 1.0 if rows.trials is None or unordered else rows.trials[:, None]
+    kind = "probability" if unordered else "mean"
+    draws = draw_matrix(source, kind) / trials
     none = predict.predictor(posterior.on(rows), group_effects="none")
-    population = (draw_matrix(none, "mean") / trials).mean(axis=1)
+    population = (draw_matrix(none, kind) / trials).mean(axis=1)
 
     def frame_of(draws: FloatArray, population: FloatArray) -> pd.DataFrame:
         low, high = np.quantile(draws, ends, axis=1)
@@ -139,7 +141,7 @@ def numbers(
             "mean": draws.mean(axis=1), "low": low, "high": high, "population": population,
         })  # fmt: skip
 
-    if not posterior.family.unordered:
+    if not unordered:
         return frame_of(draws, population)
     return pd.concat(
         [frame_of(draws[..., c], population[:, c]).assign(category=str(label))
@@ -191,6 +193,8 @@ def _own_rows(design: Design, grouping: Grouping, level: object, x: str) -> pd.D
     own = grouping.rows_of(level)
     assert design.observed is not None
     y = design.observed if design.trials is None else design.observed / design.trials
+    if design.counts is not None:  # no row is of one category
+        y = np.full(design.rows, np.nan)
     return pd.DataFrame(
         {
             "x": style.drawable(kinds.stored(design.column(x))[own].reset_index(drop=True)),

@@ -8,7 +8,6 @@ import pandas as pd
 
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
-from hiermix.formula.sums import columns
 
 _MOST = 400
 """Values of x at which a curve is drawn where other columns move with it."""
@@ -26,7 +25,7 @@ def moving(design: Design, grouping: Grouping, x: str) -> tuple[list[str], list[
         return [], []
     place = grouping.factor.level_of_rows()
     frame, codes = design.frame, pd.Series(place, index=design.frame.index)
-    aside = {x, *columns(design.formula.response), *grouping.columns}
+    aside = {x, *design.response_columns, *grouping.columns}
     others = [str(name) for name in frame if name not in aside and len(frame[name].unique()) > 1]
     groups_of_x = codes.groupby(frame[x], observed=True).agg(lambda each: len(each.unique()))
     known = bool((groups_of_x > 1).mean() > 0.5) and len(groups_of_x) > 2
@@ -75,7 +74,7 @@ def rows(
 ) -> pd.DataFrame:
     """Return rows of one level along x; its own rows where x is no column of the formula."""
     mine: np.ndarray = grouping.rows_of(level)
-    own = design.frame[mine].drop(columns=list(columns(design.formula.response)))
+    own = design.frame[mine].drop(columns=list(design.response_columns))
     if x not in design.frame:
         own = own.assign(**{x: design.others[x][mine]})
         ordered: pd.DataFrame = own.sort_values(x, kind="stable", ignore_index=True)

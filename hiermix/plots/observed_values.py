@@ -37,8 +37,10 @@ def observed(
     })  # fmt: skip
     if family.categories != "none" and scale == "response":
         parts = []
+        if design.counts is not None:
+            frame["weight_"] = design.counts.sum(axis=1)
         for place, label in enumerate(design.categories):
-            frame[CATEGORY], frame[Y] = str(label), design.response == place + 1
+            frame[CATEGORY], frame[Y] = str(label), _share(design, place)
             parts.append(_averages(frame, [SERIES, CATEGORY]))
         return pd.concat(parts)
     assert design.observed is not None
@@ -47,6 +49,14 @@ def observed(
     if family.binary or family.trials or len(frame) > _MANY:
         return _averages(frame, [SERIES])
     return frame.assign(**{AVERAGED: False})
+
+
+def _share(design: Design, place: int) -> np.ndarray:
+    """Return which rows are of a category; of counts the part of each row's that is."""
+    if design.counts is None:
+        return np.asarray(design.response == place + 1)
+    total = np.maximum(design.counts.sum(axis=1), 1.0)
+    return np.asarray(design.counts[:, place] / total)
 
 
 def nearest(column: pd.Series, values: Sequence[Any]) -> np.ndarray:

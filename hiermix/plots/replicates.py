@@ -6,7 +6,7 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.families import known_ends
-from hiermix.families.family import Family
+from hiermix.families.family import Family, needs_one_a_row
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
 from hiermix.prediction.pieces import draw_matrix
@@ -37,6 +37,7 @@ class Replicates:
 
 def replicates(posterior: Posterior) -> Replicates:
     """Draw responses for the fitted rows; the same each time."""
+    needs_one_a_row(posterior.family, "a plot of replicated responses")
     posterior.design.check_rows("a plot of replicated responses")
     design, total = posterior.design, posterior.size
     if design.rows > ROWS:

@@ -71,19 +71,26 @@ def tree(
     observed: Variables = {}
     if design.observed is not None:
         kind = family.kind_of_response(design)
+        last = counted(design)
         found = by_response(design) if isinstance(design, Joint) else {
-            design.response_name: design.observed}  # fmt: skip
-        observed |= {name: (("row",), values.astype(kind)) for name, values in found.items()}
+            design.response_name: design.observed if design.counts is None else design.counts
+        }  # fmt: skip
+        observed |= {name: (("row", *last), values.astype(kind)) for name, values in found.items()}
     groups = {
         "posterior": posterior,
         "sample_stats": xr.Dataset(stats, coords=coords),
-        "observed_data": xr.Dataset(observed),
+        "observed_data": xr.Dataset(observed, coords=counted(design)),
         "constant_data": columns(design),
         **(parts or {}),
     }
     tree = xr.DataTree.from_dict(groups)
     tree.attrs.update(attrs)
     return tree
+
+
+def counted(design: Design) -> dict[str, list[str]]:
+    """Return the dim of responses that are counts of categories, and its labels."""
+    return {} if design.counts is None else {"category": [*map(str, design.categories)]}
 
 
 def posterior(

@@ -230,7 +230,7 @@ def _check_same_rows(designs: Mapping[str, Design]) -> None:
     designs = {name: each for name, each in designs.items() if not each.merged}
     first = next(iter(designs), None)
     for name, design in designs.items():
-        for what in ("response", "weights", "trials", "censored", "end"):
+        for what in ("response", "weights", "trials", "censored", "counts", "end"):
             one, other = (getattr(each.limits if what == "end" else each, what)
                           for each in (designs[str(first)], design))  # fmt: skip
             same = one is other or (

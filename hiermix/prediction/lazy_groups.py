@@ -15,6 +15,7 @@ import xarray as xr
 
 from hiermix.families.priors import PriorTable
 from hiermix.posterior import shrunk_slopes, step_draws, summary
+from hiermix.posterior.draws import counted
 from hiermix.posterior.lazy_arrays import lazy
 from hiermix.posterior.log_prior import log_prior
 from hiermix.posterior.on_demand import ON_DEMAND
@@ -86,7 +87,8 @@ def _predictive(source: Source) -> xr.Dataset:
     posterior = source.posterior
     kind = posterior.family.kind_of_response(posterior.design)
     if not posterior.responses:
-        return _rows(source, source.posterior_predictive, kind)
+        several = counted(posterior.design)
+        return _rows(source, source.posterior_predictive, kind, several=several)
     each = [
         _rows(source, partial(source.response, k), kind, name)
         for k, name in enumerate(posterior.responses)
@@ -95,13 +97,21 @@ def _predictive(source: Source) -> xr.Dataset:
 
 
 def _rows(
-    source: Source, make: Callable[[slice], FloatArray], kind: "np.dtype[Any]", name: str = ""
+    source: Source,
+    make: Callable[[slice], FloatArray],
+    kind: "np.dtype[Any]",
+    name: str = "",
+    several: dict[str, list[str]] | None = None,
 ) -> xr.Dataset:
     posterior, rows = source.posterior.draws, by_unit(source.posterior.design).rows
-    array = lazy(partial(_of_slice, make), 2, (*source.posterior.shape, rows), kind)
-    coords = {"chain": posterior["chain"], "draw": posterior["draw"], "row": np.arange(rows)}
+    last = several or {}
+    shape = (*source.posterior.shape, rows, *map(len, last.values()))
+    array = lazy(partial(_of_slice, make, axis=2), 2, shape, kind)
+    coords: dict[Any, Any] = {
+        "chain": posterior["chain"], "draw": posterior["draw"], "row": np.arange(rows)
+    }  # fmt: skip
     name = name or source.posterior.design.response_name
-    return xr.Dataset({name: (("chain", "draw", "row"), array)}, coords=coords)
+    return xr.Dataset({name: (("chain", "draw", "row", *last), array)}, coords=coords | last)
 
 
 def _priors(source: Source) -> xr.Dataset:
@@ -120,7 +130,7 @@ def _priors(source: Source) -> xr.Dataset:
     return xr.Dataset(parts, coords=coords)
 
 
-def _of_slice(make: Callable[[slice], FloatArray], places: IntArray) -> FloatArray:
-    """Make the places of the last axis between the first and the last one, and choose."""
+def _of_slice(make: Callable[[slice], FloatArray], places: IntArray, axis: int = -1) -> FloatArray:
+    """Make the places of an axis between the first and the last one, and choose."""
     low, high = (int(places.min()), int(places.max()) + 1) if len(places) else (0, 0)
-    return make(slice(low, high))[..., places - low]
+    return np.take(make(slice(low, high)), places - low, axis)

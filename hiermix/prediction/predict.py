@@ -136,8 +136,9 @@ def rows_on(
         fitted.check_rows("a prediction of the fitted rows")
         return fitted
     return fitted.on(
-        new_data, groups=wanted, new_groups=new_groups, offset=offset, trials=kind != "linear"
-    )
+        new_data, groups=wanted, new_groups=new_groups, offset=offset,
+        trials=kind not in ("linear", "probability"),
+    )  # fmt: skip
 
 
 def of_rows(

@@ -107,6 +107,8 @@ class Predictor:
         """Return the shape of a prediction of one row: draws, and categories where it has them."""
         C = len(self.design.categories)
         apart = {"linear": (C - 1,), "mean": (C,)} if self.family.unordered else {}
+        if self.family.counted:
+            apart["response"] = (C,)
         return (self.layout.draws, *(apart | {"probability": (C,)}).get(kind, ()))
 
     @property
@@ -226,7 +228,7 @@ class Predictor:
     def _response(self, rows: slice, eta: FloatArray, own: Own) -> FloatArray:
         """Draw responses; every row has a stream of its own."""
         streams = Streams(self.seed, "response")
-        drawn = np.empty(eta.shape[:2])
+        drawn = np.empty((len(eta), *self.shape("response")))
         for place, (hash_, same) in enumerate(self.hashes[rows].tolist()):
             here = {name: values if name in self.layout.own else values[place]
                     for name, values in own.items()}  # fmt: skip

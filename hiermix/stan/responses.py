@@ -16,7 +16,7 @@ from hiermix.stan import known_intervals
 from hiermix.statistics.repeated_rows import Repeats
 from hiermix.typing import FloatArray, StanData
 
-ADDED_UP: tuple[Form, ...] = ("successes", "events", "chosen")
+ADDED_UP: tuple[Form, ...] = ("successes", "events", "chosen", "counted")
 """Forms in which rows of equal linear predictor are one, whatever their response."""
 _LARGEST_COUNT = 10_000
 """Beyond it a sum over all smaller counts costs more than it saves."""
@@ -122,7 +122,22 @@ def _stepwise(rows: _Rows) -> StanData:
 def _chosen(rows: _Rows) -> StanData:
     C, total = category_count(rows.design), rows.repeats.total
     chosen = [total(rows.weight * (rows.y == category)) for category in range(2, C + 1)]
-    return {"C": C, "weight": total(rows.weight), "chosen": np.column_stack(chosen)}
+    return {"C": C, "weight": total(rows.weight), "chosen": np.column_stack(chosen), "base": 0.0}
+
+
+def _counted(rows: _Rows) -> StanData:
+    from scipy.special import gammaln
+
+    counts, total = rows.design.counts, rows.repeats.total
+    assert counts is not None
+    ways = gammaln(rows.y + 1) - gammaln(counts + 1).sum(axis=1)
+    chosen = [total(rows.weight * each) for each in counts.T[1:]]
+    return {
+        "C": len(chosen) + 1,
+        "weight": total(rows.weight * rows.y),
+        "chosen": np.column_stack(chosen),
+        "base": float(rows.weight @ ways) if len(rows.repeats.first) else 0.0,
+    }
 
 
 def _successes(rows: _Rows) -> StanData:
@@ -161,4 +176,5 @@ FORMS: Mapping[Form, Callable[[_Rows], StanData]] = {
     "ordered": _ordered,
     "stepwise": _stepwise,
     "chosen": _chosen,
+    "counted": _counted,
 }

@@ -47,7 +47,7 @@ def responses_of(row: Family) -> np.ndarray:
     """A few that the rule accepts."""
     if row.continuous:
         return np.array([0.2, 0.45, 0.9])
-    if row.categories != "none":
+    if row.categories != "none" and not row.counted:
         return np.array([1.0, 2.0, 4.0])
     return np.array([0.0, 1.0]) if row.binary else np.array([0.0, 2.0, TRIALS])
 
@@ -57,6 +57,8 @@ def density(row: Family, y: Any, eta: Any, **given: Any) -> np.ndarray:
     y, eta = np.broadcast_arrays(np.asarray(y, float), np.asarray(eta, float))
     if row.unordered:
         eta = eta[..., None] * np.array([-1.0, 0.5, 1.0])
+    if row.counted:
+        given |= {"counts": y[..., None] * np.array([0.5, 0.0, 0.0, 0.5])}
     return row.log_density(y, eta, own_of(row, **given))
 
 
@@ -196,8 +198,8 @@ def test_the_rule_knows_categories_and_binary_responses(row: Family) -> None:
         return row.response_rule().read(Given(pd.Series(column), "y", trials))
 
     y = responses_of(row).tolist()
-    assert (read(y).labels != ()) == (row.categories != "none")
-    if row.categories == "unordered":
+    assert (read(y).labels != ()) == (row.categories != "none" and not row.counted)
+    if row.categories == "unordered" and not row.counted:
         assert read(list("cab")).labels == ("a", "b", "c")
     if row.categories == "ordered":
         with pytest.raises(DataError, match="ordered"):

@@ -84,7 +84,7 @@ ANSWERS = [
     ("y ~ b * x^power", "no non-linear formulas"),
     ("cbind(k, n - k) ~ x", "write k | trials(n)"),
     ("cbind(k, failures) ~ x", "n = k + failures, and write k | trials(n)"),
-    ("cbind(a, b, c) ~ x", "write kind ~ ... with family='categorical' and weights='n'"),
+    ("cbind(a, b, c) ~ x", "for family='multinomial': c(a, b, c) ~ ..."),
     ("p(k, n) ~ x", "write k | trials(n)"),
     ("prop(k, n) ~ x + (1 | g)", "write k | trials(n)"),
     ("proportion(k, 20) ~ x", "write k | trials(20)"),

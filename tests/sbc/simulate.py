@@ -173,6 +173,13 @@ def unordered(rng: Rng, eta: Array, size: Array) -> dict[str, Array]:
     return {"y": 1 + np.sum(rng.random((len(eta), 1)) > at_most[:, :-1], axis=1)}
 
 
+def counted(rng: Rng, eta: Array, size: Array) -> dict[str, Array]:
+    """How often each category came in as many tries as a row has."""
+    each = [unordered(rng, eta, size)["y"] for _ in range(size.max())]
+    counts = [sum((y == c) & (n < size) for n, y in enumerate(each)) for c in (1, 2, 3)]
+    return {"1": counts[0], "2": counts[1], "3": counts[2], "y": size}
+
+
 SIGMA = {"sigma": ("exponential(1)", lambda rng: rng.exponential(1.0))}
 SHAPE = {"shape": ("gamma(3, 1)", lambda rng: rng.gamma(3, 1.0))}
 PHI = {"phi": ("gamma(3, 0.5)", lambda rng: rng.gamma(3, 2.0))}
@@ -336,6 +343,9 @@ CASES = {
         "cratio", stopping(lambda at: 1 - cloglog(-at)), STEPS, {"link": "cloglog"}
     ),
     "acat": Case("acat", adjacent, STEPS, {}),
+    "categorical (multinomial)": Case(
+        "multinomial", counted, {}, {}, "c(`1`, `2`, `3`) ~ x + (1 + x | g)", ("2", "3")
+    ),
 }  # fmt: skip
 
 
@@ -503,6 +513,8 @@ def log_likelihoods(fit: hm.Fit, case: Case, truth: Truth) -> dict[str, Array]:
     etas = [_linear_predictor(part, data) for part in parts]
     eta = etas[0] if len(etas) == 1 else np.stack(etas, axis=-1)
     beside = {"trials": data["size"].to_numpy(float)} if fit.design.trials is not None else {}
+    if fit.design.counts is not None:
+        beside["counts"] = fit.design.counts
     if "late" in data:
         beside |= known_above(data)
     # A parameter without an equation may be held at its value, disc at one.
