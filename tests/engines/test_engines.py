@@ -16,7 +16,8 @@ import pytest
 
 from hiermix import engines
 from hiermix.engines import draw_columns, progress
-from hiermix.engines.embedded import Embedded, to_json
+from hiermix.engines.compiled import to_json
+from hiermix.engines.embedded import Embedded
 from hiermix.engines.fake import Fake
 from hiermix.engines.protocol import Settings, last_lines, trouble
 from hiermix.errors import ArgumentError, EngineError

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hiermix.engines import embedded
+from hiermix.engines import compiled
 
 stanli = pytest.importorskip("stanli")
 PARTS = Path(__file__).parents[2] / "stan_models" / "parts"
@@ -77,5 +77,5 @@ def test_determinants_and_squares_are_exact(
 
 
 def _value(data) -> float:  # type: ignore[no-untyped-def]
-    model = stanli.Model(mir=stanli.stan_to_mir(PROGRAM), data=embedded.to_json(data))
+    model = stanli.Model(mir=stanli.stan_to_mir(PROGRAM), data=compiled.to_json(data))
     return float(model.log_prob_grad(np.zeros(1))[0])
