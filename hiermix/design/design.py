@@ -169,6 +169,14 @@ class Design:
         return self._plan.steps
 
     @property
+    def step_places(self) -> list[slice]:
+        """Places of the steps of each among the coefficients of all equations."""
+        labels = [(each.name, term) for each in self.equations for term in each.terms]
+        starts = [labels.index((each.equation, each.labels[0])) for each in self.steps]
+        pairs = zip(starts, self.steps, strict=True)
+        return [slice(start, start + len(each.labels)) for start, each in pairs]
+
+    @property
     def predictors(self) -> tuple[str, ...]:
         """Columns that the linear predictor needs, but for the labels of grouping factors."""
         roles = self._plan.roles

@@ -56,10 +56,8 @@ def _shares(steps: FloatArray, least: float) -> FloatArray:
 
 def places(design: Design) -> Monotonic:
     """Find the monotonic effects among the coefficients of all equations."""
-    labels = [(each.name, term) for each in design.equations for term in each.terms]
-    at = [labels.index((each.equation, each.labels[0])) for each in design.steps]
-    size = [len(each.labels) for each in design.steps]
-    return Monotonic(np.array(at, dtype=np.int64), np.array(size, dtype=np.int64))
+    ends = np.array([(each.start, each.stop) for each in design.step_places], dtype=np.int64).reshape(-1, 2)
+    return Monotonic(ends[:, 0], ends[:, 1] - ends[:, 0])
 
 
 def own_priors(found: Monotonic, priors: Sequence[Prior]) -> list[Prior]:

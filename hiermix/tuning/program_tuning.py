@@ -222,15 +222,18 @@ def _apart(problem: Problem, fits: Mapping[str, FactorFit]) -> dict[str, tuple[C
         return {}
     column = common_parts.columns(problem.design, problem.x_mean)
     found = {}
-    # What levels have in common is taken from b after its bounds: from bounded ones nothing.
-    bounded = np.array([prior.bounded for prior in next(iter(problem.priors.values())).b])
+    # What levels have in common is taken from b after its bounds, and after steps that go one way
+    # were made of their mean and shares: from those nothing.
+    held = np.array([prior.bounded for prior in next(iter(problem.priors.values())).b])
+    for steps in problem.answered.step_places:
+        held[steps] = True
     for name, fit in fits.items():
         K, shared = column[name], common_parts.find(fit.gram.ZtZ, fit.Lambda)
         grouping = problem.design.grouping(name)
         if grouping.heavy or grouping.covariance is not None:
             continue  # what they have in common is neither normal nor a mean of independent ones
         if K is not None and shared is not None:
-            found[name] = shared, np.where(bounded[:, None], 0.0, K)
+            found[name] = shared, np.where(held[:, None], 0.0, K)
     return found
 
 

@@ -86,6 +86,16 @@ def test_a_point_is_what_the_program_makes_of_its_coordinates(formula: str, effe
         np.testing.assert_allclose(chart.coordinates(point), q, rtol=1e-6, atol=1e-6)
 
 
+def test_steps_go_one_way_beside_slopes_of_the_same_column() -> None:
+    """What slopes by o have in common stays out of the steps of o, whose sum it could be."""
+    ready = hm.Model("y ~ mo(o) + (o | g) + (1 | h)", frame(), effects="sampled")._posterior
+    assert ready.data["apart"].any()
+    chart = Chart(ready.data)
+    for q in np.random.default_rng(8).normal(size=(20, chart.size)):
+        steps = chart.point(q).b[1:]
+        assert (np.sign(steps) == np.sign(steps[0])).all()
+
+
 def test_a_mean_step_may_be_bounded() -> None:
     priors = PRIORS | {"b[mo(o)]": "normal(0, 1, lower=0)"}
     fit = hm.Model("y ~ x + mo(o)", frame(), priors=priors).fit(
