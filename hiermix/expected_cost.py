@@ -16,6 +16,7 @@ import numpy as np
 
 from hiermix.chain_starts import Started
 from hiermix.design.design import Design
+from hiermix.design.level_steps import joined
 from hiermix.engines import Settings, embedded, progress
 from hiermix.errors import count
 from hiermix.stan.chart import Chart
@@ -109,7 +110,7 @@ def expected(started: Started, design: Design, settings: Settings, prepared: flo
     steps = _steps(size, settings.adapt_delta)
     waves = math.ceil(settings.chains / min(settings.cores or _cores(), settings.chains))
     each = waves * steps * gradient
-    effects = sum(len(g.levels) * len(g.effects) for g in design.groupings)
+    effects = sum(len(g.levels) * len(joined(g).effects) for g in design.groupings)
     integrated = max(effects - int(ready.data.get(EFFECTS, 0)), 0)
     draws = settings.chains * settings.draws
     parts = {

@@ -107,8 +107,8 @@ WRONG: list[tuple[str, dict[str, object], str]] = [
     ("ls ~ mo(o)", {"o": [None] + [1, 2, 3] * 33}, "column 'o' has 1 missing value"),
     ("ls ~ mo(income) + mo(income)", {}, "twice"),
     ("ls ~ mo(income, age)", {}, "mo() has no place for this"),
-    ("ls ~ mo(income):age", {}, "mo() is a term of its own"),
-    ("ls ~ (mo(income) | city)", {}, "write mo("),
+    ("ls ~ mo(income)/age", {}, "mo() stands in products with : and * alone"),
+    ("ls ~ (mo(income) | city)", {}, "where mo(income) is missing"),
 ]
 
 

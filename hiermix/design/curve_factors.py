@@ -17,6 +17,7 @@ from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.factor import Factor, Mixture, Whole
 from hiermix.design.groupings import Grouping, labels_array
 from hiermix.design.hilbert_spaces import ProcessCurve
+from hiermix.design.level_steps import joined
 from hiermix.design.natural_splines import NaturalSpline
 from hiermix.design.specs import Beside, Spec
 from hiermix.formula.equations import qualified
@@ -98,8 +99,12 @@ class ProcessFactor(CurveFactor):
 
 
 def as_factors(design: Design) -> Design:
-    """Return a design as programs have it: what bends curves is effects of factors."""
+    """Return a design as programs have it: what bends curves is effects of factors.
+
+    Steps of a monotonic effect that vary over a factor are one effect of it.
+    """
     plan = design._plan
+    design = replace(design, groupings=tuple(map(joined, design.groupings)))
     if not plan.curves:
         return design
     made = [_factor(each, design) for each in plan.curves]

@@ -17,6 +17,7 @@ from hiermix.design.factor import Factor
 from hiermix.design.level_covariance import LevelCovariance
 from hiermix.design.level_curves import LevelCurve
 from hiermix.design.level_strata import Strata, strata_of, strata_on
+from hiermix.design.monotone_steps import Steps
 from hiermix.design.plan import Plan
 from hiermix.formula.equations import MU, qualified
 from hiermix.formula.terms import GroupTerm
@@ -54,6 +55,10 @@ class Grouping:
     """Whether the effects of a level are t-distributed together, and not normal."""
     shared: tuple[str, ...] = ()
     """Label of the sd of each effect, where some have one together."""
+    moved: tuple[Steps | None, ...] = ()
+    """The monotonic effect that each effect is a step of, where one is."""
+    joined: tuple[int, ...] = ()
+    """In programs, which effect each column of Z enters, where several are steps of one."""
 
     @property
     def sds(self) -> tuple[str, ...]:
@@ -94,6 +99,8 @@ class Grouping:
         """Return the columns (n, Q) of all effects, of those that were written."""
         if self.strata is not None:
             return self.strata.widened(Z, rows, self.origin)
+        if self.joined:
+            Z = Z @ np.eye(len(self.effects))[list(self.joined)]
         return Z if self.origin is None else Z - self.origin
 
     def of_one_level(
@@ -244,13 +251,15 @@ def grouping_of(name: str, plan: Plan, levels: Sequence[object], codes: Codes) -
         levels=labels_array(levels),
         codes=codes,
         shared=_shared(plan, name),
+        moved=_moved(plan, each),
     )
 
 
 def _shared(plan: Plan, name: str) -> tuple[str, ...]:
-    """Return the label of the sd of each effect of a factor that has curves; none of others."""
+    """Return the label of the sd of each effect of a factor where some have one together."""
     curves = {term.curve: each for term, each in _curves_of(plan, name)}
-    if not curves:
+    moved = _moved(plan, _labels(plan, name))
+    if not curves and not moved:
         return ()
     found: list[str] = []
     for term, spec in zip(plan.roles.factors[name], plan.effects[name], strict=True):
@@ -259,7 +268,17 @@ def _shared(plan: Plan, name: str) -> tuple[str, ...]:
             line, slope, bends = curves[term.curve].spreads
             labels = (line, slope, *[bends] * (len(labels) - 2))
         found += [qualified(label, term.equation) for label in labels]
-    return tuple(found)
+    pairs = zip(found, moved or (None,) * len(found), strict=True)
+    return tuple(
+        label if each is None else qualified(each.term, each.equation) for label, each in pairs
+    )
+
+
+def _moved(plan: Plan, labels: Sequence[tuple[str, str]]) -> tuple[Steps | None, ...]:
+    """Return the monotonic effect that each label, of an equation, is a step of."""
+    known = {(label, each.equation): each for each in plan.steps for label in each.labels}
+    found = tuple(known.get(pair) for pair in labels)
+    return found if any(found) else ()
 
 
 def _curves_of(plan: Plan, name: str) -> Iterator[tuple[GroupTerm, LevelCurve]]:

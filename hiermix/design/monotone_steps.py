@@ -7,7 +7,7 @@ to one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,9 +15,12 @@ import pandas as pd
 
 from hiermix.design.encoding import Encoding
 from hiermix.design.kinds import spelled
+from hiermix.design.specs import Beside, Spec
 from hiermix.errors import DataError, at_rows, count, first_three
+from hiermix.formula.equations import qualified
 from hiermix.formula.formula import Formula
 from hiermix.formula.names import alias, in_results
+from hiermix.formula.terms import GroupTerm
 from hiermix.formula.terms.monotonic import Monotonic
 from hiermix.typing import FloatArray
 
@@ -29,11 +32,22 @@ class Steps:
     """The steps of one monotonic effect."""
 
     term: str
-    """``mo(x)``"""
+    """``mo(x)``, or ``mo(x):z``"""
     equation: str
     column: str
     levels: tuple[object, ...]
     """In order."""
+    written: str
+    """The term of the formula that it is of."""
+    times: tuple[Spec, int] | None = None
+    """What a step is multiplied by: a column of a sum of terms."""
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What results call the mean step and the shares: ``mo_x`` and ``simo_x``."""
+        rest = self.term.removeprefix(in_results(Monotonic(self.column).call))
+        column = in_results(qualified(self.column, self.equation)) + rest
+        return f"mo_{column}", f"simo_{column}"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -53,23 +67,76 @@ class Steps:
                 f"{first_three(values.iloc[unseen].unique().tolist())}. It knows "
                 f"{', '.join(map(spelled, self.levels))}"
             )
-        return np.asarray(place[:, None] > np.arange(len(self.levels) - 1), dtype=np.float64)
+        steps = place[:, None] > np.arange(len(self.levels) - 1)
+        if self.times is None:
+            return np.asarray(steps, dtype=np.float64)
+        spec, column = self.times
+        return np.asarray(steps * spec.matrix(part)[:, [column]])
 
 
 def steps_of(
-    formula: Formula, encodings: Mapping[str, Encoding], frame: pd.DataFrame, encoded: pd.DataFrame
+    formula: Formula,
+    encodings: Mapping[str, Encoding],
+    frame: pd.DataFrame,
+    encoded: pd.DataFrame,
+    fitted: Callable[[str], Spec],
 ) -> tuple[Steps, ...]:
-    """Return the monotonic effects of a formula, with the levels of the rows."""
+    """Return the monotonic effects of a formula, with the levels of the rows.
+
+    `fitted` makes a sum of terms encode rows.
+    """
+    terms = [each for each in formula.specials if isinstance(each, Monotonic)]
     found: list[Steps] = []
-    for term in formula.specials:
-        if isinstance(term, Monotonic):
-            levels = _levels(term, encodings[term.column], frame[term.column], encoded)
-            found.append(Steps(in_results(str(term)), term.equation, term.column, levels))
+    for term in terms:
+        levels = _levels(term, encodings[term.column], frame[term.column], encoded)
+        beside = [each for each in terms
+                  if (each.column, each.equation) == (term.column, term.equation)]  # fmt: skip
+        for name, times in _times(term, beside, fitted):
+            found.append(Steps(name, term.equation, term.column, levels, str(term), times))
     names = [(each.equation, each.term) for each in found]
     for equation, name in names:
         if names.count((equation, name)) > 1:
             raise DataError(f"{name} stands in the formula twice: keep one")
     return tuple(found)
+
+
+def _times(
+    term: Monotonic, beside: Sequence[Monotonic], fitted: Callable[[str], Spec]
+) -> Iterator[tuple[str, tuple[Spec, int] | None]]:
+    """Yield the effects that a term is, one for each column of the rest of its product.
+
+    The steps take the place of the intercept: categories have a column less where the effect stands
+    without them too, and less again what products of fewer factors have.
+    """
+    call = in_results(term.call)
+    if not term.times:
+        yield call, None
+        return
+    smaller = {one.times for one in beside if one.times and one.times.count(":")
+               < term.times.count(":")}  # fmt: skip
+    base = "1" if any(not one.times for one in beside) else "0"
+    before = fitted(" + ".join([base, *sorted(smaller)]))
+    spec = fitted(" + ".join([base, *sorted(smaller), term.times]))
+    if spec.cells:
+        raise DataError(
+            f"{term}: no row has some combination of the categories of {term.times}: make one "
+            "column of them"
+        )
+    for place, label in enumerate(spec.labels):
+        if label not in before.labels:
+            yield f"{call}:{_plain(label)}", (spec, place)
+
+
+def _plain(label: str) -> str:
+    """Return a label without brackets, in which the label of a step stands."""
+    return label.replace("[T.", "").replace("[", "").replace("]", "")
+
+
+def level_columns(steps: Sequence[Steps], term: GroupTerm) -> list[Beside]:
+    """Return the columns of the steps that vary in a group term."""
+    written = {str(each) for each in term.specials}
+    mine = [each for each in steps if each.equation == term.equation and each.written in written]
+    return [Beside(each.labels, each.matrix) for each in mine]
 
 
 def _levels(

@@ -19,7 +19,7 @@ from hiermix.design.encoding import Encoding
 from hiermix.design.fitted_curves import curves_of
 from hiermix.design.kinds import Kind, KnownLabels
 from hiermix.design.level_curves import LevelCurve
-from hiermix.design.monotone_steps import Steps, steps_of
+from hiermix.design.monotone_steps import Steps, level_columns, steps_of
 from hiermix.design.roles import Roles, distinct
 from hiermix.design.specs import Beside, Spec, fit_spec, without_zeros
 from hiermix.formula.equations import MU
@@ -124,7 +124,8 @@ class Plan:
         """What functions know of all rows, over all specs."""
         some = () if self.response is None else (self.response,)
         several = chain(*self.effects.values(), *self.offsets.values())
-        specs = (*self.populations.values(), *several, *some)
+        times = [each.times[0] for each in self.steps if each.times]
+        specs = (*self.populations.values(), *several, *some, *times)
         known = {name: state for spec in specs for name, state in spec.states.items()}
         return known | {each.name: each.state for each in self.curves}
 
@@ -152,7 +153,7 @@ def plan_of(
             name: spec if threshold_of(name) is None else spec.without_intercept()
             for name, spec in populations.items()
         }
-    steps = steps_of(formula, encodings, frame, encoded)
+    steps = steps_of(formula, encodings, frame, encoded, fitted)
     for one in steps:
         columns = Beside(one.labels, one.matrix)
         populations[one.equation] = populations[one.equation].with_columns([columns])
@@ -173,7 +174,10 @@ def plan_of(
         steps=steps,
         effects={
             name: tuple(
-                fitted(term.effects).with_columns(_curved(of_levels, term)) for term in terms
+                fitted(term.effects).with_columns(
+                    [*_curved(of_levels, term), *level_columns(steps, term)]
+                )
+                for term in terms
             )
             for name, terms in roles.factors.items()
         },

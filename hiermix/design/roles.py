@@ -76,7 +76,7 @@ class Roles:
             self.predictors(self.factors),
             self.factor_columns(self.factors),
             *(each.columns for each in self.formula.specials),
-            *(term.how.columns for term in self.formula.groups if term.how),
+            *(term.columns for term in self.formula.groups),
             self.formula.beside.columns,
             () if self.weights is None else (self.weights,),
         )
@@ -84,8 +84,10 @@ class Roles:
     def predictors(self, factors: Collection[str]) -> tuple[str, ...]:
         """Return the columns that the linear predictor needs, with the effects of those factors."""
         texts = [piece for each in self.formula.equations for piece in each.pieces]
-        texts += [term.effects for name in factors for term in self.factors[name]]
-        specials = ([use.column for use in each.uses] for each in self.formula.specials)
+        varying = [term for name in factors for term in self.factors[name]]
+        texts += [term.effects for term in varying]
+        every = (*self.formula.specials, *chain(*(term.specials for term in varying)))
+        specials = ([use.column for use in each.uses] for each in every)
         return distinct(*map(columns, texts), *specials, self.stratum_columns(factors))
 
     def strata(self, factor: str) -> str | None:
@@ -109,7 +111,9 @@ class Roles:
         found: dict[str, list[Use]] = {}
         written = (use for text in texts for use in uses(text))
         strata = [Use(column, "category") for column in self.stratum_columns(self.factors)]
-        for use in chain(written, strata, *(each.uses for each in self.formula.specials)):
+        formula = self.formula
+        every = (*formula.specials, *chain(*(term.specials for term in formula.groups)))
+        for use in chain(written, strata, *(each.uses for each in every)):
             found.setdefault(use.column, []).append(use)
         return found
 

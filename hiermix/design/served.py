@@ -1,5 +1,6 @@
 """Special terms that a design can make something of; others are refused."""
 
+from hiermix.design import level_steps
 from hiermix.errors import FormulaError
 from hiermix.formula.formula import Formula
 from hiermix.formula.terms.category_specific import CategorySpecific
@@ -19,10 +20,12 @@ def check_served(formula: Formula, *, unordered: bool, weighted: bool) -> None:
     """Raise for special terms that can be read, but not fitted."""
     if formula.imputed:
         _check_imputed(formula, unordered=unordered, weighted=weighted)
-    written = (*formula.specials, *(term.how for term in formula.groups if term.how))
+    varying = (each for term in formula.groups for each in term.specials)
+    written = (*formula.specials, *varying, *(term.how for term in formula.groups if term.how))
     for each in written:
         if not isinstance(each, KINDS):
             raise FormulaError(f"{each} can be read, but not yet fitted")
+    level_steps.check(formula)
 
 
 def _check_imputed(formula: Formula, *, unordered: bool, weighted: bool) -> None:

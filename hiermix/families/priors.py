@@ -41,7 +41,7 @@ class Slot:
         return self.names[0]
 
 
-_STEP = re.compile(r"(mo\(.*\))\[.*\]")
+_STEP = re.compile(r"(mo\(.*?\)(?::[^\[]*)?)\[.*\]")
 
 
 def b_name(term: str, equation: str = MU) -> str:

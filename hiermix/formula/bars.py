@@ -2,7 +2,8 @@
 
 from hiermix.errors import FormulaError
 from hiermix.formula.calls import is_call
-from hiermix.formula.sums import BAR_HELP, joined, stray, sum_of
+from hiermix.formula.special_products import varying
+from hiermix.formula.sums import BAR_HELP, joined, stray
 from hiermix.formula.terms import Group, GroupTerm, registry
 from hiermix.formula.terms.effect_laws import EffectLaw
 from hiermix.formula.terms.protocols import Grouped
@@ -14,7 +15,8 @@ def bar(reader: Reader) -> list[GroupTerm]:
     opening = reader.next()
     if reader.at("|", "||"):
         reader.fail(f"nothing stands left of the bar: {BAR_HELP}")
-    effects = _effects(reader)
+    side = varying(reader)
+    effects = joined(side.terms, side.intercept, explicit=True)
     correlated = reader.next().text == "|"
     key = _key(reader) if correlated else None
     how = _special(reader)
@@ -26,11 +28,15 @@ def bar(reader: Reader) -> list[GroupTerm]:
             "a grouping factor is a column, a:b or a/b; for two factors write two terms, "
             "and put a name with a space in backticks"
         )
-    if effects == "0":
+    if effects == "0" and not side.specials:
         reader.fail(f"nothing varies in this group term: {BAR_HELP}", opening)
     return [
-        GroupTerm(effects, factor, correlated, key=key, how=_says_more(how)) for factor in factors
-    ]
+        GroupTerm(
+            effects, factor, correlated, key=key, how=_says_more(how),
+            specials=tuple(side.specials),
+        )
+        for factor in factors
+    ]  # fmt: skip
 
 
 def _key(reader: Reader) -> str | None:
@@ -42,11 +48,6 @@ def _key(reader: Reader) -> str | None:
     if "." in name.text:
         reader.fail("between two bars stands a plain word, as in (x | p | g)", name)
     return name.text
-
-
-def _effects(reader: Reader) -> str:
-    side = sum_of(reader, until="| ||")
-    return joined(side.terms, side.intercept, explicit=True)
 
 
 def _special(reader: Reader) -> Grouped | None:

@@ -12,6 +12,7 @@ from hiermix.errors import DataError, FormulaError, did_you_mean, quoted
 from hiermix.formula.equations import MU, EquationText
 from hiermix.formula.formula import Formula
 from hiermix.formula.terms import registry
+from hiermix.formula.terms.group_terms import entering
 
 
 def differ(formula: Formula) -> bool:
@@ -35,7 +36,7 @@ def spread(formula: Formula, labels: Sequence[object]) -> Formula:
     given = {each.name: each for each in formula.further}
     rest = [name for name in names if name not in given]
     mine = [each for each in formula.groups if each.equation == MU]
-    groups = [replace(each, equation=name) for name in rest for each in mine]
+    groups = [entering(each, name) for name in rest for each in mine]
     specials = [each for each in formula.specials if each.equation == MU]
     copied = [registry.entering(each, name) for name in rest for each in specials]
     return replace(

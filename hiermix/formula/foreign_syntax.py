@@ -17,7 +17,7 @@ _FUNCTIONS = {
     "as.factor": "write C(x)",
     "ordered": "write C(x, contr.poly)",
     "ns": "write cr(x, df=5)",
-    "mo": "write mo(x) as a term of its own, after a +; it does not vary by group yet",
+    "mo": "write mo(x) after a +, in a product mo(x):z or mo(x) * z, or left of a bar",
     "gp": "write hsgp(x, k=20), a Gaussian process in k columns",
     "hsgp": "write hsgp(x) as a term of its own, after a +",
     "mmc": "there is nothing yet: slopes of mm(a, b) are of one column, the same for all levels",

@@ -16,8 +16,10 @@ from hiermix.formula.bars import bar, bars_of
 from hiermix.formula.calls import is_call, offset_of
 from hiermix.formula.equations import MU, EquationText, written
 from hiermix.formula.response_terms import NOTHING_BESIDE, ResponseTerms, read_terms
-from hiermix.formula.sums import Side, atom, columns, joined, no_minus, product, signs
+from hiermix.formula.special_products import add_term
+from hiermix.formula.sums import Side, atom, columns, joined, no_minus, signs
 from hiermix.formula.terms import Group, GroupTerm, registry
+from hiermix.formula.terms.group_terms import entering
 from hiermix.formula.terms.protocols import Special
 from hiermix.formula.tokens import Reader, checked_text, tokens_of
 
@@ -71,7 +73,7 @@ class Formula:
         if self.parts:
             return tuple(name for part in self.parts for name in part.predictors)
         names = [name for piece in self.pieces for name in columns(piece)]
-        beside = (*(term.how.columns if term.how else term.factor for term in self.groups),
+        beside = (*(term.columns for term in self.groups),
                   *(each.columns for each in self.specials))  # fmt: skip
         return *names, *(name for columns in beside for name in columns)
 
@@ -154,7 +156,7 @@ def _with_equation(formula: Formula, text: str) -> Formula:
         reader.fail(f"{name!r} has an equation already", reader.tokens[0])
     side = _right(reader)
     population = joined(side.terms, side.intercept, explicit=False)
-    bars = (replace(each, equation=name) for each in side.bars)
+    bars = (entering(each, name) for each in side.bars)
     specials = (registry.entering(each, name) for each in side.specials)
     equation = EquationText(name, population, tuple(side.offsets), imputes)
     return replace(
@@ -207,11 +209,8 @@ def _right(reader: Reader) -> Side:
         elif reader.at("offset") and is_call(reader):
             no_minus(reader, sign, "an offset")
             side.offsets.append(offset_of(reader))
-        elif registry.at_special(reader):
-            no_minus(reader, sign, f"{reader.token.text}()")
-            side.specials.append(registry.special(reader))
         else:
-            side.add(sign, product(reader))
+            add_term(side, reader, sign)
     return side
 
 

@@ -11,6 +11,7 @@ from hiermix.formula.calls import aliased
 from hiermix.formula.equations import MU, EquationText
 from hiermix.formula.names import QUOTED_ALIAS, alias, quoted, unaliased
 from hiermix.formula.terms import GroupTerm
+from hiermix.formula.terms.monotonic import Monotonic
 from hiermix.formula.terms.protocols import Special
 from hiermix.formula.tokens import Reader, column_of
 
@@ -49,7 +50,7 @@ def check(
     FormulaError
         With what to write instead.
     """
-    _check_places(equations, groups, response)
+    _check_places(equations, groups, specials, response)
     used = [column for each in equations for column in wanted(each.population)]
     imputed = [each.name for each in equations if each.imputes]
     for column in used:
@@ -59,7 +60,7 @@ def check(
                 f"'{quoted(column)} | mi() ~ ...' to the list of formulas"
             )
     named = [name for each in specials for name in each.columns]
-    named += [name for term in groups for name in (term.how.columns if term.how else term.factor)]
+    named += [name for term in groups for name in term.columns]
     pieces = [piece for each in equations for piece in each.pieces]
     pieces += [each.effects for each in groups]
     for column in imputed:
@@ -78,14 +79,18 @@ def check(
 
 
 def _check_places(
-    equations: Sequence[EquationText], groups: Sequence[GroupTerm], response: str
+    equations: Sequence[EquationText],
+    groups: Sequence[GroupTerm],
+    specials: Sequence[Special],
+    response: str,
 ) -> None:
     offsets = [text for each in equations for text in each.offsets]
-    for text in (*(each.effects for each in groups), response, *offsets):
+    times = [each.times for each in specials if isinstance(each, Monotonic)]
+    for text in (*(each.effects for each in groups), response, *offsets, *times):
         for call in _calls(text):
             raise FormulaError(
                 f"{unaliased(call)} stands among the population terms of an equation, not in "
-                "a bar, an offset or the response"
+                "a bar, an offset or the response, nor in a product with mo()"
             )
     for each in equations:
         of_parameter = each.name != MU and not each.imputes

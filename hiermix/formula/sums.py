@@ -100,15 +100,16 @@ def sum_of(reader: Reader, until: str) -> Side:
 
 def product(reader: Reader) -> str:
     """Read powers joined by operators that are stronger than a plus."""
-    text = _power(reader)
+    text = power(reader)
     while reader.at("*", "/", ":", "in"):
         operator = reader.next().text
         text += operator if operator == ":" else f" {operator} "
-        text += _power(reader)
+        text += power(reader)
     return text
 
 
-def _power(reader: Reader) -> str:
+def power(reader: Reader) -> str:
+    """Read an atom, or a power of one."""
     text = atom(reader)
     if not reader.at("**", "^"):
         return text

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from hiermix.design.design import Design
 from hiermix.design.joint_design import Joint
+from hiermix.design.level_steps import joined
 from hiermix.errors import count, ignored_warnings
 from hiermix.families.priors import PriorTable
 from hiermix.posterior import diagnostics, summary
@@ -68,7 +69,7 @@ def _groups(design: Design, program: str, how: str) -> list[str]:
         if program == programs.CROSSED and each is design.groupings[-1]:
             how = "integrated out: exact, with many levels, from sums over pairs of levels"
         effects = ", ".join(each.sds)
-        cor = ", correlated" if max(each.blocks) > 1 else ""
+        cor = ", correlated" if max(joined(each).blocks) > 1 else ""
         levels = count(len(each.levels), "level")
         if each.covariance is not None:
             levels += f", related as in {each.covariance.name}"
@@ -123,7 +124,7 @@ def _priors(priors: PriorTable, places: Mapping[str, str]) -> list[str]:
 def _places(design: Design, origins: Origins) -> dict[str, str]:
     """Where the priors of intercepts' sds and of correlations hold, factor by factor."""
     found: dict[str, str] = {}
-    for each in design.groupings:
+    for each in map(joined, design.groupings):
         origin = origins[each.name]
         for bar in each.bars:
             places = [f"{each.terms[k]} = {origin[k]:.4g}" for k in bar if origin[k]]

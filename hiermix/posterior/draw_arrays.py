@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.design.groupings import Grouping
+from hiermix.design.level_steps import joined
+from hiermix.posterior import level_step_draws
 from hiermix.posterior.on_demand import is_on_demand
 from hiermix.typing import FloatArray, IntArray
 
@@ -184,6 +186,11 @@ def effects(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) ->
 
 def spread(posterior: "xr.Dataset", grouping: Grouping, draws: Which = None) -> FloatArray:
     """Return Cholesky factors (S, Q, Q) of the covariance of the effects of one level."""
+    if grouping.moved and not grouping.joined:
+        small = spread(posterior, joined(grouping), draws)
+        sizes = level_step_draws.sizes(posterior, grouping)
+        S = sizes.reshape(-1, sizes.shape[-1])
+        return level_step_draws.roots(small, S if draws is None else S[draws], grouping)
     name, Q = grouping.name, len(grouping.effects)
     sd = flat(posterior[f"sd_{name}"], draws, f"{name}_effect")[:, grouping.spreads.of]
     cor = np.broadcast_to(np.eye(Q), (len(sd), Q, Q)).copy()

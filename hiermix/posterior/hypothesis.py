@@ -19,6 +19,7 @@ import pandas as pd
 
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
+from hiermix.design.level_steps import joined
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families.category_equations import further, named
 from hiermix.posterior.arithmetic import Read, Reader, taken_out
@@ -249,7 +250,7 @@ def _of_priors(posterior: Posterior) -> Iterator[tuple[str, Read]]:
     """Names as priors have them, ``sd[county, floor]``; correlations in either order."""
     for category in posterior.equations:
         part = posterior.of_equation(category)
-        for each in posterior.design.groupings:
+        for each in map(joined, posterior.design.groupings):
             for effect in each.sds:
                 where = {f"{each.name}_effect": effect}
                 read = part[f"sd_{each.name}"].sel(where).to_numpy

@@ -9,7 +9,7 @@ from hiermix.design.design import Design
 from hiermix.families import category_equations
 from hiermix.families.family import Family
 from hiermix.posterior import draws as trees
-from hiermix.posterior import effects_on_demand, smooth_draws
+from hiermix.posterior import effects_on_demand, level_step_draws, smooth_draws
 from hiermix.posterior.effects_on_demand import HYPERDRAWS
 from hiermix.posterior.on_demand import is_kept
 from hiermix.stan.assemble import Assembled
@@ -47,7 +47,8 @@ def labelled(
         What effects that are not kept are drawn from.
     """
     if ready.gram is None:
-        return _sampled(ready, drawn, design, family, origins), {}
+        found = _sampled(ready, drawn, design, family, origins)
+        return level_step_draws.expanded(found, design), {}
     whole = as_factors(design)
     moved = bar_origins.at_zero(drawn, whole.groupings, origins)
     posterior = trees.posterior(moved, {}, whole, ready.x_mean)

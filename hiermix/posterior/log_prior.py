@@ -14,11 +14,19 @@ import numpy as np
 from hiermix.design.curve_factors import CurveFactor, as_factors
 from hiermix.design.equation import Equation
 from hiermix.design.groupings import Grouping
+from hiermix.design.level_steps import joined
 from hiermix.families import category_equations
 from hiermix.families.correlations import matrix_of, size_of
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name
-from hiermix.posterior import coefficients, residual_labels, shrunk_slopes, smooth_draws, step_draws
+from hiermix.posterior import (
+    coefficients,
+    draw_arrays,
+    residual_labels,
+    shrunk_slopes,
+    smooth_draws,
+    step_draws,
+)
 from hiermix.posterior.coefficients import INTERCEPT, Variables
 from hiermix.posterior.draw_arrays import flat
 from hiermix.posterior.posterior import Posterior
@@ -81,8 +89,8 @@ def log_prior(
         curves = [each for each in design.groupings if isinstance(each, CurveFactor)]
         found |= _curves(posterior, curves, table, measure)
         found |= _steps(posterior, table, measure)
-        for grouping in posterior.design.groupings:
-            Lambda = posterior.Lambda(grouping, equation)
+        for grouping in map(joined, posterior.design.groupings):
+            Lambda = draw_arrays.spread(posterior.of_equation(equation), grouping)
             found |= _factor(Lambda, grouping, table, origins, equation, measure)
             if grouping.heavy:
                 df = table[f"df[{grouping.name}]"]
@@ -153,7 +161,7 @@ def _steps(posterior: Posterior, table: PriorTable, measure: Measure) -> Variabl
     """Of the mean step of monotonic effects, and of the shares together: they are uniform."""
     found: Variables = {}
     for each in posterior.design.steps:
-        mean, shares = step_draws.names_of(each)
+        mean, shares = each.names
         prior = table[b_name(each.labels[0], each.equation)]
         found[mean] = ((), measure(prior, flat(posterior.draws[mean], None)))
         if measure is density:

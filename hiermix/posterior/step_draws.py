@@ -9,16 +9,8 @@ from typing import Any
 import numpy as np
 
 from hiermix.design.monotone_steps import Steps
-from hiermix.formula.equations import qualified
-from hiermix.formula.names import in_results
 from hiermix.posterior.coefficients import Variables
 from hiermix.typing import FloatArray
-
-
-def names_of(steps: Steps) -> tuple[str, str]:
-    """Names of the mean step and of the shares: ``mo_x`` and ``simo_x``."""
-    column = in_results(qualified(steps.column, steps.equation))
-    return f"mo_{column}", f"simo_{column}"
 
 
 def shared(priors: Sequence[str], place: int) -> bool:
@@ -44,7 +36,7 @@ def variables(
         if each.equation == equation:
             first = list(terms).index(each.labels[0])
             part = b[..., first : first + len(each.labels)]
-            mean, shares = names_of(each)
+            mean, shares = each.names
             total = part.sum(axis=-1)
             found[mean] = ((), total / len(each.labels))
             safe = np.where(total == 0, 1.0, total)[..., None]

@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 
 from hiermix.families.priors import PriorTable
-from hiermix.posterior import shrunk_slopes, step_draws, summary
+from hiermix.posterior import shrunk_slopes, summary
 from hiermix.posterior.draws import counted
 from hiermix.posterior.lazy_arrays import lazy
 from hiermix.posterior.log_prior import log_prior
@@ -117,7 +117,7 @@ def _rows(
 def _priors(source: Source) -> xr.Dataset:
     """Variables of the posterior; one density of all correlations of a factor, or of all shares."""
     posterior = source.posterior.draws
-    shares = [step_draws.names_of(each)[1] for each in source.posterior.design.steps]
+    shares = [each.names[1] for each in source.posterior.design.steps]
     parts = {}
     for name, values in posterior.data_vars.items():
         if name in summary.names(posterior) and name != shrunk_slopes.NAME:

@@ -116,6 +116,8 @@ def _law(design: Design) -> str:
     if design.imputed:
         return "missing values of predictors are sampled too"
     for each in design.groupings:
+        if steps := next(filter(None, each.moved), None):
+            return f"{steps.term} of {each.name!r} depends on shares of steps that are sampled"
         if each.heavy:
             return f"effects of {each.name!r} are t-distributed"
         alone = len(design.groupings) == len(design.equations) == 1

@@ -56,7 +56,8 @@ def _shares(steps: FloatArray, least: float) -> FloatArray:
 
 def places(design: Design) -> Monotonic:
     """Find the monotonic effects among the coefficients of all equations."""
-    ends = np.array([(each.start, each.stop) for each in design.step_places], dtype=np.int64).reshape(-1, 2)
+    found = [(each.start, each.stop) for each in design.step_places]
+    ends = np.array(found, dtype=np.int64).reshape(-1, 2)
     return Monotonic(ends[:, 0], ends[:, 1] - ends[:, 0])
 
 
@@ -82,6 +83,21 @@ def added(data: StanData, found: Monotonic, priors: Sequence[Prior]) -> StanData
         b_prior[here] = 0
     return data | {"b_prior": b_prior, "monotonic": len(found.at), "steps_at": found.at + 1,
                    "steps": found.size, "step_prior": code, "step_par": par}  # fmt: skip
+
+
+def of_levels(design: Design, x_mean: FloatArray) -> StanData:
+    """Return which varying columns are made of steps, and what these need beside their columns."""
+    keys = [(each.equation, each.term) for each in design.steps]
+    effects = [(each, k) for each in design.groupings for k in range(len(each.effects))]
+    made = [each.moved[k] if each.moved else None for each, k in effects]
+    places = [0 if one is None else 1 + keys.index((one.equation, one.term)) for one in made]
+    origin = [0.0 if each.origin is None else each.origin[k] for each, k in effects]
+    return {
+        "moved_by": np.array(places, dtype=np.int64),
+        "moved_origin": np.where(places, origin, 0.0),
+        "moved_mean": x_mean if any(places) else np.zeros(0),
+        "moved_b": len(x_mean) if any(places) else 0,
+    }
 
 
 def around(at: Coordinates, P: int, found: Monotonic) -> Coordinates:

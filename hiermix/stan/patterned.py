@@ -35,8 +35,9 @@ def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
             "residuals"
         )
     for each in design.groupings:
-        if each.heavy or each.covariance is not None:
-            what = "t-distributed" if each.heavy else "of related levels"
+        if each.heavy or each.covariance is not None or any(each.moved):
+            what = "of steps whose shares are sampled" if any(each.moved) else (
+                "t-distributed" if each.heavy else "of related levels")  # fmt: skip
             raise ArgumentError(
                 f"{series.term} integrates group effects out, and those of {each.name!r} are "
                 f"{what}: leave one of the two out"

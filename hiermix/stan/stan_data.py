@@ -236,7 +236,12 @@ def rows(design: Design, X: Columns, repeats: Repeats) -> StanData:
         Which rows to hand over; none to sample the prior.
     """
     which = repeats.first
-    return {"N": len(which), **_predictors(design, X, which), **_effects(design, which)}
+    return {
+        "N": len(which),
+        **_predictors(design, X, which),
+        **_effects(design, which),
+        **monotonic_data.of_levels(design, X.x_mean),
+    }
 
 
 def _predictors(design: Design, X: Columns, which: IntArray) -> StanData:

@@ -32,6 +32,7 @@ from hiermix.formula.equations import MU
 from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
 from hiermix.formula.terms import Group
+from hiermix.formula.terms.monotonic import Monotonic
 from hiermix.formula.terms.smooths import FactorSmooth
 from hiermix.model import WARMUP, Model
 from hiermix.posterior.posterior import Posterior
@@ -273,6 +274,12 @@ def _text(formula: Formula, group: str, *, pooled: bool) -> str:
     for each in formula.specials:
         if isinstance(each, FactorSmooth) and each.factor == group:
             raise ArgumentError(f"{each}: curves are not compared with those of no pooling")
+    for term in formula.groups:
+        if term.name == group and any(isinstance(each, Monotonic) for each in term.specials):
+            raise ArgumentError(
+                f"{term}: levels share the steps of all, with no pooling they would not: they are "
+                "not compared"
+            )
     return str(replace(formula, groups=tuple(bars)))
 
 

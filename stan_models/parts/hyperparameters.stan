@@ -59,6 +59,8 @@
     b[k] = within_bounds(b[k], sides[i], bound_par[i]);
   }
   vector[monotonic] mean_step;
+  // Coefficients of steps whose mean is one.
+  vector[monotonic ? P : 0] unit_step = rep_vector(0, monotonic ? P : 0);
   real log_shares = 0; // shares are uniform on the simplex
   for (i in 1:monotonic) {
     int first_step = steps_at[i];
@@ -67,5 +69,6 @@
       = log_softmax(append_row(0, b[(first_step + 1):last_step]));
     mean_step[i] = b[first_step];
     log_shares += lgamma(steps[i]) + sum(log_share);
+    unit_step[first_step:last_step] = steps[i] * exp(log_share);
     b[first_step:last_step] = mean_step[i] * steps[i] * exp(log_share);
   }

@@ -22,7 +22,11 @@
         vector[J[m]] u = segment(r, done + 1, J[m]);
         if (levels_of[m] == 1) {
           if (constant[e]) eta[predictor_of[e]] += u[level[l + 1]];
-          else eta[predictor_of[e]] += u[level[l + 1]] .* Z[, Z_at[e]];
+          else if (moved_by[e]) {
+            eta[predictor_of[e]] += u[level[l + 1]] .* moved_column(
+              X, predictor_of[e], X_at, P_of, steps_at[moved_by[e]],
+              steps[moved_by[e]], unit_step, moved_mean, moved_origin[e]);
+          } else eta[predictor_of[e]] += u[level[l + 1]] .* Z[, Z_at[e]];
         } else {
           vector[N] added = rep_vector(0, N);
           for (i in 1:levels_of[m]) {
@@ -31,7 +35,11 @@
           if (levels_of[m] == 0) {
             added = basis_Z[, (bases + 1):(bases + J[m])] * u;
           }
-          if (!constant[e]) added = added .* Z[, Z_at[e]];
+          if (moved_by[e]) {
+            added = added .* moved_column(
+              X, predictor_of[e], X_at, P_of, steps_at[moved_by[e]],
+              steps[moved_by[e]], unit_step, moved_mean, moved_origin[e]);
+          } else if (!constant[e]) added = added .* Z[, Z_at[e]];
           eta[predictor_of[e]] += added;
         }
         done += J[m];

@@ -21,6 +21,12 @@
   array[E] int<lower=1, upper=columns_Z> Z_at; // column of each effect
   array[E] int<lower=0, upper=1> constant; // is it all ones?
   array[E] int<lower=1, upper=predictors> predictor_of; // which each enters
+  // Columns that are not Z's, but a monotonic effect's of a mean step of one,
+  // less an origin: 0: none. Columns of X have their means subtracted.
+  array[E] int<lower=0, upper=monotonic> moved_by;
+  vector[E] moved_origin;
+  int<lower=0, upper=P> moved_b;
+  vector[moved_b] moved_mean;
   // That of each parameter that only this family has; 0: it is one number.
   array[own_count] int<lower=0, upper=predictors> own_predictor;
 #include parts/missing_data.stan

@@ -1,10 +1,10 @@
 """Group terms: effects that vary over the levels of a factor."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hiermix.formula.equations import MU
 from hiermix.formula.names import in_results, quoted
-from hiermix.formula.terms.protocols import Grouped
+from hiermix.formula.terms.protocols import Grouped, Special
 from hiermix.formula.terms.smooths import FactorSmooth
 
 
@@ -23,6 +23,14 @@ class GroupTerm:
     """The special call in the place of the factor, if there is one."""
     curve: FactorSmooth | None = None
     """The curve that varies, of a term that was written as a smooth."""
+    specials: tuple[Special, ...] = ()
+    """Varying terms that are more than columns."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that it names, but for those of plain terms that vary."""
+        mine = self.factor if self.how is None else self.how.columns
+        return *mine, *(name for each in self.specials for name in each.columns)
 
     @property
     def name(self) -> str:
@@ -37,7 +45,14 @@ class GroupTerm:
         plain = ":".join(quoted(column) for column in self.factor)
         factor = plain if self.how is None else str(self.how)
         bar = "||" if not self.correlated else "|" if self.key is None else f"| {self.key} |"
-        return f"({self.effects} {bar} {factor})"
+        effects = " + ".join([self.effects, *map(str, self.specials)])
+        return f"({effects} {bar} {factor})"
+
+
+def entering(term: GroupTerm, equation: str) -> GroupTerm:
+    """Return a group term as one of another equation."""
+    specials = tuple(replace(each, equation=equation) for each in term.specials)  # type: ignore[type-var]
+    return replace(term, equation=equation, specials=specials)
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,9 @@ RIGHT_SIDE: Mapping[str, Callable[[Reader], Special]] = {
 }
 """Terms of their own, right of a tilde."""
 
+VARYING = ("mo",)
+"""Those of them that may vary, left of a bar."""
+
 GROUPS: Mapping[str, Callable[[Reader], Grouped]] = {
     "gr": effect_laws.read,
     "mm": memberships.read,
