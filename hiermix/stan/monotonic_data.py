@@ -91,10 +91,13 @@ def of_levels(design: Design, x_mean: FloatArray) -> StanData:
     effects = [(each, k) for each in design.groupings for k in range(len(each.effects))]
     made = [each.moved[k] if each.moved else None for each, k in effects]
     places = [0 if one is None else 1 + keys.index((one.equation, one.term)) for one in made]
-    origin = [0.0 if each.origin is None else each.origin[k] for each, k in effects]
+    origin = [
+        0.0 if one is None or each.origin is None else each.origin[k]
+        for (each, k), one in zip(effects, made, strict=True)
+    ]
     return {
         "moved_by": np.array(places, dtype=np.int64),
-        "moved_origin": np.where(places, origin, 0.0),
+        "moved_origin": np.array(origin),
         "moved_mean": x_mean if any(places) else np.zeros(0),
         "moved_b": len(x_mean) if any(places) else 0,
     }
