@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from hiermix.design import hilbert_spaces, natural_splines
+from hiermix.design import cyclic_splines, hilbert_spaces, natural_splines
 from hiermix.design.curves import Curve
+from hiermix.design.cyclic_splines import CyclicSpline
 from hiermix.design.encoding import Encoding
 from hiermix.errors import DataError
 from hiermix.formula.formula import Formula
@@ -28,7 +29,12 @@ def curves_of(
     """
     found: list[Curve] = []
     for term in formula.specials:
-        if isinstance(term, Smooth):
+        if isinstance(term, Smooth) and term.period is not None:
+            found += (
+                cyclic_splines.fitted(term, encodings, encoded) if states is None
+                else natural_splines.known(term, encodings, states, CyclicSpline)
+            )  # fmt: skip
+        elif isinstance(term, Smooth):
             found += (natural_splines.fitted(term, encodings, encoded) if states is None
                       else natural_splines.known(term, encodings, states))  # fmt: skip
         elif isinstance(term, Process):

@@ -46,7 +46,7 @@ class NaturalSpline(Curve):
     spline: BSpline
     """What bends, K functions."""
     line: FloatArray
-    """(2, K) what is taken off them: a constant, and a slope."""
+    """(2, K) what of `unpenalised` is taken off them."""
     turn: FloatArray
     """(K, K) orthogonal: turned by it, columns share next to nothing over the rows of the fit."""
 
@@ -76,8 +76,15 @@ class NaturalSpline(Curve):
 
     @override
     def functions(self, part: pd.DataFrame) -> FloatArray:
-        t = self.argument(part)
-        return _extended(self.spline, t) - _line(t) @ self.line
+        return self.values(part) - self.unpenalised(part) @ self.line
+
+    def values(self, part: pd.DataFrame) -> FloatArray:
+        """(n, K) of the spline."""
+        return _extended(self.spline, self.argument(part))
+
+    def unpenalised(self, part: pd.DataFrame) -> FloatArray:
+        """(n, 2) curves that don't bend: a constant and a line."""
+        return _line(self.argument(part))
 
     def argument(self, part: pd.DataFrame) -> FloatArray:
         """(n,) argument of the spline."""
@@ -91,16 +98,19 @@ def of_levels(smooth: FactorSmooth, encoded: pd.DataFrame) -> NaturalSpline:
 
 
 def known(
-    smooth: Smooth, encodings: Mapping[str, Encoding], states: Mapping[str, Any]
+    smooth: Smooth,
+    encodings: Mapping[str, Encoding],
+    states: Mapping[str, Any],
+    kind: type[NaturalSpline] | None = None,
 ) -> Iterator[NaturalSpline]:
-    """Yield the curves of a smooth as they were fitted before."""
+    """Yield the curves of a smooth, of this kind, as they were fitted before."""
     from scipy.interpolate import BSpline
 
     for label, part in parts_of(smooth, encodings):
         state = known_state(smooth, label, states)
         own = {each: state[each] for each in _OF_ROWS}
         spline = BSpline(state["knots"], state["hats"], state["degree"])
-        yield NaturalSpline(
+        yield (kind or NaturalSpline)(
             in_results(label), smooth.equation, smooth.column, part, spline=spline, **own
         )
 
@@ -111,7 +121,7 @@ def fitted(
     """Yield the curves of a smooth: one, or one for each level."""
     x = numbers(encoded, smooth.column)
     distinct = np.unique(x)
-    _enough(smooth, distinct)
+    enough(smooth, distinct)
     origin, width = float(x.mean()), float(distinct[-1] - distinct[0]) / 2
     places = np.linspace(0, len(distinct) - 1, smooth.size)
     knots = np.interp(places, np.arange(len(distinct)), distinct)
@@ -124,10 +134,11 @@ def fitted(
             in_results(label), smooth.equation, smooth.column, part, float(mine.mean()), origin,
             width, spline, np.zeros((2, K)), np.eye(K),
         )  # fmt: skip
-        yield _sized(curve, encoded)
+        yield sized(curve, encoded)
 
 
-def _enough(smooth: Smooth, distinct: FloatArray) -> None:
+def enough(smooth: Smooth, distinct: FloatArray) -> None:
+    """Raise where a column has too few values for a curve."""
     if len(distinct) < LEAST_SIZE:
         raise DataError(
             f"{smooth}: {smooth.column!r} has {count(len(distinct), 'distinct value')}, and a "
@@ -156,15 +167,15 @@ def _whitened(knots: FloatArray) -> BSpline:
     return BSpline(ends, hats, 1).antiderivative(2)
 
 
-def _sized(curve: NaturalSpline, encoded: pd.DataFrame) -> NaturalSpline:
-    """Take off the line, over the rows that have the curve, and give the splines their size."""
+def sized(curve: NaturalSpline, encoded: pd.DataFrame) -> NaturalSpline:
+    """Take off what doesn't bend, over rows that have the curve, and give splines their size."""
     from scipy.interpolate import BSpline
 
     share = curve.part.of(encoded)
-    XtX, XtZ = np.zeros((2, 2)), np.zeros_like(curve.line)
+    XtX, XtZ = np.zeros((len(curve.line),) * 2), np.zeros_like(curve.line)
     for rows in slices(len(encoded)):
         part = encoded.iloc[rows]
-        X = share[rows, None] * _line(curve.argument(part))
+        X = share[rows, None] * curve.unpenalised(part)
         XtX += X.T @ X
         XtZ += X.T @ curve.bent(part)
     left = replace(curve, line=np.linalg.lstsq(XtX, XtZ, rcond=None)[0])

@@ -38,6 +38,22 @@ def kernel(x: np.ndarray, k: int, share: np.ndarray | None = None) -> np.ndarray
     return Z @ Z.T * np.sum(share**2) / np.trace(Z @ Z.T)
 
 
+def cyclic_kernel(x: np.ndarray, k: int, share: np.ndarray | None = None) -> np.ndarray:
+    """The same of a curve with the period from 2 to 9, less its mean: by values at its knots."""
+    share = np.ones(len(x)) if share is None else share
+    knots = np.linspace(2, 9, k)
+    cardinal = CubicSpline(knots, np.vstack([np.eye(k - 1), np.eye(k - 1)[0]]), bc_type="periodic")
+    fine = np.linspace(2, 9, 2 * 60 * (k - 1) + 1)  # knots stand on it
+    weight = np.ones(len(fine))
+    weight[1:-1:2], weight[2:-1:2] = 4, 2
+    second = cardinal(fine, 2)
+    penalty = second.T @ (second * (weight * (fine[1] - fine[0]) / 3)[:, None])
+    values, vectors = np.linalg.eigh(penalty)
+    Z = share[:, None] * (cardinal(x) @ (vectors[:, 1:] / np.sqrt(values[1:])))
+    Z = Z - share[:, None] @ np.linalg.lstsq(share[:, None], Z, rcond=None)[0]
+    return Z @ Z.T * np.sum(share**2) / np.trace(Z @ Z.T)
+
+
 def frame(rows: int = 40) -> pd.DataFrame:
     rng = np.random.default_rng(4)
     x = rng.gamma(2, 3, rows)
@@ -81,6 +97,36 @@ def test_bends_are_those_of_penalised_natural_splines(term: str, scale: float) -
         assert Z.shape[1] == k - 2
         expected = kernel(data[column].to_numpy(float) / scale, k, share)
         np.testing.assert_allclose(Z @ Z.T, expected, atol=1e-9 * np.abs(expected).max())
+
+
+CYCLE = "bs='cc', lower=2, upper=9"
+
+
+@pytest.mark.parametrize("by", [None, "f", "z"])
+def test_cyclic_bends_are_those_of_penalised_periodic_splines(by: str | None) -> None:
+    data = frame()
+    design = of(f"y ~ f + s(x, k=7{f', by={by}' if by else ''}, {CYCLE})")
+    found = bends(design)
+    for Z, share in zip(found, shares(data, by) if by else [None], strict=True):
+        assert Z.shape[1] == 5
+        expected = cyclic_kernel(data["x"].to_numpy(), 7, share)
+        np.testing.assert_allclose(Z @ Z.T, expected, atol=1e-9 * np.abs(expected).max())
+    lines = ["s(x, by=z)[intercept]"] if by == "z" else []
+    assert list(design.terms[2 : 2 + len(lines)]) == lines
+    assert "linear" not in str(design.terms)
+
+
+def test_cyclic_curves_recur_and_meet_smoothly() -> None:
+    design, step = of(f"y ~ s(x, k=7, {CYCLE})"), 1e-4
+    at = np.array([2.0, 9.0, -5.0, 16.0, 3.0, 10.0])
+    values = design.on(pd.DataFrame({"x": at})).X()
+    np.testing.assert_allclose(values[1:4], values[[0, 0, 0]], atol=1e-12)
+    np.testing.assert_allclose(values[5], values[4], atol=1e-12)
+    near = design.on(pd.DataFrame({"x": 9 + step * np.arange(-2, 3)})).X()[:, 1:]
+    first, second = np.diff(near, axis=0) / step, np.diff(near, 2, axis=0) / step**2
+    bend = np.abs(second).max()
+    assert np.abs(np.diff(first, axis=0)).max() < 2 * step * bend
+    assert np.abs(np.diff(second, axis=0)).max() < 0.02 * bend
 
 
 def test_a_line_and_what_bends_it_are_apart() -> None:
@@ -138,6 +184,12 @@ WRONG = [
     ("y ~ s(few, by=f)", "where 'f' is 'b', 'few' has 2 distinct values"),
     ("y ~ s(x) + (1 | basis)", "grouping column 'basis': beside s(x) the name is reserved"),
     ("y ~ s(y)", "response 'y' is on both sides"),
+    ("y ~ s(x, bs='cc')", 'bs="cc" needs lower and upper, the ends of the period'),
+    ("y ~ s(x, bs='cc', lower=0)", 'bs="cc" needs lower and upper'),
+    ("y ~ s(x, bs='cc', lower=3, upper=3)", "lower is below upper"),
+    ("y ~ s(x, lower=0, upper=3)", 'lower and upper are the ends of the period of bs="cc"'),
+    ("y ~ s(w, bs='cc', lower=0, upper=8)", "k is 10, but 'w' has 8 distinct values"),
+    ("y ~ s(x, bs='tp')", "bs is one of 'cr', 'cc', 'fs', not 'tp'"),
     ("y ~ s(missing)", "column 'missing' has 1 missing value"),
 ]
 

@@ -13,7 +13,7 @@ from hiermix.families.prior import Prior
 from hiermix.statistics import tree
 from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.tree_likelihood import TreeRestricted
-from tests.design.test_curves import kernel
+from tests.design.test_curves import CYCLE, cyclic_kernel, kernel
 from tests.stan.test_gaussian_density import compare_gradient, population
 from tests.stan.test_log_density import bent, effects
 
@@ -120,7 +120,10 @@ def test_sampled_curves_have_the_density_of_their_rows(points: int) -> None:
     compare_gradient(model, at[:4], gradient[:4])
 
 
-@pytest.mark.parametrize("formula", ["y ~ w + s(x, k=5)", "y ~ w + s(x, g, bs='fs', k=5)"])
+@pytest.mark.parametrize(
+    "formula",
+    ["y ~ w + s(x, k=5)", "y ~ w + s(x, g, bs='fs', k=5)", f"y ~ w + s(x, k=5, {CYCLE})"],
+)
 def test_the_top_of_the_restricted_likelihood_is_that_of_dense_rows(formula: str) -> None:
     """What mgcv calls REML: flat priors, sds at the top, against dense rows with no line left."""
     rows, flat = frame(), Prior("normal", (0.0, 1e8))
@@ -129,7 +132,8 @@ def test_the_top_of_the_restricted_likelihood_is_that_of_dense_rows(formula: str
     x, y = rows["x"].to_numpy(), rows["y"].to_numpy()
     columns = [np.ones(ROWS), rows["w"].to_numpy()]
     known = parts(rows) if "fs" in formula else [kernel(x, 5)]
-    X = np.column_stack(columns if "fs" in formula else [*columns, x])
+    known = [cyclic_kernel(x, 5)] if "cc" in formula else known
+    X = np.column_stack([*columns, x] if formula == "y ~ w + s(x, k=5)" else columns)
     sizes = EffectSizes.beside([each.spreads for each in d.groupings])
     blocks = [size for each in d.groupings for size in each.blocks]
     priors = Hyperpriors(

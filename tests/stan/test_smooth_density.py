@@ -7,7 +7,7 @@ from scipy import stats
 
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
-from tests.design.test_curves import kernel
+from tests.design.test_curves import CYCLE, cyclic_kernel, kernel
 from tests.stan.test_gaussian_density import compare_gradient, population
 from tests.stan.test_log_density import bent, effects
 from tests.stan.test_nested_density import PRIORS, dense
@@ -41,6 +41,7 @@ CASES = {
     "y ~ s(x) + s(w, k=5)": of("x", 10) + of("w", 5),
     "y ~ w + s(x, k=6) + (1 | g)": of("x", 6),
     "y ~ f + s(x, k=6, by=f) + (1 + w || g)": of("x", 6, "f"),
+    f"y ~ w + s(x, k=6, {CYCLE}) + (1 | g)": [cyclic_kernel(frame()["x"].to_numpy(), 6)],
     "y ~ w + s(x, k=6) + (1 | g/h)": of("x", 6),
     "y ~ w + s(x, k=6) + (1 | g) + (1 | h)": of("x", 6),
 }

@@ -1,4 +1,7 @@
-"""``s(x, k=10, by=f)``, ``s(x, g, bs="fs")``: curves of x, as smooth as the data ask for."""
+"""``s(x, k=10, by=f)``, ``s(x, g, bs="fs")``: curves of x, as smooth as the data ask for.
+
+``s(hour, bs="cc", lower=0, upper=24)`` is one that ends where it begins.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -8,6 +11,7 @@ from hiermix.formula.terms.special_calls import Call, Written, text
 from hiermix.formula.terms.special_calls import column as written
 from hiermix.formula.tokens import Reader, Use
 
+_USAGE = 's(x, k=10, by=f), s(x, bs="cc", lower=0, upper=24), or s(x, g, bs="fs")'
 DEFAULT_SIZE = 10
 LEAST_SIZE = 3
 
@@ -55,6 +59,17 @@ class CurveTerm:
 class Smooth(CurveTerm):
     """A spline: k is the dimension of its curves, of which a straight line is two."""
 
+    period: tuple[float, float] | None = None
+    """Ends of the period of one that recurs."""
+
+    @property
+    def further(self) -> dict[str, Written | None]:
+        """What else was written, beside k and by."""
+        if self.period is None:
+            return {}
+        lower, upper = (Written(repr(end).removesuffix(".0")) for end in self.period)
+        return {"bs": Written("'cc'"), "lower": lower, "upper": upper}
+
 
 @dataclass(frozen=True)
 class FactorSmooth(CurveTerm):
@@ -79,18 +94,36 @@ class FactorSmooth(CurveTerm):
 
 def read(reader: Reader) -> CurveTerm:
     """Read ``s(x, k=10, by=f)`` or ``s(x, g, bs="fs")``."""
-    call = Call(reader, 's(x, k=10, by=f), or s(x, g, bs="fs")')
+    call = Call(reader, _USAGE)
     column, factor = call.column("x"), call.optional_column("g")
     size = call.whole("k", DEFAULT_SIZE, LEAST_SIZE)
     by = call.optional_column("by", by_place=False)
-    kind = call.word("bs", "cr", ("cr", "fs"))
+    kind = call.word("bs", "cr", ("cr", "cc", "fs"))
+    period = _period(call, cyclic=kind == "cc")
     call.done()
     if column in (by, factor):
         call.fail(f"s(): {'by' if by else 'g'} is another column than {column!r}")
     if (kind == "fs") != (factor is not None):
         call.fail('s(): a second column is a factor g, with bs="fs"; there are no surfaces')
     if factor is None:
-        return Smooth(column, size, by)
+        return Smooth(column, size, by, period=period)
     if by is not None:
         call.fail('s(): bs="fs" stands without by')
     return FactorSmooth(column, size, factor=factor)
+
+
+def _period(call: Call, *, cyclic: bool) -> tuple[float, float] | None:
+    """Take the ends of the period of a cyclic curve; raise where others have some."""
+    lower, upper = call.optional_number("lower"), call.optional_number("upper")
+    if not cyclic:
+        if lower is not None or upper is not None:
+            call.fail('s(): lower and upper are the ends of the period of bs="cc"')
+        return None
+    if lower is None or upper is None:
+        call.fail(
+            's(): bs="cc" needs lower and upper, the ends of the period: 0 and 24 for hours. Those '
+            "of the rows would make the last hour the first one"
+        )
+    if not lower < upper:
+        call.fail("s(): lower is below upper")
+    return lower, upper
