@@ -352,6 +352,7 @@ def test_only_a_factor_knows_that_a_row_has_one_level() -> None:
         and not ast.unparse(node).endswith(".cat.codes")
     }
     assert {user for user in users if not user.startswith("design/")} == {
+        "prediction/given_responses.py",
         "prediction/group_densities.py",
         "prediction/level_clusters.py",
         "prediction/predictor.py",

@@ -324,6 +324,15 @@ def test_row_29_numbers_and_text_together() -> None:
 
 def test_row_29_text_where_a_function_needs_numbers() -> None:
     refuses("column 'treat' holds text, and np.log() needs numbers", "y ~ np.log(treat)", frame())
+    told = pd.Categorical(frame()["treat"])
+    for text in (
+        "y ~ s(treat)",
+        "y ~ hsgp(treat)",
+        'y ~ s(treat, g, bs="fs")',
+        "y ~ poly(treat, 2)",
+    ):
+        refuses("column 'treat' holds categories, and ", text, frame(treat=told))
+    assert design("y ~ I(treat == 'a')", frame(treat=told)).terms[1] == "I(treat == 'a')"
 
 
 def test_row_30_unused_levels_are_dropped_and_counted() -> None:
@@ -540,6 +549,13 @@ def test_row_42_grouping_column_also_as_a_population_factor() -> None:
 def test_row_49_names_reserved_by_arviz(name: str) -> None:
     data = frame().rename(columns={"g": name})
     refuses("reserved by ArviZ", f"y ~ x + (1 | `{name}`)", data)
+
+
+@pytest.mark.parametrize("name", ["chain", "draw", "row"])
+def test_responses_with_the_name_of_a_dim_are_refused(name: str) -> None:
+    data = frame().rename(columns={"y": name})
+    refuses(f"response '{name}': results have a dim of that name", f"{name} ~ x", data)
+    design(f"np.exp({name}) ~ x", data)
 
 
 def test_row_49_names_that_collide() -> None:

@@ -11,6 +11,7 @@ from scipy import stats
 
 import hiermix as hm
 from hiermix.errors import ArgumentError, DataError, FormulaError, HiermixWarning
+from hiermix.prediction import given_responses
 
 FORMULAS = ["y1 ~ x + (1 | p | g)", "y2 ~ x + z + (1 | p | g)"]
 
@@ -51,6 +52,12 @@ def covariance(fit: hm.Fit) -> np.ndarray:
     found[:, 0, 1] *= cor[:, 0]
     found[:, 1, 0] *= cor[:, 0]
     return found
+
+
+def spread(fit: hm.Fit) -> tuple[np.ndarray, np.ndarray]:
+    """Sds (S, 2) and correlation (S,) of the group effects."""
+    sd, cor = draws(fit, "sd_g", "cor_g")
+    return sd, cor[:, 0]
 
 
 def means(fit: hm.Fit, rows: pd.DataFrame) -> np.ndarray:
@@ -131,6 +138,54 @@ def test_one_response_is_predicted_given_the_other(fit: hm.Fit) -> None:
         fit.predict(rows, given=["y1", "y2"])
     with pytest.raises(ArgumentError, match="Did you mean 'y1'"):
         fit.predict(rows, given="y11")
+    with pytest.raises(DataError, match="'y1', which is no column of the rows"):
+        fit.predict(rows.drop(columns="y1"), given="y1")
+
+
+class _Still:
+    """Numbers that are all zero, in the place of random ones: draws are their means."""
+
+    def standard_normal(self, shape: tuple[int, ...]) -> np.ndarray:
+        return np.zeros(shape)
+
+
+def test_new_groups_are_predicted_given_what_is_known_of_their_rows(
+    fit: hm.Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(given_responses, "generator", lambda *names: _Still())
+    rows = DATA.iloc[[30, 31, 3, 40, 41]].assign(g=["n1", "n1", "n1", "n2", "n2"])  # 3 lacks y1
+    found = fit.predict(rows, given="y1", new_groups="sample").to_numpy().reshape(-1, 5, 2)
+    center = fit.predict(rows, new_groups="population").to_numpy().reshape(-1, 10)
+    sd, c = spread(fit)
+    between = np.einsum("si,sj->sij", sd, sd) * np.stack([1 + 0 * c, c, c, 1 + 0 * c], -1).reshape(
+        -1, 2, 2
+    )
+    group, row, response = np.repeat([0, 0, 0, 1, 1], 2), np.repeat(range(5), 2), np.tile([0, 1], 5)
+    y = rows[["y1", "y2"]].to_numpy().ravel()
+    known = (response == 0) & ~np.isnan(y)
+    for s in range(0, len(c), 40):
+        V = between[s][response][:, response] * (group[:, None] == group)
+        V += covariance(fit)[s][response][:, response] * (row[:, None] == row)
+        left = np.linalg.solve(V[known][:, known], y[known] - center[s, known])
+        expected = (center[s] + V[:, known] @ left).reshape(5, 2)
+        np.testing.assert_allclose(found[s], expected, rtol=1e-9)
+    with pytest.raises(DataError, match="rows without a label of 'g'"):
+        fit.predict(rows.assign(g=None), given="y1", new_groups="sample")
+
+
+def test_effects_of_new_groups_vary_as_they_do_given_what_is_known(fit: hm.Fit) -> None:
+    rows = DATA.iloc[[30, 31]].assign(g="n1")
+    each = [fit.predict(rows, given="y1", new_groups="sample", seed=k) for k in range(40)]
+    drawn = np.stack([e.to_numpy().reshape(-1, 2, 2)[:, 0, 1] for e in each])
+    (sd, c), R = spread(fit), covariance(fit)
+    V = sd[:, 0] ** 2 + R[:, 0, 0] / 2  # of the mean of y1 over both rows, less its fixed part
+    pull = R[:, 0, 1] / R[:, 0, 0]
+    # Var(u2 - pull u1 | mean of y1), the part of the prediction that is not known.
+    var2, cov = sd[:, 1] ** 2, c * sd[:, 0] * sd[:, 1]
+    whole = var2 - 2 * pull * cov + pull**2 * sd[:, 0] ** 2
+    expected = whole - (cov - pull * sd[:, 0] ** 2) ** 2 / V
+    ratio = drawn.var(axis=0, ddof=1) / expected
+    assert abs(ratio.mean() - 1) < 6 * np.sqrt(2 / 39 / len(ratio))
 
 
 def test_rows_are_weighed_with_all_that_they_have(fit: hm.Fit) -> None:
@@ -282,6 +337,8 @@ def test_means_are_near_the_maximum_of_a_dense_likelihood() -> None:
 
 PLAIN = ["y1 ~ x + (1 | p | g)", "y2 ~ x"]
 REFUSED = {
+    "one column": (["y1 ~ x", "np.exp(y1) ~ z"], {}, FormulaError, "both of the column 'y1'"),
+    "mean": (["y1 ~ x", "mu ~ z"], {}, FormulaError, "response 'mu' is one of several"),
     "twice": (["y1 ~ x", "y1 ~ z"], {}, FormulaError, "response 'y1' has two formulas"),
     "other family": (PLAIN, {"family": "poisson"}, FormulaError, "not 'poisson'"),
     "an equation of sigma": ([*PLAIN, "sigma ~ x"], {}, FormulaError, "leave out 'sigma ~ x'"),
@@ -303,7 +360,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_several_responses_cannot_have_is_refused(case: str) -> None:
     formulas, keywords, error, message = REFUSED[case]
-    data = DATA.assign(w=1.0, c=0, h=np.arange(len(DATA)) % 7)
+    data = DATA.assign(w=1.0, c=0, h=np.arange(len(DATA)) % 7, mu=DATA["z"])
     with pytest.raises(error, match=re.escape(message)):
         hm.Model(formulas, data, **keywords)
 

@@ -83,6 +83,11 @@ def not_text(name: str, function: str, uniques: Sequence[object]) -> None:
     )
 
 
+def not_categories(name: str, function: str) -> None:
+    """Raise because a function of numbers gets categories."""
+    raise DataError(f"column {name!r} holds categories, and {function}() needs numbers")
+
+
 def not_times(name: str, values: pd.Series, what: str) -> None:
     """Raise because dates and durations are no numbers of their own accord."""
     column = f"data[{name!r}]"

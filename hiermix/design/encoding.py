@@ -54,6 +54,8 @@ def encoding_of(name: str, values: pd.Series, found: Sequence[Use]) -> Encoding:
     how = {use.how for use in found}
     if isinstance(values.dtype, pd.CategoricalDtype):
         used = values.cat.remove_unused_categories().cat.categories
+        if not pd.api.types.is_numeric_dtype(used.dtype):
+            _check_not_numbers(name, found)
         return Encoding(name, _plain_levels(name, used))
     if how == {"category"}:
         return Encoding(name, _levels(name, values))
@@ -63,6 +65,13 @@ def encoding_of(name: str, values: pd.Series, found: Sequence[Use]) -> Encoding:
     if what != "categories":
         return Encoding(name, None, _levels(name, values) if "category" in how else None)
     return _boxed_encoding(name, values, found)
+
+
+def _check_not_numbers(name: str, found: Sequence[Use]) -> None:
+    """Raise where categories that are no numbers would be taken for numbers."""
+    for use in found:
+        if use.how == "number":
+            column_checks.not_categories(name, use.function)
 
 
 def _check_times(name: str, values: pd.Series, found: Sequence[Use]) -> None:

@@ -13,6 +13,7 @@ from hiermix.design.plan import Plan
 from hiermix.design.specs import Spec, finite_slices
 from hiermix.formula.equations import MU, EquationText
 from hiermix.formula.sums import columns
+from hiermix.formula.threshold_formulas import threshold_of
 from hiermix.typing import FloatArray
 
 _DEPENDENT = 1e-11
@@ -30,7 +31,8 @@ def told_apart(plan: Plan, equation: EquationText, encoded: pd.DataFrame, index:
     reason.
     """
     spec = plan.populations[equation.name]
-    labels = spec.labels
+    constants = 0 if threshold_of(equation.name) is None else 1  # a threshold is one
+    labels = ("Intercept",) * constants + spec.labels
     column_checks.distinct_terms(labels)
     for column in columns(equation.population):
         levels = plan.encodings[column].levels
@@ -40,15 +42,23 @@ def told_apart(plan: Plan, equation: EquationText, encoded: pd.DataFrame, index:
         return spec
     triangle = np.empty((0, len(labels)))
     for X in finite_slices(spec, encoded, index):
+        X = np.column_stack([np.ones((len(X), constants)), X])
         # One QR decomposition, slice by slice: unlike X'X it doesn't square the condition number.
         triangle = np.linalg.qr(np.vstack([triangle, X]), mode="r")
     return without_dependent(
-        spec, triangle, lambda place: float(spec.matrix(encoded.iloc[:1])[0, place])
+        spec,
+        triangle,
+        lambda place: float(spec.matrix(encoded.iloc[:1])[0, place]),
+        constants=constants,
     )
 
 
 def without_dependent(
-    spec: Spec, triangle: FloatArray, first: Callable[[int], float], least: float = _DEPENDENT
+    spec: Spec,
+    triangle: FloatArray,
+    first: Callable[[int], float],
+    least: float = _DEPENDENT,
+    constants: int = 0,
 ) -> Spec:
     """Return a spec without columns that empty cells leave undetermined; raise for others.
 
@@ -62,16 +72,19 @@ def without_dependent(
         The value of a column in some row.
     least
         The sine of an angle at which a column is taken for a combination of others.
+    constants
+        How many columns stand before those of the spec: an intercept that is none of its terms.
     """
-    labels = spec.labels
+    labels = ("Intercept",) * constants + spec.labels
     lengths = np.abs(triangle).max(axis=0)
     triangle = triangle / np.where(lengths > 0, lengths, 1.0)  # units don't matter
     excused = frozenset().union(*(each.places for each in spec.cells))
     dependent = dependent_columns(triangle, least)
-    for place in dependent:
-        if place not in excused:
-            _refuse_dependent(triangle, labels, place, dependent, first(place))
-    return spec.without(dependent)
+    own = [place - constants for place in dependent]
+    for place, mine in zip(dependent, own, strict=True):
+        if mine not in excused:
+            _refuse_dependent(triangle, labels, place, dependent, first(mine))
+    return spec.without(own)
 
 
 def dependent_columns(triangle: FloatArray, least: float) -> list[int]:

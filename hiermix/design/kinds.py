@@ -289,6 +289,8 @@ class Kind:
         elif self.what == "dates" and now == "text":
             iso = f"2024-01-31{_offset(self.dtype)}"
             way = f"write ISO dates, such as {iso}, or use pd.to_datetime(data[{self.name!r}])"
+        elif self.what == "truth values" and now == "text":  # astype(bool) has any text as true
+            way = f"say which text is true, such as data[{self.name!r}] == 'yes'"
         return DataError(
             f"column {self.name!r} was {self.what} in the fit and holds {_READ.get(now, now)} now "
             f"({shown}): {way}"

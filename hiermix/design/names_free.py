@@ -12,10 +12,17 @@ _OF_SMOOTHS = ("smooth", "basis")
 """Dims of the draws of smooths; with ``sd_`` before it the first is a variable too."""
 _OF_PROCESSES = ("process", "lengthscale")
 """Dim and variable of the lengthscales of processes."""
+_OF_ROWS = ("chain", "draw", "row")
+"""Dims of what is known of each row, of which the response is a variable."""
 
 
 def check_names(roles: Roles, data: Table, *keywords: object) -> None:
     """Raise for names that are no column, or that results can't have."""
+    if roles.response_name in _OF_ROWS:
+        raise DataError(
+            f"response {roles.response_name!r}: results have a dim of that name. Rename the "
+            f"column, for example to {roles.response_name + '_observed'!r}"
+        )
     group_checks.free_names(list(roles.factors))
     group_checks.names_apart(list(map(in_results, roles.columns)), roles.columns)
     for argument, column in zip(("weights", "offset", "trials", "censored"), keywords, strict=True):

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from hiermix.errors import FormulaError
+from hiermix.formula.equations import MU
 from hiermix.formula.formula import Formula, parse, texts_of
 from hiermix.formula.sums import columns
 from hiermix.formula.terms import Group
@@ -81,11 +82,23 @@ _END, _IMPUTED = Token("end", "", 0), ""
 def _joined(parts: Sequence[Formula]) -> Formula:
     """Return the formula whose parts are those of the responses."""
     responses = [each.response for each in parts]
+    seen: dict[tuple[str, ...], str] = {}
     for place, each in enumerate(responses):
         if each in responses[:place]:
             raise FormulaError(
                 f"response {each!r} has two formulas: {parts[responses.index(each)]} and "
                 f"{parts[place]}. Keep one"
+            )
+        if len(names := columns(each)) == 1 and names in seen:
+            raise FormulaError(
+                f"responses {seen[names]!r} and {each!r} are both of the column {names[0]!r}: one "
+                "is known from the other. Keep one"
+            )
+        seen[names] = each
+        if each == MU:
+            raise FormulaError(
+                f"response {MU!r} is one of several, whose names are part of the names of "
+                f"parameters, where {MU!r} is the mean of any: rename the column"
             )
     for part in parts:
         _check(part, responses)

@@ -61,8 +61,17 @@ def _check(formula: Formula, thresholds: int) -> None:
                 f"{name!r} is the equation of no threshold: there are {thresholds}, the last one "
                 f"is {name_of(thresholds)!r}"
             )
+    own = [each for each in formula.further if threshold_of(each.name)]
+    if len(own) == thresholds:
+        everywhere = set.intersection(*(set(terms(each.population)) for each in own))
+        for term in terms(formula.population):
+            if term in everywhere - {"0", "1"}:
+                raise FormulaError(
+                    f"{term} stands in the formula of the response and in those of all thresholds: "
+                    "its effects there say all, leave it out of the former"
+                )
     found = specific(formula)
-    if found and any(threshold_of(name) for name in names):
+    if found and own:
         raise FormulaError(f"{found[0]} is in the equations of all thresholds: write it there")
     for each in found:
         both = [term for term in terms(each.effects) if term in terms(formula.population)]

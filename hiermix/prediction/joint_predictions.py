@@ -12,10 +12,9 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.joint_design import DIM, Joint, by_response
-from hiermix.errors import ArgumentError, did_you_mean
-from hiermix.families.correlations import matrix_of
-from hiermix.families.residual_parameters import CORRELATIONS, SDS
+from hiermix.errors import ArgumentError, DataError, did_you_mean
 from hiermix.keyed_streams import Streams
+from hiermix.prediction.given_responses import covariance, patterns, with_known
 from hiermix.prediction.predictor import PIECE, Job, Pieces, Predictor
 from hiermix.prediction.random_streams import Hashes
 from hiermix.typing import FloatArray, IntArray
@@ -77,9 +76,7 @@ class JointPredictor:
     @cached_property
     def _covariance(self) -> FloatArray:
         """Of the residuals (S, K, K)."""
-        own = self.source.layout.own
-        sd, R = own[SDS], matrix_of(own[CORRELATIONS], len(self.joint.parts))
-        return np.asarray(sd[:, :, None] * R * sd[:, None, :])
+        return covariance(self.source, len(self.joint.parts))
 
     @cached_property
     def _units(self) -> IntArray:
@@ -116,7 +113,7 @@ class JointPredictor:
         """Log density (n, S) of the responses that each row has."""
         left = self._response[rows][:, None] - eta
         found = np.empty(left.shape[:2])
-        for here, some in _patterns(~np.isnan(self._response[rows])):
+        for here, some in patterns(~np.isnan(self._response[rows])):
             C = np.linalg.cholesky(self._covariance[:, some[:, None], some])
             e = left[here][:, :, some].transpose(1, 2, 0)
             z = np.linalg.solve(C, e)
@@ -131,7 +128,7 @@ class JointPredictor:
         y, noise = self._response[rows], self._normals(rows)
         known = np.zeros(y.shape, dtype=bool)
         known[:, list(self.given)] = ~np.isnan(y[:, list(self.given)])
-        for here, g in _patterns(known):
+        for here, g in patterns(known):
             rest = np.setdiff1d(np.arange(y.shape[1]), g)
             S = self._covariance
             pull = np.linalg.solve(S[:, g[:, None], g], S[:, g[:, None], rest])  # (S, g, rest)
@@ -146,13 +143,6 @@ class JointPredictor:
         return eta
 
 
-def _patterns(masks: np.ndarray) -> Iterator[tuple[IntArray, IntArray]]:
-    """Yield the rows of each pattern, and the places that these have."""
-    kinds, kind = np.unique(masks, axis=0, return_inverse=True)
-    for which, mask in enumerate(kinds):
-        yield np.flatnonzero(kind.ravel() == which), np.flatnonzero(mask)
-
-
 def beside(source: Predictor, given: Sequence[str] = ()) -> Pieces:
     """Return what predicts the rows of a frame: with several responses, all of each row.
 
@@ -160,6 +150,8 @@ def beside(source: Predictor, given: Sequence[str] = ()) -> Pieces:
     ------
     ArgumentError
         `given` names no response, or all of them.
+    DataError
+        The rows lack a response that is to be known.
     """
     design = source.design
     if not isinstance(design, Joint):
@@ -171,9 +163,17 @@ def beside(source: Predictor, given: Sequence[str] = ()) -> Pieces:
             known = ", ".join(map(repr, design.names))
             near = did_you_mean(str(name), design.names)
             raise ArgumentError(f"given names {name!r}, no response.{near} Known: {known}")
+        if design.parts[design.names.index(name)].response is None:
+            raise DataError(
+                f"given names {name!r}, which is no column of the rows: add it, missing where it "
+                "is not known"
+            )
     if len(set(given)) == len(design.names):
         raise ArgumentError("given names all responses: there is none left to predict")
-    return JointPredictor(source, tuple(map(design.names.index, dict.fromkeys(given))))
+    places = tuple(map(design.names.index, dict.fromkeys(given)))
+    if places and source.new.sampled:
+        source = with_known(source, places)
+    return JointPredictor(source, places)
 
 
 def apart(source: Pieces, kind: str) -> dict[str, list[str]]:

@@ -48,7 +48,7 @@ class NewEffects:
         category: str | None = None,
     ) -> None:
         self._layout = layout
-        self._sample = new_groups in ("sample", "update")
+        self.sampled = new_groups in ("sample", "update")
         self._seed = seed
         self._category = () if category is None else (category,)
         self._known = known or {}
@@ -67,11 +67,11 @@ class NewEffects:
         name = str(label)
         if (grouping.name, name) in self._known:
             return self._known[grouping.name, name]
-        return self._drawn(grouping.name, name) if self._sample else self._zero(grouping)
+        return self._drawn(grouping.name, name) if self.sampled else self._zero(grouping)
 
     def of_row(self, grouping: Grouping, row: tuple[int, int]) -> FloatArray:
         """Return the effects of a row without a label: it is taken for a group of its own."""
-        if not self._sample:
+        if not self.sampled:
             return self._zero(grouping)
         streams = Streams(self._seed, "row", grouping.name, *self._category)
         return self._scaled(grouping.name, streams.at(row))

@@ -222,7 +222,9 @@ def predict(
         name.
     given : str or sequence of str, optional
         Of several responses those whose values in `new_data` are known: the others are predicted
-        given them, through the correlations of the residuals. By default none is.
+        given them, through the correlations of the residuals, and of effects of new groups
+        where these are sampled. What the fit says of its parameters and of its own groups stays
+        as it is. By default none is known.
 
     Returns
     -------
@@ -245,7 +247,7 @@ def predict(
     )  # fmt: skip
     if into is not None and table_files.is_table(into):
         if sources.streams(new_data):
-            _check_apart(new_groups, offset)
+            _check_apart(new_groups, offset, given)
         return PredictionTables(make, kind, quantiles or ()).write(new_data, options.path(into))
     _check_whole(new_data)
     return result(posterior, make(new_data), kind, quantiles=quantiles, into=into)
@@ -260,12 +262,13 @@ def _check_whole(new_data: Any) -> None:
         )
 
 
-def _check_apart(new_groups: str, offset: ArrayLike | None) -> None:
+def _check_apart(new_groups: str, offset: ArrayLike | None, given: object) -> None:
     """Raise for what needs all rows of a source at once."""
-    if new_groups == "update":
+    if new_groups == "update" or (new_groups == "sample" and given):
+        beside = "" if new_groups == "update" else " with given="
         raise ArgumentError(
-            "new_groups='update' learns from all rows of a group at once, and a source is read in "
-            "batches: pass a frame"
+            f"new_groups={new_groups!r}{beside} learns from all rows of a group at once, and a "
+            "source is read in batches: pass a frame"
         )
     if offset is not None:
         raise ArgumentError("rows of a source take no offset as an array: make it a column")

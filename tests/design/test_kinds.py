@@ -286,6 +286,13 @@ def test_n10_text_that_is_no_iso_date_is_refused_by_name() -> None:
         design("y ~ trend(w)", frame(w=DAYS.strftime("%Y-%m-%d")))
 
 
+def test_n10_text_is_no_truth_value() -> None:
+    fitted = design("y ~ w", frame(w=np.arange(N) % 2 == 0))
+    message = re.escape("('True', 'False'): say which text is true, such as data['w'] == 'yes'")
+    with pytest.raises(hm.DataError, match=message):
+        fitted.on(frame(w=(np.arange(N) % 2 == 0).astype(str)))
+
+
 class TestZones:
     """Clocks of one zone, over a change of the clocks."""
 

@@ -174,6 +174,20 @@ def test_effects_of_thresholds_where_there_are_none() -> None:
         hm.Model("y ~ x + cs(1)", rows, family="acat")
     with pytest.raises(hm.FormulaError, match="is in the equations of all thresholds"):
         hm.Model(["y ~ x + cs(w)", "cs1 ~ w"], rows, family="acat")
+    with pytest.raises(hm.FormulaError, match="x stands in the formula of the response and"):
+        hm.Model(["y ~ x", *(f"cs{k} ~ w + x" for k in (1, 2, 3))], rows, family="acat")
+
+
+def test_columns_that_thresholds_have_already_are_refused() -> None:
+    rows = frame().assign(one=1.0, only="a", v=lambda each: 2 * each["w"] + 1)
+    for formulas, message in [
+        ("y ~ x + cs(one)", "column 'one' is constant"),
+        ("y ~ x + cs(only)", "column 'only' has one level"),
+        ("y ~ x + cs(w + v)", "v is a linear combination of w"),
+        (["y ~ x", "cs2 ~ one + (1 | g)"], "column 'one' is constant"),
+    ]:
+        with pytest.raises(hm.DataError, match=message):
+            hm.Model(formulas, rows, family="sratio")
 
 
 def test_categories_of_a_predictor_have_a_reference_at_each_threshold() -> None:
