@@ -63,8 +63,15 @@ def test_twice_the_draws_cost_twice() -> None:
     per_step = one.gradient * one.steps
     assert one.parts["draws"] == pytest.approx(1000 * per_step * _waves(one, 1000))
     assert two.memory == 2 * one.memory
-    slow = model.cost(adapt_delta=0.95)
-    assert slow.steps == pytest.approx(1.8 * one.steps)
+
+
+def test_small_steps_are_more_of_them() -> None:
+    """Trees double: seven gradients up to some coordinates, then fifteen, as fits have taken."""
+    for size, delta, steps in ((5, 0.8, 7), (66, 0.8, 8), (427, 0.8, 15), (1205, 0.8, 15),
+                               (35, 0.95, 15), (125, 0.95, 15), (6, 0.99, 15)):  # fmt: skip
+        assert expected_cost._steps(size, delta) == pytest.approx(steps, rel=0.15)
+    each = [expected_cost._steps(200, delta) for delta in np.linspace(0.5, 0.999, 200)]
+    assert (np.diff(each) >= 0).all()
 
 
 def _waves(cost: expected_cost.Cost, draws: int) -> float:

@@ -50,6 +50,17 @@ def error_of(values: np.ndarray) -> float:
     return float(mcse(values, method="mean"))
 
 
+def test_a_curve_that_tells_nothing_has_a_place_to_start_from() -> None:
+    """Twelve waves leave so little of the intercept that groups seemed to be far apart."""
+    rng = np.random.default_rng(0)
+    x, g = rng.normal(size=150), rng.integers(0, 10, 150)
+    data = pd.DataFrame({"x": x, "g": g, "k": rng.poisson(np.exp(0.5 + rng.normal(0, 0.4, 10)[g]))})
+    model = hm.Model("k ~ hsgp(x, k=12) + (1 | g)", data, family="poisson")
+    stan = model.stan_data()
+    assert np.abs(stan["center"]).max() < 10
+    assert np.abs(stan["scale"]).max() < 10
+
+
 # The posterior -----------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import pytest
 
 import hiermix as hm
 from hiermix.errors import DataError, HiermixError
+from tests.invented import invented
 
 ROWS, J = 300, 12
 FORMULA = "y ~ x + (1 | mm(a, b, weights=cbind(w, v)))"
@@ -168,3 +169,25 @@ def test_categories_have_effects_of_their_own() -> None:
     assert r.sizes["category"] == 2
     assert np.corrcoef(r.sel(category="top")[:, 0], truth())[0, 1] > 0.5
     assert "sd[mm(a, b), top, Intercept]" in fit.model.priors
+
+
+def test_populations_are_of_rows_that_have_several_new_groups() -> None:
+    """Of a log link exp(eta + v / 2): the parts of different groups add up as squares."""
+    fit = invented("c ~ x + (1 | mm(a, b, weights=cbind(w, v)))", frame(), "poisson")
+    rows = frame().head(4).assign(w=[1.0, 3.0, 1.0, 1.0], v=[1.0, 1.0, 0.0, 1.0])
+    rows.loc[3, "b"] = rows.loc[3, "a"]
+    eta = fit.predictions(rows, over="typical group", scale="linear").draws.to_numpy()
+    square = fit.data.posterior["sd_mm(a, b)"].to_numpy() ** 2
+    shares = np.array([1 / 2, 10 / 16, 1.0, 1.0])
+    found = fit.predictions(rows, over="population").draws.to_numpy()
+    np.testing.assert_allclose(found, np.exp(eta + shares * square / 2), rtol=1e-6)
+    grid = hm.datagrid(x=[0.0, 1.0])
+    eta = fit.predictions(grid, over="typical group", scale="linear").draws.to_numpy()
+    found = fit.predictions(grid, over="population").draws.to_numpy()
+    np.testing.assert_allclose(found, np.exp(eta + square / 2), rtol=1e-6)
+    moved = fit.predictions(rows, over="new group", scale="linear").draws.to_numpy()
+    alone = fit.predictions(rows, over="typical group", scale="linear").draws.to_numpy()
+    first, mixed, only, same = np.moveaxis(moved - alone, -1, 0)
+    np.testing.assert_allclose(same, only, rtol=1e-12)
+    other = 2 * first - only
+    np.testing.assert_allclose(mixed, 0.75 * only + 0.25 * other, rtol=1e-10)

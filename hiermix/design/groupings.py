@@ -133,6 +133,10 @@ class Grouping:
         codes = np.full_like(self.codes, len(self.levels))
         return replace(self, codes=codes, new_levels=labels_array([label]))
 
+    def in_new(self, label: str) -> Grouping:
+        """Return the same with rows in as many levels that the fit never saw as they have."""
+        return self.in_one_new(label)
+
     def sizes(self, rows: Rows) -> FloatArray | float:
         """Sd of the effects of the levels of some rows (n,), in units of the effects' own."""
         if self.covariance is None:

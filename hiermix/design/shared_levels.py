@@ -68,11 +68,16 @@ class SharedLevels(Grouping):
 
     @override
     def in_one_new(self, label: str) -> SharedLevels:
-        """Return the same with each row wholly in one level that the fit never saw."""
-        new = groupings.labels_array([label])
         codes, m = np.full_like(self.codes, len(self.levels)), self.codes.shape[1]
-        parts = np.full(self.codes.shape, 1 / m)
+        new, parts = groupings.labels_array([label]), np.full(self.codes.shape, 1 / m)
         return replace(self, codes=codes, new_levels=new, parts=parts)
+
+    @override
+    def in_new(self, label: str) -> SharedLevels:
+        first = (self.codes[:, :, None] == self.codes[:, None, :]).argmax(axis=2)
+        others = [f"{label} {place}" for place in range(2, self.codes.shape[1] + 1)]
+        new = groupings.labels_array([label, *others])
+        return replace(self, codes=(len(self.levels) + first).astype(np.int32), new_levels=new)
 
     @override
     def rows_of(self, level: object) -> NDArray[np.bool_]:

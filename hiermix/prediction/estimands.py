@@ -12,6 +12,7 @@ from hiermix.design import kinds
 from hiermix.design.batches import Rows
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
+from hiermix.design.shared_levels import SharedLevels
 from hiermix.errors import ArgumentError, DataError, at_rows, count, first_three
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import predict
@@ -52,10 +53,18 @@ def _encoded(design: Design, frame: pd.DataFrame, over: str) -> Design:
         for each in rows.groupings:
             _check_known(each)
         return rows
-    aside = [name for name in label_columns(design) if name not in design.predictors]
-    some = {name: [_label(design, name)] * len(frame) for name in aside}
+    told = {*design.predictors, *_memberships(design, frame)}
+    some = {name: [_label(design, name)] * len(frame)
+            for name in label_columns(design) if name not in told}  # fmt: skip
     rows = design.on(frame.assign(**some))
-    return replace(rows, groupings=tuple(map(_in_a_new_group, rows.groupings)))
+    return replace(rows, groupings=tuple(_in_new_groups(each, told) for each in rows.groupings))
+
+
+def _memberships(design: Design, frame: pd.DataFrame) -> set[str]:
+    """Return columns that tell how many groups of a factor a row has, and how much of each."""
+    shared = (each.columns for each in design.groupings if isinstance(each, SharedLevels))
+    return {name for columns in shared if frame.columns.isin(columns).sum() == len(columns)
+            for name in columns}  # fmt: skip
 
 
 def _label(design: Design, name: str) -> Any:
@@ -65,8 +74,10 @@ def _label(design: Design, name: str) -> Any:
     return next((each.levels[0] for each in design.groupings if each.columns == (name,)), "")
 
 
-def _in_a_new_group(grouping: Grouping) -> Grouping:
-    return grouping.in_one_new(":".join([NEW_GROUP] * len(grouping.columns)))
+def _in_new_groups(grouping: Grouping, told: set[str]) -> Grouping:
+    label = ":".join([NEW_GROUP] * len(grouping.columns))
+    known = told.issuperset(grouping.columns)
+    return grouping.in_new(label) if known else grouping.in_one_new(label)
 
 
 _WAYS = (

@@ -107,7 +107,10 @@ class PopulationAverage:
 
     def matrices(self, rows: Rows) -> Matrices:
         """Evaluate the formula for some rows: here effects enter by their spread alone."""
-        return Matrices.of(self.design, rows, [each.name for each in self.design.groupings])
+        groupings = {each.name: each for each in self.design.groupings}
+        found = Matrices.of(self.design, rows, groupings)
+        Z = {name: groupings[name].with_new.sized(each, rows) for name, each in found.Z.items()}
+        return found._replace(Z=Z)
 
 
 def population_average(posterior: Posterior) -> PopulationAverage:
