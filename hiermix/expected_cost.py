@@ -17,7 +17,6 @@ import numpy as np
 
 from hiermix.chain_starts import Started
 from hiermix.design.design import Design
-from hiermix.design.level_steps import joined
 from hiermix.engines import Settings, embedded, progress
 from hiermix.errors import count
 from hiermix.stan.chart import Chart
@@ -116,7 +115,7 @@ def expected(started: Started, design: Design, settings: Settings, prepared: flo
     steps = _steps(size, settings.adapt_delta)
     waves = math.ceil(settings.chains / min(settings.cores or _cores(), settings.chains))
     each = waves * steps * gradient
-    effects = sum(len(g.levels) * len(joined(g).effects) for g in design.groupings)
+    effects = sum(len(g.levels) * len(g.effects) for g in ready.groupings)
     integrated = max(effects - int(ready.data.get(EFFECTS, 0)), 0)
     draws = settings.chains * settings.draws
     parts = {
@@ -126,7 +125,8 @@ def expected(started: Started, design: Design, settings: Settings, prepared: flo
     }  # fmt: skip
     seconds = sum(parts.values()) - prepared
     memory = 8 * _COPIES * draws * (size + integrated + 10)
-    advice = tuple(_advice(design, settings, size, integrated, waves))
+    paired = ready.pairs is not None
+    advice = tuple(_advice(design, settings, size, integrated, waves, paired=paired))
     return Cost(
         seconds, (seconds / _RANGE, seconds * _RANGE), memory, parts, gradient, steps, size, advice
     )
@@ -174,15 +174,14 @@ def _steps(size: int, adapt_delta: float) -> float:
 
 
 def _advice(
-    design: Design, settings: Settings, size: int, integrated: int, waves: int
+    design: Design, settings: Settings, size: int, integrated: int, waves: int, *, paired: bool
 ) -> list[str]:
     """Say what most of the time goes into, and what would lower it."""
     found = []
     effects = {each.name: len(each.levels) * len(each.effects) for each in design.groupings}
     if integrated:
-        found.append(
-            f"{count(integrated, 'effect')} are integrated out: the number of rows costs nothing"
-        )
+        what = "pairs of levels cost, not rows" if paired else "the number of rows costs nothing"
+        found.append(f"{count(integrated, 'effect')} are integrated out: {what}")
     elif effects and max(effects.values()) > design.rows / 4:
         most = max(effects, key=lambda name: effects[name])
         found.append(

@@ -11,9 +11,7 @@ data {
 #include parts/coordinates_data.stan
 #include parts/factors_data.stan
 #include parts/pairs_data.stan
-}
-transformed data {
-  int A = 1; // sigma
+  int<lower=0, upper=1> A; // sigma; none where variances are weights alone
 }
 parameters {
 #include parts/raw_parameters.stan
@@ -21,10 +19,11 @@ parameters {
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  real<lower=0> sigma = exp(theta[P + 1]);
+  vector<lower=0>[A] sigma = exp(theta[(P + 1):(P + A)]);
 #include parts/group_effects.stan
 }
 model {
+  real s = A ? sigma[1] : 1;
   int first = E - Q_in + 1;
   vector[P] d = b - b_hat;
   vector[K] delta = r - sampled_hat;
@@ -35,13 +34,12 @@ model {
                                    + delta .* WtW_diagonal)
               + 2 * dot_product(delta[WtW_row], WtW .* delta[WtW_column]);
   matrix[Q_in, Q_in] Lambda
-    = diag_pre_multiply(sd[first:E] / sigma, L[first:E, first:E]);
+    = diag_pre_multiply(sd[first:E] / s, L[first:E, first:E]);
   quad += integrated(group_factors(ZtZ, Lambda, last[first:E], 1), ZtZ, ZtR,
                      ZtW, W_column, W_entry, W_of_rank, effects_hat, Lambda,
-                     last[first:E], d, delta, square(sigma));
-  target += -0.5 * (N * (log(2 * pi()) + 2 * log(sigma))
-                    + quad / square(sigma));
-  target += coded_lpdf(sigma | own_prior[1], own_par[1]) + log(sigma);
+                     last[first:E], d, delta, square(s));
+  target += -0.5 * (N * (log(2 * pi()) + 2 * log(s)) + quad / square(s));
+  target += prior_of_log(sigma, own_prior[1], own_par[1]);
 #include parts/priors.stan
   target += log_prior_r;
 }

@@ -92,6 +92,14 @@ class Factor:
         """(rows,) the one level that each row has."""
         return np.asarray(self.codes, dtype=np.int64)
 
+    def parts(self, rows: Rows = ALL) -> csr_array:
+        """(n, size) how much some rows have of each level."""
+        from scipy.sparse import csr_array
+
+        codes = self.codes[rows]
+        n = len(codes)
+        return csr_array((np.ones(n), codes, np.arange(n + 1)), (n, self.size))
+
     def marks(self) -> NDArray[Any]:
         """Return columns (k, rows) in which rows are equal that have the same of each level."""
         return self.gather(np.arange(self.size))[None]
@@ -218,6 +226,12 @@ class Mixture(Factor):
     @override
     def level_of_rows(self) -> IntArray:
         raise _shared()
+
+    @override
+    def parts(self, rows: Rows = ALL) -> csr_array:
+        from scipy.sparse import csr_array
+
+        return csr_array(self.matrix(rows))
 
     @override
     def greatest(self, values: FloatArray) -> FloatArray:

@@ -137,6 +137,20 @@ def weights(design: Design) -> FloatArray:
     return design.weights
 
 
+def precisions(design: Design) -> FloatArray | None:
+    """Return the weight of each row, over its variance where that is known and all there is."""
+    if not design.formula.beside.known_errors:
+        return design.weights
+    assert design.limits.se is not None
+    return np.asarray(weights(design) / design.limits.se**2)
+
+
+def of_known_variances(design: Design) -> float:
+    """Minus twice what known variances of rows add to the log density."""
+    assert design.limits.se is not None
+    return float(weights(design) @ np.log(2 * np.pi * design.limits.se**2))
+
+
 def offsets(design: Design) -> FloatArray:
     """Return the offset of each row, of the response's location; zeros where there is none."""
     return design.equations[0].known(design.rows)

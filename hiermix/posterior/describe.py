@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import xarray as xr
 
 _AT_MEAN = "the mean of the predictors"
+_FROM_PAIRS = "integrated out: exact, with many levels, from sums over pairs of levels"
 
 
 def model(
@@ -66,8 +67,7 @@ def _unanswered(design: Design) -> str:
 def _groups(design: Design, program: str, how: str) -> list[str]:
     lines = []
     for each in design.groupings:
-        if program == programs.CROSSED and each is design.groupings[-1]:
-            how = "integrated out: exact, with many levels, from sums over pairs of levels"
+        last = program == programs.CROSSED and each is design.groupings[-1]
         effects = ", ".join(each.sds)
         cor = ", correlated" if max(joined(each).blocks) > 1 else ""
         levels = count(len(each.levels), "level")
@@ -75,7 +75,7 @@ def _groups(design: Design, program: str, how: str) -> list[str]:
             levels += f", related as in {each.covariance.name}"
         cor += ", t-distributed" if each.heavy else ""
         lines.append(f"group    {each.name}: {levels}; {effects}{cor}")
-        lines.append(f"         {how}")
+        lines.append(f"         {_FROM_PAIRS if last else how}")
     for curve in design.curves:
         lines.append(f"smooth   {curve.name}: {curve.described}")
         lines.append(f"         {how}")

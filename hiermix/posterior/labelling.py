@@ -1,6 +1,7 @@
 """Names the draws of a program, with the effects that it integrated out, as results have them."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -70,6 +71,8 @@ def _sampled(
     """Name the draws of a program that samples the effects."""
     assert drawn.r is not None
     design = as_factors(design)
+    in_order = tuple(design.grouping(each.name) for each in ready.groupings)
+    design = replace(design, groupings=in_order)
     r = split(drawn.r, ready.groupings)
     unordered = design.alike
     parts = (category_equations.take_apart(drawn, r, design) if unordered

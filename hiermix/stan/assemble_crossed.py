@@ -8,7 +8,7 @@ from hiermix.design.design import Design
 from hiermix.families import linear_scale
 from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
-from hiermix.stan import assemble, pairs_data, programs, stan_data, variables
+from hiermix.stan import assemble, crossed_choice, pairs_data, programs, stan_data, variables
 from hiermix.stan.assemble import Assembled, center_of
 from hiermix.statistics import level_pairs
 from hiermix.statistics.level_pairs import Pilot
@@ -28,8 +28,9 @@ def crossed(
     near: Point | None = None,
     parameterisation: str = "auto",
 ) -> Assembled:
-    """Put the program together; the last factor of the design is the one that is integrated out."""
-    family = find("gaussian")
+    """Put the program together, with the factor that is integrated out behind all others."""
+    design = crossed_choice.ordered(design)
+    family, known = find("gaussian"), design.formula.beside.known_errors
     if prior_only:  # of which there is nothing to integrate
         return assemble.sampled(design, family, table, prior_only=True)
     x_mean = assemble.centred(design).x_mean
@@ -38,12 +39,14 @@ def crossed(
     fitted = penalised.fit(problem, near)
     response = linear_scale.less_offset(linear_scale.response(design), design)
     pilot = _pilot(problem, fitted)
-    pairs = level_pairs.sums(design, x_mean, response, design.weights, pilot)
+    pairs = level_pairs.sums(design, x_mean, response, linear_scale.precisions(design), pilot)
     tuning = crossed_tuning.tuned(problem, fitted, pairs, parameterisation)
     data = stan_data.coordinates(design, family, table, tuning.coordinates, problem.b_precision)
     data |= stan_data.own_priors(family, table)
-    data |= _factors(design, tuning) | pairs_data.statistics(pairs)
-    keep = variables.kept(["sigma"], data)
+    data |= _factors(design, tuning) | pairs_data.statistics(pairs) | {"A": int(not known)}
+    if known:  # in the place of rows: what they add to the log density
+        data["N"] = linear_scale.of_known_variances(design) / np.log(2 * np.pi)
+    keep = variables.kept([each.name for each in family.scalars(design)], data)
     program = programs.find(programs.CROSSED)
     ready = Assembled(program, data, x_mean, None, keep, design.groupings, pairs=pairs)
     hyper = assemble.hyper_of(problem, table, fitted, tuning.least_squares)

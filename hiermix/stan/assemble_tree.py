@@ -18,7 +18,6 @@ from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode_guesses import Hyper
 from hiermix.tuning.points import Point
 from hiermix.tuning.standardise_tree import standardise
-from hiermix.typing import FloatArray
 
 
 def assemble(
@@ -29,7 +28,8 @@ def assemble(
     y = linear_scale.less_offset(linear_scale.response(design), design)
     known = design.formula.beside.known_errors
     mean = column_spreads.means(design, design.equations[0]) if known else None
-    tree = statistics(design, y, _weights(design), rows=not prior_only, mean=mean)
+    weights = linear_scale.precisions(design)
+    tree = statistics(design, y, weights, rows=not prior_only, mean=mean)
     priors = Hyperpriors(
         b=stan_data.b_priors(design, table),
         sigma=None if known else table["sigma"],
@@ -46,7 +46,7 @@ def assemble(
     data |= tree_data.statistics(tree, [each.blocks for each in groupings])
     data |= {"A": int(not known)}
     if known and not prior_only:  # in the place of rows: what they add to the log density
-        data["N"] = _constant(design) / np.log(2 * np.pi)
+        data["N"] = linear_scale.of_known_variances(design) / np.log(2 * np.pi)
     own = family.scalars(design)
     keep = variables.kept([each.name for each in own], data)
     ready = Assembled(programs.find(programs.NESTED), data, tree.x_mean, tree, keep, groupings)
@@ -62,17 +62,3 @@ def assemble(
         levels,
     )
     return replace(ready, guesses=mode_guesses.around(center_of(data), hyper))
-
-
-def _weights(design: Design) -> FloatArray | None:
-    """Weights of rows, over their variances where these are all there is of residuals."""
-    if not design.formula.beside.known_errors:
-        return design.weights
-    assert design.limits.se is not None
-    return np.asarray(linear_scale.weights(design) / design.limits.se**2)
-
-
-def _constant(design: Design) -> float:
-    """Minus twice what known variances of rows add to the log density."""
-    assert design.limits.se is not None
-    return float(linear_scale.weights(design) @ np.log(2 * np.pi * design.limits.se**2))

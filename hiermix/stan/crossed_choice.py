@@ -1,7 +1,7 @@
 """When it pays to integrate a factor of many levels out and to sample those beside it."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from hiermix.design.curve_factors import as_factors
@@ -20,19 +20,15 @@ _PRODUCTS = 1.5
 def pays(design: Design) -> bool:
     """Tell whether sums over pairs of levels cost less than rows, and are enough.
 
-    Levels of every factor share no rows and are alike; all rows are at hand.
+    Rows may be some that stand for all, with weights.
     """
-    factors = as_factors(design).groupings
-    if not design.rows or design.merged or design.summed is not None:
+    if not design.rows or design.parts or not _candidates(design):
         return False
-    if design.parts or design.imputed:
+    factors, last = as_factors(design).groupings, integrated(design)
+    if len(last.levels) < _LEVELS:
         return False
-    if not all(each.factor.partitions and _plain(each) for each in factors):
-        return False
-    last = integrated(design)
-    return len(last.levels) >= _LEVELS and _entries(factors, last, design.rows) <= (
-        _PRODUCTS * design.rows * sum(len(each.effects) for each in factors)
-    )
+    own = {each.name: _of_rows(each) for each in factors}
+    return _entries(factors, last, own) <= _PRODUCTS * sum(own.values())
 
 
 def ordered(design: Design) -> Design:
@@ -48,20 +44,26 @@ def integrated(design: Design) -> Grouping:
     Factors in each other make up for each other, so that these are the harder ones to sample.
     """
     outer = Counter(pair.inner for pair in nested.pairs(design))
-    most = max(len(each.levels) for each in design.groupings)
-    many = [each for each in design.groupings if len(each.levels) * _MANY >= most]
+    found = _candidates(design)
+    most = max(len(each.levels) for each in found)
+    many = [each for each in found if len(each.levels) * _MANY >= most]
     return max(many, key=lambda each: (outer[each.name], len(each.levels)))
 
 
-def _plain(grouping: Grouping) -> bool:
-    alike = grouping.strata is None and not grouping.shared
-    return alike and grouping.covariance is None and not grouping.heavy
+def _candidates(design: Design) -> list[Grouping]:
+    """Return the factors of which every row has one level."""
+    return [each for each in design.groupings if each.factor.partitions]
 
 
-def _entries(factors: Sequence[Grouping], last: Grouping, rows: int) -> int:
+def _of_rows(grouping: Grouping) -> int:
+    """Return how many effects all rows have of a factor: of a curve each has all."""
+    return int(grouping.factor.parts().nnz) * len(grouping.of_level)
+
+
+def _entries(factors: Sequence[Grouping], last: Grouping, own: Mapping[str, int]) -> int:
     """Return how many products of a level of the factor and an effect of another there may be."""
-    J, Q = len(last.levels), len(last.effects)
+    J, Q = len(last.levels), len(last.of_level)
     return sum(
-        min(rows, J * len(each.levels)) * len(each.effects) * Q
-        for each in factors if each is not last
+        Q * min(own[each.name], J * len(each.levels) * len(each.of_level))
+        for each in factors if each.name != last.name
     )  # fmt: skip

@@ -113,18 +113,15 @@ def sums(
 
 def columns(design: Design, rows: slice) -> csr_array:
     """(n, K) columns of all effects but those of the last factor, for some rows."""
-    from scipy.sparse import csr_array
+    from scipy.sparse import csr_array, hstack
 
-    places, values, at = [], [], 0
+    found = []
     for each in design.groupings[:-1]:
-        J, Z = len(each.levels), design.Z(each.name, rows)
-        levels = each.factor.on(rows).level_of_rows()
-        places.append(at + J * np.arange(Z.shape[1]) + levels[:, None])
-        values.append(Z)
-        at += J * Z.shape[1]
-    place, value = np.hstack(places), np.hstack(values)
-    ends = np.arange(len(place) + 1) * place.shape[1]
-    return csr_array((value.ravel(), place.ravel(), ends), (len(place), at))
+        levels, Z = each.factor.parts(rows), design.Z(each.name, rows)
+        found += [levels.multiply(column[:, None]) for column in Z.T]
+    whole = hstack(found, format="csr")
+    whole.eliminate_zeros()
+    return csr_array(whole)
 
 
 def _by_level(design: Design, W: csr_array, z: FloatArray, rows: slice) -> csr_array:
@@ -132,9 +129,7 @@ def _by_level(design: Design, W: csr_array, z: FloatArray, rows: slice) -> csr_a
     from scipy.sparse import csr_array
 
     factor = design.groupings[-1].factor.on(rows)
-    ends = np.arange(len(z) + 1)
-    Z = csr_array((z, factor.level_of_rows(), ends), (len(z), factor.size))
-    return csr_array(Z.T @ W)
+    return csr_array(factor.parts().multiply(z[:, None]).T @ W)
 
 
 # With the factor integrated out ------------------------------------------------------------------

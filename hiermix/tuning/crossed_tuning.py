@@ -17,6 +17,9 @@ from hiermix.tuning.problem import Problem
 from hiermix.tuning.program_tuning import Tuning, tune
 from hiermix.typing import FloatArray, IntArray
 
+_LEVELS = 100
+"""Levels of a factor of which products with all others are worked out at once."""
+
 
 def tuned(problem: Problem, found: Penalised, pairs: LevelPairs, parameterisation: str) -> Tuning:
     """Tune the effects of all factors but the last, which is integrated out.
@@ -33,7 +36,7 @@ def tuned(problem: Problem, found: Penalised, pairs: LevelPairs, parameterisatio
     """
     fits = {name: fit for name, fit in found.fits.items() if name is not None}
     *sampled, last = fits
-    sigma = float(np.exp(found.own.center[0]))
+    sigma = float(np.exp(found.own.center).prod())  # one where variances are known
     left = Left(problem, Reduced.of(pairs, fits[last].Lambda, sigma), sampled)
     reduced: dict[str | None, FactorFit] = {
         name: _reduced(fits[name], left.gram(name, fits), pairs.pilot.b) for name in sampled
@@ -79,7 +82,8 @@ class Left:
         A, right = np.concatenate(parts), self.reduced.right()[:, 1:]
         mixed = A.T @ right
         told = self.reduced.quadratic()[1:, 1:] - mixed - mixed.T + A.T @ self.reduced.times(A)
-        return told, np.zeros((len(told), 1))  # the rows' slopes along sigma add up to nothing
+        # The rows' slopes along sigma, where there is one, add up to nothing.
+        return told, np.zeros((len(told), len(self.problem.own)))
 
     @property
     def _pairs(self) -> list[Pair]:
@@ -112,9 +116,25 @@ class Left:
         for k in range(Q):
             for m in range(k + 1):
                 ZtZ[:, k, m] = ZtZ[:, m, k] = self.reduced.block(places[k], places[m])
+        if not self.problem.design.grouping(name).factor.partitions:
+            ZtZ += self._beside(places.T)
         ZtR = right[places].transpose(1, 0, 2)
         x_mean = self.problem.x_mean
         return Gram(own.n, x_mean, own.pilot.b, self.reduced.quadratic()[1:, 1:], 0.0, ZtZ, ZtR)
+
+    def _beside(self, places: IntArray) -> FloatArray:
+        """(J, Q, Q) sizes of products with other levels, as in `Mixture.squares`."""
+        J, Q = places.shape
+        found = np.zeros((J, Q, Q))
+        for start in range(0, J, _LEVELS):
+            some = places[start : start + _LEVELS]
+            unit = np.zeros((len(self.reduced.pairs.pilot.r), some.size))
+            unit[some.ravel(), np.arange(some.size)] = 1.0
+            size = np.abs(self.reduced.times(unit)[places].reshape(J, Q, *some.shape))
+            own = np.arange(len(some))
+            size[start + own, :, own] = 0.0  # which are not beside
+            found[start : start + _LEVELS] += size.sum(axis=(0, 1))[:, :, None] * np.eye(Q)
+        return found
 
     def _crossed(self, pair: Pair) -> FloatArray:
         inner, outer = self._places(pair.inner), self._places(pair.outer)[:, pair.above]
