@@ -167,7 +167,7 @@ def test_what_was_written_is_read_again() -> None:
 @pytest.mark.parametrize(
     ("formula", "error", "words"),
     [
-        ("y ~ s(x, g, bs='re')", FormulaError, "bs is one of 'cr', 'fs', not 're'"),
+        ("y ~ s(x, g, bs='re')", FormulaError, "bs is one of 'cr', 'cc', 'fs', not 're'"),
         ("y ~ s(x, bs='fs')", FormulaError, 'a second column is a factor g, with bs="fs"'),
         ("y ~ s(x, z)", FormulaError, "there are no surfaces"),
         ("y ~ s(x, g, bs='fs', by=f)", FormulaError, 'bs="fs" stands without by'),
@@ -189,7 +189,10 @@ def test_what_is_refused(formula: str, error: type[Exception], words: str) -> No
 
 def test_where_they_are_not_served_yet() -> None:
     formula = "y ~ s(x, g, bs='fs')"
-    with pytest.raises(FormulaError, match=r"statistics know nothing of s\(x, g, bs='fs'\)"):
-        hm.statistics(formula, frame())
     with pytest.raises(ArgumentError, match="not compared with those of no pooling"):
         hm.pooling(formula, frame(), by="g")
+    fit = hm.Model.from_statistics(hm.statistics(formula, frame())).fit(
+        seed=1, chains=2, draws=50, algorithm="laplace", progress=False
+    )
+    with pytest.raises(DataError, match="plot_smooth"):
+        fit.plot_smooth("x")

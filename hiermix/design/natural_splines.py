@@ -21,6 +21,7 @@ from hiermix.design.batches import slices
 from hiermix.design.curves import Curve, distinct_values, known_state, numbers, parts_of
 from hiermix.design.encoding import Encoding
 from hiermix.errors import DataError, count
+from hiermix.formula.equations import qualified
 from hiermix.formula.names import in_results
 from hiermix.formula.terms.smooths import LEAST_SIZE, FactorSmooth, Smooth
 from hiermix.typing import FloatArray
@@ -91,10 +92,20 @@ class NaturalSpline(Curve):
         return (numbers(part, self.column) - self.origin) / self.width
 
 
-def of_levels(smooth: FactorSmooth, encoded: pd.DataFrame) -> NaturalSpline:
-    """Return the curve that each level of a factor has, counted from the line of all rows."""
+def of_levels(
+    smooth: FactorSmooth, encoded: pd.DataFrame, states: Mapping[str, Any] | None = None
+) -> NaturalSpline:
+    """Return the curve that each level of a factor has, counted from the line of all rows.
+
+    With `states` as it was fitted before.
+    """
     alone = Smooth(smooth.column, smooth.size, equation=smooth.equation)
-    return replace(next(fitted(alone, {}, encoded)), label=in_results(smooth.label))
+    if states is None:
+        found = next(fitted(alone, {}, encoded))
+    else:
+        state = known_state(smooth, smooth.label, states)
+        found = next(known(alone, {}, {qualified(alone.label, smooth.equation): state}))
+    return replace(found, label=in_results(smooth.label))
 
 
 def known(

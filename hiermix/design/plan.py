@@ -127,7 +127,8 @@ class Plan:
         times = [each.times[0] for each in self.steps if each.times]
         specs = (*self.populations.values(), *several, *some, *times)
         known = {name: state for spec in specs for name, state in spec.states.items()}
-        return known | {each.name: each.state for each in self.curves}
+        curves = (*self.curves, *(each.curve for each in self.level_curves))
+        return known | {each.name: each.state for each in curves}
 
 
 def plan_of(
@@ -161,7 +162,10 @@ def plan_of(
         lines = Beside(each.lines, each.straight)
         populations[each.equation] = populations[each.equation].with_columns([lines])
     of_levels = {
-        term.curve: LevelCurve(name, natural_splines.of_levels(term.curve, encoded))
+        term.curve: LevelCurve(
+            name,
+            natural_splines.of_levels(term.curve, encoded if whole is None else whole, states),
+        )
         for name, terms in roles.factors.items() for term in terms if term.curve
     }  # fmt: skip
     return Plan(

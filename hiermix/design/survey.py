@@ -103,8 +103,8 @@ def _keys(roles: Roles, data: pd.DataFrame) -> Iterator[Keys]:
 def whole_columns(roles: Roles) -> list[str]:
     """Return the columns that are state as a whole."""
     identifiers = {name for text in _texts(roles) for name in state_columns(text)}
-    curved = {name for each in roles.formula.specials if isinstance(each, CurveTerm)
-              for name in each.columns}  # fmt: skip
+    curved = {use.column for each in roles.formula.specials if isinstance(each, CurveTerm)
+              for use in each.uses}  # fmt: skip
     return [name for name in roles.uses() if alias(name) in identifiers or name in curved]
 
 

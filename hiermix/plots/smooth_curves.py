@@ -60,6 +60,7 @@ def plot_smooth(
         ``high``.
     """
     tails(prob)
+    posterior.design.check_rows("plot_smooth")
     curves = _curves(posterior, x)
     column = curves[0].column
     values = _rows(posterior, column)

@@ -23,11 +23,10 @@ from hiermix.formula.response_terms import NOTHING_BESIDE
 from hiermix.formula.terms import Group
 from hiermix.formula.terms.category_specific import CategorySpecific
 from hiermix.formula.terms.effect_laws import EffectLaw
-from hiermix.formula.terms.gaussian_processes import Process
 from hiermix.formula.terms.memberships import Memberships
 from hiermix.formula.terms.monotonic import Monotonic
 from hiermix.formula.terms.residual_terms import Residuals
-from hiermix.formula.terms.smooths import Smooth
+from hiermix.formula.terms.smooths import CurveTerm
 from hiermix.statistics import moved
 from hiermix.statistics.cell_coding import SummedColumns
 from hiermix.statistics.cell_moments import Origin
@@ -286,7 +285,7 @@ def _roles(formula: Formula, weights: str | None) -> Roles:
     return roles
 
 
-_ROW_BY_ROW = CategorySpecific, EffectLaw, Memberships, Monotonic, Process, Smooth
+_ROW_BY_ROW = CategorySpecific, CurveTerm, EffectLaw, Memberships, Monotonic
 """Special terms of which a row's columns follow from the row, and from what a survey gathers."""
 
 

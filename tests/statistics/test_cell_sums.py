@@ -35,14 +35,17 @@ FORMULAS: dict[str, tuple[Any, dict[str, Any]]] = {
     "own spreads": ("y ~ x + (1 + x | gr(a, by=half))", {}),
     "related": ("y ~ x + (1 | gr(a, cov='A'))", RELATED),
     "far effects": ("y ~ x + (1 | gr(a, dist='student'))", {}),
+    "cyclic": ("y ~ z + s(x, k=6, bs='cc', lower=490, upper=510) + (1 | b)", {}),
+    "curves of levels": ("y ~ word + s(x, a, bs='fs', k=5) + (1 | c)", {}),
     "steps": ("y ~ mo(k) + x + (1 | a)", {}),
+    "slopes of steps": ("y ~ mo(k) * word + x + (mo(k) | a)", {}),
     "memberships": ("y ~ x + (1 | mm(a, c))", {}),
     "effects on sigma": (["y ~ x + (1 | p | b)", "sigma ~ word + (1 | p | b)"], {}),
     "function of the response": ("np.log(v) ~ 0 + word + (1 | a/b)", {}),
     "known errors": ("y | se(error, sigma=True) ~ x + (1 | a)", {}),
     "late level": ("y ~ last + x + (1 | a) + (1 | c)", {}),
 }
-FROM_SOURCES = "crossed", "strata", "smooths by word", "memberships"
+FROM_SOURCES = "crossed", "strata", "smooths by word", "curves of levels", "memberships"
 
 
 def rows(n: int = N) -> pd.DataFrame:
