@@ -25,6 +25,7 @@ import responses  # noqa: E402
 import shared_parts  # noqa: E402
 import shrunk  # noqa: E402
 import simulate  # noqa: E402
+import smooth_series  # noqa: E402
 
 FURTHER = {
     each.name: each
@@ -37,6 +38,7 @@ FURTHER = {
         responses.SCENE,
         shared_parts.SCENE,
         shrunk.SCENE,
+        smooth_series.SCENE,
     )
 }
 UNRANKED = {each.name: each for each in (pair_sums.SCENE,)}

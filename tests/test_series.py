@@ -250,9 +250,12 @@ BAD = [
      "a series has rows of several levels of 'h'"),
     ("y ~ x + ar(t, by=g) + unstr(t, by=g)", TIME, FormulaError,
      "residuals go together in one way"),
-    ("y ~ x + ar(t, by=g) + (1 | g) + (1 | h)", TIME.assign(h=TIME["g"].str[1]), FormulaError,
-     "one grouping factor at most"),
-    ("y ~ s(x) + ar(t, by=g)", TIME, FormulaError, "of which each row has one level"),
+    ("y ~ x + ar(t, by=g) + (x | g) + (x | h)", TIME.assign(h=TIME["g"].str[1]), FormulaError,
+     "ar(t, by=g) has correlated effects of one factor, 'g': write those of 'h' with two bars"),
+    ("y ~ s(x, k=110) + ar(t, by=g) + (1 | g)", TIME, FormulaError,
+     "takes 100 effects and columns of smooths beside one grouping factor, and 's(x)' has 108"),
+    ("y ~ ar(t, by=g) + (1 | mm(g, h))", TIME.assign(h=TIME["g"].iloc[::-1].to_numpy()),
+     FormulaError, "of which each row has one level"),
     ("y ~ x + ar(t, by=t)", TIME, FormulaError, "by is another column"),
     ("y ~ x + ar()", TIME, FormulaError, "ar() needs time"),
     ("y ~ x + unstr(t)", TIME, FormulaError, "unstr() needs by"),
@@ -314,6 +317,17 @@ def test_new_positions_are_refused(unstr: hm.Fit) -> None:
 def test_means_need_no_series(ar: hm.Fit) -> None:
     rows = TIME.head(3)
     np.testing.assert_array_equal(ar.predict(rows[["x", "g"]]), ar.predict(rows))
+
+
+@pytest.mark.parametrize("formula", [
+    "y ~ s(x, k=5) + (1 | g) + ar(t, by=g)", "y ~ hsgp(x, k=5) + ar(t, by=g)",
+])  # fmt: skip
+def test_far_proposals_beside_smooths_have_no_density_and_raise_nothing(formula: str) -> None:
+    model = hm.Model(formula, TIME)
+    data, program = model.stan_data(), model._posterior.program
+    points = np.random.default_rng(0).normal(0, 50, (100, int(data["D"])))
+    found, _ = Embedded().log_density(program, data, points)
+    assert not (found > 0).any()
 
 
 def test_slopes_may_be_shrunk_beside_residuals_that_go_together() -> None:

@@ -1,10 +1,12 @@
 """Parameters of residuals that go together, in the place of sigma alone; what stands beside."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from hiermix.design.curve_factors import CurveFactor
 from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.design.joint_design import Responses
 from hiermix.design.series import Series
 from hiermix.errors import DataError, FormulaError, at_rows
@@ -12,6 +14,8 @@ from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.typing import FloatArray
 
+MOST_BESIDE = 100
+"""Effects and columns of smooths that are integrated out in one block, beside a factor."""
 SDS, CORRELATIONS, RHO = "sd_residual", "cor_residual", "rho"
 
 
@@ -70,13 +74,9 @@ def check(design: Design) -> None:
         raise DataError(
             f"{series.term} takes no weights: a row that counts twice has no place in its series"
         )
-    if len(design.groupings) > 1:
-        names = ", ".join(repr(each.name) for each in design.groupings)
-        raise FormulaError(
-            f"{series.term} stands beside one grouping factor at most, and the formula has "
-            f"{names}: keep one"
-        )
-    for grouping in design.groupings:
+    plain = [each for each in design.groupings if not isinstance(each, CurveFactor)]
+    _check_beside(series, design, plain)
+    for grouping in plain:
         if not grouping.factor.partitions:
             raise FormulaError(
                 f"{series.term} stands beside factors of which each row has one level: leave "
@@ -90,4 +90,23 @@ def check(design: Design) -> None:
             raise DataError(
                 f"{series.term}: a series has rows of several levels of {grouping.name!r} "
                 f"{at_rows(apart, design.frame.index)}; it must lie within one{way}"
+            )
+
+
+def _check_beside(series: Series, design: Design, plain: Sequence[Grouping]) -> None:
+    """Raise where what stands beside the factor of most effects is more than a block holds."""
+    most = max(plain, key=lambda each: len(each.levels) * len(each.effects), default=None)
+    beside = [each for each in design.groupings if each is not most]
+    number = sum(len(each.levels) * len(each.effects) for each in beside)
+    if number > MOST_BESIDE:
+        names = ", ".join(repr(each.name) for each in beside)
+        raise FormulaError(
+            f"{series.term} takes {MOST_BESIDE} effects and columns of smooths beside one grouping "
+            f"factor, and {names} {'has' if len(beside) == 1 else 'have'} {number}: leave some out"
+        )
+    for each in beside:
+        if max(each.blocks, default=1) > 1:
+            raise FormulaError(
+                f"{series.term} has correlated effects of one factor, {most and most.name!r}: "
+                f"write those of {each.name!r} with two bars, (x || {each.name})"
             )

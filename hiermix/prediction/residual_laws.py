@@ -17,6 +17,7 @@ from hiermix.errors import ArgumentError, DataError, at_rows
 from hiermix.families.correlations import matrix_of
 from hiermix.families.links import Own
 from hiermix.families.residual_parameters import CORRELATIONS, RHO, SDS
+from hiermix.formula.terms.residual_terms import Residuals as Together
 from hiermix.keyed_streams import Streams
 from hiermix.prediction.random_streams import Hashes
 from hiermix.statistics.autoregression import powers
@@ -50,12 +51,10 @@ def needed(design: Design) -> Series:
         They do.
     """
     if design.series is None:
-        missing = [name for each in design.formula.specials for name in each.columns
-                   if not design.has(name)]  # fmt: skip
+        terms = [each for each in design.formula.specials if isinstance(each, Together)]
+        missing = [name for each in terms for name in each.columns if not design.has(name)]
         names = ", ".join(map(repr, missing))
-        raise DataError(
-            f"responses of {design.formula.specials[0]} go together: the new rows lack {names}"
-        )
+        raise DataError(f"responses of {terms[0]} go together: the new rows lack {names}")
     return design.series
 
 

@@ -17,11 +17,13 @@ from hiermix.stan.assemble import Assembled, center_of
 from hiermix.statistics import patterns, within_between
 from hiermix.statistics.autoregression import autoregression
 from hiermix.statistics.column_spreads import means
-from hiermix.statistics.gram import empty
+from hiermix.statistics.gram import Gram, around_least_squares, empty
+from hiermix.statistics.moments import Pilot, moments, pilot_of
 from hiermix.statistics.patterns import Patterned, Precision
 from hiermix.statistics.row_sums import FROM_ROWS, factor_name, response_less_offset
 from hiermix.statistics.strata import strata
 from hiermix.statistics.unstructured import unstructured
+from hiermix.statistics.wide_design import main_factor, widened
 from hiermix.tuning import mode_guesses
 from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode_guesses import Hyper
@@ -98,20 +100,22 @@ def assemble(
     at, family = standardise(target, phi), find("gaussian")
     data = stan_data.coordinates(design, family, table, at, np.concatenate(pull))
     data |= stan_data.priors_of(own or family.own, table)
-    data |= patterns_data.statistics(rows, priors.blocks)
+    main = main_factor(design)
+    blocks = () if main is None else main.blocks
+    data |= patterns_data.statistics(rows, blocks)
     data |= patterns_data.of_residuals(rows.precision, own, table)
     data["log_constant"] = rows.precision.constant - 0.5 * rows.gram.n * np.log(2 * np.pi)
-    x_mean = np.concatenate([rows.gram.x_mean, rows.precision.x_mean])
+    x_mean = np.concatenate([rows.gram.x_mean[:P], rows.precision.x_mean])
     if isinstance(design, Joint):
         x_mean = _means(design)
     keep = variables.kept([each.name for each in own], data)
     found = Assembled(programs.find(name), data, x_mean, rows, keep, design.groupings)
     if prior_only:
         return found
-    least_squares = np.concatenate([rows.b_hat, center_of(data).b[P:]])
+    least_squares = np.concatenate([rows.b_hat[:P], center_of(data).b[P:]])
     every = stan_data.b_priors(design, table)
     mine = [(each, table[each.prior_names[0]]) for each in own]
-    levels = [(rows.gram, priors.blocks)]
+    levels = [(rows.gram, blocks)]
     hyper = Hyper(mine, priors.sd, priors.sizes, every, least_squares, levels)
     return replace(found, guesses=mode_guesses.around(center_of(data), hyper))
 
@@ -132,14 +136,26 @@ def _means(design: Joint) -> FloatArray:
 
 def _statistics(design: Design, *, prior_only: bool) -> Patterned:
     precision = _precision(design)
-    gram = FROM_ROWS.gram(design)
+    wide, block = widened(design)
+    gram = _gram(wide, design) if block.W else FROM_ROWS.gram(wide)
     if prior_only:
         none = empty(len(gram.b_hat), gram.Q, len(gram.ZtZ))
         gram = replace(none, x_mean=gram.x_mean)
-        return patterns.of_no_rows(precision.without_rows(), gram, within_between.split(none))
-    within = FROM_ROWS.within(design, gram)
+        within = within_between.split(none)
+        return patterns.of_no_rows(precision.without_rows(), gram, within, block)
+    within = FROM_ROWS.within(wide, gram)
     y = response_less_offset(design)
-    return patterns.statistics(design, factor_name(design), y, precision, gram, within)
+    return patterns.statistics(wide, factor_name(wide), y, precision, gram, within, block)
+
+
+def _gram(wide: Design, design: Design) -> Gram:
+    """Return the sums of a design with a block, whose columns are not centred."""
+    y, P = response_less_offset(design), len(design.terms)
+    narrow = pilot_of(design, y)
+    none = np.zeros(len(wide.terms) - P)
+    pilot = Pilot(np.concatenate([narrow.center, none]), np.concatenate([narrow.b, none]))
+    sums = moments(wide, factor_name(wide), y, design.weights, pilot)
+    return around_least_squares(sums, intercept="Intercept" in design.terms, centred=P)
 
 
 def _precision(design: Design) -> Precision:

@@ -7,6 +7,7 @@ from hiermix.families import residual_parameters
 from hiermix.formula.equations import MU
 from hiermix.stan import programs
 from hiermix.statistics.strata import SIGMA, strata
+from hiermix.statistics.wide_design import widened
 
 _WORTH = 0.5
 """Strata for each row up to which sums cost less than rows, where there are no effects."""
@@ -45,7 +46,9 @@ def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
     name = programs.SERIES if series.in_time else programs.POSITIONS
     if design.parts:
         return name, "exact, with one factor at most beside several responses"
-    return name, f"exact, with one factor at most beside {series.term}"
+    _, block = widened(design)
+    beside = f" and {count(block.W, 'column')} in one block" if block.W else ""
+    return name, f"exact, with one factor at most{beside} beside {series.term}"
 
 
 def chosen(design: Design) -> tuple[str, str]:

@@ -1,6 +1,7 @@
 """Sums over rows under patterned residuals, for the programs that integrate the effects out."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,17 +19,35 @@ _SPARSE = 2.0
 
 
 def statistics(rows: Patterned, blocks: Sequence[int]) -> StanData:
-    """Build the sums; `blocks` are the sizes of the blocks of correlated effects."""
+    """Build the sums; `blocks` are the sizes of the factor's blocks of correlated effects."""
     return {
-        "P_mu": len(rows.b_hat),
-        "b_hat": rows.b_hat,
+        "P_mu": rows.P,
+        "b_hat": rows.b_hat[: rows.P],
         "patterns": rows.precision.patterns,
         "square_count": len(rows.roots),
-        "K_root": rows.roots,
+        "K_root": rows.roots[:, : 1 + rows.P],
         "sign_of_square": rows.sign,
         "pattern_of_square": rows.pattern_of_root + 1,
         "last": np.array(stan_data.ends(blocks), dtype=np.int64),
-        **_groups(rows.rotated, rows.precision.patterns),
+        "E_in": sum(blocks),
+        "E_before": rows.block.own.start,
+        **_block(rows),
+        **_groups(rows.rotated, rows.precision.patterns, rows.block.W),
+    }
+
+
+def _block(rows: Patterned) -> StanData:
+    """Build the sums of the columns whose coefficients are integrated out beside groups."""
+    R, P, W = rows.precision.patterns, rows.P, rows.block.W
+    products = np.zeros((R, W, 1 + P + W))
+    each = (rows.sign[:, None] * rows.roots[:, 1 + P :])[:, :, None] * rows.roots[:, None]
+    np.add.at(products, rows.pattern_of_root, each)
+    return {
+        "NW": W,
+        "effect_of": rows.block.effect + 1,
+        "w_hat": rows.b_hat[P:],
+        "WtKA": _flat(products[:, :, : 1 + P]),
+        "WtKW": _flat(products[:, :, 1 + P :]),
     }
 
 
@@ -67,8 +86,14 @@ def of_residuals(precision: Precision, own: Sequence[OwnParameter], table: Prior
     }
 
 
-def _groups(groups: Groups, patterns: int) -> StanData:
-    """Build what there is of groups, each with all its patterns where that takes little more."""
+def _groups(groups: Groups, patterns: int, W: int) -> StanData:
+    """Build what there is of groups, each with all its patterns where that takes little more.
+
+    The last W columns are those of a block.
+    """
+    end = groups.ZtKA.shape[2] - W
+    block = groups.ZtKA[:, :, end:]
+    groups = replace(groups, C=groups.C[:, :, :end], ZtKA=groups.ZtKA[:, :, :end])
     sizes = np.bincount(groups.group, minlength=groups.J)
     order = np.argsort(-sizes, kind="stable")
     far = groups.C.any()
@@ -80,11 +105,11 @@ def _groups(groups: Groups, patterns: int) -> StanData:
         "C": _flat(groups.C[order]) if far else np.zeros((groups.J, 0)),
     }
     if groups.J * patterns <= _SPARSE * len(groups.group):
-        return found | _abreast(groups, order, patterns)
-    return found | _in_cells(groups, order, sizes)
+        return found | _abreast(groups, block, order, patterns)
+    return found | _in_cells(groups, block, order, sizes)
 
 
-def _abreast(groups: Groups, order: IntArray, patterns: int) -> StanData:
+def _abreast(groups: Groups, block: FloatArray, order: IntArray, patterns: int) -> StanData:
     """Build matrices of all patterns of a group, next to each other, entry by entry."""
     none = np.zeros(0, dtype=np.int64)
 
@@ -102,10 +127,11 @@ def _abreast(groups: Groups, order: IntArray, patterns: int) -> StanData:
         "abreast": patterns,
         "ZtKZ": _flat(lower),
         "ZtKA": _flat(spread(groups.ZtKA).swapaxes(1, 2)),
+        "ZtKW": _some(_flat(np.moveaxis(spread(block), 1, 3)), block),
     }
 
 
-def _in_cells(groups: Groups, order: IntArray, sizes: IntArray) -> StanData:
+def _in_cells(groups: Groups, block: FloatArray, order: IntArray, sizes: IntArray) -> StanData:
     """Build the cells in the order of fewer sums: those with many patterns first."""
     turn = np.arange(len(groups.group)) - (np.cumsum(sizes) - sizes)[groups.group]
     place, width = np.argsort(order)[groups.group], np.bincount(turn)
@@ -119,7 +145,13 @@ def _in_cells(groups: Groups, order: IntArray, sizes: IntArray) -> StanData:
         "abreast": 1,
         "ZtKZ": stan_data.lower(groups.ZtKZ[cells]),
         "ZtKA": _flat(groups.ZtKA[cells]),
+        "ZtKW": _some(_flat(block[cells]), block),
     }
+
+
+def _some(sums: FloatArray, block: FloatArray) -> FloatArray:
+    """Return the sums of a block; none where it has no columns."""
+    return sums if block.shape[2] else np.zeros((0, 0))
 
 
 def _flat(matrices: FloatArray) -> FloatArray:

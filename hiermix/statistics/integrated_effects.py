@@ -11,7 +11,7 @@ from hiermix.design.kinds import spelled
 from hiermix.design.level_strata import Strata
 from hiermix.statistics.conditional_effects import Hyperdraws, OneFactor
 from hiermix.statistics.gram import Gram
-from hiermix.statistics.patterned_effects import PatternedFactor
+from hiermix.statistics.patterned_effects import PatternedFactors
 from hiermix.statistics.patterns import Patterned
 from hiermix.statistics.related_levels import Related, RelatedFactor
 from hiermix.statistics.tree import Tree
@@ -94,12 +94,13 @@ def integrated_effects(
     labels = {each.name: list(map(spelled, each.levels.tolist())) for each in groupings}
     if isinstance(gram, Tree):
         return IntegratedEffects(NestedFactors(gram, draws, labels, seed), shears, shape, strata)
+    if isinstance(gram, Patterned):
+        return IntegratedEffects(PatternedFactors(gram, draws, labels, seed), shears, shape, strata)
     (one,) = groupings
     if isinstance(gram, Related):
         alone = OneFactor(gram.gram, draws, one.name, labels[one.name], seed)
         return IntegratedEffects(RelatedFactor(alone, gram.root), shears, shape, strata)
-    kind = PatternedFactor if isinstance(gram, Patterned) else OneFactor
-    found: Conditional = kind(gram, draws, one.name, labels[one.name], seed)  # type: ignore[arg-type]
+    found = OneFactor(gram, draws, one.name, labels[one.name], seed)
     return IntegratedEffects(found, shears, shape, strata)
 
 

@@ -1,6 +1,6 @@
 """Effects of groups given everything else, under residuals whose precision mixes patterns."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -8,45 +8,56 @@ import numpy as np
 
 from hiermix.keyed_streams import Streams
 from hiermix.statistics.conditional_effects import Hyperdraws, level_by_level
+from hiermix.statistics.pattern_forms import without_effects
 from hiermix.statistics.patterns import Groups, Mixed, Patterned
 from hiermix.statistics.small_matrices import crossed, factors, product, solve, solve_transposed
 from hiermix.typing import FloatArray, IntArray
 
 
 @dataclass(frozen=True, eq=False)
-class PatternedFactor:
+class PatternedFactors:
     """The effects of a factor, drawn when they are asked for: (29), once for every other draw.
 
-    A level has a stream of random numbers of its own, and its arithmetic is its own.
+    A level has a stream of random numbers of its own, and its arithmetic is its own. Coefficients
+    of a block are drawn before them, all at once.
     """
 
     rows: Patterned
     draws: Hyperdraws
     """Population coefficients of further equations stand behind those of the response's."""
-    name: str
-    labels: Sequence[str]
-    """(J,) names of its levels."""
+    labels: Mapping[str, Sequence[str]]
+    """Names of the levels of each factor."""
     seed: int
 
     def of_levels(self, name: str, levels: IntArray) -> FloatArray:
         """Return effects (Q, len(levels), S) of some levels, by their places."""
-        S, Q = self.draws.Lambda.shape[:2]
-        streams = Streams(self.seed, "integrated", name)
-        return level_by_level(levels, self.labels, streams, (Q, S), self._conditional)
+        block, S = self.rows.block, len(self.draws.b)
+        if name in block.names:
+            place = block.names.index(name)
+            w = self._block[:, block.columns[place]].T
+            return w.reshape(-1, block.sizes[place], S)[:, levels]
+        streams, shape = Streams(self.seed, "integrated", name), (self._Lambda.shape[1], S)
+        return level_by_level(levels, self.labels[name], streams, shape, self._conditional)
 
     def all_levels(self) -> dict[str, FloatArray]:
-        """Return effects (Q, J, S) of all levels of the factor, by its name."""
-        return {self.name: self.of_levels(self.name, np.arange(len(self.labels)))}
+        """Return effects (Q, J, S) of all levels of each factor, by its name."""
+        return {name: self.of_levels(name, np.arange(len(labels)))
+                for name, labels in self.labels.items()}  # fmt: skip
 
     def drawn_with(self, name: str, levels: IntArray) -> int:
         """Return how many numbers a draw of some levels takes."""
-        assert name == self.name
-        return len(levels) * int(self.draws.Lambda.shape[1])
+        return len(levels) * (1 if name in self.rows.block.names else self._Lambda.shape[1])
+
+    @property
+    def _Lambda(self) -> FloatArray:  # noqa: N802
+        """(S, Q, Q) of the factor beside the block."""
+        own = self.rows.block.own
+        return self.draws.Lambda[:, own, own]
 
     def _conditional(self, levels: IntArray, noise: FloatArray) -> FloatArray:
         """Draw some levels, of normal numbers (n, Q, S); those without rows from the prior."""
         noise = noise.swapaxes(0, 1)[:, None]
-        moved = np.moveaxis(self.draws.Lambda, 0, -1)[:, :, None]
+        moved = np.moveaxis(self._Lambda, 0, -1)[:, :, None]
         r = product(moved, noise)[:, 0]
         told = np.isin(levels, self.rows.levels)
         places = np.searchsorted(self.rows.levels, levels[told])
@@ -57,13 +68,43 @@ class PatternedFactor:
 
     @cached_property
     def _mixed(self) -> Mixed:
-        P = len(self.rows.b_hat)
-        return self.rows.precision.mixed(self.draws.b[:, P:], self.draws.own)
+        return self.rows.precision.mixed(self.draws.b[:, self.rows.P :], self.draws.own)
 
     @cached_property
     def _one_d(self) -> FloatArray:
-        P = len(self.rows.b_hat)
-        return np.column_stack([np.ones(len(self.draws.b)), self.draws.b[:, :P] - self.rows.b_hat])
+        b = np.column_stack([self.draws.b[:, : self.rows.P], self._block])
+        return np.column_stack([np.ones(len(b)), b - self.rows.b_hat])
+
+    @cached_property
+    def _block(self) -> FloatArray:
+        """(S, W) coefficients of the block, effects of the factor beside it integrated out: (25).
+
+        With F = W'V^-1 [e, X, W] and s their sds, v = w / s is N(M^-1 s (F_w start - u), M^-1)
+        with M = I + s F_w s.
+        """
+        rows, S = self.rows, len(self.draws.b)
+        P, block, start = rows.P, rows.block, rows.b_hat[rows.P :]
+        w = np.zeros((S, block.W))
+        if not block.W:
+            return w
+        noise, sds = self._normals(), np.einsum("see->se", self.draws.Lambda)[:, block.effect]
+        one_d = np.column_stack([np.ones(S), self.draws.b[:, :P] - rows.b_hat[:P]])
+        for draw, (weights, Lambda) in enumerate(zip(self._mixed.weights, self._Lambda,
+                                                     strict=True)):  # fmt: skip
+            F, s = without_effects(rows, weights, Lambda).form[1 + P :], sds[draw]
+            C = np.linalg.cholesky(np.eye(block.W) + s[:, None] * F[:, 1 + P :] * s)
+            pull = s * (F[:, 1 + P :] @ start - F[:, : 1 + P] @ one_d[draw])
+            w[draw] = s * np.linalg.solve(C.T, np.linalg.solve(C, pull) + noise[draw])
+        return w
+
+    def _normals(self) -> FloatArray:
+        """Return normal numbers (S, W) of the block."""
+        each, block, S = [], self.rows.block, len(self.draws.b)
+        for name, at in zip(block.names, block.columns, strict=True):
+            labels, W = self.labels[name], at.stop - at.start
+            z = Streams(self.seed, "integrated", name).normals(labels, W // len(labels), S)
+            each.append(z.swapaxes(0, 1).reshape(W, S))
+        return np.concatenate(each).T
 
 
 def some_groups(groups: Groups, places: IntArray) -> Groups:

@@ -8,7 +8,7 @@ that rows vanish. Numbers in brackets are equations of docs/how-it-samples.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from hiermix.design.batches import slices
 from hiermix.design.design import Design
 from hiermix.design.factor import Factor
 from hiermix.statistics.gram import Gram
+from hiermix.statistics.wide_design import Block
 from hiermix.statistics.within_between import Within, by_group
 from hiermix.typing import FloatArray, IntArray
 
@@ -149,16 +150,23 @@ class Patterned:
 
     levels: IntArray
     """(J,) which levels these are."""
+    block: Block = field(default_factory=Block)
+    """Of the last columns, whose coefficients are integrated out as well."""
 
     @property
     def b_hat(self) -> FloatArray:
-        """Fit to what lies within groups (P,)."""
+        """Fit to what lies within groups (P,), those of the block among them."""
         return self.within.b_hat
+
+    @property
+    def P(self) -> int:  # noqa: N802, as in the formulas
+        """Number of population coefficients: columns less those of the block."""
+        return len(self.b_hat) - self.block.W
 
 
 def statistics(
     design: Design, name: str | None, response: FloatArray, precision: Precision, gram: Gram,
-    within: Within,
+    within: Within, block: Block,
 ) -> Patterned:  # fmt: skip
     """Build the statistics from another pass over the rows, around what `within` knows of groups.
 
@@ -174,26 +182,29 @@ def statistics(
         Of the residuals.
     gram, within : Gram, Within
         Sums over the same rows, from `gram.statistics` and `within_between.split_rows`.
+    block : Block
+        Of the last columns of X.
     """
     best = by_group(within)
-    if not within.far:
-        best = np.zeros_like(best)
+    best[:, :, (best.shape[2] - block.W) if within.far else 0 :] = 0.0
     found = _Sums(design, name, response, precision, gram.x_mean, within.b_hat, best)
     form, groups = found.added_up()
     levels = np.unique(groups.group)
     groups = groups.take(levels)
-    return Patterned(precision, gram, within, *_roots(form), groups, rotated(groups), levels)
+    merged = rotated(groups)
+    return Patterned(precision, gram, within, *_roots(form), groups, merged, levels, block)
 
 
-def of_no_rows(precision: Precision, gram: Gram, within: Within) -> Patterned:
+def of_no_rows(precision: Precision, gram: Gram, within: Within, block: Block) -> Patterned:
     """Return the statistics of no rows, with which a program samples its prior."""
     P, Q = len(gram.b_hat), gram.Q
     none = np.zeros(0, dtype=np.int64)
     groups = Groups(np.zeros(0), np.zeros((0, Q, 1 + P)), none, none, np.zeros((0, Q, Q)),
                     np.zeros((0, Q, 1 + P)))  # fmt: skip
     return Patterned(
-        precision, gram, within, np.zeros((0, 1 + P)), np.zeros(0), none, groups, groups, none
-    )
+        precision, gram, within, np.zeros((0, 1 + P)), np.zeros(0), none, groups, groups, none,
+        block,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

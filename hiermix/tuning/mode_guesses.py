@@ -92,6 +92,7 @@ def _of_each_level(at: Point, model: Hyper) -> Point:
         sds.append(sd)
         scaled = (own - own.mean(axis=0)) / sd
         cor.append(unconstrained(scaled.T @ scaled / len(own), blocks))
+    sds.append(known[Es[-1] :])  # coefficients of a block stay as they are
     log_sd = np.log(model.sizes.pooled(np.concatenate(sds), at.log_sd))
     return replace(at, log_sd=log_sd, cor=_beside_tails(np.concatenate(cor), at))
 

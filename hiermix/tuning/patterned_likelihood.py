@@ -14,7 +14,8 @@ from hiermix.design.design import Design
 from hiermix.families.correlations import lkj, size_of
 from hiermix.families.own_parameter import OwnParameter, by_parameter
 from hiermix.families.prior import Prior, log_densities
-from hiermix.statistics.patterns import Groups, Patterned
+from hiermix.statistics.pattern_forms import Likely, without_effects
+from hiermix.statistics.patterns import Patterned
 from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode import LARGEST_LOG
 from hiermix.tuning.restricted_likelihood import inverse_root
@@ -43,7 +44,8 @@ class PatternedRestricted:
         self.rows, self.priors, self.residual = rows, priors, residual
         self.before = len(residual.further) + residual.coordinates
         self.precision = priors.b_precision
-        self.location = np.array([prior.normal[0] for prior in priors.b]) - rows.b_hat
+        prior = np.array([prior.normal[0] for prior in priors.b])
+        self.location = np.concatenate([prior, np.zeros(rows.block.W)]) - rows.b_hat
         self.of_further = log_densities(residual.further)
         self.of_effects = priors.log_scales()
 
@@ -56,12 +58,22 @@ class PatternedRestricted:
         """Weights of the patterns, log det R, and Lambda."""
         further, theta, effects = np.split(phi, [len(self.residual.further), self.before])
         mixed = self.rows.precision.mixed(further[None], self.residual.values(theta))
-        return _Natural(mixed.weights[0], float(mixed.log_det[0]), self.priors.root(effects))
+        Lambda, block = self.priors.root(effects), self.rows.block
+        own = Lambda[block.own, block.own] if block.W else Lambda
+        sds = np.diag(Lambda)[block.effect]
+        return _Natural(mixed.weights[0], float(mixed.log_det[0]), own, sds)
 
     def population(self, phi: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Conditional mode of the population coefficients and a root of their covariance."""
-        found = self._solve(self.unpack(phi))
-        return self.rows.b_hat + found.d, found.root
+        found, P = self._solve(self.unpack(phi)), self.rows.P
+        root = found.root
+        if self.rows.block.W:
+            root = np.linalg.cholesky(root[:P] @ root[:P].T)
+        return self.rows.b_hat[:P] + found.d[:P], root
+
+    def _precision(self, at: "_Natural") -> FloatArray:
+        """Precisions of the priors of all columns: those of the block follow from their sds."""
+        return np.concatenate([self.precision, at.sds**-2.0]) if len(at.sds) else self.precision
 
     def value_and_gradient(self, phi: FloatArray) -> tuple[float, FloatArray]:
         """Log density (7) and its gradient; sums over groups analytic, small maps by differences.
@@ -85,29 +97,17 @@ class PatternedRestricted:
     def _value(self, at: "_Natural", found: "_Solved") -> float:
         one_d, off = np.concatenate([[1.0], found.d]), found.d - self.location
         return -0.5 * float(
-            at.log_det + found.log_det + one_d @ found.form @ one_d + off @ (self.precision * off)
+            at.log_det + found.log_det + one_d @ found.form @ one_d
+            + off @ (self._precision(at) * off) + 2 * np.sum(np.log(at.sds))
             - 2 * np.sum(np.log(np.diag(found.root)))
         )  # fmt: skip
 
     def _solve(self, at: "_Natural") -> "_Solved":
-        rows, groups = self.rows, self.rows.rotated
-        weight = at.weights[rows.pattern_of_root] * rows.sign
-        form = rows.roots.T @ (weight[:, None] * rows.roots)
-        effects, log_det = None, 0.0
-        if groups.J:
-            effects = _effects(groups, at)
-            log_det = float(groups.count @ effects.log_det)
-            # A'R^-1 A less what effects take, as squares from each group's best: see (28).
-            G, U, V, far = effects.G, effects.U, effects.v, effects.delta
-            crossed = np.einsum("jqa,jqb->ab", U, far)
-            form = (
-                form - crossed - crossed.T + np.einsum("jqa,jqb->ab", far, G @ far)
-                + np.einsum("jqa,jqb->ab", V, V)
-            )  # fmt: skip
-        A = form[1:, 1:] + np.diag(self.precision)
+        found, precision = without_effects(self.rows, at.weights, at.Lambda), self._precision(at)
+        A = found.form[1:, 1:] + np.diag(precision)
         root = inverse_root(A) if len(A) else np.zeros((0, 0))
-        d = root @ (root.T @ (self.precision * self.location - form[1:, 0]))
-        return _Solved(form, effects, log_det, d, root)
+        d = root @ (root.T @ (precision * self.location - found.form[1:, 0]))
+        return _Solved(found.form, found.effects, found.log_det, d, root)
 
     def _gradient(self, phi: FloatArray, at: "_Natural", found: "_Solved") -> FloatArray:
         # 1. Quadratic forms gain a column for each direction in which b is uncertain.
@@ -132,11 +132,26 @@ class PatternedRestricted:
             d_root = 2 * np.einsum("jqk,jpk->qp", each.G @ far - each.U @ spread, v)
             told = each.G @ at.Lambda @ each.inverse
             d_root += 2 * np.einsum("jqp,j->qp", told, groups.count)
+        d_root = self._with_block(d_root, at, spread)
         # 3. Through the small maps from phi.
         residual, rest = phi[: self.before], phi[self.before :]
         return np.concatenate(
             [self._through_residuals(residual, slope), self._through_effects(rest, d_root)]
         )
+
+    def _with_block(self, d_root: FloatArray, at: "_Natural", spread: FloatArray) -> FloatArray:
+        """Slopes in Lambda of all factors, from those in that of the factor beside the block."""
+        block = self.rows.block
+        if not block.W:
+            return d_root
+        E = len(self.priors.sizes.of)
+        found = np.zeros((E, E))
+        found[block.own, block.own] = d_root
+        w = spread[1 + self.rows.P :].copy()
+        w[:, 0] += self.rows.b_hat[self.rows.P :]
+        along = 2 / at.sds - 2 * np.sum(w**2, axis=1) / at.sds**3
+        np.add.at(found, (block.effect, block.effect), along)
+        return found
 
     def _through_residuals(self, at: FloatArray, slope: FloatArray) -> FloatArray:
         """Gradient in what the residuals depend on: all steps of the differences at once."""
@@ -192,38 +207,15 @@ class _Natural(NamedTuple):
     weights: FloatArray
     log_det: float
     Lambda: FloatArray
-
-
-class _Effects(NamedTuple):
-    """Most probable effects of each group, v over their sds, in each column of A."""
-
-    G: FloatArray
-    """(J, Q, Q) Z'R^-1 Z"""
-    U: FloatArray
-    """(J, Q, 1 + P) Z'R^-1 A"""
-    inverse: FloatArray
-    """(J, Q, Q) of M = I + Lambda' G Lambda."""
-    log_det: FloatArray
-    v: FloatArray
-    delta: FloatArray
-    """Lambda v less the best."""
+    """Of the factor beside the block."""
+    sds: FloatArray
+    """(W,) of the coefficients of the block."""
 
 
 class _Solved(NamedTuple):
     form: FloatArray
     """E'V^-1 e as a quadratic form in (1, d)."""
-    effects: _Effects | None
+    effects: Likely | None
     log_det: float
     d: FloatArray
     root: FloatArray
-
-
-def _effects(groups: Groups, at: _Natural) -> _Effects:
-    weight, Lambda = at.weights[groups.pattern, None, None], at.Lambda
-    G, U = groups.summed(weight * groups.ZtKZ), groups.summed(weight * groups.ZtKA)
-    M = np.eye(len(Lambda)) + Lambda.T @ G @ Lambda
-    C = np.linalg.cholesky(M)
-    log_det = 2 * np.sum(np.log(np.diagonal(C, axis1=1, axis2=2)), axis=1)
-    inverse = np.linalg.inv(M)
-    v = inverse @ (Lambda.T @ (U + G @ groups.C))
-    return _Effects(G, U, inverse, log_det, v, Lambda @ v - groups.C)

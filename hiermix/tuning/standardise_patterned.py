@@ -17,17 +17,21 @@ def standardise(target: PatternedRestricted, start: FloatArray | None = None) ->
     at = at_mode(target, _start(rows, priors) if start is None else start, _guess(rows, priors))
     if not priors.sd:
         return at
-    Lambda = priors.root(at.center[len(priors.b) + target.before :])
-    return at.follow(priors.b_precision, common(rows.gram), Lambda)
+    Lambda, block = priors.root(at.center[len(priors.b) + target.before :]), rows.block
+    if not block.W:
+        return at.follow(priors.b_precision, common(rows.gram), Lambda)
+    shared = np.zeros((rows.P, len(Lambda)))
+    shared[:, block.own] = common(rows.gram)[: rows.P]
+    return at.follow(priors.b_precision, shared, Lambda)
 
 
 def _start(rows: Patterned, priors: Hyperpriors) -> FloatArray:
     """Where the search begins: half the residual variance between groups, half within."""
     within = rows.within
-    size = np.zeros(within.Q)
-    size[within.order] = np.einsum("jkq,jkq->q", within.R, within.R) / (within.n or 1.0)
+    own = np.zeros(within.Q)
+    own[within.order] = np.einsum("jkq,jkq->q", within.R, within.R) / (within.n or 1.0)
     medians = [typical(prior) for prior in priors.sd]
-    size = priors.sizes.over(size, np.log(medians))
+    size = priors.sizes.over(_of_all(rows, priors, own), np.log(medians))
     residual = np.sqrt(max(within.whole, 1e-300) / within.n) if within.n else 1.0
     sigma = residual / np.sqrt(1 + (within.Q > 0))
     sd = [
@@ -36,7 +40,8 @@ def _start(rows: Patterned, priors: Hyperpriors) -> FloatArray:
     ]
     if within.far and within.rss > 0:
         sigma = np.sqrt(within.rss / within.n)
-        sd = np.maximum(priors.sizes.pooled(within.spread(), np.log(medians)), sd).tolist()
+        spread = _of_all(rows, priors, within.spread())
+        sd = np.maximum(priors.sizes.pooled(spread, np.log(medians)), sd).tolist()
     return np.concatenate(
         [*rows.precision.start(float(sigma)), np.log(sd), np.zeros(pairs(priors.blocks))]
     )
@@ -44,6 +49,17 @@ def _start(rows: Patterned, priors: Hyperpriors) -> FloatArray:
 
 def _guess(rows: Patterned, priors: Hyperpriors) -> FloatArray:
     J = float(rows.groups.J)
-    sd = 1 / np.sqrt(2 * priors.sizes.told(np.full(rows.within.Q, J)) + 1)
+    levels = _of_all(rows, priors, np.full(rows.within.Q, J))
+    levels += np.bincount(rows.block.effect, minlength=len(levels))
+    sd = 1 / np.sqrt(2 * priors.sizes.told(levels) + 1)
     cor = np.full(pairs(priors.blocks), 1 / np.sqrt(J + 1))
     return np.concatenate([rows.precision.guess(), sd, cor])
+
+
+def _of_all(rows: Patterned, priors: Hyperpriors, own: FloatArray) -> FloatArray:
+    """(E,) numbers of the effects of the factor beside a block (Q,); zeros for the block's."""
+    if not rows.block.W:
+        return own
+    found = np.zeros(len(priors.sizes.of))
+    found[rows.block.own] = own
+    return found

@@ -20,6 +20,8 @@
   // none where all groups have nearly all patterns: then a group has these
   // next to each other, for each entry of its matrices.
   int<lower=0> J;
+  int<lower=0, upper=E> E_in; // effects of the factor
+  int<lower=0, upper=E> E_before; // effects of other factors before them
   vector<lower=0>[J] groups; // groups whose determinant each carries
   int<lower=0> turns;
   array[turns] int<lower=1, upper=J> turn_width; // groups that have so many
@@ -27,9 +29,21 @@
   int<lower=0> cells;
   array[cells] int<lower=1, upper=patterns> pattern_of_cell;
   int<lower=0> abreast; // patterns next to each other
-  matrix[cells ? cells : J, abreast * ((E * (E + 1)) %/% 2)] ZtKZ;
-  matrix[cells ? cells : J, abreast * E * (1 + P_mu)] ZtKA; // effect by effect
+  matrix[cells ? cells : J, abreast * ((E_in * (E_in + 1)) %/% 2)] ZtKZ;
+  // Effect by effect.
+  matrix[cells ? cells : J, abreast * E_in * (1 + P_mu)] ZtKA;
   int<lower=0> far_columns;
   matrix[J, far_columns] C;
-  array[E] int<lower=1> last; // effect of the bar of each
+  array[E_in] int<lower=1> last; // effect of the bar of each
+
+  // A block of further columns W, whose coefficients are normal around zero
+  // with the sd of an effect each, and integrated out as well. A has -W behind
+  // its other columns; here are W'K_r A and, for each effect of groups,
+  // -Z_j'K_r W.
+  int<lower=0> NW;
+  array[NW] int<lower=1, upper=E> effect_of;
+  vector[NW] w_hat;
+  matrix[patterns, NW * (1 + P_mu)] WtKA;
+  matrix[patterns, NW * NW] WtKW;
+  matrix[NW ? rows(ZtKZ) : 0, abreast * E_in * NW] ZtKW;
   real log_constant; // of the log density: N log(2 pi) / 2, turned

@@ -12,7 +12,9 @@ import pytest
 from scipy import stats
 
 import hiermix as hm
+from hiermix.design.curve_factors import as_factors
 from hiermix.engines.embedded import Embedded
+from tests.design.test_curves import kernel
 from tests.stan.test_gaussian_density import (
     compare_gradient,
     correlation,
@@ -49,6 +51,8 @@ class Case:
     priors: dict[str, str] = field(default_factory=dict)
     own: int = 0
     """Coordinates of own parameters."""
+    curves: tuple[tuple[str, int], ...] = ()
+    """Columns of smooths, and their k."""
 
 
 def frame() -> pd.DataFrame:
@@ -91,7 +95,7 @@ def of_sigma(*formulas: str, **keywords: object) -> Case:
 
 
 def autoregression(parts: Parts) -> tuple[np.ndarray, float]:
-    rows, term = parts.model.design.frame, parts.model.design.formula.specials[0]
+    rows, term = parts.model.design.frame, parts.model.design.formula.specials[-1]
     sigma, odds = np.exp(parts.own[0]), 1 / (1 + np.exp(-parts.own[1]))
     least = -1.0 if term.place != "late" else 0.0
     rho = least + (1 - least) * odds
@@ -122,14 +126,14 @@ def unstructured(parts: Parts) -> tuple[np.ndarray, float]:
     return covariance, float(lp)
 
 
-def in_series(formula: str) -> Case:
+def in_series(formula: str, *curves: tuple[str, int]) -> Case:
     priors = {"sigma": "gamma(2, 1.5)", "rho": "normal(0.1, 0.4)"}
-    return Case([formula], autoregression, "autoregressive", priors=priors, own=2)
+    return Case([formula], autoregression, "autoregressive", priors=priors, own=2, curves=curves)
 
 
-def of_units(formula: str) -> Case:
+def of_units(formula: str, *curves: tuple[str, int]) -> Case:
     priors = {"sd_residual": "gamma(2, 1.5)", "cor_residual": "lkj(1.3)"}
-    return Case([formula], unstructured, "unstructured", priors=priors, own=4 + 6)
+    return Case([formula], unstructured, "unstructured", priors=priors, own=4 + 6, curves=curves)
 
 
 CASES = {
@@ -152,12 +156,24 @@ CASES = {
     "positions": of_units("y ~ x + unstr(visit, by=id)"),
     "positions and intercepts": of_units("y ~ x + w + unstr(visit, by=id) + (1 | g)"),
     "positions and slopes": of_units("y ~ x + unstr(visit, by=id) + (x | g) + (0 + w | g)"),
+    "a smooth alone": in_series("y ~ w + s(x, k=5) + ar(order, by=g)", ("x", 5)),
+    "smooths and slopes": in_series(
+        "y ~ s(x, k=5) + s(w, k=4) + ar(steps, by=g) + (x | g)", ("x", 5), ("w", 4)
+    ),
+    "a smooth of positions": of_units(
+        "y ~ w + s(x, k=6) + unstr(visit, by=id) + (1 | g)", ("x", 6)
+    ),
+    "sites around": of_units("y ~ x + (1 + w || site) + (1 | id) + unstr(visit, by=id)"),
+    "nested, and a smooth": in_series(
+        "y ~ w + s(x, k=5) + (1 | site) + (x | g) + ar(late, by=g)", ("x", 5)
+    ),
 }
+"""Sites hold whole series, and levels of g, or of id."""
 
 
 def dense(case: Case, model: hm.Model, raw: np.ndarray) -> float:
     """Log density of the coordinates, of dense rows."""
-    data, design = model.stan_data(), model.design
+    data, design = model.stan_data(), as_factors(model.design)
     theta = data["center"] + data["scale"] @ raw
     blocks = [size for each in design.groupings for size in each.blocks]
     P, P_mu, A, E = int(data["P"]), len(design.terms), case.own, sum(blocks)
@@ -178,12 +194,17 @@ def dense(case: Case, model: hm.Model, raw: np.ndarray) -> float:
     X = design.X()
     if "Intercept" in design.terms:
         X[:, 1:] -= np.average(X[:, 1:], axis=0, weights=weights)
-    for each in design.groupings:
-        Lambda = sd[:, None] * L
+    plain = model.design.groupings
+    ends = np.cumsum([len(each.effects) for each in plain]).astype(int)
+    for each, end in zip(plain, ends, strict=True):
+        part = slice(end - len(each.effects), end)
+        Lambda = sd[part, None] * L[part, part]
         Z = design.Z(each.name) - model.origins[each.name]
         covariance = covariance + (each.codes[:, None] == each.codes) * (
             Z @ Lambda @ Lambda.T @ Z.T
         )
+    for (column, k), one in zip(case.curves, sd[E - len(case.curves) :], strict=True):
+        covariance = covariance + one**2 * kernel(design.frame[column].to_numpy(), k)
     y = design.response - (0 if design.offset is None else design.offset)
     lp += log_width + log_prior + stats.multivariate_normal(X @ b[:P_mu], covariance).logpdf(y)
     first = int("Intercept" in design.terms)
@@ -197,6 +218,8 @@ def model_of(case: Case, rows: pd.DataFrame) -> hm.Model:
     priors = PRIORS | case.priors
     if "| g" in case.formulas[0] or "| site" in case.formulas[0]:
         priors |= OF_EFFECTS
+    if case.curves:
+        priors["sd_smooth"] = OF_EFFECTS["sd"]
     if "(x |" in case.formulas[0]:
         priors["cor"] = "lkj(1.7)"
     if "~ 0 +" in case.formulas[0]:
@@ -222,7 +245,7 @@ def test_log_density_equals_that_of_dense_rows(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["slopes", "between groups", "gaps",
+    ["slopes", "between groups", "gaps", "smooths and slopes",
      pytest.param("positions and slopes", marks=pytest.mark.slow)],
 )  # fmt: skip
 def test_log_density_is_the_same_far_apart(name: str) -> None:
