@@ -347,7 +347,10 @@ REFUSED = {
     "censored": (["y1 ~ x", "y2 | cens(c) ~ x"], {}, FormulaError, "are plain measurements"),
     "a special factor": (["y1 ~ x + (1 | gr(g, dist='student'))", "y2 ~ x"], {}, FormulaError,
                          "(1 | p | g)"),
-    "two factors": (["y1 ~ x + (1 | g)", "y2 ~ x + (1 | h)"], {}, FormulaError, "one grouping fac"),
+    "two of correlated effects": (["y1 ~ x + (x | g)", "y2 ~ x + (x | h)"], {}, FormulaError,
+                                  "correlated effects of one factor, 'g': write those of 'h'"),
+    "large ones": (["y1 ~ x + (1 | i)", "y2 ~ x + (1 | i) + (1 | h) + (1 | k)"], {}, FormulaError,
+                   "takes 100 effects and columns of smooths beside one grouping factor"),
     "weights": (PLAIN, {"weights": "w"}, ArgumentError, "weights= is for one response"),
     "predict": (PLAIN, {"missing": "predict"}, ArgumentError, "is for one response"),
     "unknown": (["y1 ~ x", "y22 ~ x"], {}, FormulaError, "has no parameter 'y22'"),
@@ -360,7 +363,14 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_several_responses_cannot_have_is_refused(case: str) -> None:
     formulas, keywords, error, message = REFUSED[case]
-    data = DATA.assign(w=1.0, c=0, h=np.arange(len(DATA)) % 7, mu=DATA["z"])
+    data = DATA.assign(
+        w=1.0,
+        c=0,
+        h=np.arange(len(DATA)) % 7,
+        mu=DATA["z"],
+        k=np.arange(len(DATA)) % 120,
+        i=np.arange(len(DATA)) % 110,
+    )
     with pytest.raises(error, match=re.escape(message)):
         hm.Model(formulas, data, **keywords)
 

@@ -37,6 +37,8 @@ class Case:
     blocks: tuple[tuple[tuple[str, str], ...], ...] = ()
     """Effects that are correlated: response and column of each."""
     gaps: bool = True
+    factors: tuple[str, ...] = ()
+    """Of each block; g by default."""
 
 
 CASES = {
@@ -58,6 +60,12 @@ CASES = {
         ["y1 ~ x + (1 | g)", "y2 ~ x"],
         {"y1": ["1", "x"], "y2": ["1", "x"]}, ((("y1", "1"),),), gaps=False,
     ),
+    "two factors": Case(
+        ["y1 ~ x + (1 | p | g) + (1 | h)", "y2 ~ w + (1 | p | g) + (w || h)"],
+        {"y1": ["1", "x"], "y2": ["1", "w"]},
+        ((("y1", "1"), ("y2", "1")), (("y1", "1"),), (("y2", "1"),), (("y2", "w"),)),
+        factors=("g", "h", "h", "h"),
+    ),
 }  # fmt: skip
 
 
@@ -70,6 +78,7 @@ def frame(gaps: bool = True, scale: float = 20.0) -> pd.DataFrame:
     data = pd.DataFrame({
         "y1": 1 + 0.5 * x + U[g, 0] + E[:, 0], "y2": scale * (2 - x + w + U[g, 1] + E[:, 1]),
         "y3": w + E[:, 2], "x": x, "w": w, "g": rng.permutation([f"n{i}" for i in range(6)])[g],
+        "h": np.array(["u", "v", "w"])[np.arange(rows) % 3],
     })  # fmt: skip
     if gaps:
         data.loc[:5, "y1"], data.loc[4:9, "y2"], data.loc[9:14, "y3"] = np.nan, np.nan, np.nan
@@ -136,9 +145,11 @@ def dense(case: Case, data: pd.DataFrame, model: hm.Model, raw: np.ndarray) -> f
             lp += float(prior.logpdf(coefficient))
     y, mean, row, which, Z = map(np.concatenate, (y, mean, row, which, Z))
     covariance = S[which[:, None], which] * (row[:, None] == row)
-    g = pd.factorize(data["g"])[0][row]
     Lambda = sd[:, None] * L
-    covariance = covariance + (g[:, None] == g) * (Z @ Lambda @ Lambda.T @ Z.T)
+    of = np.repeat(case.factors or ["g"] * len(case.blocks), [len(each) for each in case.blocks])
+    for factor in np.unique(of):
+        g, mine = pd.factorize(data[factor])[0][row], (of == factor)[:, None] * Lambda
+        covariance = covariance + (g[:, None] == g) * (Z @ mine @ mine.T @ Z.T)
     # Each value in units of its response, so that scipy's matrices are well conditioned.
     unit = np.array([data[name].std() for name in names])[which]
     law = stats.multivariate_normal(np.zeros(len(y)), covariance / np.outer(unit, unit))
@@ -147,8 +158,8 @@ def dense(case: Case, data: pd.DataFrame, model: hm.Model, raw: np.ndarray) -> f
         prior = stats.gamma(3, scale=5) if name == "y2" else stats.gamma(2, scale=1 / 1.5)
         lp += float(prior.logpdf(value) + np.log(value))
     labels = [each for block in case.blocks for each in block]
-    for value, label in zip(sd, labels, strict=True):
-        mu, width = (5, 9) if label == ("y2", "1") else (0.3, 1)
+    for value, label, factor in zip(sd, labels, of, strict=True):
+        mu, width = (5, 9) if label == ("y2", "1") and factor == "g" else (0.3, 1)
         prior = stats.truncnorm(-mu / width, np.inf, mu, width)
         lp += float(prior.logpdf(value) + np.log(value))
     return lp
