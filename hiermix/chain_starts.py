@@ -132,7 +132,7 @@ def find(density: Density, chart: Chart, guesses: Iterable[FloatArray]) -> list[
         if first is None or any(np.abs(first - other).max() < _SAME for other in begun):
             continue
         begun.append(first)
-        top = posterior.top(first)
+        top = posterior.top(first, found)
         joined = [posterior.joined(top, other) for other in found]
         if not any(joined):
             found.append(top)
@@ -208,10 +208,11 @@ class _Posterior:
         free = np.r_[np.arange(chart.P), np.arange(chart.D, chart.size)]
         return self._highest(start, free, np.zeros(chart.size))
 
-    def top(self, start: FloatArray) -> FloatArray:
+    def top(self, start: FloatArray, known: Sequence[FloatArray] = ()) -> FloatArray:
         """Climb along all coordinates, with the slope of the log volume as it is on the way.
 
-        Not far at once, since the slope changes, and not to where there is less.
+        Not far at once, since the slope changes, and not to where there is less. Who comes to a top
+        that is known need not climb on.
         """
         at, every = start, np.arange(self.chart.size)
         if not self.chart.K:
@@ -219,6 +220,9 @@ class _Posterior:
         height = self.integrated(at)
         for _ in range(_ROUNDS):
             before, at = at, self._highest(at, every, self._tilt(at))
+            for other in known:
+                if np.abs(at - other).max() < _SAME:
+                    return other
             below, height = height, self.integrated(at)
             if not height > below - _DIP:
                 return before

@@ -1,6 +1,7 @@
 """The family's own parameters in the penalised fit: mode and scale, given the linear predictor."""
 
-from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from hiermix.families.discrimination import DISC
 from hiermix.families.own_parameter import by_parameter
 from hiermix.families.thresholds import Gaps
 from hiermix.tuning.coordinates import Coordinates
-from hiermix.tuning.mode import mode
+from hiermix.tuning.mode import Function, mode, mode_near
 from hiermix.tuning.problem import Problem, log_density
 from hiermix.typing import FloatArray
 
@@ -41,45 +42,68 @@ def _log_prior(problem: Problem, theta: FloatArray) -> float:
     return lp
 
 
-def estimate(
-    problem: Problem,
-    start: FloatArray,
-    eta: FloatArray,
-    blur: FloatArray,
-) -> Coordinates:
+def estimate(problem: Problem, start: FloatArray, eta: FloatArray, blur: FloatArray) -> Coordinates:
     """Mode and scale of the own parameters; `blur` (rows,) is the uncertainty of the location.
 
     The mean over eta - blur and eta + blur makes up for the degrees of freedom that eta used.
     """
     if not len(start):
         return Coordinates(start, np.zeros((0, 0)))
+    rows = _rows(problem, eta, blur)
+    guess = np.full(len(start), 0.3)
+    if not _has_gaps(problem):
+        return Coordinates(*mode(_by_differences(problem, rows), start, guess))
+    category = problem.y[rows.part].astype(np.int64)
+    anchor = thresholds.anchor(problem.answered)
+    (low, by_row), (high, _) = (
+        problem.family.at_equations(problem.names, each.reshape(len(problem.names), -1))
+        for each in rows.ends
+    )
+    disc = by_row.get(DISC)
+    gaps = Gaps(problem.family.link, category, (low, high), rows.weight, anchor, disc)
+    inside = _of_gaps(problem)
+    found = Coordinates(
+        *mode(gaps.value_and_gradient, start[inside], guess[inside], gaps.curvature)
+    )
+    return _beside_gaps(_by_differences(problem, rows), found, start, guess, inside)
+
+
+def of_round(problem: Problem, last: Coordinates, eta: FloatArray, blur: FloatArray) -> Coordinates:
+    """Mode of the own parameters, and the scale that they had in the last round if that is near."""
+    if last.scale.any() and not _has_gaps(problem):
+        rows = _rows(problem, eta, blur)
+        found = mode_near(_by_differences(problem, rows), last.center, last.scale)
+        if found is not None:
+            return replace(last, center=found)
+    return estimate(problem, last.center, eta, blur)
+
+
+class _Rows(NamedTuple):
+    """Some rows that say where own parameters lie."""
+
+    part: slice
+    ends: FloatArray
+    """(2, equations * rows) linear predictors, stacked: the location less and plus its blur."""
+    weight: FloatArray
+    """(rows,)"""
+
+
+def _rows(problem: Problem, eta: FloatArray, blur: FloatArray) -> _Rows:
     origins = problem.origins() if len(eta) else 0.0
     at = (eta - origins).reshape(len(problem.names), -1)
     rows = at.shape[1]  # none: the prior
     step = max(1, rows // _ROWS)
     part = slice(0, rows, step)
-    ends = [np.concatenate([at[:1, part] + by[part], at[1:, part]]).ravel()
-            for by in (-blur, blur)]  # fmt: skip
+    ends = np.array([np.concatenate([at[:1, part] + by[part], at[1:, part]]).ravel()
+                     for by in (-blur, blur)])  # fmt: skip
     weight = np.full(len(range(rows)[part]), 0.5 * step)
     if problem.weights is not None and rows:
         weight *= problem.weights[part]
-    guess = np.full(len(start), 0.3)
-    if not any(own.transform == "gaps" for own in problem.own):
-        return Coordinates(*mode(_by_differences(problem, part, ends, weight), start, guess))
-    category = problem.y[:rows][part].astype(np.int64)
-    anchor = thresholds.anchor(problem.answered)
-    (low, by_row), (high, _) = (
-        problem.family.at_equations(problem.names, each.reshape(len(problem.names), -1))
-        for each in ends
-    )
-    disc = by_row.get(DISC)
-    gaps = Gaps(problem.family.link, category, (low, high), weight, anchor, disc)
-    inside = _of_gaps(problem)
-    found = Coordinates(
-        *mode(gaps.value_and_gradient, start[inside], guess[inside], gaps.curvature)
-    )
-    others = _by_differences(problem, part, ends, weight)
-    return _beside_gaps(others, found, start, guess, inside)
+    return _Rows(part, ends, weight)
+
+
+def _has_gaps(problem: Problem) -> bool:
+    return any(own.transform == "gaps" for own in problem.own)
 
 
 def _of_gaps(problem: Problem) -> NDArray[np.bool_]:
@@ -89,7 +113,7 @@ def _of_gaps(problem: Problem) -> NDArray[np.bool_]:
 
 
 def _beside_gaps(
-    value_and_gradient: Callable[[FloatArray], tuple[float, FloatArray]],
+    value_and_gradient: Function,
     gaps: Coordinates,
     start: FloatArray,
     guess: FloatArray,
@@ -113,13 +137,11 @@ def _beside_gaps(
     return Coordinates(theta, scale)
 
 
-def _by_differences(
-    problem: Problem, part: slice, ends: Sequence[FloatArray], weight: FloatArray
-) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+def _by_differences(problem: Problem, at: _Rows) -> Function:
     """Log posterior of a few parameters, and its gradient by differences."""
 
     def log_posterior(theta: FloatArray) -> float:
-        rows = sum(float(weight @ log_density(problem, eta, theta, part)) for eta in ends)
+        rows = float(np.sum(log_density(problem, at.ends, theta, at.part) @ at.weight))
         return rows + _log_prior(problem, theta)
 
     def value_and_gradient(theta: FloatArray) -> tuple[float, FloatArray]:

@@ -7,6 +7,7 @@ with it. Mean and variance of an effect make the parabolas that a Gaussian model
 propagation; Minka, 2001). How both move with the sd makes the coordinates in which they don't.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,8 @@ _TOLD = 0.98
 """Part of an effect's precision from its rows above which a parabola does for them."""
 _STEP = 1e-3
 """Of differences: of the linear predictor in units of its spread, of a log sd."""
+_AT_ONCE = 100_000
+"""Rows times nodes: few enough to stay in cache, many enough to hide the overhead."""
 _H = 1e-2
 _FLATTEST, _LONGEST, _SETTLED = 2.0, 0.7, 0.02
 """Spread of a log sd at most; its steps at most, and when there are enough of them."""
@@ -158,22 +161,37 @@ class Levels:
         """Mean slopes (rows,) by the linear predictor; by the effect, at each node (nodes, J)."""
         h = _STEP * self.problem.scales[0][1]
         mean, by_effect = np.zeros(len(self.Z)), np.empty_like(u)
-        for k, at in enumerate(u):
-            slope = (self._row(at, h) - self._row(at, -h)) / (2 * h)
-            mean += self.factor.gather(weight[k]) * slope
-            by_effect[k] = self.factor.scatter(self.Z * slope)
+        for some in self._nodes(u):
+            slope = (self._rows(u[some], h) - self._rows(u[some], -h)) / (2 * h)
+            mean += np.sum(self._of_rows(weight[some]) * slope, axis=0)
+            by_effect[some] = self._of_levels(self.Z * slope)
         return mean, by_effect
 
     def _summed(self, u: FloatArray) -> FloatArray:
         """Log likelihood (nodes, J) of each level at effects (nodes, J)."""
-        return np.array([self.factor.scatter(self._row(at, 0.0)) for at in u])
+        return np.concatenate([self._of_levels(self._rows(u[some], 0.0))
+                               for some in self._nodes(u)])  # fmt: skip
 
-    def _row(self, u: FloatArray, shift: float) -> FloatArray:
-        """Log density (rows,) at effects (J,) and a shift of the linear predictor."""
-        eta = self.rest - self.problem.origin + self.Z * self.factor.gather(u) + shift
+    def _nodes(self, u: FloatArray) -> Iterator[slice]:
+        """Yield as many nodes as are worked out at once."""
+        step = max(1, _AT_ONCE // len(self.Z))
+        for start in range(0, len(u), step):
+            yield slice(start, start + step)
+
+    def _rows(self, u: FloatArray, shift: float) -> FloatArray:
+        """Log density (nodes, rows) at effects (nodes, J) and a shift of the linear predictor."""
+        eta = self.rest - self.problem.origin + self.Z * self._of_rows(u) + shift
         density = log_density(self.problem, eta, self.own)
         weights = self.problem.design.weights
         return density if weights is None else density * weights
+
+    def _of_rows(self, of_levels: FloatArray) -> FloatArray:
+        """Return numbers (nodes, J) of levels as those of their rows, (nodes, rows)."""
+        return np.asarray(self.factor.gather(of_levels.T).T)
+
+    def _of_levels(self, of_rows: FloatArray) -> FloatArray:
+        """Sum numbers (nodes, rows) over the rows of each level, (nodes, J)."""
+        return np.asarray(self.factor.scatter(of_rows.T).T)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,17 @@ LARGEST_LOG = 340.0
 """Of a scale whose square is a number."""
 
 
+_SETTLED = 1e-2
+"""Gradient, in sds, of a mode that has been found; a step more is taken there."""
+_NEARER = 0.3
+"""Part of the gradient that a step may leave for its curvature to serve once more."""
+
+type Function = Callable[[FloatArray], tuple[float, FloatArray]]
+"""A log density and its gradient."""
+
+
 def mode(
-    function: Callable[[FloatArray], tuple[float, FloatArray]],
+    function: Function,
     start: FloatArray,
     guess: FloatArray,
     bends: Callable[[FloatArray], FloatArray] | None = None,
@@ -23,11 +32,11 @@ def mode(
     function : callable
         Log density and its gradient.
     start, guess : array
-        Where to begin, and rough sds.
+        Where to begin; rough sds, or a root of the inverse curvature that is known there.
     bends : callable, optional
         Minus the Hessian; by differences of the gradient without.
     """
-    phi, root = start, np.diag(guess)
+    phi, root = start, np.diag(guess) if guess.ndim == 1 else guess
     if not len(start):
         return phi, root
     value, gradient = function(phi)
@@ -36,23 +45,60 @@ def mode(
         eigenvalues, vectors = np.linalg.eigh(curvature)
         # Flat or convex directions get a step of their present scale, at most tenfold wider.
         root = root @ vectors / np.sqrt(np.maximum(np.abs(eigenvalues), 1e-2))
-        whitened = root.T @ gradient
-        settled = np.linalg.norm(whitened) < 1e-2 and eigenvalues.min() > 0.5
-        step = root @ whitened
-        step /= max(1.0, np.abs(step).max())
-        for _ in range(30):
-            new_value, new_gradient = function(phi + step)
-            if new_value > value - 1e-9 * abs(value):
-                break
-            step = step / 3
-        phi, value, gradient = phi + step, new_value, new_gradient
+        away = np.linalg.norm(root.T @ gradient)
+        settled = away < _SETTLED and eigenvalues.min() > 0.5
+        phi, value, gradient = _step(function, phi, value, gradient, root)
         if settled:
             break
+        # A step costs a gradient, curvature two for each coordinate.
+        while _SETTLED < (left := np.linalg.norm(root.T @ gradient)) < _NEARER * away:
+            away = left
+            phi, value, gradient = _step(function, phi, value, gradient, root)
     return phi, root
 
 
+def mode_near(
+    function: Function, start: FloatArray, root: FloatArray, elsewhere: FloatArray | None = None
+) -> FloatArray | None:
+    """Find a mode from one nearby, whose curvature is known; None where that is of no use.
+
+    Parameters
+    ----------
+    function : callable
+        Log density and its gradient.
+    start, root : array
+        The other mode, and a root of the inverse curvature there.
+    elsewhere : array, optional
+        Where the density must not be higher.
+    """
+    phi, (value, gradient) = start, function(start)
+    if elsewhere is not None and not function(elsewhere)[0] <= value:
+        return None
+    away = np.inf
+    while (left := np.linalg.norm(root.T @ gradient)) > _SETTLED:
+        if not left < _NEARER * away:
+            return None
+        away = left
+        phi, value, gradient = _step(function, phi, value, gradient, root)
+    return phi
+
+
+def _step(
+    function: Function, phi: FloatArray, value: float, gradient: FloatArray, root: FloatArray
+) -> tuple[FloatArray, float, FloatArray]:
+    """Take Newton's step, or as much of it as doesn't lead downwards."""
+    step = root @ (root.T @ gradient)
+    step /= max(1.0, np.abs(step).max())
+    for _ in range(30):
+        new_value, new_gradient = function(phi + step)
+        if new_value > value - 1e-9 * abs(value):
+            break
+        step = step / 3
+    return phi + step, new_value, new_gradient
+
+
 def bend_of(
-    function: Callable[[FloatArray], tuple[float, FloatArray]],
+    function: Function,
     phi: FloatArray,
     root: FloatArray,
     i: int,
@@ -79,9 +125,7 @@ def bend_of(
     return (low + high) / 2
 
 
-def _curvature(
-    function: Callable[[FloatArray], tuple[float, FloatArray]], at: FloatArray, root: FloatArray
-) -> FloatArray:
+def _curvature(function: Function, at: FloatArray, root: FloatArray) -> FloatArray:
     """Minus the Hessian in whitened coordinates, by central differences of the gradient."""
     h = 0.03
     columns = [

@@ -28,7 +28,7 @@ from hiermix.tuning.level_integrals import Held, Integrals
 from hiermix.tuning.own_beside_population import slopes_by_own
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import IMPOSSIBLE, Problem, log_density, slopes_and_curvatures
-from hiermix.tuning.standardise import around, standardise
+from hiermix.tuning.standardise import around, of_round, settled, standardise
 from hiermix.typing import FloatArray
 
 _ROUNDS = 15
@@ -88,7 +88,7 @@ def fit_prior(problem: Problem) -> Penalised:
     for name, priors in problem.priors.items():
         levels = design.grouping(name).levels if name is not None else ()
         gram = empty(len(design.terms), sum(priors.blocks), len(levels))
-        fits[name] = _factor_fit(gram, priors)
+        fits[name] = _with_effects(gram, priors, standardise(split(gram), priors))
     none = np.zeros(0)
     own = family_parameters.estimate(problem, family_parameters.first(problem), none, none)
     nothing = np.zeros(design.rows)
@@ -124,12 +124,16 @@ def fit(problem: Problem, near: Point | None = None) -> Penalised:
         eta = _possible(problem, before, eta, own)
         if problem.own or len(problem.names) > 1:
             blur = _blur(problem, fits, weights)[: problem.rows]
-            own = family_parameters.estimate(problem, own.center, eta, blur)
+            own = family_parameters.of_round(problem, own, eta, blur)
         moved = np.sqrt(np.mean(weights * (eta - before) ** 2))
         if moved < _SETTLED and (finest is None or (held is not None and held.settled)):
             break
+    own = family_parameters.estimate(problem, own.center, eta, blur)
     weights, working = _working(problem, eta, own, blur)
     held = _held(problem, finest, fits, offset + shared, parts, own)
+    for name, each in fits.items():
+        if held is None or name != held.name:
+            fits[name] = _settled(each, problem.priors[name])
     if held is not None:
         weights, working = held.parabolas(weights, working)
         last = fits[held.name]
@@ -310,15 +314,15 @@ def _backfit(
         )
         if held is not None and held.name == name:
             at = around(split(gram), priors, held.log_sd, held.spread)
-            fit = _with_effects(gram, priors, at)
         else:
-            fit = _factor_fit(gram, priors, phi.get(name))
-        fits[name] = fit
+            last = fits[name].coordinates if name in fits else None
+            at = of_round(split(gram), priors, phi.get(name), last)
+        fit = fits[name] = _with_effects(gram, priors, at)
         if name is not None:
             parts[name] = share(design, name, fit.effects)
-    last = list(fits.values())[-1]
+    final = list(fits.values())[-1]
     X = design.X
-    return by_slices(design.rows, lambda rows: (X(rows) - last.gram.x_mean) @ last.b)
+    return by_slices(design.rows, lambda rows: (X(rows) - final.gram.x_mean) @ final.b)
 
 
 def share(design: Design, name: str, effects: FloatArray) -> FloatArray:
@@ -330,9 +334,9 @@ def share(design: Design, name: str, effects: FloatArray) -> FloatArray:
     )
 
 
-def _factor_fit(gram: Gram, priors: Hyperpriors, start: FloatArray | None = None) -> FactorFit:
-    coordinates = standardise(split(gram), priors, start)
-    return _with_effects(gram, priors, coordinates)
+def _settled(fit: FactorFit, priors: Hyperpriors) -> FactorFit:
+    """Take curvatures where the rounds have ended."""
+    return _with_effects(fit.gram, priors, settled(split(fit.gram), priors, fit.coordinates))
 
 
 def _with_effects(gram: Gram, priors: Hyperpriors, coordinates: Coordinates) -> FactorFit:

@@ -111,7 +111,7 @@ def log_density(
     ----------
     problem : Problem
         The model.
-    eta : array, shape (equations * rows,)
+    eta : array, shape (..., equations * rows)
         Linear predictors, stacked; the location counted from the origin.
     theta : array
         Coordinates of the own parameters.
@@ -119,7 +119,7 @@ def log_density(
         Which rows of the data they are.
     """
     beside: Own = {name: each[rows] for name, each in problem.beside.items()}
-    etas = eta.reshape(len(problem.names), -1)
+    etas = np.moveaxis(eta.reshape(*eta.shape[:-1], len(problem.names), -1), -2, 0)
     at, by_row = problem.family.at_equations(problem.names, etas)
     own = dict(beside) | own_values(problem, theta) | by_row
     with np.errstate(all="ignore"):

@@ -5,11 +5,13 @@ rows of the first equation, then those of the second. Columns and effects that d
 zero there.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 
 import numpy as np
 
-from hiermix.design.batches import Rows
+from hiermix.design.batches import SLICE, Rows
 from hiermix.design.design import Design
 from hiermix.design.equation import Equation
 from hiermix.design.groupings import Grouping
@@ -24,9 +26,28 @@ class Stacked(Design):
     base: Design = field(kw_only=True)
     x_mean: FloatArray = field(kw_only=True)
     """(P,) subtracted from the columns of all equations, side by side."""
+    known: dict[str, FloatArray] = field(default_factory=dict, init=False)
+    """X, by no name, and Z by that of its factor, that have been worked out."""
 
     def X(self, rows: Rows = slice(None), equation: str = MU) -> FloatArray:  # noqa: N802
         """Return the population design, centred, in the columns of each row's equation."""
+        return self._once("", rows, self._X)
+
+    def Z(self, name: str, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
+        """Return the design of the varying coefficients, in the columns of the equation."""
+        return self._once(name, rows, partial(self._Z, name))
+
+    def _once(self, name: str, rows: Rows, matrix: Callable[[Rows], FloatArray]) -> FloatArray:
+        """Work out a matrix of all rows once, if a pass over them has one piece."""
+        every = isinstance(rows, slice) and rows.indices(self.rows) == (0, self.rows, 1)
+        if not every or self.rows > SLICE:
+            return matrix(rows)
+        if name not in self.known:
+            self.known[name] = matrix(rows)
+            self.known[name].flags.writeable = False
+        return self.known[name]
+
+    def _X(self, rows: Rows) -> FloatArray:  # noqa: N802
         found, at = np.zeros((len(self._where(rows)[0]), len(self.x_mean))), 0
         for mine, here, each in self._parts(rows):
             columns = slice(at, at + len(each.terms))
@@ -34,8 +55,7 @@ class Stacked(Design):
             at = columns.stop
         return found
 
-    def Z(self, name: str, rows: Rows = slice(None)) -> FloatArray:  # noqa: N802
-        """Return the design of the varying coefficients, in the columns of the equation."""
+    def _Z(self, name: str, rows: Rows) -> FloatArray:  # noqa: N802
         grouping = self.base.grouping(name)
         found = np.zeros((len(self._where(rows)[0]), len(grouping.effects)))
         for mine, here, each in self._parts(rows):

@@ -8,6 +8,7 @@ scale): whatever center and scale are, the program's posterior is the same.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -16,7 +17,7 @@ from hiermix.families.correlations import pairs
 from hiermix.families.prior import Prior
 from hiermix.statistics.within_between import Within
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors
-from hiermix.tuning.mode import bend_of, mode
+from hiermix.tuning.mode import bend_of, mode, mode_near
 from hiermix.tuning.restricted_likelihood import Restricted
 from hiermix.typing import FloatArray
 
@@ -56,18 +57,57 @@ def standardise(
     return at_mode(Restricted(within, priors), start, _guess(within, priors))
 
 
+def of_round(
+    within: Within, priors: Hyperpriors, start: FloatArray | None, last: Coordinates | None
+) -> Coordinates:
+    """Find the coordinates for statistics that change from round to round; nothing is bent.
+
+    Parameters
+    ----------
+    within, priors, start
+        As above; the mode is to be the one next to `start`, were there a higher one.
+    last : Coordinates, optional
+        Of the round before. Near them, curvatures are taken for those that were found there.
+    """
+    target, first = Restricted(within, priors), start
+    if start is None:
+        first = _start(within, priors)
+    if last is not None:
+        phi, root = _hyper(last, len(priors.b))
+        found = mode_near(target.value_and_gradient, phi, root, first if start is None else None)
+        if found is not None:
+            return _around(target, found, root)
+        if start is not None:
+            first = phi
+    assert first is not None
+    return _around(target, *mode(target.value_and_gradient, first, _guess(within, priors)))
+
+
+def settled(within: Within, priors: Hyperpriors, last: Coordinates) -> Coordinates:
+    """Find all of the coordinates, from those of the last round."""
+    return at_mode(Restricted(within, priors), *_hyper(last, len(priors.b)))
+
+
 def at_mode(target: "Target", start: FloatArray, guess: FloatArray) -> Coordinates:
     """Find the coordinates around the mode next to (log sigma, log sds, correlations)."""
-    phi, curvature = mode(target.value_and_gradient, start, guess)
-    b, root = target.population(phi)
+    phi, root = mode(target.value_and_gradient, start, guess)
+    bend = [bend_of(target.value_and_gradient, phi, root, i) for i in target.sd_places]
+    return replace(_around(target, phi, root), bend=np.array(bend))
+
+
+def _around(target: "Target", phi: FloatArray, root: FloatArray) -> Coordinates:
+    """Put the population beside the rest."""
+    b, of_b = target.population(phi)
     P, D = len(b), len(b) + len(phi)
     scale = np.zeros((D, D))
-    scale[:P, :P] = root
-    scale[P:, P:] = curvature
-    bend = np.array([
-        bend_of(target.value_and_gradient, phi, curvature, i) for i in target.sd_places
-    ])  # fmt: skip
-    return Coordinates(np.concatenate([b, phi]), scale, bend)
+    scale[:P, :P] = of_b
+    scale[P:, P:] = root
+    return Coordinates(np.concatenate([b, phi]), scale, np.zeros(len(target.sd_places)))
+
+
+def _hyper(at: Coordinates, P: int) -> tuple[FloatArray, FloatArray]:
+    """Return center and scale of all but the population."""
+    return at.center[P:], at.scale[P:, P:]
 
 
 def around(within: Within, priors: Hyperpriors, log_sd: float, spread: float) -> Coordinates:
