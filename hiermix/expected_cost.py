@@ -19,6 +19,7 @@ from hiermix.chain_starts import Started
 from hiermix.design.design import Design
 from hiermix.engines import Settings, embedded, progress
 from hiermix.errors import count
+from hiermix.stan import programs
 from hiermix.stan.chart import Chart
 from hiermix.stan.variables import EFFECTS
 
@@ -125,7 +126,7 @@ def expected(started: Started, design: Design, settings: Settings, prepared: flo
     }  # fmt: skip
     seconds = sum(parts.values()) - prepared
     memory = 8 * _COPIES * draws * (size + integrated + 10)
-    paired = ready.pairs is not None
+    paired = ready.program.name == programs.CROSSED
     advice = tuple(_advice(design, settings, size, integrated, waves, paired=paired))
     return Cost(
         seconds, (seconds / _RANGE, seconds * _RANGE), memory, parts, gradient, steps, size, advice

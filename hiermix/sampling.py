@@ -17,7 +17,7 @@ from hiermix.families.correlations import block_cholesky
 from hiermix.families.family import Family
 from hiermix.families.own_parameter import by_parameter
 from hiermix.stan import shrinkage_data, stan_data, variables
-from hiermix.statistics import paired_effects
+from hiermix.stan.chart import Chart
 from hiermix.statistics.pareto_weights import RELIABLE
 from hiermix.statistics.row_sums import Sums
 from hiermix.tuning.points import Point
@@ -55,12 +55,9 @@ def sample(
 ) -> Sampled:
     """Draw from the posterior of a program, by the algorithm asked for."""
     found = _drawn(started, settings, design, family, engine, algorithm)
-    ready = started.ready
-    if ready.pairs is None:
-        return found
-    last = ready.groupings[-1]
-    whole = paired_effects.completed(ready.pairs, found.drawn, last, settings.seed)
-    return found._replace(drawn=whole)
+    complete = started.ready.complete
+    return found if complete is None else found._replace(
+        drawn=complete(found.drawn, settings.seed))  # fmt: skip
 
 
 def _drawn(
@@ -165,7 +162,7 @@ def _around_modes(
 def _of_points(points: Sequence[Point], started: Started, design: Design, family: Family) -> Drawn:
     """Values of a program's parameters (S, ...) at points."""
     ready = started.ready
-    blocks = [size for each in ready.groupings for size in each.blocks]
+    chart = Chart(ready.data)
     b = np.array([point.b for point in points])
     theta, own = np.array([point.own for point in points]), {}
     for each, part in by_parameter(family.scalars(design), theta, design):
@@ -177,11 +174,10 @@ def _of_points(points: Sequence[Point], started: Started, design: Design, family
                 if each.single
                 else np.array([each.value(row, design) for row in part])
             )
-    roots = [block_cholesky(point.cor, blocks) for point in points]
+    roots = [block_cholesky(point.cor, chart.blocks) for point in points]
     r = None if ready.gram is not None else np.array([point.r for point in points])
     shrunk = _shrunk(points, shrinkage_data.of(ready.data))
-    tails = sum(each.heavy for each in ready.groupings)
-    df = 1 + np.exp([point.cor[len(point.cor) - tails :] for point in points])
+    df = 1 + np.exp([point.cor[len(point.cor) - chart.tails :] for point in points])
     log_spread, sizes = np.array([point.log_sd for point in points]), stan_data.sizes(ready.data)
     spread = np.exp(log_spread) if sizes.lengths else None
     sd = np.exp(sizes.log_sds(log_spread))

@@ -12,11 +12,8 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/patterns_data.stan
-  vector[patterns] rows_of; // rows of each stratum, or the sum of their weights
-  vector<lower=0>[patterns] known_variance; // squares of standard errors
+#include parts/strata_data.stan
   int<lower=0, upper=1> A; // sigma, where it is one number for all rows
-  matrix[patterns, P - P_mu] X_sigma; // its equation, where it has one
-  vector[patterns] known_sigma; // offsets of that
 }
 parameters {
 #include parts/raw_parameters.stan

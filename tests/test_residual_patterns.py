@@ -44,8 +44,6 @@ def test_print_says_what_is_integrated_and_why() -> None:
     assert hm.Model(["y ~ x", "sigma ~ x"], rows).program_name == "gaussian"
     assert hm.Model(["y ~ x", "sigma ~ arm"], rows).program_name == "strata"
     assert hm.Model(["y ~ s(x)", "sigma ~ arm"], rows).program_name == "gaussian"
-    effects = hm.Model(["y ~ x + (1 | g)", "sigma ~ arm + (1 | g)"], rows)
-    assert effects.program_name == "gaussian"
 
 
 def test_doors_are_open(fits: tuple[hm.Fit, hm.Fit], tmp_path: object) -> None:

@@ -190,6 +190,11 @@ class Grouping:
         return [(f"sd[{self.name}, {each}]", f"sd[{self.name}]", "sd") for each in self.sds]
 
     @property
+    def cor_name(self) -> str:
+        """Name under which a prior of its correlations may be written."""
+        return f"cor[{self.name}]"
+
+    @property
     def pairs(self) -> list[tuple[int, int]]:
         """Pairs of effects that vary together, by position."""
         found, start = [], 0

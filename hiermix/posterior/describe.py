@@ -5,10 +5,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.design.joint_design import Joint
 from hiermix.design.level_steps import joined
 from hiermix.errors import count, ignored_warnings
 from hiermix.families.priors import PriorTable
+from hiermix.formula.equations import MU
 from hiermix.posterior import diagnostics, summary
 from hiermix.stan import programs
 from hiermix.tuning.bar_origins import Origins
@@ -38,12 +40,14 @@ def model(
     effects = f"{' and '.join(what)} {how}" if what else "no group effects"
     if program == programs.CROSSED:
         effects = f"effects of {design.groupings[-1].name!r} integrated out, others sampled"
+    elif program == programs.STRATA_BESIDE:
+        effects = "effects of sigma sampled, others integrated out"
     lines = [
         f"formula  {design.formula.text}",
         f"family   {family}, link {link}",
         f"program  {program}.stan ({effects})",
         f"rows     {number_of_rows(design):,}{_unanswered(design)}",
-        *_groups(design, program, f"{how}: {reason}"),
+        *_groups(design, program, how, reason),
         *_residuals(design),
         *_imputed(design),
         "priors",
@@ -64,10 +68,19 @@ def _unanswered(design: Design) -> str:
     return "" if aside is None else f", and {len(aside):,} without a response, to be predicted"
 
 
-def _groups(design: Design, program: str, how: str) -> list[str]:
-    lines = []
+def _beside(grouping: Grouping, reason: str) -> str:
+    """Say what becomes of the effects of a factor that may have some in the equation of sigma."""
+    sampled = [each for each in grouping.equations if each != MU]
+    said = [f"integrated out: {reason}"] if len(sampled) < len(grouping.equations) else []
+    return "; ".join(said + ["those of sigma sampled, from sums over rows"] * bool(sampled))
+
+
+def _groups(design: Design, program: str, how: str, reason: str) -> list[str]:
+    lines, how = [], f"{how}: {reason}"
     for each in design.groupings:
-        last = program == programs.CROSSED and each is design.groupings[-1]
+        said = _beside(each, reason) if program == programs.STRATA_BESIDE else how
+        if program == programs.CROSSED and each is design.groupings[-1]:
+            said = _FROM_PAIRS
         effects = ", ".join(each.sds)
         cor = ", correlated" if max(joined(each).blocks) > 1 else ""
         levels = count(len(each.levels), "level")
@@ -75,7 +88,7 @@ def _groups(design: Design, program: str, how: str) -> list[str]:
             levels += f", related as in {each.covariance.name}"
         cor += ", t-distributed" if each.heavy else ""
         lines.append(f"group    {each.name}: {levels}; {effects}{cor}")
-        lines.append(f"         {_FROM_PAIRS if last else how}")
+        lines.append(f"         {said}")
     for curve in design.curves:
         lines.append(f"smooth   {curve.name}: {curve.described}")
         lines.append(f"         {how}")

@@ -1,7 +1,7 @@
 """Design + family + priors -> the program that samples them and the dict it is handed."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -41,7 +41,6 @@ from hiermix.stan.stan_data import Columns
 from hiermix.statistics import repeated_rows
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.statistics.gram import Gram, empty
-from hiermix.statistics.level_pairs import LevelPairs
 from hiermix.statistics.patterns import Patterned
 from hiermix.statistics.related_levels import Related, turn
 from hiermix.statistics.row_sums import FROM_ROWS, Sums
@@ -57,7 +56,7 @@ from hiermix.tuning.problem import Problem
 from hiermix.tuning.program_tuning import tune
 from hiermix.tuning.stacked import stack
 from hiermix.tuning.standardise import standardise
-from hiermix.typing import FloatArray, StanData
+from hiermix.typing import Drawn, FloatArray, StanData
 
 _BLOCK, _ENTRIES, _PRODUCTS = 100, 1_000, 8
 """Effects of crossed factors that one block holds; numbers of the innermost factor's levels in it
@@ -82,8 +81,8 @@ class Assembled:
     """Grouping factors with the effects that the program has."""
     guesses: tuple[Point, ...] = ()
     """Places other than the quick fit's where a mode may be."""
-    pairs: LevelPairs | None = None
-    """Sums that recover effects of the last factor, where those of the others are sampled."""
+    complete: Callable[[Drawn, int], Drawn] | None = None
+    """Adds to draws, with a seed, the effects that are integrated out beside others."""
 
 
 def choose_program(family: Family, design: Design, effects: str) -> tuple[str, str]:

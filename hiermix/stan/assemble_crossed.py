@@ -1,6 +1,7 @@
 """Design + priors -> the program that integrates one factor out and samples those beside it."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
 from hiermix.stan import assemble, crossed_choice, pairs_data, programs, stan_data, variables
 from hiermix.stan.assemble import Assembled, center_of
-from hiermix.statistics import level_pairs
+from hiermix.statistics import level_pairs, paired_effects
 from hiermix.statistics.level_pairs import Pilot
 from hiermix.tuning import crossed_tuning, mode_guesses, penalised
 from hiermix.tuning.penalised import Penalised
@@ -48,7 +49,8 @@ def crossed(
         data["N"] = linear_scale.of_known_variances(design) / np.log(2 * np.pi)
     keep = variables.kept([each.name for each in family.scalars(design)], data)
     program = programs.find(programs.CROSSED)
-    ready = Assembled(program, data, x_mean, None, keep, design.groupings, pairs=pairs)
+    complete = partial(paired_effects.completed, pairs, design.groupings[-1])
+    ready = Assembled(program, data, x_mean, None, keep, design.groupings, complete=complete)
     hyper = assemble.hyper_of(problem, table, fitted, tuning.least_squares)
     return replace(ready, guesses=mode_guesses.around(center_of(data), hyper))
 

@@ -50,7 +50,7 @@ def ready(
 ) -> Ready:
     """Return the sums over rows, and the density of everything but population and effects."""
     design = _in_program_units(design)
-    rows = _statistics(design, prior_only=prior_only)
+    rows = of_rows(design, prior_only=prior_only)
     P, every = len(design.terms), stan_data.b_priors(design, table)
     priors = Hyperpriors(
         b=every[:P],
@@ -134,8 +134,11 @@ def _means(design: Joint) -> FloatArray:
     return np.where(terms == "Intercept", 0.0, means(design, design.equations[0]))
 
 
-def _statistics(design: Design, *, prior_only: bool) -> Patterned:
-    precision = _precision(design)
+def of_rows(
+    design: Design, *, prior_only: bool = False, of_strata: Design | None = None
+) -> Patterned:
+    """Return the sums over rows; strata are those of another design, if it has effects of sigma."""
+    precision = _precision(of_strata or design)
     wide, block = widened(design)
     gram = _gram(wide, design) if block.W else FROM_ROWS.gram(wide)
     if prior_only:

@@ -94,12 +94,13 @@ class Chart:
         cor = sum(size * (size - 1) // 2 for size in self.blocks)
         self.shrinkage = shrinkage_data.of(data)
         end = self.D - (0 if self.shrinkage is None else self.shrinkage.size)
-        start = end - int(data["tails"]) - cor
+        self.tails = int(data["tails"])
+        start = end - self.tails - cor
         self.sds, self.cor = slice(start - self.sizes.spreads, start), slice(start, end)
         self.bounds = stan_data.bounds(data)
         self.monotonic = monotonic_data.of(data)
-        self.b_hat = np.asarray(data["b_hat"])[: self.P]
         self.factors = list(_factors(data)) if EFFECTS in data else []
+        self.b_hat = np.asarray(data["b_hat"])[: self.P] if self.factors else np.zeros(self.P)
         effects, gaps = int(data.get(EFFECTS, 0)), int(data.get(GAPS, 0))
         self.K = effects + gaps
         self.gaps = slice(effects, self.K)

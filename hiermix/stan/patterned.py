@@ -1,12 +1,14 @@
 """Which models have residuals whose precision mixes patterns, and their programs."""
 
+from hiermix.design import effect_parts
 from hiermix.design.design import Design
+from hiermix.design.groupings import Grouping
 from hiermix.design.series import Series
 from hiermix.errors import ArgumentError, count
 from hiermix.families import residual_parameters
 from hiermix.formula.equations import MU
 from hiermix.stan import programs
-from hiermix.statistics.strata import SIGMA, strata
+from hiermix.statistics.strata import SIGMA, Strata, strata
 from hiermix.statistics.wide_design import widened
 
 _WORTH = 0.5
@@ -14,17 +16,37 @@ _WORTH = 0.5
 
 
 def possible(design: Design) -> bool:
-    """Whether residual variances differ, by standard errors or an equation of sigma alone."""
+    """Whether residual variances differ, by standard errors or an equation of sigma alone.
+
+    At most one factor may have effects in the location, and effects of sigma none in common.
+    """
     further, errors = [each.name for each in design.equations[1:]], design.limits.se is not None
-    if (further != [SIGMA] and (further or not errors)) or len(design.groupings) > 1:
+    if further != [SIGMA] and (further or not errors):
         return False
-    if not all(each.factor.partitions for each in design.groupings):
+    if len(located(design)) > 1 or not all(each.factor.partitions for each in design.groupings):
         return False
-    if not all(each.factor.partitions for each in design.groupings):
+    if any(_of_sigma(each) and not _plain(each) for each in design.groupings):
         return False
-    effects = {name for each in design.groupings for name in each.equations}
-    worth = bool(design.groupings) or errors or strata(design).patterns <= _WORTH * design.rows
-    return effects <= {MU} and worth
+    return bool(located(design)) or errors or _strata(design).patterns <= _WORTH * design.rows
+
+
+def located(design: Design) -> list[Grouping]:
+    """Return the factors with effects in the response's location."""
+    return [each for each in design.groupings if MU in each.equations]
+
+
+def _of_sigma(grouping: Grouping) -> bool:
+    return SIGMA in grouping.equations
+
+
+def _plain(grouping: Grouping) -> bool:
+    """Whether levels are independent and alike, with effects of sigma by themselves."""
+    alike = grouping.strata is None and grouping.covariance is None and not grouping.heavy
+    return alike and not grouping.shared and effect_parts.can_be_taken_apart(grouping)
+
+
+def _strata(design: Design) -> Strata:
+    return strata(effect_parts.apart(design).design)
 
 
 def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
@@ -53,9 +75,11 @@ def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
 
 def chosen(design: Design) -> tuple[str, str]:
     """Return the program, and why."""
-    how = "with one factor" if design.groupings else "without effects"
+    how = "with one factor" if located(design) else "without effects"
     if design.formula.beside.known_errors:
         return programs.STRATA, f"exact, {how} and standard errors that are known"
-    number = strata(design).patterns
+    number = _strata(design).patterns
     costs = "" if number <= _WORTH * design.rows else ", which cost as much as rows"
-    return programs.STRATA, f"exact, {how} and {count(number, 'value')} of sigma{costs}"
+    sampled = any(_of_sigma(each) for each in design.groupings)
+    name = programs.STRATA_BESIDE if sampled else programs.STRATA
+    return name, f"exact, {how} and {count(number, 'value')} of sigma{costs}"

@@ -18,25 +18,28 @@ _SPARSE = 2.0
 """Numbers up to which matrices of all patterns may grow, to each that isn't zero."""
 
 
-def statistics(rows: Patterned, blocks: Sequence[int]) -> StanData:
-    """Build the sums; `blocks` are the sizes of the factor's blocks of correlated effects."""
+def statistics(rows: Patterned, blocks: Sequence[int], before: int = 0) -> StanData:
+    """Build the sums; `blocks` are the sizes of the factor's blocks of correlated effects.
+
+    So many effects come `before` those that the sums know.
+    """
     return {
         "P_mu": rows.P,
-        "b_hat": rows.b_hat[: rows.P],
+        "mu_hat": rows.b_hat[: rows.P],
         "patterns": rows.precision.patterns,
         "square_count": len(rows.roots),
         "K_root": rows.roots[:, : 1 + rows.P],
         "sign_of_square": rows.sign,
         "pattern_of_square": rows.pattern_of_root + 1,
-        "last": np.array(stan_data.ends(blocks), dtype=np.int64),
+        "last_in": np.array(stan_data.ends(blocks), dtype=np.int64),
         "E_in": sum(blocks),
-        "E_before": rows.block.own.start,
-        **_block(rows),
+        "E_before": before + rows.block.own.start,
+        **_block(rows, before),
         **_groups(rows.rotated, rows.precision.patterns, rows.block.W),
     }
 
 
-def _block(rows: Patterned) -> StanData:
+def _block(rows: Patterned, before: int) -> StanData:
     """Build the sums of the columns whose coefficients are integrated out beside groups."""
     R, P, W = rows.precision.patterns, rows.P, rows.block.W
     products = np.zeros((R, W, 1 + P + W))
@@ -44,7 +47,7 @@ def _block(rows: Patterned) -> StanData:
     np.add.at(products, rows.pattern_of_root, each)
     return {
         "NW": W,
-        "effect_of": rows.block.effect + 1,
+        "effect_of": rows.block.effect + before + 1,
         "w_hat": rows.b_hat[P:],
         "WtKA": _flat(products[:, :, : 1 + P]),
         "WtKW": _flat(products[:, :, 1 + P :]),
@@ -54,13 +57,7 @@ def _block(rows: Patterned) -> StanData:
 def of_residuals(precision: Precision, own: Sequence[OwnParameter], table: PriorTable) -> StanData:
     """Build what says how the precision of the residuals mixes its patterns."""
     if isinstance(precision, Strata):
-        return {
-            "rows_of": precision.rows,
-            "known_variance": precision.variance,
-            "A": int(precision.one_sigma),
-            "X_sigma": precision.X,
-            "known_sigma": precision.known,
-        }
+        return _strata(precision) | {"A": int(precision.one_sigma)}
     if isinstance(precision, AutoRegression):
         return {
             "row_count": float(precision.size),
@@ -86,6 +83,24 @@ def of_residuals(precision: Precision, own: Sequence[OwnParameter], table: Prior
     }
 
 
+def _strata(precision: Strata) -> StanData:
+    return {
+        "rows_of": precision.rows,
+        "known_variance": precision.variance,
+        "X_sigma": precision.X,
+        "known_sigma": precision.known,
+    }
+
+
+def of_effects(precision: Strata) -> StanData:
+    """Build the same where effects that are sampled enter log sigma."""
+    return _strata(precision) | {
+        "E_sigma": precision.Z.shape[1],
+        "Z_sigma": precision.Z,
+        "r_sigma": precision.at.T + 1,
+    }
+
+
 def _groups(groups: Groups, patterns: int, W: int) -> StanData:
     """Build what there is of groups, each with all its patterns where that takes little more.
 
@@ -98,7 +113,7 @@ def _groups(groups: Groups, patterns: int, W: int) -> StanData:
     order = np.argsort(-sizes, kind="stable")
     far = groups.C.any()
     found: StanData = {
-        "J": groups.J,
+        "J_in": groups.J,
         "groups": groups.count[order],
         "first_cell": np.concatenate([[1], 1 + np.cumsum(sizes[order])]),
         "far_columns": groups.C.shape[1] * groups.C.shape[2] if far else 0,
@@ -122,7 +137,7 @@ def _abreast(groups: Groups, block: FloatArray, order: IntArray, patterns: int) 
     return {
         "turns": 0,
         "turn_width": none,
-        "cells": 0,
+        "cell_count": 0,
         "pattern_of_cell": none,
         "abreast": patterns,
         "ZtKZ": _flat(lower),
@@ -140,7 +155,7 @@ def _in_cells(groups: Groups, block: FloatArray, order: IntArray, sizes: IntArra
     return {
         "turns": len(width) if by_turn else 0,
         "turn_width": width[: len(width) if by_turn else 0],
-        "cells": len(cells),
+        "cell_count": len(cells),
         "pattern_of_cell": groups.pattern[cells] + 1,
         "abreast": 1,
         "ZtKZ": stan_data.lower(groups.ZtKZ[cells]),

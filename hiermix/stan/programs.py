@@ -17,6 +17,8 @@ CROSSED = "crossed"
 """The one that integrates out the factor of most levels, and samples those crossed with it."""
 STRATA, SERIES, POSITIONS = PATTERNED = "strata", "autoregressive", "unstructured"
 """Those that integrate them out where residuals are not independent with one sd."""
+STRATA_BESIDE = "strata_beside"
+"""The one that does so beside effects of log sigma, which it samples."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,13 @@ from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
 from hiermix.stan import assemble_patterned, assemble_tree, programs
 from hiermix.stan.assemble import Assembled, integrated, sampled
+from hiermix.stan.assemble_beside import beside
 from hiermix.stan.assemble_crossed import crossed
 from hiermix.statistics.row_sums import Sums
 from hiermix.tuning.points import Point
+
+_BESIDE = {programs.CROSSED: crossed, programs.STRATA_BESIDE: beside}
+"""Those that integrate some effects out, and sample others beside."""
 
 
 def assemble(
@@ -24,8 +28,8 @@ def assemble(
     parameterisation: str,
 ) -> Assembled:
     """Assemble a program by its name, in the coordinates of the mode next to `near`."""
-    if name == programs.CROSSED:
-        return crossed(
+    if name in _BESIDE:
+        return _BESIDE[name](
             design, table, prior_only=prior_only, near=near, parameterisation=parameterisation
         )
     if not programs.integrates(name):

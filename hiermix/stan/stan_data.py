@@ -165,7 +165,7 @@ def df_priors(groupings: Sequence[Grouping], table: PriorTable) -> list[Prior]:
 def lkj_shapes(groupings: Sequence[Grouping], table: PriorTable) -> list[float]:
     """LKJ shape of every block; blocks of one effect have no correlation and any shape."""
     return [
-        table[f"cor[{each.name}]"].arguments[0] if size > 1 else 1.0
+        table[each.cor_name].arguments[0] if size > 1 else 1.0
         for each in groupings
         for size in each.blocks
     ]

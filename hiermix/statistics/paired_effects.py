@@ -14,7 +14,7 @@ from hiermix.statistics.level_pairs import LevelPairs
 from hiermix.typing import Drawn, FloatArray, IntArray
 
 
-def completed(pairs: LevelPairs, drawn: Drawn, last: Grouping, seed: int) -> Drawn:
+def completed(pairs: LevelPairs, last: Grouping, drawn: Drawn, seed: int) -> Drawn:
     """Add effects of the last factor, drawn given the rest, behind those that were sampled."""
     assert drawn.r is not None
     K, Q = len(pairs.pilot.r), len(last.effects)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import pandas as pd
 
 from hiermix.design.design import Design
 from hiermix.design.factor import Factor
+from hiermix.design.groupings import Grouping
 from hiermix.families import linear_scale
 from hiermix.statistics.patterns import Mixed, Pairs
 from hiermix.typing import FloatArray, IntArray
@@ -35,6 +36,10 @@ class Strata:
     """(R,) offsets of that equation."""
     variance: FloatArray
     """(R,) squares of standard errors that are known."""
+    Z: FloatArray
+    """(R, E) columns of the effects of log sigma; none where it has none."""
+    at: IntArray
+    """(R, E) places of the effects, among all that are sampled."""
     one_sigma: bool = False
     """Whether sigma is one number beside these."""
     constant: float = 0.0
@@ -56,12 +61,16 @@ class Strata:
         return [Pairs(every, every, self.weight, self.stratum)]
 
     def mixed(self, further: FloatArray, own: Mapping[str, FloatArray]) -> Mixed:
-        """Return their precisions."""
+        """Return their precisions; behind coefficients stand the effects that are sampled."""
         variance = np.tile(self.variance, (len(further), 1))
         if self.one_sigma:
             variance += own["sigma"][:, None] ** 2
-        elif self.X.shape[1]:
-            variance += np.exp(2 * (further @ self.X.T + self.known))
+        elif further.shape[1]:
+            b, r = np.split(further, [self.X.shape[1]], axis=1)
+            log_sigma = b @ self.X.T + self.known
+            for Z, at in zip(self.Z.T, self.at.T, strict=True):
+                log_sigma += Z * r[:, at]
+            variance += np.exp(2 * log_sigma)
         return Mixed(1 / variance, np.log(variance) @ self.rows)
 
     def start(self, sigma: float) -> tuple[FloatArray, FloatArray]:
@@ -90,12 +99,25 @@ def strata(design: Design) -> Strata:
         if "Intercept" in each.terms:
             x_mean[1:] = np.average(X[:, 1:], axis=0, weights=weight)
     variance = np.zeros(design.rows) if se is None else se**2
-    stratum, first = kinds_of([*X.T, known, variance])
+    Z, at = _effects(design, [each for each in design.groupings if SIGMA in each.equations])
+    stratum, first = kinds_of([*X.T, known, variance, *Z.T, *at.T])
     rows = Factor(stratum, len(first)).scatter(weight)
     return Strata(
         stratum, weight, rows, X[first] - x_mean, x_mean, known[first], variance[first],
-        one_sigma=not equations,
+        Z[first], at[first], one_sigma=not equations,
     )  # fmt: skip
+
+
+def _effects(design: Design, groupings: Sequence[Grouping]) -> tuple[FloatArray, IntArray]:
+    """Return columns and places (rows, E) of the effects of some factors, which all enter sigma."""
+    Z, at, start = [np.zeros((design.rows, 0))], [np.zeros((design.rows, 0), dtype=np.int64)], 0
+    for each in groupings:
+        J, Q = len(each.levels), len(each.effects)
+        Z.append(design.Z(each.name))
+        of_level = start + np.arange(J)[:, None] + J * np.arange(Q)
+        at.append(each.factor.gather(of_level, slice(None)))
+        start += J * Q
+    return np.hstack(Z), np.hstack(at)
 
 
 def _known(weight: FloatArray, variance: FloatArray) -> Strata:
@@ -103,7 +125,8 @@ def _known(weight: FloatArray, variance: FloatArray) -> Strata:
     none, rows = np.zeros(0), weight.sum(keepdims=True)
     return Strata(
         np.zeros(len(weight), dtype=np.int64), weight / variance, rows, np.zeros((1, 0)), none,
-        np.zeros(1), np.ones(1), constant=-0.5 * float(weight @ np.log(variance)),
+        np.zeros(1), np.ones(1), np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64),
+        constant=-0.5 * float(weight @ np.log(variance)),
     )  # fmt: skip
 
 

@@ -809,6 +809,9 @@ def our_programs() -> dict[str, tuple[Program, StanData]]:
             "Reaction ~ hsgp(Days, k=6) + s(Days, Subject, bs='fs', k=4)", sleep, effects="sampled"
         ),
         "strata": hm.Model(["Reaction ~ Days + (1 | Subject)", "sigma ~ C(Days)"], sleep),
+        "strata_beside": hm.Model(
+            ["Reaction ~ Days + (Days | Subject)", "sigma ~ 1 + (1 | Subject)"], sleep
+        ),
         "autoregressive": hm.Model("Reaction ~ Days + ar(Days, by=Subject)", sleep),
         "unstructured": hm.Model("Reaction ~ Days + unstr(Days, by=Subject)", early),
         "unstructured, several responses": hm.Model(
@@ -858,6 +861,7 @@ def test_our_programs_are_called_by_their_names_and_have_a_density_at_their_poin
         "nested, a process",
         "gaussian, a process",
         "strata",
+        "strata_beside",
         "autoregressive",
         "unstructured",
         "unstructured, several responses",

@@ -18,6 +18,7 @@ CASES = {
     "autoregressive": "y ~ x + ar(t, by=unit) + (1 | g)",
     "autoregressive uneven": "y ~ x + ar(t, by=unit) + (1 | g)",
     "unstructured": "y ~ x + unstr(v, by=unit) + (1 | g)",
+    "strata_beside": ["y ~ x + (1 | g)", "sigma ~ arm + (1 | g)"],
 }
 UNITS, VISITS, LEVELS, SLOPE_SD = 20, 3, 6, 0.7
 PRIORS = {"Intercept": "normal(0.3, 0.7)", "b": "normal(0, 0.7)", "sd": "exponential(2)"}
@@ -29,6 +30,7 @@ OWN = {
     "autoregressive uneven": {"sigma": "exponential(1)",
                               "rho": "normal(0.4, 0.5, lower=0, upper=1)"},
     "unstructured": {"sd_residual": "exponential(1)", "cor_residual": "lkj(2)"},
+    "strata_beside": {"Intercept_sigma": "normal(-0.3, 0.5)", "b_sigma": "normal(0, 0.5)"},
 }  # fmt: skip
 
 
@@ -72,6 +74,16 @@ def _strata(rng: Rng, data: pd.DataFrame) -> tuple[Array, dict[str, float]]:
         "Intercept_sigma": intercept - of.mean(axis=0) @ b}  # fmt: skip
 
 
+def _strata_beside(rng: Rng, data: pd.DataFrame) -> tuple[Array, dict[str, float]]:
+    of = pd.get_dummies(data["arm"]).to_numpy(float)[:, 1:]
+    b, sd, intercept = rng.normal(0, 0.5, 2), rng.exponential(0.5), rng.normal(-0.3, 0.5)
+    r = rng.normal(0, sd, LEVELS)
+    log_sigma = intercept + (of - of.mean(axis=0)) @ b + r[data["g"]]
+    return np.exp(log_sigma) * rng.normal(size=len(data)), {
+        "sd_sigma": sd, "r_sigma": r[0], "b_sigma": b[0],
+        "Intercept_sigma": intercept - of.mean(axis=0) @ b}  # fmt: skip
+
+
 def _autoregressive(rng: Rng, data: pd.DataFrame, low: float) -> tuple[Array, dict[str, float]]:
     sigma, rho = rng.exponential(1.0), _truncated(rng, 0.2 if low < 0 else 0.4, low)
     residual = sigma * rng.normal(size=len(data))
@@ -94,6 +106,8 @@ def _unstructured(rng: Rng, data: pd.DataFrame) -> tuple[Array, dict[str, float]
 def _residuals(case: str, rng: Rng, data: pd.DataFrame) -> tuple[Array, dict[str, float]]:
     if case == "strata":
         return _strata(rng, data)
+    if case == "strata_beside":
+        return _strata_beside(rng, data)
     if case == "unstructured":
         return _unstructured(rng, data)
     return _autoregressive(rng, data, 0.0 if "uneven" in case else -1.0)
@@ -127,6 +141,8 @@ def _draws(fit: hm.Fit, true: dict[str, float]) -> dict[str, Array]:
     rows = fit.predict(kind="linear").isel(chain=0).transpose("draw", "row").to_numpy()
     found = {"Intercept": draws["Intercept"].to_numpy(), "b": draws["b"].to_numpy()[:, 0],
              "sd": draws["sd_g"].to_numpy()[:, 0], "sd_slope": draws["sd_g"].to_numpy()[:, -1],
+             "sd_sigma": draws["sd_g"].to_numpy()[:, -1],
+             "r_sigma": draws["r_g"].to_numpy()[:, 0, -1],
              "row 0": rows[:, 0], "row 31": rows[:, 31]}  # fmt: skip
     further = {"sigma": (), "rho": (), "Intercept_sigma": (), "b_sigma": (0,), "cor": (0,),
                "sd_residual": (1,), "cor_residual": (0,)}  # fmt: skip

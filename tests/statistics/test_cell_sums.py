@@ -41,6 +41,7 @@ FORMULAS: dict[str, tuple[Any, dict[str, Any]]] = {
     "slopes of steps": ("y ~ mo(k) * word + x + (mo(k) | a)", {}),
     "memberships": ("y ~ x + (1 | mm(a, c))", {}),
     "effects on sigma": (["y ~ x + (1 | p | b)", "sigma ~ word + (1 | p | b)"], {}),
+    "effects beside": (["y ~ x + (1 | b)", "sigma ~ word + (1 | b)"], {}),
     "function of the response": ("np.log(v) ~ 0 + word + (1 | a/b)", {}),
     "known errors": ("y | se(error, sigma=True) ~ x + (1 | a)", {}),
     "late level": ("y ~ last + x + (1 | a) + (1 | c)", {}),
