@@ -12,9 +12,11 @@ demo: $(READY)run
 	$(BIN)/python -m hiermix demo
 
 test: $(READY)test
+	@$(BIN)/python -m compileall -q hiermix  # tests start some fifty processes
 	$(BIN)/python -m pytest -n 2 --dist loadscope -m "not slow"
 
 test-slow: $(READY)test
+	@$(BIN)/python -m compileall -q hiermix
 	HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 --dist loadscope
 
 check: $(READY)check

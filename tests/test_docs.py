@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pytest
@@ -46,11 +47,41 @@ def codes(cell: str) -> list[str]:
 
 
 RUN = [page for page in PAGES if blocks(page)]
+pages = pytest.mark.parametrize("page", RUN, ids=[page.stem for page in RUN])
 
 
-@pytest.mark.parametrize("page", RUN, ids=[page.stem for page in RUN])
+OF_DRAWS = {"new-groups", "scale"}
+"""Pages that say something of their fits' numbers."""
+
+
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have fits sample for a short while, whatever a page asks for."""
+    fit, most = hm.Model.fit, {"chains": 2, "warmup": 150, "draws": 100}
+
+    def short(model: hm.Model, **settings: Any) -> hm.Fit:
+        few = {name: min(number, settings.get(name, number)) for name, number in most.items()}
+        return fit(model, **(settings | few))
+
+    monkeypatch.setattr(hm.Model, "fit", short)
+
+
+@pages
 def test_the_code_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+    if page.stem not in OF_DRAWS:
+        few_draws(monkeypatch)
+    run(page, tmp_path, monkeypatch)
+
+
+@pages
+@pytest.mark.slow
+def test_the_code_runs_as_it_stands(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(page, tmp_path, monkeypatch)
+
+
+def run(page: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder)
     names: dict[str, object] = {"__name__": "docs"}
     for block in blocks(page):
         exec(compile(block, str(page), "exec"), names)
