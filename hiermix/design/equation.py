@@ -28,6 +28,18 @@ class Equation:
     """(rows,) the sum of its offsets."""
     columns: str = MU
     """The equation of the formula whose columns it has: all categories have those of mu."""
+    beside_threshold: bool = False
+    """Whether a threshold stands for its intercept, which is none of its terms."""
+
+    @property
+    def intercepts(self) -> int:
+        """How many of its terms are an intercept: the first one, or none."""
+        return int("Intercept" in self.terms)
+
+    @property
+    def level(self) -> bool:
+        """Whether an intercept or a threshold takes up where its columns lie."""
+        return bool(self.intercepts) or self.beside_threshold
 
     def known(self, rows: int) -> FloatArray:
         """Return the offset of each row; zeros where there is none."""
@@ -47,7 +59,7 @@ def equations_of(
         parts = [] if given is None or name != MU else [_checked_array(given, frame)]
         parts += [_offset(each, frame, encoded) for each in plan.offsets[name]]
         offset = np.asarray(np.sum(parts, axis=0), dtype=np.float64) if parts else None
-        found.append(Equation(name, spec.labels, offset, name))
+        found.append(Equation(name, spec.labels, offset, name, spec.beside_threshold))
     return tuple(found)
 
 

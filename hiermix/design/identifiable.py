@@ -13,7 +13,6 @@ from hiermix.design.plan import Plan
 from hiermix.design.specs import Spec, finite_slices
 from hiermix.formula.equations import MU, EquationText
 from hiermix.formula.sums import columns
-from hiermix.formula.threshold_formulas import threshold_of
 from hiermix.typing import FloatArray
 
 _DEPENDENT = 1e-11
@@ -31,7 +30,7 @@ def told_apart(plan: Plan, equation: EquationText, encoded: pd.DataFrame, index:
     reason.
     """
     spec = plan.populations[equation.name]
-    constants = 0 if threshold_of(equation.name) is None else 1  # a threshold is one
+    constants = int(spec.beside_threshold)
     labels = ("Intercept",) * constants + spec.labels
     column_checks.distinct_terms(labels)
     for column in columns(equation.population):

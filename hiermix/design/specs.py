@@ -66,6 +66,8 @@ class Spec:
     """Further columns, the last ones."""
     brought: bool = False
     """Whether rows that stand for many bring the columns along, by their labels: `bringing`."""
+    beside_threshold: bool = False
+    """Whether a threshold stands for the intercept, which is none of the columns."""
 
     def with_columns(self, columns: Sequence[Beside]) -> Spec:
         """Return the sum with further columns."""
@@ -107,14 +109,15 @@ class Spec:
         return matrix if self.kept is None else matrix[:, self.kept]
 
     def without_intercept(self) -> Spec:
-        """Leave out the intercept of a sum that has one: something else stands for it."""
+        """Leave out the intercept of a sum, if it has one: a threshold stands for it."""
         if self.labels[:1] != ("Intercept",):
-            return self
+            return replace(self, beside_threshold=True)
         if self.cells:
             raise DataError(
                 f"{self.text}: some combination of categories has no row. Make columns of 0 and 1"
             )
-        return replace(self, labels=self.labels[1:], kept=tuple(range(1, self._own)))
+        kept = tuple(range(1, self._own))
+        return replace(self, labels=self.labels[1:], kept=kept, beside_threshold=True)
 
     def without(self, places: Collection[int]) -> Spec:
         """Leave out columns that combinations without rows leave undetermined, with a word."""

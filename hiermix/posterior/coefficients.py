@@ -31,16 +31,13 @@ def names_of(equation: str = MU) -> tuple[str, str, str]:
     return f"{INTERCEPT}_{equation}", f"{SLOPES}_{equation}", f"{equation}_{TERM}"
 
 
-def at_zero(
-    b: FloatArray, terms: Sequence[str], x_mean: FloatArray
-) -> tuple[FloatArray, FloatArray]:
-    """Move the intercept of coefficients (..., P) from the mean of X to X = 0; and by how much."""
+def at_zero(b: FloatArray, terms: Sequence[str], x_mean: FloatArray) -> FloatArray:
+    """Move the intercept of coefficients (..., P) from the mean of X to X = 0."""
     if INTERCEPT not in terms:
-        return b, np.zeros(b.shape[:-1])
-    shift = b[..., 1:] @ x_mean[1:]
+        return b
     moved = b.copy(order="K")
-    moved[..., 0] -= shift
-    return moved, shift
+    moved[..., 0] -= b[..., 1:] @ x_mean[1:]
+    return moved
 
 
 def variables(

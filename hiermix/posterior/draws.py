@@ -23,7 +23,9 @@ from hiermix.design.groupings import Grouping
 from hiermix.design.joint_design import Joint, by_response
 from hiermix.engines import Samples
 from hiermix.families.family import Family
+from hiermix.formula.equations import MU
 from hiermix.formula.names import in_results
+from hiermix.formula.threshold_formulas import threshold_of
 from hiermix.posterior import (
     coefficients,
     missing_values,
@@ -121,10 +123,9 @@ def posterior(
     at = 0
     for each in design.reported:
         columns = slice(at, at + len(each.terms))
-        b, shift = coefficients.at_zero(drawn.b[..., columns], each.terms, x_mean[columns])
-        variables |= coefficients.variables(
-            each.terms, b, thresholds=thresholds, equation=each.name
-        )
+        b = coefficients.at_zero(drawn.b[..., columns], each.terms, x_mean[columns])
+        replaced = thresholds and each.name == MU
+        variables |= coefficients.variables(each.terms, b, thresholds=replaced, equation=each.name)
         coords |= coefficients.labels(each.terms, each.name)
         steps, labels = step_draws.variables(design.steps, each.name, each.terms, b)
         variables |= steps
@@ -135,7 +136,7 @@ def posterior(
                   for name, values in drawn.own.items()}  # fmt: skip
     coords |= residual.coords
     if thresholds:
-        variables["threshold"] = (("threshold_dim",), drawn.own["threshold"] + shift[..., None])
+        variables["threshold"] = (("threshold_dim",), _thresholds(drawn, design, x_mean))
         coords["threshold_dim"] = between(design)
     if drawn.shrunk is not None:
         found, labels = shrunk_slopes.variables(drawn.shrunk, design.terms)
@@ -166,6 +167,20 @@ def posterior(
     coords |= smooth_draws.labels([factor for factor, _ in curves])
     return xr.Dataset({name: (("chain", "draw", *dims), values) for name, (dims, values) in
                        variables.items()}, coords=coords)  # fmt: skip
+
+
+def _thresholds(drawn: Drawn, design: Design, x_mean: FloatArray) -> FloatArray:
+    """Move thresholds to X = 0, in the columns of the location and in those of their own."""
+    found, at = drawn.own["threshold"].copy(), 0
+    for each in design.reported:
+        slopes = slice(at + each.intercepts, at + len(each.terms))
+        at = slopes.stop
+        shift = drawn.b[..., slopes] @ x_mean[slopes]
+        if each.name == MU:
+            found += shift[..., None]
+        elif each.beside_threshold and (place := threshold_of(each.name)):
+            found[..., place - 1] += shift
+    return found
 
 
 def _spreads_of(drawn: Drawn, design: Design) -> Iterator[FloatArray]:

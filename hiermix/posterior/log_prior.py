@@ -19,6 +19,7 @@ from hiermix.families import category_equations
 from hiermix.families.correlations import matrix_of, size_of
 from hiermix.families.prior import Prior
 from hiermix.families.priors import PriorTable, b_name
+from hiermix.formula.threshold_formulas import threshold_of
 from hiermix.posterior import (
     coefficients,
     draw_arrays,
@@ -75,7 +76,7 @@ def log_prior(
         b = posterior.b(equation)[: len(design.terms)]
         found = {} if design.parts else _population(
             b, posterior, table, means, equation, measure)  # fmt: skip
-        found |= _own(posterior, table, means @ b, measure)
+        found |= _own(posterior, table, _at_mean(posterior, means @ b), measure)
         for part in design.parts:
             one = Equation(part.response_name, part.terms)
             found |= _of_parameter(
@@ -187,6 +188,17 @@ def _curves(
     return found
 
 
+def _at_mean(posterior: Posterior, at_mean: FloatArray) -> FloatArray:
+    """Return what is taken off thresholds at the mean of the predictors (S, 1), or off each."""
+    design = as_factors(posterior.design)
+    own = {threshold_of(each.name): each for each in design.equations if each.beside_threshold}
+    found = at_mean[:, None] + np.zeros(len(design.categories) - 1 if own else 1)
+    for place, each in own.items():
+        b = posterior.b(each.name)[: len(each.terms)]
+        found[:, (place or 0) - 1] += column_spreads.means(design, each) @ b
+    return found
+
+
 def _own(
     posterior: Posterior, table: PriorTable, at_mean: FloatArray, measure: Measure
 ) -> Variables:
@@ -202,7 +214,7 @@ def _own(
             found[each.name] = ((), _lkj(L, table[each.name].arguments[0]))
             continue
         if each.of_thresholds:
-            values = values - at_mean[:, None]
+            values = values - at_mean
         priors = [table[name] for name in each.prior_names]
         parts = np.split(values, len(priors), axis=-1) if len(priors) > 1 else [values]
         measured = [measure(prior, part, positive=each.positive)

@@ -377,15 +377,16 @@ def problem_of(
 
 
 def centred(design: Design) -> Columns:
-    """Centre the columns of X if there is an intercept; also return what was subtracted."""
+    """Centre the columns of X beside an intercept, or a threshold; and what was subtracted."""
     start: dict[str, int] = {}
     values: list[FloatArray] = []
     x_mean: list[FloatArray] = []
     for each in design.equations:
         X = design.X(equation=each.columns)
         mean = np.zeros(X.shape[1])
-        if "Intercept" in each.terms:
-            mean[1:] = np.average(X[:, 1:], axis=0, weights=linear_scale.weights(design))
+        if each.level:
+            first = each.intercepts
+            mean[first:] = np.average(X[:, first:], axis=0, weights=linear_scale.weights(design))
         x_mean.append(mean)
         if each.columns not in start:
             start[each.columns] = sum(part.shape[1] for part in values)

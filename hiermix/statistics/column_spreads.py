@@ -64,7 +64,7 @@ def find(design: Design) -> Spreads:
     w = weights(design)
     of_x = {each.name: _of_x(design, each, w) for each in design.equations}
     of_z = {each.name: _of_z(design, each, w) for each in design.groupings}
-    return spreads(of_x, of_z, {each.name: each.terms for each in design.equations})
+    return spreads(of_x, of_z, design.equations)
 
 
 def _of_responses(design: Joint) -> Spreads:
@@ -86,12 +86,10 @@ def _of_responses(design: Joint) -> Spreads:
 
 
 def spreads(
-    x: Mapping[str, Columns], z: Mapping[str, Columns], terms: Mapping[str, Sequence[str]]
+    x: Mapping[str, Columns], z: Mapping[str, Columns], equations: Sequence[Equation]
 ) -> Spreads:
     """Return what the moments of the columns of X, by equation, and of each factor's Z, say."""
-    of_x = {
-        name: _population(each, intercept="Intercept" in terms[name]) for name, each in x.items()
-    }
+    of_x = {each.name: _population(x[each.name], each) for each in equations}
     return Spreads(
         {name: left for name, (left, _) in of_x.items()},
         {name: level for name, (_, level) in of_x.items()},
@@ -105,7 +103,7 @@ def means(design: Design, equation: Equation) -> FloatArray:
     """Return what programs subtract from the columns of X (P,); one for the intercept."""
     if isinstance(design, Joint):
         return np.concatenate([means(part, part.equations[0]) for part in design.parts])
-    if "Intercept" not in equation.terms:
+    if not equation.level:
         return np.zeros(len(equation.terms))
     known = design.summed
     return _of_x(design, equation, weights(design)).mean if known is None else known.mean
@@ -162,14 +160,14 @@ def _check_sizes(labels: Sequence[str], largest: FloatArray) -> None:
             )
 
 
-def _population(moments: Columns, *, intercept: bool) -> tuple[FloatArray, FloatArray]:
+def _population(moments: Columns, equation: Equation) -> tuple[FloatArray, FloatArray]:
     """Part of each column that the others leave, and the coefficients of a constant."""
-    if intercept:
-        rest = moments.square[1:, 1:]
+    if equation.level:
+        first = equation.intercepts
         level = np.zeros(len(moments.mean))
-        level[0] = 1.0
-        left = _left(rest, moments.size[1:])
-        return np.concatenate([[1.0], left]), level
+        level[:first] = 1.0
+        left = _left(moments.square[first:, first:], moments.size[first:])
+        return np.concatenate([np.ones(first), left]), level
     # Without an intercept columns are what they are around zero.
     square = moments.square + np.outer(moments.mean, moments.mean)
     size = np.sqrt(np.maximum(np.diag(square), 0.0))

@@ -54,7 +54,7 @@ class SummedRows:
         of_z = _of_z(self.sums, self.centre)
         z = {each.name: of_z for each in self.design.groupings}
         x = {MU: Columns(known.mean, known.covariance)}
-        return spreads(x, z, {MU: self.design.terms})
+        return spreads(x, z, self.design.equations)
 
     def scale(self) -> tuple[float, float]:
         """Mean and sd of the response, less its offset."""

@@ -68,12 +68,12 @@ def reference(
         point[D:].reshape(1, J), data["share"], data["extent"][0],
     )  # fmt: skip
     b[0] -= common[0]
-    x = rows["x"] - np.average(rows["x"], weights=rows["weight"])
+    x, w = (rows[name] - np.average(rows[name], weights=rows["weight"]) for name in ("x", "w"))
     eta = (b[1] * x + r[rows["g"], 0]).to_numpy()
     cut = np.insert(theta[6:8], int(data["anchor"]) - 1, 0.0) - b[0]
     lp += stats.t(3, 0, 2.5).logpdf(cut).sum() + stats.norm(0.2, 2).logpdf(b[1])
     lp += stats.norm(0, 1.5).logpdf(b[3:6]).sum() + stats.norm(0.1, 1).logpdf(b[2])
-    of_rows = cut - rows["w"].to_numpy()[:, None] * b[3:6]
+    of_rows = cut - w.to_numpy()[:, None] * b[3:6]
     disc = np.exp(b[2] * rows["late"].to_numpy())
     pointwise = SCORES[of](rows, eta, of_rows, disc)
     return float(lp + lp_r + np.sum(rows["weight"] * pointwise))

@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 import hiermix as hm
 from hiermix.families import thresholds
@@ -90,3 +90,67 @@ def test_a_lowest_category_that_is_rare_costs_no_draws() -> None:
     from arviz_stats import ess
 
     assert float(ess(fit.data)["threshold"].min()) > 400  # 40 with the first threshold as anchor
+
+
+OF_THRESHOLDS: dict[str, tuple[str, str | list[str]]] = {
+    "effects that differ": ("sratio", "y ~ x + cs(w)"),
+    "an equation of one": ("acat", ["y ~ x", "cs2 ~ w"]),
+    "discriminations": ("ordinal", ["y ~ x", "disc ~ w"]),
+}
+
+
+def graded(rows: int = 500) -> pd.DataFrame:
+    """Four grades; w matters for their thresholds, each in its own way, and for their spread."""
+    rng = np.random.default_rng(12)
+    x, w = rng.normal(size=(2, rows))
+    latent = 0.8 * x + np.exp(0.4 * w) * rng.logistic(size=rows)
+    return pd.DataFrame({"y": np.digitize(latent, [-1.0, 0.2, 1.0]) + 1, "x": x, "w": w})
+
+
+def most_likely(case: str, rows: pd.DataFrame) -> np.ndarray:
+    """(rows, 4) probabilities of the grades at the maximum of the likelihood."""
+    y, x, w = (rows[name].to_numpy() for name in ("y", "x", "w"))
+    F = special.expit
+
+    def probabilities(p: np.ndarray) -> np.ndarray:
+        away = p[:3] - p[3] * x[:, None]
+        if case == "discriminations":
+            cut = np.cumsum([p[0], np.exp(p[1]), np.exp(p[2])])
+            below = F(np.exp(p[4] * w)[:, None] * (cut - p[3] * x[:, None]))
+            return np.diff(below, axis=1, prepend=0.0, append=1.0)
+        if case == "an equation of one":
+            away[:, 1] -= p[4] * w
+            scores = np.cumsum(np.column_stack([np.zeros(len(x)), -away]), axis=1)
+            return np.asarray(special.softmax(scores, axis=1))
+        stops = np.column_stack([F(away - p[4:7] * w[:, None]), np.ones(len(x))])
+        passed = np.cumprod(np.column_stack([np.ones(len(x)), 1 - stops[:, :3]]), axis=1)
+        return stops * passed
+
+    def loss(p: np.ndarray) -> float:
+        each = np.maximum(probabilities(p)[np.arange(len(y)), y - 1], 1e-200)  # of wild steps
+        return -float(np.log(each).sum())
+
+    return probabilities(optimize.minimize(loss, np.zeros(7)).x)
+
+
+@pytest.mark.parametrize("case", OF_THRESHOLDS)
+def test_thresholds_are_those_at_zero_wherever_predictors_lie(case: str) -> None:
+    """Equations beside that of the location have columns, and an intercept, of their own."""
+    family, formulas = OF_THRESHOLDS[case]
+    rows = graded()
+    expected = most_likely(case, rows)
+    # Thresholds have a scale already, so that the intercept of disc is known by its prior alone.
+    priors = {"Intercept_disc": "normal(0, 0.1)"} if case == "discriminations" else {}
+    for x, w in (0.0, 0.0), (300.0, -1000.0):
+        moved = rows.assign(x=rows["x"] + x, w=rows["w"] + w)
+        model = hm.Model(formulas, moved, family=family, priors=priors)
+        fit = model.fit(algorithm="laplace", seed=1, draws=120)
+        found = fit.predict(moved, kind="probability").mean(("chain", "draw")).to_numpy()
+        # Probabilities have sds of two or three hundredths.
+        assert np.abs(found - expected).max() < 0.05
+        prior = fit.log_prior()
+        assert all(np.isfinite(each).all() for each in prior.values())
+        if x == 0:
+            near = prior
+    # Priors hold at the mean: what is drawn is the same there, but for rounding.
+    assert float(np.abs(prior["threshold"] - near["threshold"]).mean()) < 0.05
