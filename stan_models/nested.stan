@@ -21,15 +21,16 @@ transformed data {
   int pairs = (C[T] * (C[T] + 1)) %/% 2;
   int outer = sum(J) - J[T]; // levels of all factors but the innermost
   int two = Q[T] == 2 && NW == 0; // the innermost has two, and none cross
-  vector[two ? J[T] : 0] R_det;
-  array[two ? pairs : 0] vector[J[T]] products_U; // of columns carried
+  vector[two ? J[T] : 0] R_33;
+  // Of columns U that are carried: squares, and U_1 b_21 - U_2 b_11 of each.
+  array[two ? 2 * C[T] : 0] vector[J[T]] squares_U;
+  array[two ? C[T] : 0] matrix[J[T], 2] across_U;
   if (two) {
-    R_det = R[, 1] .* R[, 3];
+    R_33 = square(R[, 3]);
+    for (k in 1:(2 * C[T])) squares_U[k] = square(QtA[, k]);
     for (k in 1:C[T]) {
-      for (l in 1:k) {
-        products_U[(k * (k - 1)) %/% 2 + l]
-          = QtA[, k] .* QtA[, l] + QtA[, C[T] + k] .* QtA[, C[T] + l];
-      }
+      across_U[k, , 1] = QtA[, k] .* R[, 2] - QtA[, C[T] + k] .* R[, 1];
+      across_U[k, , 2] = QtA[, k] .* R[, 3];
     }
   }
   // Columns of crossed factors among those of QtR.
@@ -110,33 +111,32 @@ model {
       vector[wide] one_d = append_row(1, d);
       vector[J[T]] b_11 = R[, 1] * root[1, 1];
       vector[J[T]] b_21 = R[, 2:3] * root[, 1];
-      vector[J[T]] b_22 = R[, 3] * root[2, 2];
-      vector[J[T]] det = 1 + square(b_11) + square(b_21) + square(b_22)
-                          + square(R_det * (root[1, 1] * root[2, 2]));
+      vector[J[T]] w = 1 + R_33 * square(root[2, 2]);
+      vector[J[T]] det = w .* (1 + square(b_11)) + square(b_21);
       vector[J[T]] weight = inv(det);
       vector[J[T]] u_1 = QtR[, 1:wide] * one_d;
       vector[J[T]] u_2 = QtR[, (wide + 1):(2 * wide)] * one_d;
       vector[J[T]] u_3 = u_1 .* b_21 - u_2 .* b_11;
-      vector[J[T]] u_4 = u_1 .* b_22;
-      log_det += dot_product(groups, log(det));
-      quad += dot_product(square(u_1) + square(u_2) + square(u_3)
-                          + square(u_4), weight);
+      vector[J[T]] w_u = w .* u_1;
+      log_det += sum_of_logs(groups, det);
+      quad += dot_product(w_u .* u_1 + square(u_2) + square(u_3), weight);
       if (T > 1) {
         int before = done - J[T - 1];
         array[J[T - 1] + 1] int inside
           = start_inside[(before + T - 1):(done + T - 1)];
         for (k in 1:c) {
-          vector[J[T]] U_3 = QtA[, k] .* b_21 - QtA[, c + k] .* b_11;
-          vector[J[T]] U_4 = QtA[, k] .* b_22;
+          vector[J[T]] U_3 = across_U[k] * root[, 1];
           // Sums are of a name: an expression would be worked out level by
           // level.
-          vector[J[T]] m = (QtA[, k] .* u_1 + QtA[, c + k] .* u_2
-                            + U_3 .* u_3 + U_4 .* u_4) .* weight;
+          vector[J[T]] m = (QtA[, k] .* w_u + QtA[, c + k] .* u_2
+                            + U_3 .* u_3) .* weight;
           left[(before + 1):done, pairs + k] += sums_over(m, inside);
-          for (l in 1:k) {
-            m = (products_U[(k * (k - 1)) %/% 2 + l]
-                 + U_3 .* (QtA[, l] .* b_21 - QtA[, c + l] .* b_11)
-                 + U_4 .* (QtA[, l] .* b_22)) .* weight;
+          m = (squares_U[k] .* w + squares_U[c + k] + square(U_3)) .* weight;
+          left[(before + 1):done, (k * (k + 1)) %/% 2] += sums_over(m, inside);
+          for (l in 1:(k - 1)) {
+            m = (QtA[, k] .* (QtA[, l] .* w)
+                 + QtA[, c + k] .* QtA[, c + l]
+                 + U_3 .* (across_U[l] * root[, 1])) .* weight;
             left[(before + 1):done, (k * (k - 1)) %/% 2 + l]
               += sums_over(m, inside);
           }
@@ -220,7 +220,7 @@ model {
         // The logarithm of four at a time: none is below one.
         det = a % 4 == 1 ? F[a, a] : det .* F[a, a];
         if (a % 4 == 0 || a == n) {
-          log_det += t == T ? dot_product(groups, log(det)) : sum(log(det));
+          log_det += t == T ? sum_of_logs(groups, det) : sum(log(det));
         }
         quad += (t == T ? 1 : -1) * dot_product(h[a], h[a] ./ F[a, a]);
         if (NW && t < T) {

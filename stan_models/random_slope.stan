@@ -15,8 +15,8 @@ data {
 }
 transformed data {
   int A = 1; // sigma
-  vector[E == 2 ? J : 0] R_det;
-  if (E == 2) R_det = R[, 1] .* R[, 3];
+  vector[E == 2 ? J : 0] R_33;
+  if (E == 2) R_33 = square(R[, 3]);
 }
 parameters {
 #include parts/raw_parameters.stan
@@ -32,7 +32,7 @@ model {
   real quad = rss + quad_form(XtX, d);
   if (E == 2) {
     matrix[2, 2] root = two_root(Lambda, order);
-    vector[2] found = of_two_effects(groups, R, R_det, QtR, root, d);
+    vector[2] found = of_two_effects(groups, R, R_33, QtR, root, d);
     log_det += found[1];
     quad += found[2];
   } else {
@@ -43,7 +43,7 @@ model {
     for (a in 1:E) {
       // The logarithm of four at a time: none is below one.
       det = a % 4 == 1 ? F[a, a] : det .* F[a, a];
-      if (a % 4 == 0 || a == E) log_det += dot_product(groups, log(det));
+      if (a % 4 == 0 || a == E) log_det += sum_of_logs(groups, det);
       quad += dot_product(h[a], h[a] ./ F[a, a]);
     }
   }

@@ -33,17 +33,17 @@ parameters {{
 }}
 model {{
   matrix[2, 2] root = two_root(Lambda + zero, order);
-  target += of_two_effects(groups, R, R[, 1] .* R[, 3], QtR, root, d)[which];
+  target += of_two_effects(groups, R, square(R[, 3]), QtR, root, d)[which];
 }}
 """
 
 
-def exact(R, QtR, Lambda, order, d) -> tuple[float, Fraction]:  # type: ignore[no-untyped-def]
+def exact(R, QtR, Lambda, order, d, groups) -> tuple[float, Fraction]:  # type: ignore[no-untyped-def]
     """Log determinants of all groups together, and their squares."""
     root = [[Fraction(value) for value in Lambda[place - 1]] for place in order]
     one_d = [Fraction(1), *map(Fraction, d)]
     log_det, quad = 0.0, Fraction(0)
-    for r, entries in zip(R.tolist(), QtR.tolist(), strict=True):
+    for r, entries, times in zip(R.tolist(), QtR.tolist(), groups, strict=True):
         r11, r21, r22 = map(Fraction, r)
         one = [r11 * each for each in root[0]]
         two = [r21 * first + r22 * second for first, second in zip(*root, strict=True)]
@@ -53,7 +53,7 @@ def exact(R, QtR, Lambda, order, d) -> tuple[float, Fraction]:  # type: ignore[n
         c = 1 + sum(w * w for w in two)
         det = a * c - b * b
         quad += (c * u[0] ** 2 - 2 * b * u[0] * u[1] + a * u[1] ** 2) / det
-        log_det += math.log(det)
+        log_det += times * math.log(det)
     return log_det, quad
 
 
@@ -63,17 +63,17 @@ def exact(R, QtR, Lambda, order, d) -> tuple[float, Fraction]:  # type: ignore[n
 def test_determinants_and_squares_are_exact(
     order: tuple[int, int], sds: tuple[float, float], correlation: float
 ) -> None:
-    rng, J = np.random.default_rng(5), 12
+    rng, J = np.random.default_rng(5), 14
     R = rng.normal(size=(J, 3)) * [3, 4, 2]
     QtR = rng.normal(size=(J, 6)) * [max(sds), 1, 3, max(sds), 2, 5]
     L = np.array([[1, 0], [correlation, np.sqrt(1 - correlation**2)]])
     Lambda, d = np.array(sds)[:, None] * L, rng.normal(size=2)
-    data = {"J": J, "groups": np.ones(J), "R": R, "QtR": QtR, "Lambda": Lambda,
-            "order": np.array(order), "d": d}  # fmt: skip
-    found = [_value(data | {"which": which}) for which in (1, 2)]
-    log_det, quad = exact(R, QtR, Lambda, order, d)
-    assert found[0] == pytest.approx(log_det, rel=1e-13)
-    assert found[1] == pytest.approx(float(quad), rel=1e-10)
+    data = {"J": J, "R": R, "QtR": QtR, "Lambda": Lambda, "order": np.array(order), "d": d}
+    for groups in (np.ones(J), np.arange(J) % 3 * 1.0):  # of which each counts once, and not
+        found = [_value(data | {"groups": groups, "which": which}) for which in (1, 2)]
+        log_det, quad = exact(R, QtR, Lambda, order, d, groups)
+        assert found[0] == pytest.approx(log_det, rel=1e-13)
+        assert found[1] == pytest.approx(float(quad), rel=1e-10)
 
 
 def _value(data) -> float:  # type: ignore[no-untyped-def]
