@@ -297,7 +297,7 @@ ASKED: list[tuple[Callable[[hm.Fit], object], str]] = [
         "new_groups='update' learns from the response of new groups",
     ),
     (lambda fit: fit.predict(TIME[["x", "g"]], kind="response"), "the new rows lack 't'"),
-    (lambda fit: fit.forecast(TIME.head(3)).table(), "not after the last observed one"),
+    (lambda fit: fit.forecast(TIME.head(3)).table(), "at which their series have a row already"),
 ]
 
 

@@ -151,24 +151,51 @@ class Noise:
     def _in_time(
         self, rows: IntArray, before: Before | None, z: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """Go on from the last known residual, step by step."""
-        series, sigma = needed(self.design), np.asarray(self.own["sigma"])
-        place = series.place[rows]
+        """Go on step by step: from the row or the known residual before, towards one behind."""
+        place, sigma = needed(self.design).place[rows], np.asarray(self.own["sigma"])
+        known, e = self._around(rows, before)
         expected, deviation = np.zeros(z.shape), np.zeros(z.shape)
-        c = np.zeros(z.shape[1])
-        if before is not None:
-            known = before.of(int(series.unit[rows[0]]))
-            last = before.series.place[known[-1]]
-            _after(series, rows[place <= last], self.design)
-            ahead = powers(self.own[RHO], place - last, even=series.even).T
-            expected = ahead * before.residuals(known[-1:])
-            c = ahead[0]
-        for t in range(len(rows)):
-            if t:
-                c = powers(self.own[RHO], place[t : t + 1] - place[t - 1], even=series.even)[:, 0]
-                deviation[t] = c * deviation[t - 1]
-            deviation[t] += sigma * np.sqrt(1 - c**2) * z[t]
+        for t, behind in enumerate(np.searchsorted(known, place).tolist()):
+            last, ahead = behind - 1, behind < len(known)
+            of_row = t > 0 and (last < 0 or place[t - 1] > known[last])
+            start = place[t - 1] if of_row else known[last] if last >= 0 else -np.inf
+            prior = expected[t - 1] if of_row else e[last] if last >= 0 else 0.0
+            c = self._power(place[t] - start)
+            a = self._power(known[behind] - place[t] if ahead else np.inf)
+            left, right = 1 - c**2, 1 - a**2
+            whole = 1 - (c * a) ** 2
+            back = c * right / whole
+            expected[t] = back * prior + (a * left / whole * e[behind] if ahead else 0.0)
+            deviation[t] = sigma * np.sqrt(left * right / whole) * z[t]
+            if of_row:
+                deviation[t] += back * deviation[t - 1]
         return expected, expected + deviation
+
+    def _around(self, rows: IntArray, before: Before | None) -> tuple[FloatArray, FloatArray]:
+        """Return places (k,) of known rows next to some of a series, and their residuals (k, S)."""
+        series = needed(self.design)
+        if before is None:
+            return np.zeros(0), np.zeros((0, 0))
+        known = before.of(int(series.unit[rows[0]]))
+        at, place = before.series.place[known], series.place[rows]
+        twice = rows[np.isin(place, at)]
+        if len(twice):
+            raise DataError(
+                f"times of {series.term.place!r} at which their series have a row already "
+                f"{at_rows(np.sort(twice), self.design.frame.index)}: residuals are carried on to "
+                "other ones"
+            )
+        behind = np.searchsorted(at, place)
+        beside = np.unique(np.concatenate([behind - 1, behind]))
+        some = known[beside[(beside >= 0) & (beside < len(known))]]
+        return before.series.place[some], before.residuals(some)
+
+    def _power(self, gap: float) -> FloatArray:
+        """Correlations (S,) of rows so many steps apart; none of rows without end apart."""
+        rho = np.asarray(self.own[RHO])
+        if not np.isfinite(gap):
+            return np.zeros(len(rho))
+        return powers(rho, np.array([gap]), even=needed(self.design).even)[:, 0]
 
     def _at_positions(
         self, rows: IntArray, before: Before | None, z: FloatArray
@@ -187,14 +214,6 @@ class Noise:
             e = before.residuals(known).T[:, :, None]
             expected = (C[:, n:, :n] @ np.linalg.solve(C[:, :n, :n], e))[:, :, 0].T
         return expected, expected + (C[:, n:, n:] @ z.T[:, :, None])[:, :, 0].T
-
-
-def _after(series: Series, early: IntArray, design: Design) -> None:
-    if len(early):
-        raise DataError(
-            f"times of {series.term.place!r} not after the last observed one of their series "
-            f"{at_rows(np.sort(early), design.frame.index)}: residuals are carried on to later ones"
-        )
 
 
 def _known_once(series: Series, place: FloatArray, rows: IntArray, design: Design) -> None:

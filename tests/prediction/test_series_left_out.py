@@ -238,7 +238,7 @@ def test_new_series_are_forecast_from_their_first_rows() -> None:
     new = pd.DataFrame({
         "id": [77] * 4 + [78] * 3 + [79] * 2, "site": ["new"] * 7 + ["s1"] * 2,
         "t": [0, 1, 3, 5, 2, 3, 4, 0, 2], "x": [0.5, -1, 0.2, 1, 0, 2, 1, 0.3, -0.4],
-        "y": [4.5, 3.9, 5.1, np.nan, 4.0, 5.5, np.nan, 0.2, np.nan],
+        "y": [4.5, np.nan, 5.1, np.nan, np.nan, 5.5, np.nan, 0.2, np.nan],
     })  # fmt: skip
     same = new["id"].to_numpy()[:, None] == new["id"].to_numpy()
     t = new["t"].to_numpy()
