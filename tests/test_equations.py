@@ -291,7 +291,7 @@ def test_an_update_knows_effects_of_the_location_alone(fit: hm.Fit) -> None:
 def test_zeros_with_a_predictor() -> None:
     """Zero-inflated counts whose zi and shape have predictors: the truth in 99.9 % intervals."""
     rng = np.random.default_rng(5)
-    n, groups = 1000, 25
+    n, groups = 500, 25
     g, x, w = rng.integers(0, groups, n), rng.normal(size=n), rng.integers(0, 2, n)
     mu = np.exp(1 + 0.5 * x + rng.normal(0, 0.4, groups)[g])
     shape, zi = np.exp(0.5 + 0.8 * w), special.expit(-1.5 + x)
@@ -300,7 +300,7 @@ def test_zeros_with_a_predictor() -> None:
     fit = hm.Model(
         ["y ~ x + (1 | g)", "zi ~ x", "shape ~ w"], data,
         family="zero_inflated_negative_binomial",
-    ).fit(seed=3, chains=2, draws=400)  # fmt: skip
+    ).fit(seed=3, chains=2, warmup=300, draws=400)  # fmt: skip
     table = fit.summary(prob=0.999)
     low, high = (name for name in table if str(name).startswith("q"))
     true = {"Intercept": 1.0, "b[x]": 0.5, "Intercept_zi": -1.5, "b_zi[x]": 1.0,
