@@ -173,6 +173,17 @@ def test_new_groups_are_predicted_given_what_is_known_of_their_rows(
         fit.predict(rows.assign(g=None), given="y1", new_groups="sample")
 
 
+def test_new_groups_of_two_factors_are_not_learned_from_one_row() -> None:
+    formulas = ["y1 ~ x + (1 | g) + (1 | h)", "y2 ~ x + (1 | g)"]
+    rows = DATA.assign(h=np.arange(len(DATA)) % 7)
+    small = hm.Model(formulas, rows).fit(seed=1, chains=1, warmup=50, draws=10, progress=False)
+    new = rows.iloc[[30, 31]].assign(g="n1", h=[99, 1])
+    with pytest.raises(DataError, match=r"new ones of 'g' and 'h' \(row 0; index 30\)"):
+        small.predict(new, given="y1", new_groups="sample")
+    found = small.predict(new.assign(h=1), given="y1", new_groups="sample")
+    assert np.isfinite(found).all()
+
+
 def test_effects_of_new_groups_vary_as_they_do_given_what_is_known(fit: hm.Fit) -> None:
     rows = DATA.iloc[[30, 31]].assign(g="n1")
     each = [fit.predict(rows, given="y1", new_groups="sample", seed=k) for k in range(40)]

@@ -51,6 +51,7 @@ def with_known(source: Predictor, given: Sequence[int]) -> Predictor:
     known = np.zeros((len(joint.frame), len(joint.parts)), dtype=bool)
     y = np.column_stack(list(by_response(joint).values()))
     known[:, given] = ~np.isnan(y[:, given])
+    _check_one(joint, known.any(axis=1))
     effects = {}
     for grouping in joint.groupings:
         first, new = len(grouping.levels), len(grouping.new_levels)
@@ -63,6 +64,23 @@ def with_known(source: Predictor, given: Sequence[int]) -> Predictor:
                 label = str(grouping.new_levels[place])
                 effects[grouping.name, label] = _drawn(source, grouping, label, units, known, y)
     return replace(source, new=NewEffects(source.layout, "sample", source.seed, effects))
+
+
+def _check_one(joint: Joint, known: np.ndarray) -> None:
+    """Raise for rows in new groups of several factors: what is known tells of all together."""
+    new = np.zeros((len(joint.frame), len(joint.groupings)), dtype=bool)
+    for place, each in enumerate(joint.groupings):
+        new[joint.units[each.codes >= len(each.levels)], place] = True
+    rows = np.flatnonzero(known & (new.sum(axis=1) > 1))
+    if len(rows):
+        names = [
+            each.name for each, some in zip(joint.groupings, new[rows[0]], strict=True) if some
+        ]
+        raise DataError(
+            f"given= learns of new groups of one factor at a time, and rows are of new ones of "
+            f"{' and '.join(map(repr, names))} {at_rows(rows, joint.frame.index)}: "
+            "new_groups='population' sets their effects to zero"
+        )
 
 
 def _check_labels(grouping: Grouping, known: np.ndarray, joint: Joint) -> None:
