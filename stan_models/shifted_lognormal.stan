@@ -18,6 +18,8 @@ transformed data {
   // sigma, ndt: those that have no equation.
   int A_1 = own_predictor[1] == 0;
   int A = A_1 + (own_predictor[2] == 0);
+  // ndt is pushed away from both ends.
+  row_vector[3] ends = [0, earliest, 0.2 * earliest];
 }
 parameters {
 #include parts/effect_parameters.stan
@@ -25,8 +27,8 @@ parameters {
 transformed parameters {
 #include parts/hyperparameters.stan
   vector<lower=0>[A_1] sigma = exp(theta[(P + 1):(P + A_1)]);
-  vector<lower=0, upper=earliest>[A - A_1] ndt
-    = earliest * inv_logit(theta[(P + A_1 + 1):(P + A)]);
+  vector<lower=0, upper=earliest>[A - A_1] ndt;
+  if (A > A_1) ndt[1] = within_bounds(theta[P + A], 3, ends);
 #include parts/effects.stan
 }
 model {
@@ -43,8 +45,8 @@ model {
   }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);
   if (size(ndt)) {
-    target += coded_lpdf(ndt[1] | own_prior[2], own_par[2]) + log(ndt[1])
-              + log1m(ndt[1] / earliest);
+    target += coded_lpdf(ndt[1] | own_prior[2], own_par[2])
+              + log_slope_within(theta[P + A], 3, ends);
   }
 #include parts/priors.stan
   target += log_prior_r;

@@ -31,7 +31,7 @@ def before_all_responses(own: OwnParameter, design: Design) -> OwnParameter:
     default = partial(_up_to, first=first)
     if own.name in [each.name for each in design.equations]:
         return replace(own, default=default)
-    return replace(own, default=default, transform="within", most=first)
+    return replace(own, default=default, transform="pushed", most=first)
 
 
 def _up_to(scale: float, first: float) -> Prior:

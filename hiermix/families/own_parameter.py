@@ -7,14 +7,15 @@ from typing import Literal
 import numpy as np
 
 from hiermix.design.design import Design
-from hiermix.families import links, thresholds
+from hiermix.families import links, soft_ends, thresholds
 from hiermix.families.correlations import below_diagonal, block_cholesky, size_of
 from hiermix.families.prior import Prior
 from hiermix.typing import FloatArray
 
 type Transform = Literal[
-    "log", "log_above_one", "logit", "identity", "within", "correlations", "gaps", "differences"
-]
+    "log", "log_above_one", "logit", "identity", "within", "pushed", "correlations", "gaps",
+    "differences",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,9 @@ class OwnParameter:
     """A parameter that only this family has, and its default prior given the response's scale.
 
     Programs sample its logarithm, that of what it has above one, its logit, itself, the logit of
-    its place within bounds, correlations as in `correlations`, or for the thresholds between C
-    ordered categories C - 2 differences, or the logarithms of their gaps; see `thresholds`.
+    its place within bounds, itself pushed away from them as in `soft_ends`, correlations as in
+    `correlations`, or for the thresholds between C ordered categories C - 2 differences, or the
+    logarithms of their gaps; see `thresholds`.
     """
 
     name: str
@@ -32,7 +34,7 @@ class OwnParameter:
     size: int | None = None
     """Of a vector of numbers, how many; None of one number."""
     least: float = 0.0
-    """Of one "within" bounds: above this and below `most`."""
+    """Of one "within" bounds, or "pushed" away from them: above this and below `most`."""
     most: float = 1.0
     learned: bool = True
     """Is it learned where it has no equation? Else it is one there."""
@@ -61,7 +63,8 @@ class OwnParameter:
     @property
     def bounds(self) -> tuple[float, float]:
         """Where a prior is cut off, at most."""
-        return (self.least, self.most) if self.transform == "within" else (-np.inf, np.inf)
+        bounded = self.transform in ("within", "pushed")
+        return (self.least, self.most) if bounded else (-np.inf, np.inf)
 
     @property
     def prior_names(self) -> tuple[str, ...]:
@@ -87,6 +90,8 @@ class OwnParameter:
             return links.inverse_link("logit", theta)
         if self.transform == "identity":
             return theta
+        if self.transform == "pushed":
+            return soft_ends.inside(theta, *self.bounds)
         if self.transform == "within":
             return self.least + (self.most - self.least) * links.inverse_link("logit", theta)
         if self.transform == "correlations":
@@ -99,7 +104,7 @@ class OwnParameter:
         """Between which numbers it lies."""
         if self.transform == "identity":
             return -np.inf, np.inf
-        if self.transform == "within":
+        if self.transform in ("within", "pushed"):
             return self.bounds
         return float(
             self.transform == "log_above_one"
@@ -117,6 +122,8 @@ class OwnParameter:
             return value
         if self.transform == "log_above_one":
             return float(np.log(value - 1))
+        if self.transform == "pushed":
+            return soft_ends.outside(value, *self.bounds)
         if self.transform in ("logit", "within"):
             share = min((value - self.least) / (self.most - self.least), 1 - 1e-6)
             return float(np.log(share / (1 - share)))
@@ -142,6 +149,8 @@ class OwnParameter:
 
     def log_jacobian(self, theta: FloatArray) -> float:
         """Log derivative of the value with respect to the coordinate, but for a constant."""
+        if self.transform == "pushed":
+            return float(np.sum(soft_ends.log_slope(theta, *self.bounds)))
         if self.transform in ("logit", "within"):
             return float(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta)))
         return 0.0 if self.transform in ("identity", "differences") else float(np.sum(theta))

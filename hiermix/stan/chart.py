@@ -32,6 +32,8 @@ class _Factor:
     """(J, Q, Q)"""
     ZtWR: FloatArray
     """(J, Q, 1 + P)"""
+    along_own: FloatArray
+    """(J, Q, A), or no columns"""
     outer: tuple[tuple[slice, IntArray, FloatArray], ...]
     """Of each factor around it: its places, the level above each level, Z_inner'w Z_outer."""
     common: "_Common | None"
@@ -99,6 +101,7 @@ class Chart:
         self.sds, self.cor = slice(start - self.sizes.spreads, start), slice(start, end)
         self.bounds = stan_data.bounds(data)
         self.monotonic = monotonic_data.of(data)
+        self.moving = int(data.get("own_moving", 0))
         self.factors = list(_factors(data)) if EFFECTS in data else []
         self.b_hat = np.asarray(data["b_hat"])[: self.P] if self.factors else np.zeros(self.P)
         effects, gaps = int(data.get(EFFECTS, 0)), int(data.get(GAPS, 0))
@@ -135,9 +138,10 @@ class Chart:
             b = self.shrinkage.slopes(raw[: self.P], self.shrinkage.sds(params, local))
         b = self.monotonic.steps(self.bounds.inside(b))
         d, r, relative = b[: len(self.b_hat)] - self.b_hat, np.zeros(self.K), np.zeros(self.K)
+        away = self._away(params)
         for each in self.factors:
             own = Lambda[each.effects, each.effects]
-            A, mean = _tuned(each, own, d, relative)
+            A, mean = _tuned(each, own, d, relative, away)
             C = np.linalg.cholesky(A)
             noise = np.linalg.solve(C.swapaxes(1, 2), _by_level(z[each.z], C))[:, :, 0]
             v, shared = mean + noise, np.zeros(len(own))
@@ -170,7 +174,7 @@ class Chart:
                 relative[each.z] -= np.repeat(shared, len(each.ZtWZ))
         for each, values in zip(factors, v, strict=True):
             own = Lambda[each.effects, each.effects]
-            A, mean = _tuned(each, own, b - self.b_hat, relative)
+            A, mean = _tuned(each, own, b - self.b_hat, relative, self._away(point.own))
             before = values if each.common is None else each.common.back(A, values, mean)
             root = np.linalg.cholesky(A).swapaxes(1, 2)
             z = root @ (before - mean)[:, :, None]
@@ -186,6 +190,10 @@ class Chart:
         q[: self.D] = np.linalg.solve(self.scale, theta)
         q[:F] = np.linalg.solve(self._following(point.log_sd, Lambda), q[:F])
         return q
+
+    def _away(self, own: FloatArray) -> FloatArray:
+        """Return how far the own parameters that effects move with are from their center."""
+        return np.asarray(own[: self.moving] - self.center[self.P : self.P + self.moving])
 
     def _root(self, log_sd: FloatArray, cor: FloatArray) -> FloatArray:
         with np.errstate(over="ignore"):
@@ -218,10 +226,10 @@ class Chart:
 
 
 def _tuned(
-    factor: _Factor, Lambda: FloatArray, d: FloatArray, around: FloatArray
+    factor: _Factor, Lambda: FloatArray, d: FloatArray, around: FloatArray, away: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
     """Precision of v, (J, Q, Q), and its mean, (J, Q); r = Lambda v."""
-    s = factor.ZtWR @ np.concatenate([[1.0], d])
+    s = factor.ZtWR @ np.concatenate([[1.0], d]) + factor.along_own @ away
     for places, above, crossed in factor.outer:
         outer = around[places].reshape(crossed.shape[2], -1).T[above]
         s = s - np.einsum("jqk,jk->jq", crossed, outer)
@@ -247,6 +255,9 @@ def _factors(data: StanData) -> Iterator[_Factor]:
         lower = np.asarray(data["ZtWZ"])[level : level + J, : len(rows)]
         ZtWZ[:, rows, columns] = ZtWZ[:, columns, rows] = lower
         ZtWR = np.asarray(data["ZtWR"])[level : level + J, : Q * (1 + P)].reshape(J, Q, 1 + P)
+        moving = int(data["own_moving"])
+        along = np.asarray(data["along_own"])[level : level + J, : Q * moving]
+        along = along.reshape(J, Q, moving)
         places.append(slice(at, at + Q * J))
         outer = tuple(_outer(data, m, Q, places))
         common = None
@@ -257,7 +268,8 @@ def _factors(data: StanData) -> Iterator[_Factor]:
         related = None
         if np.asarray(data["related"])[m]:
             related, root = known[root : root + J, :J], root + J
-        yield _Factor(slice(effect, effect + Q), places[-1], ZtWZ, ZtWR, outer, common, related)
+        own = slice(effect, effect + Q)
+        yield _Factor(own, places[-1], ZtWZ, ZtWR, along, outer, common, related)
         effect, level, at = effect + Q, level + J, at + Q * J
 
 

@@ -297,10 +297,22 @@ def factors(design: Design, tuning: Tuning) -> StanData:
         "ZtWZ": ZtWZ,
         "columns": ZtWR.shape[1],
         "ZtWR": ZtWR,
+        **_along_own(tuning),
         "heavy": _ints([each.heavy for each in design.groupings]),
         **_related(design, tuning),
         **_apart(design, tuning, J, Q),
         **_nested(design, tuning),
+    }
+
+
+def _along_own(tuning: Tuning) -> StanData:
+    """Build how effects move with the family's own parameters; nothing where they don't."""
+    moving = [each for each in tuning.along_own if each.any()]
+    along = _stack([part.reshape(len(part), -1) for part in tuning.along_own])
+    return {
+        "own_moving": moving[0].shape[2] if moving else 0,
+        "own_columns": along.shape[1] if moving else 0,
+        "along_own": along if moving else np.zeros((sum(map(len, tuning.ZtWR)), 0)),
     }
 
 

@@ -44,6 +44,12 @@ def beside_effects(own: Coordinates, taken: FloatArray) -> Coordinates:
     return Coordinates(own.center, own.scale @ (directions * wider))
 
 
+def bounded(population: Coordinates, own: Coordinates, cross: FloatArray) -> bool:
+    """Tell whether the curvature of both together has a peak: else it tells how neither moves."""
+    shared = population.scale.T @ cross @ own.scale
+    return bool(np.linalg.norm(shared, 2) ** 2 < _MOST) if shared.size else True
+
+
 def together(population: Coordinates, own: Coordinates, cross: FloatArray) -> Coordinates:
     """Return coordinates of both, in which the population follows the own parameters.
 

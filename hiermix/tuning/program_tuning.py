@@ -17,8 +17,10 @@ from hiermix.families.prior import Prior
 from hiermix.statistics import nested
 from hiermix.statistics.gram import Gram
 from hiermix.statistics.nested import Pair
+from hiermix.statistics.related_levels import Turned
 from hiermix.tuning import (
     common_parts,
+    effects_beside_own,
     own_beside_population,
     population_scale,
     related_tuning,
@@ -46,6 +48,9 @@ class Tuning:
     """For each factor (J, Q, Q)."""
     ZtWR: Sequence[FloatArray]
     """For each factor (J, Q, 1 + P): Z'W e, then -Z'WX of the coefficients it absorbs."""
+    along_own: Sequence[FloatArray]
+    """For each factor (J, Q, A): how Z'W e moves with the family's own parameters; none where
+    the fit can't tell."""
     within: Sequence[tuple[Pair, FloatArray]] = ()
     """Nested factors, and Z_inner' W Z_outer (J_inner, Q_inner, Q_outer)."""
     apart: Mapping[str, tuple[Common, FloatArray]] = field(default_factory=dict)
@@ -144,9 +149,7 @@ def tune(
     moved: dict[str, FloatArray] = {}
     along: dict[str, FloatArray] = {}
     for name, fit in named.items():
-        W, R = _weighed(fit, ZtR[name] * absorbs[name], parameterisation)
-        if name in related:
-            W, R = related_tuning.weighed(related[name], fit, W, R, turned=tuned)
+        W, R = _tuned_to(fit, ZtR[name] * absorbs[name], parameterisation, related.get(name))
         outward = R[:, :, 1:].copy()
         for pair, Z in within:
             if pair.inner == name:
@@ -170,6 +173,16 @@ def tune(
         taken += _taken(problem.design, name, fit, found.by_own)
     own = own_beside_population.beside_effects(own, taken)
     both = own_beside_population.together(population, own, cross)
+    following = effects_beside_own.followed(both, len(b_hat))
+    moves = own_beside_population.bounded(population, own, cross)
+    moving = []
+    for name, fit in named.items() if moves else ():
+        # Coefficients that other factors absorb move as they do with the own parameters.
+        held = (ZtR[name] * (1 - absorbs[name]))[:, :, 1:] @ following
+        columns = held + effects_beside_own.along_own(problem, found, name, named)
+        every_one = np.concatenate([ZtR[name], columns], axis=2)
+        R = _tuned_to(fit, every_one, parameterisation, related.get(name))[1]
+        moving.append(R[:, :, 1 + len(b_hat) :])
     every = named | dict(integrated or {})
     spread = [_spread(fit, problem.priors[name]) for name, fit in every.items()]
     df = [_freedom(each.df) for each in problem.priors.values() if each.df is not None]
@@ -180,7 +193,7 @@ def tune(
         at = _follow(at, problem, named, shift, absorbs)
     least_squares = np.linalg.solve(shift, last.gram.b_hat)
     roots = {name: each.root for name, each in related.items()}
-    return Tuning(at, b_hat, least_squares, ZtWZ, ZtWR, within, apart, roots)
+    return Tuning(at, b_hat, least_squares, ZtWZ, ZtWR, moving, within, apart, roots)
 
 
 def _freedom(prior: Prior) -> Coordinates:
@@ -284,6 +297,16 @@ def _explained(fit: FactorFit, ZtR: FloatArray) -> FloatArray:
     """Information on each population coefficient that the factor's effects take away."""
     U = fit.Lambda.T @ ZtR[:, :, 1:]
     return np.asarray(np.einsum("jqp,jqp->p", U, np.linalg.solve(fit.shrinkage(), U)))
+
+
+def _tuned_to(
+    fit: FactorFit, ZtR: FloatArray, parameterisation: str, related: Turned | None
+) -> tuple[FloatArray, FloatArray]:
+    """Return the same, of independent effects where levels are related."""
+    W, R = _weighed(fit, ZtR, parameterisation)
+    if related is None:
+        return W, R
+    return related_tuning.weighed(related, fit, W, R, turned=parameterisation == "auto")
 
 
 def _weighed(

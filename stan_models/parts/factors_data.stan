@@ -21,6 +21,11 @@
   matrix[sum(J), cells] ZtWZ;
   int<lower=0> columns;
   matrix[sum(J), columns] ZtWR;
+  // How Z'w e_hat of each effect moves with the parameters that only this
+  // family has, from their center; or no columns.
+  int<lower=0> own_moving;
+  int<lower=0> own_columns;
+  matrix[sum(J), own_columns] along_own;
 
   // What the levels of a factor have in common can't be told from the
   // population. Where apart, it has a coordinate of its own, and the

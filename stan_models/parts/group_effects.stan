@@ -6,6 +6,8 @@
   real log_prior_r = 0;
   {
     vector[P] d = b - b_hat;
+    vector[own_moving] away = theta[(P + 1):(P + own_moving)]
+                              - center[(P + 1):(P + own_moving)];
     vector[K] relative; // effects less what is in b
     int done = 0;
     int e = 0;
@@ -19,7 +21,8 @@
         effects[1:(n + 1)] = tuned_whole(
           segment(z, done + 1, n),
           ZtWZ[j + 1, 1:((Q[m] * (Q[m] + 1)) %/% 2)],
-          ZtWR[j + 1, 1:(Q[m] * (1 + P))], sd[(e + 1):(e + Q[m])], d);
+          ZtWR[j + 1, 1:(Q[m] * (1 + P))], sd[(e + 1):(e + Q[m])], d,
+          along_own[j + 1, 1:(Q[m] * own_moving)], away);
       } else {
         effects = tuned_effects(
           segment(z, done + 1, n),
@@ -28,7 +31,9 @@
           diag_pre_multiply(sd[(e + 1):(e + Q[m])],
                             L[(e + 1):(e + Q[m]), (e + 1):(e + Q[m])]),
           last[(e + 1):(e + Q[m])], d,
-          outer_effects(relative, m, Q, J, inner, outer, above, ZtWZ_outer),
+          less_along(
+            outer_effects(relative, m, Q, J, inner, outer, above, ZtWZ_outer),
+            along_own[(j + 1):(j + J[m]), 1:(Q[m] * own_moving)], away),
           share[(j + 1):(j + apart[m] * J[m])], extent[m],
           heavy[m], df[(t + 1):(t + heavy[m])]);
       }

@@ -20,6 +20,7 @@ from tests.stan.test_log_density import (
     each_category,
     effects,
     ratio,
+    working,
 )
 
 FAST: dict[str, Any] = {"seed": 1, "chains": 2, "warmup": 100, "draws": 50, "progress": False}
@@ -64,7 +65,7 @@ def reference(
     lp += np.sum(half.logpdf(sd) + np.log(sd)) + log_width
     J = len(data["ZtWZ"])
     r, lp_r, common = effects(
-        data["ZtWZ"], data["ZtWR"], sd[:, None], b - data["b_hat"],
+        data["ZtWZ"], working(data, theta), sd[:, None], b - data["b_hat"],
         point[D:].reshape(1, J), data["share"], data["extent"][0],
     )  # fmt: skip
     b[0] -= common[0]

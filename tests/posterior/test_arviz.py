@@ -14,7 +14,7 @@ import matplotlib as mpl
 import numpy as np
 import pytest
 import xarray as xr
-from scipy import stats
+from scipy import optimize, special, stats
 
 import hiermix as hm
 from hiermix.families.table import FAMILIES
@@ -181,12 +181,24 @@ def test_likelihood_and_prior_make_the_density_that_was_sampled(family: str) -> 
     np.testing.assert_allclose(rest, rest[0, 0], atol=1e-6)
 
 
+def _slope_where_pushed_to(x: float, length: float) -> float:
+    """Log derivative of a difference of two softplus functions, where it is x."""
+    s = 0.2 * length
+
+    def ends(t: float) -> np.ndarray:
+        return np.array([t, t - length]) / s
+
+    at = optimize.brentq(lambda t: s * -np.diff(np.logaddexp(0, ends(t)))[0] - x, -9, 9)
+    return float(np.log(-np.diff(special.expit(ends(at)))[0]))
+
+
 JACOBIANS: dict[str, Callable[..., np.ndarray]] = {
     "log": lambda x, *_: np.log(x),
     "log_above_one": lambda nu, *_: np.log(nu - 1),
     "logit": lambda p, *_: np.log(p) + np.log1p(-p),
     "identity": lambda x, *_: np.zeros_like(x),
     "within": lambda x, low, high: np.log(x - low) + np.log(high - x),
+    "pushed": np.vectorize(lambda x, low, high: _slope_where_pushed_to(x - low, high - low)),
     "differences": lambda cut, *_: np.zeros(cut.shape[:-1]),
     "gaps": lambda cut, *_: np.log(np.diff(cut, axis=-1)).sum(axis=-1),
 }

@@ -15,18 +15,7 @@ from scipy.linalg import block_diag
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
-from tests.stan.test_log_density import (
-    CASES,
-    INTERCEPT,
-    PRIORS,
-    Case,
-    bent,
-    compare_gradients,
-    effects,
-    frame,
-    own_parameters,
-    prior,
-)
+from tests.stan.test_log_density import (CASES, INTERCEPT, PRIORS, Case, bent, compare_gradients, effects, frame, own_parameters, prior, working, pushed)
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
 
@@ -113,7 +102,7 @@ def reference(each: Equations, model: hm.Model, rows: pd.DataFrame, point: np.nd
     lp += log_width
     # 1. Effects of both factors, and what their levels have in common.
     d, z, Q = b - data["b_hat"], point[D:], E - 1
-    W, R, u, extent = data["ZtWZ"], data["ZtWR"], data["share"], data["extent"]
+    W, R, u, extent = data["ZtWZ"], working(data, theta), data["share"], data["extent"]
     r_g, lp_g, of_g = effects(
         W[:4, : Q * (Q + 1) // 2], R[:4, : Q * (1 + P)], sd[:Q, None] * L, d,
         z[: 4 * Q].reshape(Q, 4), u[:4], extent[0],
@@ -147,10 +136,10 @@ def reference(each: Equations, model: hm.Model, rows: pd.DataFrame, point: np.nd
             values.append(special.expit(at) if unit else at if plain else np.exp(at) + above)
             continue
         at = next(left)
-        if name == "ndt":  # between zero and the smallest response
-            share = special.expit(at)
-            values.append(rows["y"].min() * share)
-            lp += prior(text).logpdf(values[-1]) + np.log(values[-1]) + np.log1p(-share)
+        if name == "ndt":
+            value, slope = pushed(at, rows["y"].min())
+            values.append(value)
+            lp += prior(text).logpdf(value) + slope
             continue
         value = special.expit(at) if unit else at if plain else np.exp(at) + above
         slope = np.log(value) + np.log1p(-value) if unit else 0.0 if plain else at

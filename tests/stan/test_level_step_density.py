@@ -9,7 +9,7 @@ from scipy.special import gammaln, log_softmax
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import compare_gradient, lkj_log_density
-from tests.stan.test_log_density import bent, effects
+from tests.stan.test_log_density import bent, effects, working
 
 ROWS, J, LKJ = 60, 5, 1.7
 POINTS = [20, pytest.param(200, marks=pytest.mark.slow)]
@@ -67,8 +67,10 @@ def test_sampled_slopes_of_steps_have_the_density_of_their_rows(factor: str, poi
         b = np.concatenate([theta[:2], theta[2] * one, theta[5] * other])
         lp += stats.norm(1, 3).logpdf(b[0]) + stats.norm(0.2, 2).logpdf(theta[[1, 2, 5]]).sum()
         d = b - data["b_hat"]
-        r, lp_r, _ = effects(data["ZtWZ"], data["ZtWR"], sds[:, None] * L, d, z.reshape(2, J),
-                             data["share"], 0.0)  # fmt: skip
+        R = working(data, theta)
+        r, lp_r, _ = effects(
+            data["ZtWZ"], R, sds[:, None] * L, d, z.reshape(2, J), data["share"], 0.0
+        )
         X = np.column_stack([w, S, S * w[:, None]])
         eta = b[0] + (X - X.mean(axis=0)) @ b[1:]
         eta += np.sum((M @ r) * np.column_stack([np.ones(ROWS), S @ one - origin]), axis=1)
@@ -99,7 +101,7 @@ def test_slopes_of_steps_in_another_equation() -> None:
         lp += stats.norm(0.2, 2).logpdf(theta[1]) + stats.norm(0, 1).logpdf(theta[2])
         lp += stats.norm(0, 0.5).logpdf(theta[3])
         b = np.concatenate([theta[:3], theta[3] * one])
-        r, lp_r, _ = effects(data["ZtWZ"], data["ZtWR"], np.diag(sds), b - data["b_hat"],
+        r, lp_r, _ = effects(data["ZtWZ"], working(data, theta), np.diag(sds), b - data["b_hat"],
                              z[None], data["share"], 0.0)  # fmt: skip
         log_sigma = b[2] + (S - S.mean(axis=0)) @ b[3:] + r[g, 0] * (S @ one)
         law = stats.norm(b[0] + b[1] * X, np.exp(log_sigma))

@@ -229,9 +229,10 @@ def exgaussian_of(d: pd.DataFrame, eta: np.ndarray, sigma: float, beta: float) -
     # scipy's exponnorm loses digits where beta / sigma is tiny.
     z = (d["y"].to_numpy() - eta + beta) / sigma
     x = z - sigma / beta
-    below = np.log(special.erfcx(-np.minimum(x, 0.0) / np.sqrt(2)) / 2)
-    mills = np.where(x < 0, below, special.log_ndtr(x) + x**2 / 2)
-    return -np.log(beta) - z**2 / 2 + mills
+    below = np.log(special.erfcx(-np.minimum(x, 0.0) / np.sqrt(2)) / 2) - z**2 / 2
+    # (x^2 - z^2) / 2 without the difference of two large squares.
+    above = special.log_ndtr(x) - sigma / beta * (z + x) / 2
+    return -np.log(beta) + np.where(x < 0, below, above)
 
 
 def or_zero(log_density: Callable[..., np.ndarray], y: pd.Series, zero: float) -> np.ndarray:
@@ -362,6 +363,14 @@ def prior(text: str) -> stats.rv_continuous:
     return DISTRIBUTIONS[name](*map(float, inside.split(",")))
 
 
+def pushed(at: float, most: float) -> tuple[float, float]:
+    """Return a number pushed away from zero and from another, and its log derivative."""
+    width = 0.2 * most
+    ends = np.array([at / width, (at - most) / width])
+    low, high = width * np.log1p(np.exp(ends))
+    return float(low - high), float(np.log(-np.diff(special.expit(ends))[0]))
+
+
 def own_parameters(
     case: Case, theta: np.ndarray, b0: float, earliest: float = np.nan
 ) -> tuple[list[object], float]:
@@ -379,12 +388,20 @@ def own_parameters(
         value = special.expit(at) if unit else np.exp(at) + (name == "nu")  # nu is above one
         slope = np.log(value) + np.log1p(-value) if unit else at
         value, slope = (at, 0.0) if plain else (value, slope)
-        if name == "ndt":  # between zero and the smallest response
-            value = earliest * special.expit(at)
-            slope = np.log(value) + np.log1p(-value / earliest)
+        if name == "ndt":
+            value, slope = pushed(at, earliest)
         lp += prior(text).logpdf(value) + slope
         values.append(value)
     return values, lp
+
+
+def working(data: StanData, theta: np.ndarray) -> np.ndarray:
+    """Z'w e and -Z'w X of the levels, where the own parameters are."""
+    R, P, n = data["ZtWR"].copy(), int(data["P"]), int(data["own_moving"])
+    away = (theta - data["center"])[P : P + n]
+    for q in range(data["along_own"].shape[1] // n if n else 0):
+        R[:, q * (1 + P)] += data["along_own"][:, q * n : (q + 1) * n] @ away
+    return R
 
 
 def effects(
@@ -450,7 +467,7 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
     lp += np.sum(SD.logpdf(sd) + np.log(sd))
 
     d = b - data["b_hat"]
-    W, R = data["ZtWZ"], data["ZtWR"]
+    W, R = data["ZtWZ"], working(data, theta)
     u, extent = data["share"], data["extent"]
     r_g, lp_g, of_g = effects(
         W[:4, :3], R[:4, :8], sd[:2, None] * L, d, z[:8].reshape(2, 4), u[:4], extent[0]
@@ -562,7 +579,7 @@ def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays(
         b, log_width = population(data, point[: data["D"]], sd, block_diag(L, np.eye(E - 2)))
         lp += jacobian + lkj_log_density(L, 1.7) + log_width
         lp += np.sum(SD.logpdf(sd) + np.log(sd))
-        d, W, R = b - data["b_hat"], data["ZtWZ"], data["ZtWR"].copy()
+        d, W, R = b - data["b_hat"], data["ZtWZ"], working(data, theta)
         u, extent, n = data["share"], data["extent"], 3 + J
         r_h, lp_h, of_h = effects(
             W[:3, :3], R[:3, :6], sd[:2, None] * L, d, z[:6].reshape(2, 3), u[:3], extent[0]

@@ -8,7 +8,7 @@ from scipy import stats
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import compare_gradient, population
-from tests.stan.test_log_density import bent, effects
+from tests.stan.test_log_density import bent, effects, working
 from tests.stan.test_nested_density import PRIORS, dense
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
@@ -75,8 +75,8 @@ def test_sampled_effects_have_the_density_of_their_rows() -> None:
         sd, lp = bent(theta[P:], data["center"][P:], data["sd_spread"], data["sd_bend"])
         b, log_width = population(data, point[: data["D"]], sd, np.eye(1))
         lp += log_width + np.sum(stats.truncnorm(-0.3, np.inf, 0.3, 1).logpdf(sd) + np.log(sd))
-        r, lp_r, _ = effects(data["ZtWZ"], data["ZtWR"], sd[:, None], b - data["b_hat"], z[None],
-                             data["share"], 0.0)  # fmt: skip
+        d, R = b - data["b_hat"], working(data, theta)
+        r, lp_r, _ = effects(data["ZtWZ"], R, sd[:, None], d, z[None], data["share"], 0.0)
         lp += stats.norm(1, 3).logpdf(b[0]) + stats.norm(0.2, 2).logpdf(b[1])
         eta = X @ b + M @ r[:, 0]
         return float(lp + lp_r + stats.poisson(np.exp(eta)).logpmf(rows["c"]).sum())

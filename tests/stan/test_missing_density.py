@@ -24,6 +24,7 @@ from tests.stan.test_log_density import (
     effects,
     frame,
     own_parameters,
+    working,
 )
 
 FEW, MANY = 4, 200
@@ -81,7 +82,7 @@ def reference(
     lp += np.sum(SD.logpdf(sd) + np.log(sd)) + np.sum(SIGMA.logpdf(sigmas) + np.log(sigmas))
     b, log_width = population(data, point[:D], sd, np.eye(2))
     lp += log_width
-    d, z, W, R = b - data["b_hat"], point[D:], data["ZtWZ"], data["ZtWR"]
+    d, z, W, R = b - data["b_hat"], point[D:], data["ZtWZ"], working(data, theta)
     u, extent = data["share"], data["extent"]
     r_h, lp_h, of_h = effects(
         W[:3, :1], R[:3, : 1 + P], sd[:1, None], d, z[:3].reshape(1, 3), u[:3], extent[0]
@@ -91,7 +92,7 @@ def reference(
     )
     b[0] -= of_h[0]
     b[4] -= of_g[0]
-    values, more = own_parameters(case, own, b[0])
+    values, more = own_parameters(case, own, b[0], data.get("earliest", np.nan))
     lp += more + lp_h + lp_g + NORMAL.logpdf(b[1:]).sum()
     lp += 0.0 if case.family == "ordinal" else NORMAL.logpdf(b[0])
     # Predictors are centred where values that stand in were, which any linear predictor undoes.
