@@ -15,6 +15,25 @@ from hiermix.tuning.problem import Problem
 from hiermix.typing import FloatArray
 
 
+def columns(
+    problem: Problem, found: Penalised, name: str, fits: Mapping[str, FactorFit],
+    others: FloatArray, both: Coordinates,
+) -> FloatArray:  # fmt: skip
+    """Return columns (J, Q, 1 + P + A) whose last ones are how Z'w e of a factor moves.
+
+    Parameters
+    ----------
+    problem, found, name, fits
+        The model, its penalised fit, the factor, and the fits of all.
+    others : array, shape (J, Q, 1 + P)
+        Z'w e and -Z'wX of the coefficients that other factors absorb: these move as they do.
+    both : Coordinates
+        Of the population and the own parameters.
+    """
+    moved = others[:, :, 1:] @ followed(both, others.shape[2] - 1)
+    return np.concatenate([others, moved + along_own(problem, found, name, fits)], axis=2)
+
+
 def followed(both: Coordinates, P: int) -> FloatArray:
     """Return how the population (P,) moves with the own parameters, (P, A), in coordinates."""
     return np.asarray(np.linalg.solve(both.scale[P:, P:].T, both.scale[:P, P:].T).T)

@@ -173,16 +173,13 @@ def tune(
         taken += _taken(problem.design, name, fit, found.by_own)
     own = own_beside_population.beside_effects(own, taken)
     both = own_beside_population.together(population, own, cross)
-    following = effects_beside_own.followed(both, len(b_hat))
-    moves = own_beside_population.bounded(population, own, cross)
     moving = []
-    for name, fit in named.items() if moves else ():
+    for name, fit in named.items() if own_beside_population.bounded(population, own, cross) else ():
         # Coefficients that other factors absorb move as they do with the own parameters.
-        held = (ZtR[name] * (1 - absorbs[name]))[:, :, 1:] @ following
-        columns = held + effects_beside_own.along_own(problem, found, name, named)
-        every_one = np.concatenate([ZtR[name], columns], axis=2)
-        R = _tuned_to(fit, every_one, parameterisation, related.get(name))[1]
-        moving.append(R[:, :, 1 + len(b_hat) :])
+        others = ZtR[name] * (1 - absorbs[name])
+        columns = effects_beside_own.columns(problem, found, name, named, others, both)
+        R = _tuned_to(fit, columns, parameterisation, related.get(name))[1]
+        moving.append(R[:, :, ZtR[name].shape[2] :])
     every = named | dict(integrated or {})
     spread = [_spread(fit, problem.priors[name]) for name, fit in every.items()]
     df = [_freedom(each.df) for each in problem.priors.values() if each.df is not None]

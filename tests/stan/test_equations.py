@@ -15,7 +15,20 @@ from scipy.linalg import block_diag
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
-from tests.stan.test_log_density import (CASES, INTERCEPT, PRIORS, Case, bent, compare_gradients, effects, frame, own_parameters, prior, working, pushed)
+from tests.stan.test_log_density import (
+    CASES,
+    INTERCEPT,
+    PRIORS,
+    Case,
+    bent,
+    compare_gradients,
+    effects,
+    frame,
+    own_parameters,
+    prior,
+    pushed,
+    working,
+)
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
 
