@@ -26,7 +26,7 @@ from hiermix.design.plan import (
     with_bends,
     without_empty_effects,
 )
-from hiermix.design.response import beside_of, labels_of, response_of
+from hiermix.design.response import answered, beside_of, labels_of, response_of
 from hiermix.design.roles import Roles, with_keywords
 from hiermix.design.series import series_of
 from hiermix.design.served import check_served
@@ -100,7 +100,7 @@ def build(
     response_checks.some_weight(roles.weights, beside.weights)
     category_counts.some_counts(plan, beside.counts)
     response, labels = response_of(plan, frame, encoded, beside)
-    plan = replace(plan, response_labels=labels)
+    plan = answered(plan, beside, response, labels)
     if response_rule is not None and response_rule.categories == "unordered":
         category_formulas.check_all_there(formula, labels)
     if continuous and beside.censored is None:

@@ -25,6 +25,7 @@ from hiermix.design.frames import NewRows, select
 from hiermix.design.groupings import Grouping
 from hiermix.design.identifiable import check_effects, check_rows
 from hiermix.design.imputed import Imputed, standing_in
+from hiermix.design.items import Items
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.level_curves import LevelCurve
 from hiermix.design.limits import Limits
@@ -167,6 +168,11 @@ class Design:
     def steps(self) -> tuple[Steps, ...]:
         """Monotonic effects."""
         return self._plan.steps
+
+    @property
+    def items(self) -> Items | None:
+        """Those that have thresholds of their own."""
+        return self._plan.items
 
     @property
     def step_places(self) -> list[slice]:

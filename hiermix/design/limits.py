@@ -30,6 +30,8 @@ class Limits:
     """How long, or over how much, events were counted."""
     se: FloatArray | None = None
     """Standard errors that are known."""
+    item: FloatArray | None = None
+    """Which item they are of, from 0, where items have thresholds of their own."""
 
     @property
     def truncated(self) -> bool:

@@ -17,6 +17,7 @@ from hiermix.design.codes import column_codes
 from hiermix.design.curves import Curve
 from hiermix.design.encoding import Encoding
 from hiermix.design.fitted_curves import curves_of
+from hiermix.design.items import Items, items_of
 from hiermix.design.kinds import Kind, KnownLabels
 from hiermix.design.level_curves import LevelCurve
 from hiermix.design.monotone_steps import Steps, level_columns, steps_of
@@ -104,6 +105,8 @@ class Plan:
     response_rule: ResponseRule | None
     response_labels: Labels = ()
     array_offset: bool = False
+    items: Items | None = None
+    """Those that have thresholds of their own."""
     curves: tuple[Curve, ...] = ()
     """Of smooths: the columns of their straight lines are in `populations`; so are those of what
     bends them, once `with_bends`."""
@@ -176,6 +179,7 @@ def plan_of(
         populations=populations,
         curves=curves,
         steps=steps,
+        items=items_of(formula.beside, frame),
         effects={
             name: tuple(
                 fitted(term.effects).with_columns(

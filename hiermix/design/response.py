@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +24,17 @@ def response_of(plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: 
     """Return the response in numbers, by the family's rule if there is one."""
     found = _response(plan, frame, encoded, beside)
     check_seen(found.numbers, beside.censored, beside.limits, frame.index)
+    if plan.items is not None and plan.items.sizes and beside.limits.item is not None:
+        plan.items.check(beside.limits.item, found.numbers, frame.index)
     return found
+
+
+def answered(plan: Plan, beside: Beside, response: FloatArray, labels: Labels) -> Plan:
+    """Return the plan of a fit with what its responses say: labels, and categories of items."""
+    items = plan.items
+    if items is not None and beside.limits.item is not None:
+        items = items.sized(beside.limits.item, response, labels)
+    return replace(plan, response_labels=labels, items=items)
 
 
 def _response(plan: Plan, frame: pd.DataFrame, encoded: pd.DataFrame, beside: Beside) -> Outcomes:
@@ -94,11 +105,14 @@ def beside_of(plan: Plan, frame: pd.DataFrame, weights: ArrayLike | None) -> Bes
     counts, trials = category_counts.counts_of(plan, frame), _trials(plan.roles, frame)
     if counts is not None and plan.roles.formula.beside.trials is None:
         trials = counts.sum(axis=1)
+    limits = limits_of(plan.roles.formula.beside, frame)
+    if plan.items is not None:
+        limits = replace(limits, item=plan.items.codes(frame))
     return Beside(
         trials=trials,
         weights=_weights(plan.roles.weights, frame, weights),
         censored=censored_of(plan.roles.formula.beside.censored, frame),
-        limits=limits_of(plan.roles.formula.beside, frame),
+        limits=limits,
         counts=counts,
     )
 

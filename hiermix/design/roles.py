@@ -69,6 +69,12 @@ class Roles:
         return distinct([] if self.trials is None else [self.trials], counted, bounds)
 
     @property
+    def items(self) -> tuple[str, ...]:
+        """The column of items that have thresholds of their own, if there are some."""
+        items = self.formula.beside.items
+        return () if items is None else (items,)
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """Every column used, in the order of first mention."""
         return distinct(
@@ -88,7 +94,7 @@ class Roles:
         texts += [term.effects for term in varying]
         every = (*self.formula.specials, *chain(*(term.specials for term in varying)))
         specials = ([use.column for use in each.uses] for each in every)
-        return distinct(*map(columns, texts), *specials, self.stratum_columns(factors))
+        return distinct(*map(columns, texts), *specials, self.stratum_columns(factors), self.items)
 
     def strata(self, factor: str) -> str | None:
         """Return the column of the strata of a factor, if it has some."""
@@ -110,7 +116,8 @@ class Roles:
             texts.append(self.worked_out)
         found: dict[str, list[Use]] = {}
         written = (use for text in texts for use in uses(text))
-        strata = [Use(column, "category") for column in self.stratum_columns(self.factors)]
+        apart = (*self.stratum_columns(self.factors), *self.items)
+        strata = [Use(column, "category") for column in apart]
         formula = self.formula
         every = (*formula.specials, *chain(*(term.specials for term in formula.groups)))
         for use in chain(written, strata, *(each.uses for each in every)):

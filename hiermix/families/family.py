@@ -14,6 +14,7 @@ from hiermix.errors import ArgumentError
 from hiermix.families import circular, known_ends
 from hiermix.families import response_rules as rules
 from hiermix.families.discrimination import at_thresholds, discriminated
+from hiermix.families.item_thresholds import THRESHOLDS_AT, at_rows, of_items
 from hiermix.families.links import Own, unchanged
 from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
@@ -178,6 +179,7 @@ class Family:
 
     def _discriminated(self, eta: FloatArray, own: Own) -> tuple[FloatArray, Own]:
         """Return both on the scale of the link; a parameter of a custom family may be called so."""
+        own = of_items(own)
         if all(each.learned for each in self.own):
             return eta, own
         return discriminated(eta, at_thresholds(own) if self.in_steps else own)
@@ -321,5 +323,7 @@ def row_values(design: Design, family: Family) -> dict[str, FloatArray]:
     limits = design.limits
     found = {"trials": design.trials, "rate": limits.rate, "se": limits.se,
              "counts": design.counts}  # fmt: skip
+    if design.items is not None:
+        found[THRESHOLDS_AT] = at_rows(design.items, limits.item)
     ends = known_ends.of_rows(design, family.support, whole=not family.continuous)
     return {name: values for name, values in found.items() if values is not None} | ends

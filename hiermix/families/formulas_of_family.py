@@ -5,7 +5,10 @@ from collections.abc import Collection, Sequence
 from hiermix.errors import FormulaError, did_you_mean
 from hiermix.families.family import Family
 from hiermix.formula import foreign_syntax, several_responses, threshold_formulas
+from hiermix.formula.equations import MU
 from hiermix.formula.formula import Formula
+from hiermix.formula.names import quoted
+from hiermix.formula.sums import terms
 from hiermix.formula.terms import Group
 from hiermix.formula.threshold_formulas import threshold_of
 
@@ -39,6 +42,8 @@ def check_equations(family: Family, formula: Formula) -> None:
             f"{found[0]}: effects that differ between thresholds are for families 'sratio', "
             f"'cratio' and 'acat', not {family.name!r}. Cumulative probabilities would cross"
         )
+    if formula.beside.items is not None:
+        _check_items(family, formula, formula.beside.items)
     if family.unordered:  # those of categories, which the rows name
         return
     known = [own.name for own in family.own if not own.of_thresholds]
@@ -50,6 +55,30 @@ def check_equations(family: Family, formula: Formula) -> None:
             raise FormulaError(
                 f"family {family.name!r} has no parameter {each.name!r} for an equation."
                 f"{did_you_mean(each.name, known)} Parameters that may have one: {listed}"
+            )
+
+
+def _check_items(family: Family, formula: Formula, item: str) -> None:
+    """Raise where thresholds of items are of another family, or items shift all of theirs too."""
+    if family.form != "ordered":
+        instead = (
+            f"thresholds differ by item with cs({quoted(item)})" if family.in_steps
+            else "other families have no cumulative thresholds"
+        )  # fmt: skip
+        raise FormulaError(
+            f"thres(gr={quoted(item)}) is for family 'ordinal', not {family.name!r}: {instead}"
+        )
+    for term in terms(formula.population):
+        if term in (quoted(item), f"C({quoted(item)})"):
+            raise FormulaError(
+                f"{term} shifts all thresholds of an item, which are its own by thres(gr="
+                f"{quoted(item)}): leave {term} out"
+            )
+    for bar in formula.groups:
+        if bar.factor == (item,) and bar.equation == MU and not bar.effects.startswith("0"):
+            raise FormulaError(
+                f"{bar} shifts all thresholds of an item, which are its own by thres(gr="
+                f"{quoted(item)}): leave it out, or write (0 + x | {quoted(item)}) for slopes"
             )
 
 

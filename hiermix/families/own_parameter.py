@@ -78,6 +78,8 @@ class OwnParameter:
 
     def coordinates(self, design: Design) -> int:
         """How many coordinates the programs give it."""
+        if self.transform == "gaps":
+            return thresholds.ladder(design).coordinates
         return category_count(design) - 2 if self.of_thresholds else self.size or 1
 
     def value(self, theta: FloatArray, design: Design) -> FloatArray:
@@ -96,8 +98,9 @@ class OwnParameter:
             return self.least + (self.most - self.least) * links.inverse_link("logit", theta)
         if self.transform == "correlations":
             return below_diagonal(block_cholesky(theta, [size_of(len(theta))]))
-        between = {"gaps": thresholds.from_gaps, "differences": thresholds.from_differences}
-        return between[self.transform](theta, thresholds.anchor(design))
+        if self.transform == "gaps":
+            return thresholds.ladder(design).values(theta)
+        return thresholds.from_differences(theta, thresholds.anchor(design))
 
     @property
     def ends(self) -> tuple[float, float]:

@@ -12,20 +12,83 @@ from dataclasses import dataclass
 import numpy as np
 
 from hiermix.design.design import Design
+from hiermix.design.items import places
 from hiermix.families import linear_scale, ordinal
+from hiermix.families.item_thresholds import THRESHOLDS_AT, of_items
 from hiermix.typing import FloatArray, IntArray
 
 
-def below(design: Design) -> FloatArray:
-    """(C - 1,) share of responses below each threshold, half a response added to each category."""
+@dataclass(frozen=True)
+class Ladder:
+    """Thresholds of the response, or of items one after the other.
+
+    The first one's anchor is what all are counted from. Coordinates are the logarithms of the gaps
+    of all, and then how far the anchors of the others are from that of the first.
+    """
+
+    sizes: tuple[int, ...]
+    """Categories of each."""
+    anchors: tuple[int, ...]
+    """Threshold of each, counted from 0, that parts its responses most evenly."""
+
+    @property
+    def gaps(self) -> int:
+        """Number of gaps."""
+        return sum(self.sizes) - 2 * len(self.sizes)
+
+    @property
+    def coordinates(self) -> int:
+        """Number of coordinates."""
+        return self.gaps + len(self.sizes) - 1
+
+    def values(self, theta: FloatArray) -> FloatArray:
+        """(T,) thresholds, counted from the first anchor."""
+        found, at = [], 0
+        for place, (size, anchor) in enumerate(zip(self.sizes, self.anchors, strict=True)):
+            end = at + size - 2
+            own = from_gaps(theta[at:end], anchor)
+            found.append(own + theta[self.gaps + place - 1] if place else own)
+            at = end
+        return np.concatenate(found)
+
+    def chain(self, theta: FloatArray) -> FloatArray:
+        """(T, coordinates) derivatives of the same."""
+        from scipy.linalg import block_diag
+
+        steps = [_steps(size - 2, anchor)
+                 for size, anchor in zip(self.sizes, self.anchors, strict=True)]  # fmt: skip
+        rows = np.repeat(np.arange(len(self.sizes)), [size - 1 for size in self.sizes])
+        apart = np.equal.outer(rows, np.arange(1, len(self.sizes))).astype(float)
+        return np.hstack([block_diag(*steps) * np.exp(theta[: self.gaps]), apart])
+
+
+def ladder(design: Design) -> Ladder:
+    """Return the thresholds of a design, by its rows."""
+    each = _below(design)
+    anchors = tuple(int(np.argmin(np.abs(share - 0.5))) for share in each)
+    return Ladder(tuple(len(share) + 1 for share in each), anchors)
+
+
+def _below(design: Design) -> list[FloatArray]:
+    """(C - 1,) share of responses below each threshold of each item.
+
+    Half a response is added to each category.
+    """
     y, w = linear_scale.response(design).astype(np.int64) - 1, linear_scale.weights(design)
-    counts = np.bincount(y, w, minlength=len(design.categories)) + 0.5
+    items, codes = design.items, design.limits.item
+    if items is None or codes is None:
+        return [_shares(y, w, len(design.categories))]
+    return [_shares(y[codes == k], w[codes == k], size) for k, size in enumerate(items.sizes)]
+
+
+def _shares(y: IntArray, w: FloatArray, size: int) -> FloatArray:
+    counts = np.bincount(y, w, minlength=size) + 0.5
     return np.asarray(np.cumsum(counts)[:-1] / counts.sum())
 
 
 def anchor(design: Design) -> int:
     """Threshold, counted from 0, that parts the responses most evenly."""
-    return int(np.argmin(np.abs(below(design) - 0.5)))
+    return ladder(design).anchors[0]
 
 
 def from_gaps(theta: FloatArray, anchor: int) -> FloatArray:
@@ -45,11 +108,14 @@ def _steps(gaps: int, anchor: int) -> FloatArray:
 
 
 def start(design: Design, link: str) -> FloatArray:
-    """Gaps that the shares of the categories alone ask for."""
+    """Coordinates that the shares of the categories alone ask for."""
     from scipy.special import logit, ndtri
 
-    at = logit(below(design)) if link == "logit" else ndtri(below(design))
-    return np.log(np.diff(at))
+    to = logit if link == "logit" else ndtri
+    each, anchors = [to(share) for share in _below(design)], ladder(design).anchors
+    gaps = [np.log(np.diff(at)) for at in each]
+    middle = np.array([at[place] for at, place in zip(each, anchors, strict=True)])
+    return np.concatenate([*gaps, middle[1:] - middle[0]])
 
 
 @dataclass(frozen=True)
@@ -65,26 +131,35 @@ class Gaps:
     etas: tuple[FloatArray, ...]
     weight: FloatArray
     """(rows,) of each log density of a row."""
-    anchor: int
+    ladder: Ladder
+    item: IntArray
+    """(rows,) from 0."""
     disc: FloatArray | None = None
     """(rows,) by which predictors and thresholds are multiplied, where it is not one."""
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """Return log density and gradient."""
         value, slope, _ = self._of_thresholds(theta)
-        chain = _steps(len(theta), self.anchor) * np.exp(theta)
+        chain = self.ladder.chain(theta)
         return value - 0.5 * float(theta @ theta), chain.T @ slope - theta
 
     def curvature(self, theta: FloatArray) -> FloatArray:
         """Minus the Hessian."""
         _, slope, bend = self._of_thresholds(theta)
-        chain = _steps(len(theta), self.anchor) * np.exp(theta)
-        return np.eye(len(theta)) + chain.T @ bend @ chain - np.diag(chain.T @ slope)
+        chain = self.ladder.chain(theta)
+        of_gaps = np.arange(len(theta)) < self.ladder.gaps  # which bend with their logarithms
+        turn = np.diag(np.where(of_gaps, chain.T @ slope, 0.0))
+        return np.asarray(np.eye(len(theta)) + chain.T @ bend @ chain - turn)
 
     def _of_thresholds(self, theta: FloatArray) -> tuple[float, FloatArray, FloatArray]:
         """Log density of the rows, and its gradient and minus its Hessian in the thresholds."""
-        own = {"threshold": from_gaps(theta, self.anchor)}
-        bounds = len(theta) + 3  # with those at infinity
+        sizes = np.array(self.ladder.sizes)
+        starts = np.cumsum([0, *(sizes + 1)])  # with bounds at infinity around those of each item
+        bounds, place = int(starts[-1]), starts[self.item] + self.category
+        inner = np.setdiff1d(np.arange(bounds), [*starts[:-1], *(starts[1:] - 1)])
+        own: dict[str, FloatArray] = {"threshold": self.ladder.values(theta)}
+        if len(sizes) > 1:
+            own = dict(of_items(own | {THRESHOLDS_AT: self._places()}))
         value, slope, bend = 0.0, np.zeros(bounds), np.zeros((bounds, bounds))
 
         def by_bound(category: IntArray, values: FloatArray) -> FloatArray:
@@ -95,10 +170,14 @@ class Gaps:
             d, own = self.disc, {"threshold": own["threshold"] * self.disc[:, None]}
         for eta in self.etas:
             log_p, first, second = ordinal.ordinal_bends(self.link, self.category, d * eta, own)
-            lower, upper = self.category - 1, self.category
+            lower, upper = place - 1, place
             value += float(self.weight @ log_p)
             slope += by_bound(lower, d * first[0]) + by_bound(upper, d * first[1])
             bend -= np.diag(by_bound(lower, d**2 * second[0]) + by_bound(upper, d**2 * second[1]))
             across = by_bound(lower, d**2 * second[2])[:-1]
             bend -= np.diag(across, 1) + np.diag(across, -1)
-        return value, slope[1:-1], bend[1:-1, 1:-1]
+        return value, slope[inner], bend[np.ix_(inner, inner)]
+
+    def _places(self) -> FloatArray:
+        """(rows, most thresholds) places of the thresholds of each row."""
+        return np.asarray(places(self.ladder.sizes)[self.item], dtype=np.float64)

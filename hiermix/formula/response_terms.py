@@ -33,6 +33,8 @@ class ResponseTerms:
     """A column: standard errors that are known."""
     sigma: bool | None = None
     """Whether there is a residual sd beside these; None where that is not said."""
+    items: str | None = None
+    """A column: items that have thresholds of their own."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -99,6 +101,7 @@ _KINDS = {
         named=True,
     ),
     "rate": _Kind((_Argument("time", "rate"),)),
+    "thres": _Kind((_Argument("gr", "items"),), named=True),
     "se": _Kind((_Argument("se", "se"), _Argument("sigma", "sigma", "truth", default=True))),
 }
 

@@ -197,8 +197,12 @@ def _spreads_of(drawn: Drawn, design: Design) -> Iterator[FloatArray]:
 
 
 def between(design: Design) -> list[str]:
-    """Labels of the thresholds between ordered categories: ``"low|high"``."""
-    return [f"{low}|{high}" for low, high in pairwise(design.categories)]
+    """Labels of the thresholds between categories: ``"low|high"``, of items ``"q1, low|high"``."""
+    found = [f"{low}|{high}" for low, high in pairwise(design.categories)]
+    if design.items is None:
+        return found
+    pairs = zip(design.items.labels, design.items.sizes, strict=True)
+    return [f"{kinds.spelled(item)}, {one}" for item, size in pairs for one in found[: size - 1]]
 
 
 def _dims(values: FloatArray, name: str) -> tuple[str, ...]:
@@ -273,4 +277,5 @@ def _in_numpy(column: pd.Series) -> np.ndarray:
     codes, uniques = pd.factorize(column)
     labels = [label if isinstance(label, str | int | float) else str(label)
               for label in map(kinds.plain, uniques)]  # fmt: skip
-    return np.array(labels)[codes]
+    gap = "" if any(isinstance(label, str) for label in labels) else np.nan
+    return np.array([*labels, gap] if (codes < 0).any() else labels)[codes]

@@ -112,6 +112,22 @@ def _ordered(rows: _Rows) -> StanData:
     }
 
 
+def _cumulative(rows: _Rows) -> StanData:
+    """Ordered categories as places of their lower bounds, among those of all items."""
+    found, which = thresholds.ladder(rows.design), rows.repeats.first
+    sizes, item = np.array(found.sizes), rows.design.limits.item
+    codes = np.zeros(len(which), dtype=np.int64) if item is None else item[which].astype(np.int64)
+    y = rows.y[which].astype(np.int64)
+    starts = np.cumsum([0, *(sizes + 1)])[:-1]
+    return _as_given(rows) | {
+        "item_count": len(sizes),
+        "C": sizes,
+        "anchor": np.array(found.anchors, dtype=np.int64) + 1,
+        "y": starts[codes] + y,
+        "outermost": np.where(y == 1, 1, np.where(y == sizes[codes], 2, 0)),
+    }
+
+
 def _stepwise(rows: _Rows) -> StanData:
     """Ordered categories, and which equation each threshold has beside."""
     names = [each.name for each in rows.design.equations]
@@ -173,7 +189,7 @@ FORMS: Mapping[Form, Callable[[_Rows], StanData]] = {
     "events": _events,
     "counts": _counts,
     "trials": _trials,
-    "ordered": _ordered,
+    "ordered": _cumulative,
     "stepwise": _stepwise,
     "chosen": _chosen,
     "counted": _counted,

@@ -61,7 +61,7 @@ def _columns(design: Design, X: FloatArray, added_up: bool) -> Iterator[NDArray[
     """Everything in which rows of one kind are equal; the cheap and telling first."""
     known = design.limits
     beside = [design.trials, design.censored, known.end, known.least, known.most, known.rate,
-              known.se, design.response]  # fmt: skip
+              known.se, known.item, design.response]  # fmt: skip
     for each in design.groupings:
         yield from each.factor.marks()
     if not added_up:

@@ -54,13 +54,15 @@ def estimate(problem: Problem, start: FloatArray, eta: FloatArray, blur: FloatAr
     if not _has_gaps(problem):
         return Coordinates(*mode(_by_differences(problem, rows), start, guess))
     category = problem.y[rows.part].astype(np.int64)
-    anchor = thresholds.anchor(problem.answered)
+    item, ladder = problem.answered.limits.item, thresholds.ladder(problem.answered)
+    item = np.zeros(problem.rows) if item is None else item
     (low, by_row), (high, _) = (
         problem.family.at_equations(problem.names, each.reshape(len(problem.names), -1))
         for each in rows.ends
     )
     disc = by_row.get(DISC)
-    gaps = Gaps(problem.family.link, category, (low, high), rows.weight, anchor, disc)
+    gaps = Gaps(problem.family.link, category, (low, high), rows.weight, ladder,
+                item[rows.part].astype(np.int64), disc)  # fmt: skip
     inside = _of_gaps(problem)
     found = Coordinates(
         *mode(gaps.value_and_gradient, start[inside], guess[inside], gaps.curvature)

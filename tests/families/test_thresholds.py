@@ -9,7 +9,7 @@ from scipy import optimize, special, stats
 
 import hiermix as hm
 from hiermix.families import thresholds
-from hiermix.families.thresholds import Gaps
+from hiermix.families.thresholds import Gaps, Ladder
 
 LAWS = {"logit": stats.logistic, "probit": stats.norm}
 
@@ -31,7 +31,8 @@ def test_derivatives_are_those_of_the_law(link: str, discriminating: bool) -> No
     y, weight = rng.integers(1, 7, 80), rng.uniform(0.5, 2, 80)
     etas = rng.normal(size=80), rng.normal(size=80)
     disc = rng.uniform(0.5, 1.2, 80) if discriminating else np.ones(80)
-    gaps = Gaps(link, y, etas, weight, anchor=2, disc=disc if discriminating else None)
+    one, none = Ladder((6,), (2,)), np.zeros(80, dtype=np.int64)
+    gaps = Gaps(link, y, etas, weight, one, none, disc=disc if discriminating else None)
 
     def log_density(theta: np.ndarray) -> float:
         e = np.exp(theta)
@@ -57,11 +58,41 @@ def test_derivatives_are_those_of_the_law(link: str, discriminating: bool) -> No
     np.testing.assert_allclose(gaps.curvature(theta), bends, rtol=1e-6, atol=1e-6)
 
 
+def test_derivatives_where_items_have_thresholds_of_their_own() -> None:
+    """Of three items, whose first thresholds are counted from the second one of the first item."""
+    rng, ladder = np.random.default_rng(2), Ladder((4, 2, 3), (1, 0, 1))
+    item = rng.integers(0, 3, 90)
+    y = 1 + rng.integers(0, 100, 90) % np.array(ladder.sizes)[item]
+    eta, weight = rng.normal(size=90), rng.uniform(0.5, 2, 90)
+    gaps = Gaps("logit", y, (eta,), weight, ladder, item)
+    assert (ladder.gaps, ladder.coordinates) == (3, 5)
+
+    def log_density(theta: np.ndarray) -> float:
+        e, (two, three) = np.exp(theta[:3]), theta[3:]
+        cuts = [[-e[0], 0.0, e[1]], [two], [three - e[2], three]]
+        found = -0.5 * float(theta @ theta)
+        for n in range(90):
+            bound = np.concatenate([[-np.inf], cuts[item[n]], [np.inf]]) - eta[n]
+            p = stats.logistic.cdf(bound[y[n]]) - stats.logistic.cdf(bound[y[n] - 1])
+            found += weight[n] * np.log(p)
+        return found
+
+    theta = rng.normal(0, 0.5, 5)
+    value, gradient = gaps.value_and_gradient(theta)
+    assert value == pytest.approx(log_density(theta), rel=1e-12)
+    numeric = optimize.approx_fprime(theta, log_density, 1e-6)
+    np.testing.assert_allclose(gradient, numeric, rtol=1e-4, atol=1e-3)
+    up, down = ([gaps.value_and_gradient(theta + sign * each)[1] for each in 1e-5 * np.eye(5)]
+                for sign in (1, -1))  # fmt: skip
+    bends = -(np.array(up) - np.array(down)) / 2e-5
+    np.testing.assert_allclose(gaps.curvature(theta), bends, rtol=1e-6, atol=1e-6)
+
+
 def test_the_anchor_parts_the_responses_most_evenly() -> None:
     for shares, place in (([0.01, 0.5, 0.3], 1), ([0.6, 0.2, 0.1], 0), ([0.1, 0.1, 0.35], 2)):
         model = hm.Model("y ~ x + (1 | g)", frame(400, shares), family="ordinal")
         assert thresholds.anchor(model.design) == place
-        assert model.stan_data()["anchor"] == place + 1
+        assert model.stan_data()["anchor"].tolist() == [place + 1]
 
 
 def test_weights_count_as_rows_when_the_anchor_is_chosen() -> None:
@@ -79,7 +110,7 @@ def test_many_categories_are_prepared_in_no_time(categories: int, rows: int) -> 
     start = time.process_time()
     data = model.stan_data()
     assert time.process_time() - start < 5  # 0.1 on an idle machine, 150 with nested differences
-    assert data["C"] == categories
+    assert data["C"].tolist() == [categories]
     assert np.isfinite(data["scale"]).all()
 
 
