@@ -91,7 +91,7 @@ class PooledEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         self._fit(X, y)
         return self
 
-    def fit_transform(self, X: Any, y: Any, **_: Any) -> FloatArray:
+    def fit_transform(self, X: Any, y: Any) -> FloatArray:
         """Learn the levels, and encode each row without its own target.
 
         Parameters
@@ -126,7 +126,7 @@ class PooledEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         array (rows, encodings)
         """
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=None, ensure_all_finite=False, reset=False)
+        X = validate_data(self, _objects(X), dtype=None, ensure_all_finite=False, reset=False)
         blocks = []
         for place, (levels, total) in enumerate(zip(self.levels_, self.sums_, strict=True)):
             codes = levels.get_indexer(_labels(X[:, place]))
@@ -137,11 +137,13 @@ class PooledEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Return the names of the encodings: that of the column, with the class, with ``_sd``."""
         check_is_fitted(self)
-        names = getattr(self, "feature_names_in_", None)
-        if names is None:
-            names = [f"x{place}" for place in range(self.n_features_in_)]
+        known = getattr(self, "feature_names_in_", None)
+        names = [f"x{k}" for k in range(self.n_features_in_)] if known is None else list(known)
         if input_features is not None:
-            names = list(input_features)
+            asked = list(input_features)
+            if len(asked) != len(names) or (known is not None and asked != names):
+                raise ValueError(f"input_features is not equal to the columns of fit: {names}")
+            names = asked
         many = [f"_{each}" for each in self.classes_] if self.target_type_ == "multiclass" else [""]
         ends = ["", "_sd"] if self.uncertainty else [""]
         return np.array(
@@ -152,8 +154,9 @@ class PooledEncoder(TransformerMixin, BaseEstimator):  # type: ignore[misc]
         """Fit, and return the codes of the rows and what is summed of their target."""
         self._check_options()
         X, y = validate_data(
-            self, X, y, dtype=None, ensure_all_finite=False, y_numeric=False, multi_output=False
-        )
+            self, _objects(X), y, dtype=None, ensure_all_finite=False, y_numeric=False,
+            multi_output=False,
+        )  # fmt: skip
         values = self._read(y)
         self.levels_, self.sums_, self.pooled_, columns = [], [], [], []
         for column in X.T:
@@ -237,6 +240,11 @@ def _left_out(
     """Return, for each row, the sums of the rows of its level and fold."""
     cells, cell = np.unique(codes * (int(fold.max()) + 1) + fold, return_inverse=True)
     return sums(cell, values, len(cells))[cell]
+
+
+def _objects(X: Any) -> Any:
+    """Return frames of pandas without dtypes, which scikit-learn reads in part as numbers."""
+    return X.astype(object) if isinstance(X, pd.DataFrame) else X
 
 
 def _labels(column: NDArray[Any]) -> Any:

@@ -8,14 +8,17 @@ import pandas as pd
 from sklearn.base import BaseEstimator, RegressorMixin
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from hiermix.design import checks
+from hiermix.design import checks, frames
 from hiermix.errors import DataError, HiermixError
+from hiermix.families.family import needs_numbers
+from hiermix.families.table import find
 from hiermix.formula.names import quoted
 from hiermix.model import Model
 from hiermix.prediction import pieces, predict
 from hiermix.typing import FamilyName, FloatArray, LinkName
 
 _RESPONSE = "target"
+"""Name of the response in formulas; with lines below it where a column has that."""
 _NUGGET = 1e-6
 """Noise, in sds of the response, without which an exact fit has no density."""
 
@@ -85,7 +88,7 @@ class HierarchicalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
         HierarchicalRegressor
             Itself.
         """
-        rows, response = self._checked(X, y)
+        rows, response = self._checked(_read(X), y)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         try:
             self.fit_ = self._model(rows, response, seed).fit(
@@ -97,10 +100,14 @@ class HierarchicalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
 
     def _model(self, rows: pd.DataFrame, response: FloatArray, seed: int) -> Model:
         """Return the model, with a nugget where predictors give the response exactly."""
+        needs_numbers(find(self.family, self.link), "HierarchicalRegressor")
+        name = _RESPONSE
+        while name in rows:
+            name += "_"
 
         def of(response: FloatArray) -> Model:
             return Model(
-                f"{_RESPONSE} ~ {self._right_side(rows)}", rows.assign(**{_RESPONSE: response}),
+                f"{name} ~ {self._right_side(rows)}", rows.assign(**{name: response}),
                 family=self.family, link=self.link, priors=self.priors,
             )  # fmt: skip
 
@@ -131,6 +138,7 @@ class HierarchicalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
         array (rows,), or two of them
         """
         check_is_fitted(self)
+        X = _read(X)
         rows = self._named(X, validate_data(self, X, reset=False, **self._validation(X)))
         try:
             source = predict.of_rows(
@@ -173,6 +181,11 @@ class HierarchicalRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc
         terms = [quoted(name) for name in names
                  if name not in groups and not _constant(rows[name])]  # fmt: skip
         return " + ".join([*(terms or ["1"]), *(f"(1 | {quoted(name)})" for name in groups)])
+
+
+def _read(X: Any) -> Any:
+    """Return frames of any library as those of pandas; all else as it is."""
+    return frames.frame(X) if hasattr(X, "__arrow_c_stream__") else X
 
 
 def _is_frame(X: Any) -> bool:

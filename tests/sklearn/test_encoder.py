@@ -200,3 +200,25 @@ def test_it_stands_in_a_pipeline() -> None:
     X, y = answers(2)
     model = make_pipeline(PooledEncoder(scale="linear", random_state=0), LogisticRegression())
     assert model.fit(X, y).score(X, y) > 0.6
+
+
+def test_frames_of_every_library_and_dtype_are_read_alike() -> None:
+    import polars as pl
+
+    rng = np.random.default_rng(2)
+    X = pd.DataFrame({"a": rng.choice(["x", "y", "z"], 60), "b": rng.integers(0, 4, 60)})
+    y = rng.normal(size=60)
+    expected = PooledEncoder().fit(X, y).transform(X)
+    for each in (pl.from_pandas(X), X.astype("category"), X.convert_dtypes(),
+                 X.convert_dtypes(dtype_backend="pyarrow")):  # fmt: skip
+        np.testing.assert_array_equal(PooledEncoder().fit(each, y).transform(X), expected)
+        np.testing.assert_array_equal(PooledEncoder().fit(X, y).transform(each), expected)
+
+
+def test_what_it_does_not_know_is_refused() -> None:
+    X, y = levels()
+    with pytest.raises(TypeError, match="sample_weight"):
+        PooledEncoder().fit_transform(X, y, sample_weight=np.ones(len(y)))
+    fit = PooledEncoder().fit(pd.DataFrame(np.asarray(X)).add_prefix("c"), y)
+    with pytest.raises(ValueError, match="input_features is not equal to the columns of fit"):
+        fit.get_feature_names_out(["other"] * fit.n_features_in_)

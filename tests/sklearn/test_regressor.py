@@ -63,3 +63,17 @@ def test_an_exact_response_gets_a_nugget() -> None:
     with pytest.warns(hm.HiermixWarning, match="a nugget of 1e-06 sds"):
         model = HierarchicalRegressor(**SHORT).fit(X, X[:, 0] - 2 * X[:, 1])
     assert model.predict([[1.0, 1.0]])[0] == pytest.approx(-1, abs=1e-3)
+
+
+def test_frames_of_other_libraries_and_any_names(sleep: pd.DataFrame) -> None:
+    import polars as pl
+
+    X, y = sleep[["Days", "Subject"]], sleep["Reaction"]
+    expected = HierarchicalRegressor("Days + (1 | Subject)", **SHORT).fit(X, y).predict(X)
+    model = HierarchicalRegressor("Days + (1 | Subject)", **SHORT).fit(pl.from_pandas(X), y)
+    np.testing.assert_array_equal(model.predict(pl.from_pandas(X)), expected)
+    taken = X.rename(columns={"Days": "target"})
+    model = HierarchicalRegressor("target + (1 | Subject)", **SHORT).fit(taken, y)
+    np.testing.assert_allclose(model.predict(taken), expected)
+    with pytest.raises(ValueError, match="needs responses that are numbers"):
+        HierarchicalRegressor("Days", family="categorical").fit(X, sleep["Days"] % 3)
