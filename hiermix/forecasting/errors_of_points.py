@@ -19,9 +19,33 @@ def naive_scale(so_far: pd.DataFrame, season: int) -> "pd.Series[float]":
     Not a number where a series has too few values to tell, or never moved.
     """
     ordered = so_far.sort_values("time", kind="stable")
-    steps = ordered.groupby("series")["value"].diff(season).abs()
-    scale = steps.groupby(ordered["series"]).mean()
-    return scale.where(scale > 0)
+    off = changes(ordered, season).abs()
+    scale = off.groupby(ordered["series"]).mean()
+    return pd.Series(scale.where(scale > 0))
+
+
+def changes(ordered: pd.DataFrame, season: int) -> "pd.Series[float]":
+    """Return by how much values differ from those of their series a season before."""
+    own, at = ordered["series"], places(ordered, season)
+    known = ordered.set_index([own, at])["value"]
+    before = known.reindex(pd.MultiIndex.from_arrays([own, at - season]))
+    return pd.Series(ordered["value"] - before.to_numpy())
+
+
+def places(ordered: pd.DataFrame, season: int) -> "pd.Series[int]":
+    """Return which of the times of a panel rows have, the last of all being 0.
+
+    Where no series has all of these times from its first to its last row, as where each has times
+    of its own, and without a season: which row of their series they are, its last being 0.
+    """
+    own = ordered.groupby("series")["time"]
+    by_row = own.cumcount() - own.transform("size") + 1
+    times = ordered["time"].rank(method="dense").astype(int)
+    long = by_row <= -season
+    first, last = (times.groupby(ordered["series"]).transform(end) for end in ("min", "max"))
+    without_gaps = (last - first + 1 == own.transform("size"))[long].any()
+    again = ordered.duplicated(["series", "time"]).any()
+    return times - times.max() if season > 1 and without_gaps and not again else by_row
 
 
 def points(

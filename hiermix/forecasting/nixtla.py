@@ -1,6 +1,7 @@
 """The shape of Nixtla's tools: ``unique_id``, ``ds``, ``y``, and columns such as ``x-lo-95``."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -33,6 +34,13 @@ def keys(rows: pd.DataFrame, time: str, by: list[str]) -> pd.DataFrame:
     """Return the columns that name series and times."""
     names = rows[by[0]].array if len(by) == 1 else series_names(rows, by)
     return pd.DataFrame({SERIES: names, TIME: rows[time].array})
+
+
+def labels(rows: pd.DataFrame, by: list[str]) -> "pd.Series[Any]":
+    """Return the labels of series as the data have them, by their names."""
+    names = pd.Index(series_names(rows, by))
+    found = pd.Series(rows[by[0]].array if len(by) == 1 else names, index=names)
+    return found[~names.duplicated()]
 
 
 def named(design: Design, time: str | None, by: By) -> tuple[str | None, By]:

@@ -142,7 +142,7 @@ def total(
     before = before[before["series"].isin(later["series"])].assign(
         value=parts.observed[parts.response]
     )
-    cells = _cells(later).unique()
+    cells = _in_order(_cells(later).unique())
     full = _complete(later, before, cells)
     if not full.all():
         _warn_of_gaps(parts, cells[~full])
@@ -174,6 +174,12 @@ def _keyed(parts: Predictive, frame: pd.DataFrame, labels: pd.DataFrame) -> pd.D
 
 def _cells(rows: pd.DataFrame) -> pd.MultiIndex:
     return pd.MultiIndex.from_frame(rows[["group", "axis"]])
+
+
+def _in_order(cells: pd.MultiIndex) -> pd.MultiIndex:
+    """Return cells by group, as groups come, and by time: series end at different ones."""
+    groups, _ = pd.factorize(cells.get_level_values("group"))
+    return cells[np.lexsort([_axis(cells).argsort().argsort(), groups])]
 
 
 def _complete(later: pd.DataFrame, before: pd.DataFrame, cells: pd.MultiIndex) -> np.ndarray:

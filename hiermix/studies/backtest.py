@@ -62,6 +62,7 @@ class Backtest:
 
     scores: pd.DataFrame
     forecasts: pd.DataFrame
+    _of_series: pd.Series  # its labels, as the data have them
 
     def table(self, *, by: str | None = None) -> pd.DataFrame:
         """Return the mean scores of each method, the best first.
@@ -116,7 +117,7 @@ class Backtest:
             mine = mine[[*keys.values(), name, *ends.values()]]
             found = mine if found is None else found.merge(mine, on=list(keys.values()))
         assert found is not None
-        return found
+        return found.assign(**{nixtla.SERIES: self._of_series.reindex(found[nixtla.SERIES]).array})
 
     def _beside_partial(self) -> pd.DataFrame:
         """Mean difference in CRPS, and its standard error over series: their rows are alike."""
@@ -200,8 +201,8 @@ def backtest(
     groups, priors, **options
         As in `Model`.
     season : int, optional
-        Rows of a season, such as 12 of monthly rows: the value a season before stands beside, and
-        ``mase`` takes it for the scale.
+        Times of a season, such as 12 months (rows, of series that share no times): the value a
+        season before stands beside, and is the scale of ``mase``.
     seed, chains, warmup, draws, engine, algorithm, progress, cores
         As in `Model.fit`. Programs are compiled once for all fits.
     client, processes : optional
@@ -244,10 +245,10 @@ def backtest(
         if len(future):
             shown = form.write(pd.Index([origin])).iloc[0]
             tasks.append(partial(_of_origin, fitted, shown, past, future, form, names, season))
-    found = [each for each in workers.run(tasks) if each is not None]
-    if not found:
+    if not (found := [each for each in workers.run(tasks) if each is not None]):
         raise DataError("no series has rows up to an origin and rows after it that can be scored")
-    return Backtest(*map(_joined, zip(*found, strict=True)))
+    scored, drawn = map(_joined, zip(*found, strict=True))
+    return Backtest(scored, drawn, nixtla.labels(rows, names))
 
 
 def _of_origin(

@@ -6,6 +6,7 @@ import pandas as pd
 from hiermix.design import times
 from hiermix.errors import DataError
 from hiermix.fit import Fit
+from hiermix.forecasting.errors_of_points import changes, places
 from hiermix.forecasting.horizon import series_names
 from hiermix.typing import FloatArray
 
@@ -30,19 +31,17 @@ def quantiles(past: pd.DataFrame, keys: pd.DataFrame, season: int) -> FloatArray
     """
     from scipy.special import ndtri
 
-    grouped = past.groupby("series")["value"]
-    squares = grouped.diff(season) ** 2
+    squares = changes(past, season) ** 2
     if squares.isna().all():
         raise DataError(f"season={season} needs a series of more rows than that up to the origin")
     by_series = squares.groupby(past["series"])
     # A series of one or two steps has no spread of its own: that of all stands in.
     spread = by_series.mean().mask(by_series.count() < 2, float(squares.mean())) ** 0.5
     names, step = keys["series"], keys["step"].to_numpy()
-    place = grouped.transform("size") - grouped.cumcount() - 1  # from the end, 0 the last
-    ordered = past.set_index([past["series"], place])["value"]
-    before = season - 1 - (step - 1) % season
-    last = ordered.reindex(pd.MultiIndex.from_arrays([names, before]))
-    last = last.set_axis(names).fillna(grouped.last())  # too short: the last value stands in
+    ordered = past.set_index([past["series"], places(past, season)])["value"]
+    before = (step - 1) % season - season + 1
+    last = ordered.reindex(pd.MultiIndex.from_arrays([names, before])).set_axis(names)
+    last = last.fillna(past.groupby("series")["value"].last())  # none: the last one stands in
     normal = ndtri((np.arange(_QUANTILES) + 0.5) / _QUANTILES)
     wide = spread[names].to_numpy() * np.sqrt((step - 1) // season + 1)
     return np.asarray(last.to_numpy()[:, None] + wide[:, None] * normal)

@@ -162,3 +162,18 @@ def test_new_series_are_forecast_from_their_first_rows(fit: hm.Fit) -> None:
         )  # fmt: skip
     with pytest.raises(hm.ArgumentError, match="both with new_groups='update'"):
         fit.forecast(first, horizon=4)
+
+
+def test_totals_are_in_the_order_of_time_whatever_series_ends_when() -> None:
+    data = shops()
+    last = data["unique_id"].map({f"s{k}": 30 - 2 * (k % 3) for k in range(8)})
+    short = data[data["ds"] < MONTHS[0] + last.map(lambda n: pd.DateOffset(months=n))]
+    fit = hm.Model("y ~ trend(ds) + (1 | unique_id)", short).fit(**SAMPLE | {"draws": 50})
+    total = fit.forecast(until="2025-08-01").total(by="region")
+    for _, rows in total.rows.groupby("region"):
+        assert rows["ds"].is_monotonic_increasing
+    assert total.rows["region"].is_monotonic_increasing
+    parts = fit.forecast(until="2025-08-01").data["predictions"]["y"]
+    whole = fit.forecast(until="2025-08-01").total()
+    here = parts["ds"] == np.datetime64("2025-08-01")
+    np.testing.assert_allclose(whole.draws[..., -1], parts.where(here, 0.0).sum("row"))

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 import hiermix as hm
-from hiermix.forecasting import scores
+from hiermix.forecasting import errors_of_points, scores
 
 SAMPLE = {"seed": 1, "chains": 2, "draws": 250, "warmup": 250}
 RAIN = "rainfall ~ year_numeric + (year_numeric || state)"
@@ -248,6 +248,9 @@ def test_forecasts_in_the_shape_of_nixtla(seasons: hm.Backtest) -> None:
     assert list(found)[:7] == ["unique_id", "ds", "cutoff", "y", "hiermix", "hiermix-lo-80",
                                "hiermix-hi-80"]  # fmt: skip
     assert len(found) == 30
+    assert found["unique_id"].dtype == four()["g"].dtype
+    together = found.merge(four(), left_on=["unique_id", "ds"], right_on=["g", "t"])
+    np.testing.assert_array_equal(together["y_x"], together["y_y"])
     rows = seasons.forecasts.query("method == 'seasonal'")
     np.testing.assert_allclose(found["hiermix-seasonal-lo-80"], rows["q10"])
     with pytest.raises(hm.ArgumentError, match=r"keeps the 50, 80 and 95 % intervals, not \[90\]"):
@@ -259,3 +262,32 @@ def test_a_season_needs_rows() -> None:
         hm.backtest("y ~ t + (1 | g)", four(), origins=[15], season=20, **SHORT)
     with pytest.raises(hm.ArgumentError, match="time="):
         hm.backtest("y ~ t + (1 | g)", four(), origins=[15], horizon=1)
+
+
+def test_a_season_before_is_so_in_series_with_gaps_and_other_ends() -> None:
+    """Months missing in some series move no other month; without a season rows follow rows."""
+    data = four()
+    lost = (data["g"].eq(1) & data["t"].isin([6, 13])) | (data["g"].eq(2) & data["t"].gt(13))
+    lost &= data["t"] <= 15
+    rest = data[~lost | data["g"].eq(0)]
+    found = hm.backtest("y ~ t + (1 | g)", rest, origins=[15], season=4, **SHORT | {"horizon": 4})
+    rows = found.forecasts.query("method == 'seasonal'").set_index(["series", "time"])["mean"]
+    values = data.set_index(["g", "t"])["y"]
+    for g, time, before in ((1, 16, 12), (1, 18, 14), (2, 16, 12), (2, 17, 13), (0, 19, 15)):
+        assert rows[str(g), time] == pytest.approx(values[g, before])
+    # Nothing is known a season before these: the last value stands in.
+    assert rows["1", 17] == pytest.approx(values[1, 15])
+    assert rows["2", 18] == pytest.approx(values[2, 13])
+    naive = found.forecasts.query("method == 'naive'").set_index(["series", "time"])["mean"]
+    assert naive["2", 18] == pytest.approx(values[2, 13])
+
+
+def test_the_scale_of_errors_is_that_of_a_season_of_times() -> None:
+    times = [0, 1, 2, 3, 5, 6, 0, 1, 2, 3, 4, 5, 6, 7]
+    values = np.array([1.0, 2, 4, 8, 16, 32, *range(8)])
+    panel = pd.DataFrame({"series": list("aaaaaabbbbbbbb"), "time": times, "value": values})
+    scale = errors_of_points.naive_scale(panel, 2)
+    assert scale["a"] == pytest.approx(np.mean([3, 6, 8]))  # 2 - 0, 3 - 1, 5 - 3
+    assert scale["b"] == 2
+    alone = errors_of_points.naive_scale(panel[panel["series"] == "a"], 2)
+    assert alone["a"] == pytest.approx(np.mean([3, 6, 12, 24]))  # no other time is known
