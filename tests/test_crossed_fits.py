@@ -172,7 +172,7 @@ def test_rows_and_models_are_compared_beside_a_factor_that_was_integrated_out(fi
         one, two = (each.kfold(groups=groups, folds=4, seed=1).elpd for each in (fit, other))
         assert one == pytest.approx(two, abs=4)
     pooled = hm.pooling(FORMULA, rows(), by="h", seed=1, chains=2, warmup=200, draws=200)
-    assert np.isfinite(pooled.table()["elpd"]).all()
+    assert np.isfinite(pooled.table["elpd"]).all()
 
 
 def beside() -> pd.DataFrame:
