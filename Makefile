@@ -43,6 +43,7 @@ sbc: $(READY)run
 	$(BIN)/python tests/sbc/missing_values.py
 	$(BIN)/python tests/sbc/curve_kinds.py
 	$(BIN)/python tests/sbc/pair_sums.py
+	$(BIN)/python tests/sbc/steps_and_items.py
 
 # Everything that any of these needs.
 dev: $(VENV)/.ready

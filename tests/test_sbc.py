@@ -26,6 +26,7 @@ import shared_parts  # noqa: E402
 import shrunk  # noqa: E402
 import simulate  # noqa: E402
 import smooth_series  # noqa: E402
+import steps_and_items  # noqa: E402
 
 FURTHER = {
     each.name: each
@@ -38,6 +39,7 @@ FURTHER = {
         responses.SCENE,
         shared_parts.SCENE,
         shrunk.SCENE,
+        steps_and_items.SCENE,
         smooth_series.SCENE,
     )
 }
