@@ -28,8 +28,11 @@ MODELS = [
         marks=pytest.mark.slow,
     ),
     ("epilepsy", "count ~ zAge + zBase * Trt + (1 | patient)", "negative_binomial"),
-    ("inhaler", "rating ~ treat + period + carry + (1 | subject)", "ordinal"),
-]
+    pytest.param(
+        "inhaler", "rating ~ treat + period + carry + (1 | subject)", "ordinal",
+        marks=pytest.mark.slow,
+    ),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("data", "formula", "family"), MODELS)

@@ -214,6 +214,7 @@ def test_fits_come_back_from_loky() -> None:
         same(one, here(family))
 
 
+@pytest.mark.slow
 def test_fits_come_back_from_dask() -> None:
     import dask
 

@@ -92,12 +92,14 @@ def test_population_effects_agree_with_lme4(name: str) -> None:
 @pytest.mark.parametrize(
     "case",
     [
-        ("radon", "log_radon ~ floor + log_uranium + (1 + floor | county)"),
-        ("radon", "log_radon ~ floor + (1 | county)"),
-        ("sleepstudy", "Reaction ~ Days + (Days || Subject)"),
+        pytest.param(
+            ("radon", "log_radon ~ floor + log_uranium + (1 + floor | county)"),
+            marks=pytest.mark.slow, id="correlated",
+        ),
+        pytest.param(("radon", "log_radon ~ floor + (1 | county)"), id="intercept"),
+        pytest.param(("sleepstudy", "Reaction ~ Days + (Days || Subject)"), id="independent"),
     ],
-    ids=["correlated", "intercept", "independent"],
-)
+)  # fmt: skip
 def test_integrated_and_sampled_programs_have_one_posterior(case: tuple[str, str]) -> None:
     name, formula = case
     data = hm.load_dataset(name)

@@ -162,6 +162,7 @@ def test_draws_that_are_too_near_to_each_other_are_found(data: pd.DataFrame) -> 
     assert "times as spread" in doubts(check)
 
 
+@pytest.mark.slow
 def test_ranks_alone_find_a_sampler_whose_draws_are_too_near(data: pd.DataFrame) -> None:
     """Sampled by itself again: intervals don't hold the parameters that data came from."""
     broken = Shrinking(0.2)
