@@ -43,7 +43,8 @@ def plot_estimates(
     panel.grid(axis="y", visible=False)
     panel.grid(axis="x", color=PALE, linewidth=0.4, alpha=0.5)
     style.name_axes(panel, _measure(found, data), ", ".join(telling(data, STATISTICS)))
-    style.title(panel, _headline(found, data), f"{style.percent(found.conf_level)} intervals")
+    note = f"{style.percent(found.conf_level)} intervals"
+    style.title(panel, _headline(found, data), note, style.beside_labels(panel, labels))
     return Plot(style.figure_of(panel), data)
 
 

@@ -32,6 +32,8 @@ _FLAT = 0.2
 """A panel is flat where its numbers take less than this share of its height."""
 SMALL, TEXT, TITLE = 7.5, 9.0, 10.5
 _POINTS = 72
+_BESIDE = 0.55
+"""Inches of a mark in a legend, and of margins."""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def dress(ax: "Axes") -> "Axes":
     ax.tick_params(labelsize=SMALL, color=PALE, labelcolor=INK)
     ax.grid(axis="y", color=PALE, linewidth=0.4, alpha=0.5)
     ax.set_axisbelow(True)
+    ax.yaxis.get_offset_text().set(fontsize=SMALL, color=INK, ha="right")  # beside the titles
     return ax
 
 
@@ -144,6 +147,12 @@ def inches(ax: "Axes") -> float:
     return float(figure_of(ax).get_size_inches()[0] * ax.get_position().width * _WIDENED)
 
 
+def beside_labels(ax: "Axes", labels: Sequence[str]) -> float:
+    """Width of axes as the layout will leave it to them, with labels on their left."""
+    left = max(map(text_width, labels), default=0.0)
+    return max(1.15 * inches(ax) - left - _BESIDE, 1.0)
+
+
 def wrap(text: str, width: float, size: float) -> str:
     """Break text of a size in points into lines of a width in inches."""
     return "\n".join(textwrap.wrap(text, max(10, int(width * _POINTS / (size * 0.53)))))
@@ -161,12 +170,22 @@ def name_axes(ax: "Axes", x: str, y: str) -> None:
 
 
 def legend_below(ax: "Axes", columns: int = 4) -> None:
-    """Put the legend under the axes, where it hides nothing."""
+    """Put the legend under the axes, where it hides nothing: in as many columns as fit."""
     found: dict[str, Any] = {}
     for each in figure_of(ax).axes:
         found |= dict(zip(*reversed(each.get_legend_handles_labels()), strict=True))
-    figure_of(ax).legend(list(found.values()), list(found), loc="outside lower center",
-                         ncols=columns, frameon=False, fontsize=SMALL)  # fmt: skip
+    width = figure_of(ax).get_size_inches()[0] - _BESIDE
+    names = [fitting(name, width - _BESIDE) for name in found]
+    widest = max(map(text_width, names), default=0.0) + _BESIDE
+    figure_of(ax).legend(
+        list(found.values()), names, loc="outside lower center", frameon=False, fontsize=SMALL,
+        ncols=int(np.clip(width / widest, 1, columns)),
+    )  # fmt: skip
+
+
+def text_width(text: str) -> float:
+    """Inches that small text takes at most."""
+    return len(text) * SMALL * 0.58 / _POINTS
 
 
 def drawable(values: pd.Series) -> pd.Series:

@@ -156,3 +156,25 @@ def test_ranks_are_drawn_as_the_table_has_them(fit: hm.Fit) -> None:
     np.testing.assert_array_equal(dots.get_xdata(), plot.data["rank"])
     assert [bar.get_width() for bar in right.patches] == plot.data["probability"].tolist()
     assert inside(plot.figure)
+
+
+def test_titles_and_legends_stay_within_the_figure() -> None:
+    """At 600 pixels, with names of fifty letters."""
+    data = panel(120)
+    names = {"a": "a very long treatment name, 200 mg twice a day", "b": "placebo",
+             "c": "standard of care, unblinded, as the site has it"}  # fmt: skip
+    fit = invented("y ~ x * kind + (1 | g)", data.assign(kind=data["kind"].map(names)))
+    size = (6.0, 4.0)
+    for plot in (
+        fit.plot_effects("x", by="kind", figsize=size),
+        fit.comparisons("x", by="kind").plot(figsize=size),
+        fit.means("kind", hypothesis="pairwise").plot(figsize=size),
+    ):
+        plot.figure.canvas.draw()
+        whole = plot.figure.bbox
+        texts = [*plot.figure.axes[0].texts, plot.figure.axes[0]._left_title]
+        legends = [text for each in plot.figure.legends for text in each.get_texts()]
+        for text in (*texts, *legends):
+            box = text.get_window_extent()
+            assert box.x0 >= -1, text.get_text()
+            assert box.x1 <= whole.x1 + 1, text.get_text()
