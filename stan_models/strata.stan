@@ -1,7 +1,7 @@
 // Gaussian response whose residual sd differs between strata of rows, by an
 // equation of log sigma or by known standard errors; one grouping factor or
-// none, any number of varying coefficients, correlated or not. The group
-// effects are integrated out exactly: the precision of the residuals is the
+// none, any number of varying coefficients, correlated or not, with smooths
+// and small factors beside it. All effects are integrated out exactly: the precision of the residuals is the
 // sum over strata of their rows' part of the identity over their variance, so
 // that a gradient costs the same for a thousand rows and for a million.
 functions {

@@ -271,6 +271,15 @@ def test_row_15_linearly_dependent_predictors() -> None:
     )
 
 
+def test_row_15_more_predictors_than_rows() -> None:
+    few = pd.DataFrame(np.random.default_rng(2).normal(size=(6, 8)), columns=list("abcdefyz"))
+    refuses(
+        "6 rows can't tell 7 population coefficients apart, whatever their priors",
+        "y ~ a + b + c + d + e + f", few,
+    )  # fmt: skip
+    refuses("b is a linear combination of a", "y ~ a + b + c + d + e + f", few.assign(b=few["a"]))
+
+
 @pytest.mark.parametrize("scale", [1e-12, 1.0, 1e12])
 def test_row_15_whatever_the_units(scale: float) -> None:
     x = frame()["x"] * scale

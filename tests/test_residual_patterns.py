@@ -43,7 +43,12 @@ def test_print_says_what_is_integrated_and_why() -> None:
     assert "120 values of sigma, which cost as much as rows" in text
     assert hm.Model(["y ~ x", "sigma ~ x"], rows).program_name == "gaussian"
     assert hm.Model(["y ~ x", "sigma ~ arm"], rows).program_name == "strata"
-    assert hm.Model(["y ~ s(x)", "sigma ~ arm"], rows).program_name == "gaussian"
+    assert hm.Model(["y ~ s(x)", "sigma ~ arm"], rows).program_name == "strata"
+    assert hm.Model(["y ~ s(x)", "sigma ~ x"], rows).program_name == "gaussian"
+    text = repr(hm.Model(["y ~ s(x) + (1 | g)", "sigma ~ arm"], pd.concat([rows] * 5)))
+    assert "exact, with one factor and 8 columns in one block and 2 values of sigma" in text
+    correlated = ["y ~ x + (x | g) + (x | arm)", "sigma ~ arm"]
+    assert hm.Model(correlated, rows).program_name == "gaussian"
 
 
 def test_doors_are_open(fits: tuple[hm.Fit, hm.Fit], tmp_path: object) -> None:

@@ -141,6 +141,15 @@ def dependent_term(label: str, others: Sequence[str]) -> None:
     raise DataError(f"{label} is a linear combination of {named}: drop one")
 
 
+def more_terms_than_rows(terms: int, rows: int) -> None:
+    """Raise because there are more population columns than rows."""
+    raise DataError(
+        f"{count(rows, 'row')} can't tell {terms} population coefficients apart, whatever their "
+        "priors: horseshoe and r2d2 shrink slopes of which there are fewer than rows, too. Drop "
+        "terms, add rows, or summarise predictors before"
+    )
+
+
 def empty_cells(name: str, number: int, shown: Sequence[str], left_out: Sequence[str]) -> None:
     """Warn of combinations without rows, and of the columns that are left out for it."""
     more = "; ..." if number > len(shown) else ""

@@ -106,6 +106,8 @@ def _refuse_dependent(
 ) -> None:
     """Raise for a column that is constant, or a combination of others, and name those."""
     before = [other for other in range(place) if other not in dependent]
+    if len(before) == len(triangle):  # these give any column, of so many rows
+        column_checks.more_terms_than_rows(len(labels), len(triangle))
     column = triangle[:, place]
     shares = np.linalg.lstsq(triangle[:, before], column, rcond=None)[0]
     large = np.abs(shares) > _SHARE * np.linalg.norm(column)

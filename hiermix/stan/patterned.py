@@ -1,6 +1,10 @@
 """Which models have residuals whose precision mixes patterns, and their programs."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from hiermix.design import effect_parts
+from hiermix.design.curve_factors import CurveFactor
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.design.series import Series
@@ -9,25 +13,57 @@ from hiermix.families import residual_parameters
 from hiermix.formula.equations import MU
 from hiermix.stan import programs
 from hiermix.statistics.strata import SIGMA, Strata, strata
-from hiermix.statistics.wide_design import widened
+from hiermix.statistics.wide_design import main_factor, widened
 
 _WORTH = 0.5
 """Strata for each row up to which sums cost less than rows, where there are no effects."""
+_PRODUCTS = 30
+"""Products of two columns of a block that cost as much as a row."""
 
 
 def possible(design: Design) -> bool:
     """Whether residual variances differ, by standard errors or an equation of sigma alone.
 
-    At most one factor may have effects in the location, and effects of sigma none in common.
+    Beside one factor with effects in the location others may stand in a block, where sigma has no
+    effects; those of sigma have none in common with the location's.
     """
     further, errors = [each.name for each in design.equations[1:]], design.limits.se is not None
     if further != [SIGMA] and (further or not errors):
         return False
-    if len(located(design)) > 1 or not all(each.factor.partitions for each in design.groupings):
-        return False
     if any(_of_sigma(each) and not _plain(each) for each in design.groupings):
         return False
+    beside = _beside(design)
+    if beside and not _in_block(design, beside):
+        return False
+    alone = [each for each in design.groupings if each not in beside]
+    if not all(each.factor.partitions for each in alone):
+        return False
     return bool(located(design)) or errors or _strata(design).patterns <= _WORTH * design.rows
+
+
+def _beside(design: Design) -> list[Grouping]:
+    """Return the factors of the location but for one with most effects, and smooths."""
+    main = main_factor(replace(design, groupings=tuple(located(design))))
+    return [each for each in located(design) if each is not main]
+
+
+def _in_block(design: Design, beside: Sequence[Grouping]) -> bool:
+    """Whether factors and smooths fit into a block of columns beside another factor, and pay."""
+    if design.formula.beside.known_errors or any(map(_of_sigma, design.groupings)):
+        return False
+    if not all(isinstance(each, CurveFactor) or _one_by_one(each) for each in beside):
+        return False
+    _, block = widened(design)
+    main = [each for each in design.groupings if each not in beside]
+    levels = sum(len(each.levels) * len(each.effects) for each in main)
+    number, rows = _strata(design).patterns, design.rows
+    few = block.W <= residual_parameters.MOST_BESIDE and number <= _WORTH * rows
+    return few and (number + levels) * block.W**2 <= _PRODUCTS * rows
+
+
+def _one_by_one(grouping: Grouping) -> bool:
+    """Whether effects are independent, of levels of which each row has one."""
+    return _plain(grouping) and grouping.factor.partitions and max(grouping.blocks) == 1
 
 
 def located(design: Design) -> list[Grouping]:
@@ -41,7 +77,8 @@ def _of_sigma(grouping: Grouping) -> bool:
 
 def _plain(grouping: Grouping) -> bool:
     """Whether levels are independent and alike, with effects of sigma by themselves."""
-    alike = grouping.strata is None and grouping.covariance is None and not grouping.heavy
+    alike = not isinstance(grouping, CurveFactor) and grouping.strata is None
+    alike = alike and grouping.covariance is None and not grouping.heavy
     return alike and not grouping.shared and effect_parts.can_be_taken_apart(grouping)
 
 
@@ -75,7 +112,10 @@ def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
 
 def chosen(design: Design) -> tuple[str, str]:
     """Return the program, and why."""
-    how = "with one factor" if located(design) else "without effects"
+    beside, (_, block) = _beside(design), widened(design)
+    how = "with one factor" if len(located(design)) > len(beside) else "without factors"
+    how = how if located(design) else "without effects"
+    how += f" and {count(block.W, 'column')} in one block" if beside else ""
     if design.formula.beside.known_errors:
         return programs.STRATA, f"exact, {how} and standard errors that are known"
     number = _strata(design).patterns

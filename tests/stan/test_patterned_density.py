@@ -30,6 +30,7 @@ PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)"}
 OF_EFFECTS = {"sd": "normal(0.3, 1)"}
 
 type Theta = np.ndarray
+type Curves = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Case:
     priors: dict[str, str] = field(default_factory=dict)
     own: int = 0
     """Coordinates of own parameters."""
-    curves: tuple[tuple[str, int], ...] = ()
+    curves: Curves = ()
     """Columns of smooths, and their k."""
 
 
@@ -87,11 +88,11 @@ def equation_of_sigma(parts: Parts) -> tuple[np.ndarray, float]:
     return np.diag(sigma**2 / weights), lp
 
 
-def of_sigma(*formulas: str, **keywords: object) -> Case:
+def of_sigma(*formulas: str, curves: Curves = (), **keywords: object) -> Case:
     priors = {"b_sigma": "normal(0, 1)"}
     if "~ 0 +" not in formulas[1]:
         priors["Intercept_sigma"] = "normal(0, 1)"
-    return Case(list(formulas), equation_of_sigma, keywords=keywords, priors=priors)
+    return Case(list(formulas), equation_of_sigma, keywords=keywords, priors=priors, curves=curves)
 
 
 def autoregression(parts: Parts) -> tuple[np.ndarray, float]:
@@ -148,6 +149,15 @@ CASES = {
     ),
     "a number": of_sigma("y ~ x + (1 | g)", "sigma ~ w"),
     "no intercept": of_sigma("y ~ 0 + arm + (1 | g)", "sigma ~ arm"),
+    "strata and a smooth": of_sigma(
+        "y ~ w + s(x, k=5) + (x | g)", "sigma ~ arm", curves=(("x", 5),)
+    ),
+    "strata and smooths alone": of_sigma(
+        "y ~ s(x, k=5) + s(w, k=4)", "sigma ~ arm", curves=(("x", 5), ("w", 4))
+    ),
+    "strata, and factors that cross": of_sigma(
+        "y ~ x + w + (x | g) + (x || sex) + (1 | arm)", "sigma ~ site", weights="h"
+    ),
     "even steps": in_series("y ~ x + w + (1 | g) + ar(order, by=g)"),
     "even steps alone": in_series("y ~ x + ar(order, by=g)"),
     "gaps": in_series("y ~ x + w + ar(steps, by=g) + (x | g)"),
