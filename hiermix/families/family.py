@@ -188,6 +188,12 @@ class Family:
         """Response less its mean; of angles the shorter way around."""
         return circular.apart(y, mean) if self.circular else np.asarray(y - mean)
 
+    def summed_up(self, draws: FloatArray, axis: int = 1) -> tuple[FloatArray, FloatArray]:
+        """Return the mean of draws along an axis, and draws that stand on a line around it."""
+        if not self.circular:
+            return draws.mean(axis=axis), draws
+        return circular.direction(draws, axis), circular.around(draws, axis)
+
     def _tails(self, y: FloatArray, eta: FloatArray, own: Own) -> tuple[FloatArray, FloatArray]:
         assert self.linked_log_tails is not None
         return self.linked_log_tails(self.link, y, eta, own)
@@ -300,6 +306,21 @@ def needs_numbers(family: Family, what: str) -> None:
         are = "counts of several categories" if family.counted else "labels"
         raise ArgumentError(
             f"{what} needs responses that are numbers: those of family {family.name!r} are {are}"
+        )
+
+
+def needs_a_line(family: Family, what: str) -> None:
+    """Raise where responses are angles.
+
+    Raises
+    ------
+    ArgumentError
+        Always, for such a family.
+    """
+    if family.circular:
+        raise ArgumentError(
+            f"{what} needs responses that stand on a line: those of family {family.name!r} are "
+            "angles"
         )
 
 

@@ -1,6 +1,6 @@
 """Errors of point forecasts beside scores of draws: MASE, WAPE, bias, by series or by anything."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -13,23 +13,28 @@ from hiermix.typing import FloatArray
 POINTS = ("mase", "wape", "bias")
 
 
-def naive_scale(so_far: pd.DataFrame, season: int) -> "pd.Series[float]":
+type Less = Callable[[FloatArray, FloatArray], FloatArray]
+"""Values less others; of angles the shorter way around."""
+
+
+def naive_scale(so_far: pd.DataFrame, season: int, off: Less = np.subtract) -> "pd.Series[float]":
     """Return the mean absolute error of the value a season before, by series (Hyndman, 2006).
 
     Not a number where a series has too few values to tell, or never moved.
     """
     ordered = so_far.sort_values("time", kind="stable")
-    off = changes(ordered, season).abs()
-    scale = off.groupby(ordered["series"]).mean()
+    steps = changes(ordered, season, off).abs()
+    scale = steps.groupby(ordered["series"]).mean()
     return pd.Series(scale.where(scale > 0))
 
 
-def changes(ordered: pd.DataFrame, season: int) -> "pd.Series[float]":
+def changes(ordered: pd.DataFrame, season: int, off: Less = np.subtract) -> "pd.Series[float]":
     """Return by how much values differ from those of their series a season before."""
     own, at = ordered["series"], places(ordered, season)
     known = ordered.set_index([own, at])["value"]
     before = known.reindex(pd.MultiIndex.from_arrays([own, at - season]))
-    return pd.Series(ordered["value"] - before.to_numpy())
+    away = off(ordered["value"].to_numpy(np.float64), before.to_numpy(np.float64))
+    return pd.Series(away, index=ordered.index)
 
 
 def places(ordered: pd.DataFrame, season: int) -> "pd.Series[int]":
@@ -49,12 +54,16 @@ def places(ordered: pd.DataFrame, season: int) -> "pd.Series[int]":
 
 
 def points(
-    actual: FloatArray, mean: FloatArray, median: FloatArray, scale: ArrayLike
+    actual: FloatArray,
+    mean: FloatArray,
+    median: FloatArray,
+    scale: ArrayLike,
+    less: Less = np.subtract,
 ) -> pd.DataFrame:
     """Return what means are taken of: scaled and absolute errors of the median, errors of means."""
-    off = np.abs(actual - median)
+    off = np.abs(less(actual, median))
     scaled, size = off / np.asarray(scale), np.abs(actual)
-    return pd.DataFrame({"mase": scaled, "off": off, "error": mean - actual, "size": size})
+    return pd.DataFrame({"mase": scaled, "off": off, "error": -less(actual, mean), "size": size})
 
 
 def means(each: pd.DataFrame, keys: list[str], losses: list[str]) -> pd.DataFrame:

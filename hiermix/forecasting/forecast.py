@@ -15,8 +15,8 @@ from hiermix.design.design import Design
 from hiermix.design.limits import Limits, limits_of
 from hiermix.design.response import censored_of
 from hiermix.errors import ArgumentError, DataError, count
-from hiermix.families import known_ends
-from hiermix.families.family import needs_numbers, needs_one_a_row
+from hiermix.families import circular, known_ends
+from hiermix.families.family import needs_a_line, needs_numbers, needs_one_a_row
 from hiermix.forecasting import scores, totals
 from hiermix.forecasting.horizon import (
     Ahead,
@@ -176,6 +176,7 @@ class Forecast(Predictive):
             some series would be another one. They are left out.
         """
         needs_numbers(self._source.family, "a total")
+        needs_a_line(self._source.family, "a total")
         if self.categories:
             raise ArgumentError("a total needs forecasts of the response: kind='response'")
         return totals.total(self, self._source, self._posterior, self._designs, by)
@@ -198,6 +199,19 @@ class Forecast(Predictive):
         found = scores.of_categories(values[known], self._means()[known])
         found.insert(0, "actual", [self.categories[int(value) - 1] for value in values[known]])
         return found.set_axis(self._index()[known], axis=0)
+
+    def _summed_up(self, draws: FloatArray) -> tuple[FloatArray, FloatArray]:
+        return self._source.family.summed_up(draws)
+
+    def _off(self, actual: FloatArray, expected: FloatArray) -> FloatArray:
+        return self._source.family.residual(actual, expected)
+
+    def _scores(self, actual: FloatArray, draws: FloatArray) -> pd.DataFrame:
+        if not self._source.family.circular:
+            return super()._scores(actual, draws)
+        middle, draws = self._summed_up(draws)
+        found = scores.scores(middle + circular.apart(actual, middle), draws)
+        return found.assign(crps=circular.crps(actual, draws))
 
     def _as_seen(self, actual: Actual, values: FloatArray) -> Reduce:
         design, column = self._source.design, self._source.design.formula.beside.censored

@@ -47,7 +47,8 @@ class Predictive(ABC):
         levels = np.array([0.5, *wanted])
 
         def summary(_: slice, draws: FloatArray) -> FloatArray:
-            mean, sd = draws.mean(axis=1), draws.std(axis=1, ddof=1)
+            mean, draws = self._summed_up(draws)
+            sd = draws.std(axis=1, ddof=1)
             return np.column_stack([mean, sd, *intervals.sorted_quantiles(draws, levels)])
 
         return pd.DataFrame(
@@ -181,12 +182,25 @@ class Predictive(ABC):
         as_seen = self._as_seen(actual, values)
 
         def scored(rows: slice, draws: FloatArray) -> FloatArray:
-            return scores.scores(values[rows], as_seen(rows, draws)).to_numpy(dtype=np.float64)
+            found = self._scores(values[rows], as_seen(rows, draws))
+            return found.to_numpy(dtype=np.float64)
 
         each = self._reduced(scored)[known]
         found = pd.DataFrame(each, self._index()[known], names.index).astype(names)
         found.insert(0, "actual", values[known])
         return found
+
+    def _summed_up(self, draws: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the mean of draws (n, S), and draws that are numbers around it."""
+        return draws.mean(axis=1), draws
+
+    def _scores(self, actual: FloatArray, draws: FloatArray) -> pd.DataFrame:
+        """Score draws (n, S) of n values."""
+        return scores.scores(actual, draws)
+
+    def _off(self, actual: FloatArray, expected: FloatArray) -> FloatArray:
+        """Return values less what was expected."""
+        return np.asarray(actual - expected)
 
     def _as_seen(self, actual: Actual, values: FloatArray) -> Reduce:
         """Return what makes draws of some rows what would have been seen of them: here all."""
@@ -199,11 +213,11 @@ class Predictive(ABC):
         scale: pd.Series[float] = pd.Series(dtype=float)
         if self._form is not None:
             so_far = self._in_series(self.observed).rename(columns={self.response: "value"})
-            scale = errors_of_points.naive_scale(so_far, season=1)
+            scale = errors_of_points.naive_scale(so_far, season=1, off=self._off)
         rows = self.rows[kept].reset_index(drop=True)
         points = errors_of_points.points(
             actual.to_numpy(), numbers["mean"].to_numpy(), numbers["median"].to_numpy(),
-            scale.reindex(series_names(rows, list(self.by))).to_numpy(),
+            scale.reindex(series_names(rows, list(self.by))).to_numpy(), self._off,
         )  # fmt: skip
         each = pd.concat([rows, found.reset_index(drop=True), points], axis=1)
         return errors_of_points.means(each, keys, list(found.columns.drop("actual")))

@@ -48,6 +48,36 @@ class Source(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Through:
+    """A source whose expectations go through a function."""
+
+    source: Source
+    to: Callable[[FloatArray], FloatArray]
+
+    @property
+    def design(self) -> Design:
+        """The rows."""
+        return self.source.design
+
+    @property
+    def linear_source(self) -> Predictor:
+        """What gives the linear predictor that is expected."""
+        return self.source.linear_source
+
+    def shape(self, kind: str) -> tuple[int, ...]:
+        """Return the shape of what is expected of one row."""
+        return self.source.shape(kind)
+
+    def matrices(self, rows: slice) -> Matrices:
+        """Evaluate the formula for some rows."""
+        return self.source.matrices(rows)
+
+    def values(self, kind: str, rows: slice, matrices: Matrices | None = None) -> FloatArray:
+        """Return the function of what is expected of some rows."""
+        return self.to(self.source.values(kind, rows, matrices))
+
+
+@dataclass(frozen=True, eq=False)
 class Membership:
     """Which cell each row is in, and with what weight; cells don't decrease."""
 

@@ -1,6 +1,6 @@
 """Averages of what is expected of rows, by columns, under an estimand."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,7 +23,7 @@ from hiermix.errors import (
 )
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import grids
-from hiermix.prediction.averages import Membership, weighted_sums
+from hiermix.prediction.averages import Membership, Through, weighted_sums
 from hiermix.prediction.estimands import (
     Spread,
     check_over,
@@ -79,11 +79,26 @@ class Question:
         return kind_of(self.scale, self.posterior.family)
 
     def averages(self, **columns: Any) -> FloatArray:
-        """Return the average of each cell (cells, S, ...), with some columns set."""
+        """Return the average of each cell (cells, S, ...), with some columns set.
+
+        Of directions the mean direction.
+        """
+        if self.posterior.family.circular and self.kind == "mean":
+            sine, cosine = (self._sums(self.weight, to, columns) for to in (np.sin, np.cos))
+            return np.asarray(np.arctan2(sine, cosine))
         return self.sums(self.weight, **columns)
 
     def sums(self, weight: FloatArray, **columns: Any) -> FloatArray:
         """Return weighted sums of each cell (cells, S, ...), with some columns set."""
+        return self._sums(weight, None, columns)
+
+    def _sums(
+        self,
+        weight: FloatArray,
+        to: Callable[[FloatArray], FloatArray] | None,
+        columns: Mapping[str, Any],
+    ) -> FloatArray:
+        """Return sums of a function, or of what is expected as it is."""
         rows = self._spread(self.frame.assign(**columns))
         _complete(self.posterior, rows.frame)
         try:
@@ -93,7 +108,8 @@ class Question:
                 raise
             raise UnseenError(f"{error} {_IN_A_GRID}", error.rows) from error
         cell, share = self.cell[rows.origin], weight[rows.origin] * rows.share
-        return weighted_sums(source, self.kind, Membership(cell, share, len(self.labels)))
+        through = source if to is None else Through(source, to)
+        return weighted_sums(through, self.kind, Membership(cell, share, len(self.labels)))
 
     def _spread(self, frame: pd.DataFrame) -> Spread:
         design = self.posterior.design

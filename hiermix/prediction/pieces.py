@@ -30,12 +30,21 @@ def quantile_matrix(source: Pieces, kind: str, probs: Sequence[float]) -> FloatA
 
     def put(job: Job) -> None:
         rows, part = job()
-        draws_last = np.ascontiguousarray(np.moveaxis(part, 1, -1))
+        draws_last = np.ascontiguousarray(np.moveaxis(on_a_line(source, kind, part), 1, -1))
         flat = sorted_quantiles(draws_last.reshape(-1, draws_last.shape[-1]), wanted)
         out[:, rows] = flat.reshape(len(wanted), *draws_last.shape[:-1])
 
     _each(put, source, kind)
     return out
+
+
+def on_a_line(source: Pieces, kind: str, part: FloatArray) -> FloatArray:
+    """Return draws (n, S, ...) as numbers: angles within half a turn of their mean direction."""
+    family = getattr(source, "family", None)  # of several responses there are none
+    if family is None or kind == "linear":
+        return part
+    found: FloatArray = family.summed_up(part)[1]
+    return found
 
 
 def reduced(

@@ -89,7 +89,8 @@ class PredictionTables:
         """Return mean, sd and quantiles (rows,), of each category or response if there are some."""
         probs = levels(self.quantiles) if len(self.quantiles) else np.empty(0)
         names = ["mean", "sd", *map(quantile_name, probs.tolist())]
-        found = pieces.reduced(source, self.kind, partial(_figures, probs))
+        line = partial(pieces.on_a_line, source, self.kind)
+        found = pieces.reduced(source, self.kind, partial(_figures, probs, line))
         several = apart(source, self.kind)
         if not several:
             return dict(zip(names, found.T, strict=True))
@@ -98,9 +99,11 @@ class PredictionTables:
                 for c, label in enumerate(labels) for k, name in enumerate(names)}  # fmt: skip
 
 
-def _figures(probs: FloatArray, _: slice, part: FloatArray) -> FloatArray:
+def _figures(
+    probs: FloatArray, line: Callable[[FloatArray], FloatArray], _: slice, part: FloatArray
+) -> FloatArray:
     """Return mean, sd and quantiles (n, ..., k) of draws (n, S, ...)."""
-    last = np.ascontiguousarray(np.moveaxis(part, 1, -1))
+    last = np.ascontiguousarray(np.moveaxis(line(part), 1, -1))
     mean, sd = last.mean(axis=-1), last.std(axis=-1, ddof=1)
     ends = sorted_quantiles(last.reshape(-1, last.shape[-1]), probs)
     return np.stack([mean, sd, *(each.reshape(mean.shape) for each in ends)], axis=-1)

@@ -11,6 +11,7 @@ import pandas as pd
 from hiermix import options
 from hiermix.design.frames import NewRows
 from hiermix.errors import ArgumentError, quoted
+from hiermix.families import circular
 from hiermix.posterior.coefficients import TERM
 from hiermix.posterior.intervals import tails
 from hiermix.posterior.posterior import Posterior
@@ -20,7 +21,7 @@ from hiermix.prediction.estimands import label_columns
 from hiermix.prediction.estimates import Estimates, check_names, estimates
 from hiermix.prediction.grids import DataGrid
 from hiermix.prediction.marginal import By, Question, Weights, question
-from hiermix.prediction.scales import Contrast, Scale, scale_of
+from hiermix.prediction.scales import SCALES, Contrast, Scale, scale_of
 from hiermix.typing import FloatArray
 
 CONTRAST = "contrast"
@@ -90,6 +91,7 @@ def steepness(
     tails(asked.conf_level, "conf_level")
     options.one_of("slope", kind, tuple(_SLOPES))
     scale = scale_of(asked.scale, posterior.family, comparing=True)
+    scale = SCALES[scale.name]  # slopes of directions are numbers
     if scale.compares:
         raise ArgumentError(f"slopes have scale='response' or 'linear', not {asked.scale!r}")
     if isinstance(given, dict):
@@ -161,6 +163,8 @@ def _answer(
 ) -> Estimates:
     """Ask the hypothesis of the rows, if there is one, and label what comes of it."""
     scale, null = about.scale, about.scale.null
+    if scale.contrast is circular.apart:
+        values = circular.around(values, axis=1)
     if asked.hypothesis is None:
         null = null if compared else 0.0
     else:

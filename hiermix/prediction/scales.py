@@ -1,12 +1,13 @@
 """On which scale an answer is, and how two numbers are compared on it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from hiermix import options
 from hiermix.errors import ArgumentError
+from hiermix.families import circular
 from hiermix.families.family import Family
 from hiermix.typing import FloatArray
 
@@ -87,12 +88,19 @@ def scale_of(scale: str, family: Family, *, comparing: bool) -> Scale:
             f"scale={scale!r} compares two numbers: ask for comparisons(), or for a hypothesis "
             "such as 'pairwise'"
         )
+    if found.compares and family.circular:
+        raise ArgumentError(
+            f"scale={scale!r} is for numbers: angles of family {family.name!r} have "
+            "scale='response', the shorter way from one to the other"
+        )
     if name == "odds ratio" and family.link not in _OF_SHARES:
         raise ArgumentError(
             f"scale='odds ratio' is for probabilities: family {family.name!r} has scale='ratio'"
         )
     if name == "mean" and family.unordered:
         raise ArgumentError("scale='mean' is for numbers: categories have scale='response'")
+    if family.circular and found.of != "linear":
+        return replace(found, contrast=circular.apart, between=circular.apart)
     return found
 
 

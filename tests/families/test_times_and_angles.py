@@ -14,7 +14,7 @@ from scipy import optimize, stats
 
 import hiermix as hm
 from hiermix.errors import ArgumentError, DataError
-from hiermix.families import table
+from hiermix.families import circular, table
 
 SETTINGS: dict[str, Any] = {"chains": 2, "warmup": 300, "draws": 200, "seed": 1}
 N, GROUPS = 240, 12
@@ -220,3 +220,54 @@ def test_degrees_are_refused_with_a_way_out() -> None:
     data = rows("von_mises").assign(y=lambda d: np.rad2deg(d["y"]))
     with pytest.raises(DataError, match=r"np\.deg2rad of degrees"):
         hm.Model("y ~ x", data, family="von_mises")
+
+
+def test_directions_are_averaged_as_directions() -> None:
+    angles = np.array([[3.0, -3.0, 3.1], [0.1, 0.2, 0.6]])
+    np.testing.assert_allclose(
+        circular.direction(angles),
+        [stats.circmean(each, high=np.pi, low=-np.pi) for each in angles],
+    )
+    line = circular.around(angles)
+    np.testing.assert_allclose(np.sin(line), np.sin(angles), atol=1e-12)
+    assert np.ptp(line[0]) == pytest.approx(2 * np.pi - 6)
+
+
+def test_crps_of_angles_is_that_of_their_distances() -> None:
+    """By all pairs; a turn of everything changes nothing."""
+    rng = np.random.default_rng(3)
+    draws, actual = rng.uniform(-np.pi, np.pi, (6, 40)), rng.uniform(-np.pi, np.pi, 6)
+
+    def apart(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+        return np.arccos(np.clip(np.cos(one - other), -1, 1))
+
+    pairs = apart(draws[:, :, None], draws[:, None, :]).mean(axis=(1, 2))
+    expected = apart(draws, actual[:, None]).mean(axis=1) - pairs / 2
+    np.testing.assert_allclose(circular.crps(actual, draws), expected, rtol=1e-6)
+    turned = circular.apart(draws + 2.0, np.zeros(1))
+    np.testing.assert_allclose(circular.crps(actual + 2.0, turned), expected, rtol=1e-6)
+
+
+def test_answers_about_angles_go_the_shorter_way() -> None:
+    fit, data = fitted("von_mises"), rows("von_mises")
+    ends = data.head(2).assign(x=[-40.0, 40.0])  # directions near -pi and pi
+    mean = fit.predict(ends).to_numpy().reshape(-1, 2).T
+    found = fit.predictions(newdata=ends, by=True).table()
+    expected = np.arctan2(np.sin(mean).mean(axis=0), np.cos(mean).mean(axis=0))
+    middle = stats.circmean(expected, high=np.pi, low=-np.pi)
+    assert abs(circular.apart(found["estimate"].iloc[0], middle)) < 0.05
+    assert abs(abs(middle) - np.pi) < 0.5
+    compared = fit.comparisons({"x": [-40.0, 40.0]}, newdata=data.head(1)).table()
+    assert abs(compared["estimate"].iloc[0]) < 1.0
+    drawn = fit.predict(ends, kind="response").to_numpy().reshape(-1, 2).T
+    low, high = fit.predict(ends, kind="response", quantiles=[0.25, 0.75]).to_numpy()
+    width = np.ptp(np.quantile(circular.around(drawn), [0.25, 0.75], axis=1), axis=0)
+    np.testing.assert_allclose(high - low, width, rtol=1e-9)
+    assert (width < 1.5).all()
+    forecast = fit.forecast(ends)
+    scores = forecast.score(np.array([3.1, -3.1]))
+    assert (scores["crps"] < 0.6).all()
+    table = forecast.table()
+    assert (np.abs(circular.apart(table["mean"].to_numpy(), np.pi)) < 0.5).all()
+    with pytest.raises(ArgumentError, match="angles"):
+        fit.comparisons("x", scale="ratio")
