@@ -310,13 +310,14 @@ def needs_numbers(family: Family, what: str) -> None:
 
 
 def needs_a_line(family: Family, what: str) -> None:
-    """Raise where responses are angles.
+    """Raise where responses are unordered categories or angles.
 
     Raises
     ------
     ArgumentError
         Always, for such a family.
     """
+    needs_numbers(family, what)
     if family.circular:
         raise ArgumentError(
             f"{what} needs responses that stand on a line: those of family {family.name!r} are "

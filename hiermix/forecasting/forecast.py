@@ -16,7 +16,7 @@ from hiermix.design.limits import Limits, limits_of
 from hiermix.design.response import censored_of
 from hiermix.errors import ArgumentError, DataError, count
 from hiermix.families import circular, known_ends
-from hiermix.families.family import needs_a_line, needs_numbers, needs_one_a_row
+from hiermix.families.family import needs_a_line, needs_one_a_row
 from hiermix.forecasting import scores, totals
 from hiermix.forecasting.horizon import (
     Ahead,
@@ -175,7 +175,6 @@ class Forecast(Predictive):
             Times at which not every forecast series has a value, forecast or observed: a total of
             some series would be another one. They are left out.
         """
-        needs_numbers(self._source.family, "a total")
         needs_a_line(self._source.family, "a total")
         if self.categories:
             raise ArgumentError("a total needs forecasts of the response: kind='response'")

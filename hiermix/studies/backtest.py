@@ -17,7 +17,7 @@ from hiermix.design.joint_design import check_one_response
 from hiermix.engines import Engine
 from hiermix.errors import ArgumentError, DataError, UnseenError, count, first_three, quoted
 from hiermix.families import known_ends
-from hiermix.families.family import needs_a_line, needs_numbers
+from hiermix.families.family import needs_a_line
 from hiermix.fit import Fit
 from hiermix.forecasting import errors_of_points, nixtla, scores
 from hiermix.forecasting.horizon import By, series_columns, series_names, time_form
@@ -223,7 +223,6 @@ def backtest(
     """
     rows = frames.frame(data)
     model = Model(formula, rows, groups=groups, priors=priors, **options)
-    needs_numbers(model.family, "backtest")
     needs_a_line(model.family, "backtest")
     time, by = nixtla.named(model.design, time, by)
     if time is None:
