@@ -97,6 +97,7 @@ model {
   target += sum(theta[(P + 1):(P + gaps)]);
   target += coded_prior(tail(b, P - 1), tail(b_prior, P - 1),
                         b_par[2:P]);
+  target += coded_prior(mean_step, step_prior, step_par) + log_shares;
 #include parts/effects_priors.stan
   target += log_prior_r;
 }

@@ -69,6 +69,21 @@ def test_a_factor_crossed_and_another_family() -> None:
     assert abs(float(first.mean()) - 0.5) < 4 * float(first.std())
 
 
+@pytest.mark.parametrize("family", ["ordinal", "acat"])
+def test_thresholds_in_the_place_of_an_intercept_leave_steps_their_prior(family: str) -> None:
+    """Mean steps have the prior that is written, shares are uniform: variances of 1 / 18."""
+    rng = np.random.default_rng(7)
+    rows = pd.DataFrame({"y": rng.integers(1, 5, 80), "o": rng.integers(0, 4, 80)})
+    model = hm.Model("y ~ mo(o)", rows, family=family, priors={"b[mo(o)]": "normal(0, 0.5)"})
+    fit = model.fit(prior_only=True, seed=1, chains=2, warmup=300, draws=500, progress=False)
+    draws = fit.data["posterior"]
+    # Of 300 effective draws and more: six errors.
+    assert abs(float(draws["mo_o"].std()) / 0.5 - 1) < 6 / np.sqrt(600)
+    shares = draws["simo_o"].to_numpy().reshape(-1, 3)
+    assert np.abs(shares.mean(axis=0) - 1 / 3).max() < 6 * np.sqrt(1 / 18 / 300)
+    assert np.abs(shares.var(axis=0) * 18 - 1).max() < 0.5
+
+
 def test_every_question(fit: hm.Fit, tmp_path) -> None:
     data = incomes()
     fit.save(tmp_path / "fit.nc")
