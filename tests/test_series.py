@@ -278,6 +278,15 @@ def test_bad_input_is_refused(
         hm.Model(formula, rows)
 
 
+def test_a_large_block_beside_many_distinct_steps_is_refused() -> None:
+    rng = np.random.default_rng(1)
+    t = np.cumsum(rng.uniform(0.5, 1.5, 1200))
+    rows = pd.DataFrame({"t": t, "x": rng.normal(size=1200), "y": rng.normal(size=1200)})
+    model = hm.Model("y ~ s(x, k=100) + ar(t)", rows)
+    with pytest.raises(DataError, match="98 columns, stand beside residuals with 2,399 distinct"):
+        model.stan_data()
+
+
 def test_other_models_are_refused() -> None:
     formula = "y ~ x + (1 | g) + ar(t, by=g)"
     with pytest.raises(DataError, match="is for family 'gaussian'"):

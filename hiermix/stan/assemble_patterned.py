@@ -9,6 +9,7 @@ import numpy as np
 from hiermix.design.design import Design
 from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.joint_design import Joint
+from hiermix.errors import DataError
 from hiermix.families.own_parameter import OwnParameter, by_parameter
 from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
@@ -23,7 +24,7 @@ from hiermix.statistics.patterns import Patterned, Precision
 from hiermix.statistics.row_sums import FROM_ROWS, factor_name, response_less_offset
 from hiermix.statistics.strata import strata
 from hiermix.statistics.unstructured import unstructured
-from hiermix.statistics.wide_design import main_factor, widened
+from hiermix.statistics.wide_design import Block, main_factor, widened
 from hiermix.tuning import mode_guesses
 from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode_guesses import Hyper
@@ -35,6 +36,9 @@ from hiermix.tuning.patterned_likelihood import (
 from hiermix.tuning.points import Point
 from hiermix.tuning.standardise_patterned import standardise
 from hiermix.typing import FloatArray
+
+_MOST_PRODUCTS = 20_000_000
+"""Numbers that the products of a block's columns under all patterns may be."""
 
 
 class Ready(NamedTuple):
@@ -140,6 +144,7 @@ def of_rows(
     """Return the sums over rows; strata are those of another design, if it has effects of sigma."""
     precision = _precision(of_strata or design)
     wide, block = widened(design)
+    _check_size(precision, block)
     gram = _gram(wide, design) if block.W else FROM_ROWS.gram(wide)
     if prior_only:
         none = empty(len(gram.b_hat), gram.Q, len(gram.ZtZ))
@@ -149,6 +154,16 @@ def of_rows(
     within = FROM_ROWS.within(wide, gram)
     y = response_less_offset(design)
     return patterns.statistics(wide, factor_name(wide), y, precision, gram, within, block)
+
+
+def _check_size(precision: Precision, block: Block) -> None:
+    """Raise where a gradient would take gigabytes."""
+    if precision.patterns * block.W**2 > _MOST_PRODUCTS:
+        raise DataError(
+            f"smooths and small factors, of {block.W} columns, stand beside residuals with "
+            f"{precision.patterns:,} distinct steps or pairs of positions: too many products. "
+            "Round the times, so that steps are whole numbers, or write smaller smooths, k="
+        )
 
 
 def _gram(wide: Design, design: Design) -> Gram:
