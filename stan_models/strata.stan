@@ -1,9 +1,10 @@
 // Gaussian response whose residual sd differs between strata of rows, by an
 // equation of log sigma or by known standard errors; one grouping factor or
 // none, any number of varying coefficients, correlated or not, with smooths
-// and small factors beside it. All effects are integrated out exactly: the precision of the residuals is the
-// sum over strata of their rows' part of the identity over their variance, so
-// that a gradient costs the same for a thousand rows and for a million.
+// and small factors beside it. All effects are integrated out exactly: the
+// precision of the residuals is the sum over strata of their rows' part of the
+// identity over their variance, so that a gradient costs the same for a
+// thousand rows and for a million.
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions

@@ -47,5 +47,5 @@
     // A sum of squares, below zero by rounding alone: where some variance is
     // next to nothing beside what effects take of the rows.
     target += quad < 0 ? negative_infinity()
-                       : log_constant - 0.5 * (log_det + quad);
+                        : log_constant - 0.5 * (log_det + quad);
   }
