@@ -45,6 +45,12 @@ def exgaussian_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: O
 
 def exgaussian_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:
     """Log density of a normal plus an exponential of mean beta, of mean eta together."""
+    from scipy.special import log_ndtr
+
     sigma, beta = own["sigma"], own["beta"]
-    z = (y - eta + beta) / sigma
-    return np.asarray(-np.log(beta) - 0.5 * z**2 + log_mills(z - sigma / beta))
+    z, rate = (y - eta + beta) / sigma, sigma / beta
+    x = z - rate
+    below = log_mills(np.minimum(x, 0.0)) - 0.5 * z**2
+    # (x^2 - z^2) / 2 without a difference of two large squares
+    above = log_ndtr(x) - 0.5 * rate * (z + x)
+    return np.asarray(-np.log(beta) + np.where(x < 0, below, above))
