@@ -80,7 +80,7 @@ class ProcessCurve(Curve):
         if len(away):
             raise DataError(
                 f"{self.label}: {self.column!r} lies outside of the range of the process, "
-                f"{self.low:.6g} to {self.high:.6g}, {at_rows(away)}: "
+                f"{self.low:.6g} to {self.high:.6g} {at_rows(away)}: "
                 f"{first_three(x[away].tolist())}. Say lower= and upper= in the formula, "
                 f"hsgp({self.column}, ..., lower=a, upper=b), to have it fitted on a wider one"
             )

@@ -65,7 +65,7 @@ def check_kind(kind: str, family: Family, kinds: Sequence[str] = KINDS) -> str:
     options.one_of("kind", kind, kinds)
     if kind == "probability" and not (family.unordered or family.thresholds):
         raise ArgumentError(
-            "kind='probability' is for the categories of families 'ordinal' and 'categorical': "
+            "kind='probability' is for responses that are categories: "
             f"family {family.name!r} has kind='mean' and kind='response'"
         )
     return kind
