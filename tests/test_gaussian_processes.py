@@ -121,6 +121,7 @@ def test_default_lengthscales_lie_between_what_columns_tell_and_the_range() -> N
 # Doors -------------------------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:sd of Intercept by g may be zero")
 def test_draws_and_print_have_names(fit: hm.Fit, counts: hm.Fit) -> None:
     posterior = counts.data.posterior
     labels = ["hsgp(x, by=f)[a]", "hsgp(x, by=f)[b]"]

@@ -221,7 +221,7 @@ def test_weights_are_as_good_as_rows() -> None:
     shift = one["X"][:, 1].max() - other["X"][:, 1].max()
     other = other | {
         key: one[key]
-        for key in ("center", "scale", "b_hat", "ZtWZ", "ZtWR", "sd_bend", "sd_spread")
+        for key in ("center", "scale", "b_hat", "ZtWZ", "ZtWR", "along_own", "sd_bend", "sd_spread")
     }
     other["X"] = other["X"] + np.array([0.0, shift])
     points = np.random.default_rng(7).normal(size=(5, int(one["D"]) + int(one["K"])))

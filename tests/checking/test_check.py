@@ -225,7 +225,7 @@ def test_labels_have_no_order_to_be_below_in(data: pd.DataFrame) -> None:
     labels = np.random.default_rng(5).choice(["a", "b", "c"], J * N)
     fit = fitted(data.assign(kind=labels), "kind ~ x", family="categorical")
     assert skipped(fit, what="pit") == {
-        "pit": "responses are labels, of which none is below another"
+        "pit": "responses are categories, of which none is below another"
     }
 
 
