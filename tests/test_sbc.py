@@ -35,6 +35,7 @@ FURTHER = {
         curve_kinds.SCENE,
         equations.SCENE,
         missing_values.SCENE,
+        pair_sums.SCENE,
         residual_patterns.SCENE,
         responses.SCENE,
         shared_parts.SCENE,
@@ -43,8 +44,6 @@ FURTHER = {
         smooth_series.SCENE,
     )
 }
-UNRANKED = {each.name: each for each in (pair_sums.SCENE,)}
-"""Scenes of which no ranks are stored yet; the slow test ranks fresh ones."""
 TABLE = pd.concat(
     [simulate.table(), *(scene.table() for scene in FURTHER.values())], ignore_index=True
 )
@@ -53,27 +52,20 @@ TABLE = pd.concat(
 BEGUN = {
     "skew_normal", "exgaussian", "hurdle_gamma", "hurdle_lognormal", "zero_inflated_beta",
     "zero_one_inflated_beta", "zero_inflated_binomial", "geometric",
-    "inverse_gaussian", "von_mises", "sratio", "cratio", "acat",
+    "inverse_gaussian", "von_mises", "sratio", "cratio", "acat", "shifted_lognormal",
+    "strata_beside",
 }  # fmt: skip
 """Programs that have `FEWER` replicates yet."""
 FEWER = 50
-WAITING = {"shifted_lognormal", "strata_beside"}
-"""Programs of which no ranks are stored yet; the slow test ranks fresh ones."""
-
-
-NOT_RANKED = {"crossed"}
-"""Programs without replicates yet: its density stands beside dense matrices, and its posterior
-beside that of all effects sampled."""
 OF_USERS = {"custom", "custom_density"}
 """Programs whose likelihood is the user's."""
 
 
 def test_every_program_is_calibrated() -> None:
-    assert not WAITING & set(TABLE["program"])
     ranked = {name.split(" (")[0] for name in simulate.CASES}
-    ranked |= {case.split()[0] for case in residual_patterns.CASES}
-    assert not ranked & (NOT_RANKED | OF_USERS)
-    assert ranked | NOT_RANKED | OF_USERS == set(programs.names())
+    ranked |= {case.split()[0] for case in (*residual_patterns.CASES, *pair_sums.CASES)}
+    assert not ranked & OF_USERS
+    assert ranked | OF_USERS == set(programs.names())
     many = {name: scene.replicates for name, scene in simulate.SCENES.items()}
     many |= {name: scene.replicates for name, scene in FURTHER.items()}
     wanted = TABLE["scene"].map(many).mask(TABLE["program"].isin(BEGUN), FEWER)
@@ -102,10 +94,10 @@ def test_fresh_ranks_are_uniform(name: str, scene: str) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("scene", "case"),
-    [(name, case) for name, scene in (FURTHER | UNRANKED).items() for case in scene.cases],
+    [(name, case) for name, scene in FURTHER.items() for case in scene.cases],
 )
 def test_fresh_ranks_of_further_scenes_are_uniform(scene: str, case: str) -> None:
-    found = (FURTHER | UNRANKED)[scene].calibrate(case, range(10_000, 10_025))
+    found = FURTHER[scene].calibrate(case, range(10_000, 10_025))
     for quantity in found.columns.drop("replicate"):
         off = (found[quantity].mean() / simulate.DRAWS - 0.5) / np.sqrt(1 / 12 / len(found))
         assert abs(off) < 4.5, quantity
