@@ -3,8 +3,6 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,6 +68,8 @@ class Workers:
         return found
 
     def _in_processes[T](self, tasks: Sequence[Task[T]]) -> list[tuple[T, list[str]]]:
+        from concurrent.futures.process import BrokenProcessPool, ProcessPoolExecutor
+
         before = set(multiprocessing.active_children())
         # Not forked: threads of numpy's libraries don't survive that.
         context = multiprocessing.get_context("spawn")
