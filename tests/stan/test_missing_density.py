@@ -12,6 +12,7 @@ from scipy import stats
 
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
+from hiermix.families import table
 from hiermix.stan.chart import Chart
 from hiermix.typing import StanData
 from tests.stan.test_gaussian_density import population
@@ -56,7 +57,7 @@ def build(case: Case) -> tuple[hm.Model, pd.DataFrame]:
         keywords["trials"] = "size"
     if case.family in ("weibull", "exponential"):
         keywords["censored"] = "late"
-    intercept = {} if case.family == "ordinal" else {"Intercept": "normal(0.2, 2)"}
+    intercept = {} if table.find(case.family).thresholds else {"Intercept": "normal(0.2, 2)"}
     return hm.Model(FORMULAS, rows, priors=PRIORS | intercept | case.own, **keywords), rows
 
 
@@ -94,7 +95,7 @@ def reference(
     b[4] -= of_g[0]
     values, more = own_parameters(case, own, b[0], data.get("earliest", np.nan))
     lp += more + lp_h + lp_g + NORMAL.logpdf(b[1:]).sum()
-    lp += 0.0 if case.family == "ordinal" else NORMAL.logpdf(b[0])
+    lp += 0.0 if table.find(case.family).thresholds else NORMAL.logpdf(b[0])
     # Predictors are centred where values that stand in were, which any linear predictor undoes.
     stand_in = {each.name: each.filled for each in model.design.imputed}
     w = rows["w"].to_numpy()
