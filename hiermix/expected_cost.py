@@ -116,7 +116,7 @@ def expected(started: Started, design: Design, settings: Settings, prepared: flo
     steps = _steps(size, settings.adapt_delta)
     waves = math.ceil(settings.chains / min(settings.cores or _cores(), settings.chains))
     each = waves * steps * gradient
-    effects = sum(len(g.levels) * len(g.effects) for g in ready.groupings)
+    effects = sum(each.total for each in ready.groupings)
     integrated = max(effects - int(ready.data.get(EFFECTS, 0)), 0)
     draws = settings.chains * settings.draws
     parts = {
@@ -179,7 +179,7 @@ def _advice(
 ) -> list[str]:
     """Say what most of the time goes into, and what would lower it."""
     found = []
-    effects = {each.name: len(each.levels) * len(each.effects) for each in design.groupings}
+    effects = {each.name: each.total for each in design.groupings}
     if integrated:
         what = "pairs of levels cost, not rows" if paired else "the number of rows costs nothing"
         found.append(f"{count(integrated, 'effect')} are integrated out: {what}")

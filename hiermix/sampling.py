@@ -84,7 +84,7 @@ def _drawn(
 
 def is_large(started: Started, design: Design) -> bool:
     """Tell whether weighed draws cost much less than chains: by size, not by a clock."""
-    effects = sum(len(each.levels) * len(each.effects) for each in design.groupings)
+    effects = sum(each.total for each in design.groupings)
     if started.ready.gram is not None:
         return effects >= _EFFECTS
     return effects >= _EFFECTS or design.rows >= _ROWS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, override
@@ -96,6 +96,12 @@ class ProcessFactor(CurveFactor):
     @override
     def coefficients(self, effects: FloatArray) -> FloatArray:
         return effects[..., 0, :]
+
+
+def main_factor(groupings: Iterable[Grouping]) -> Grouping | None:
+    """Return the factor of most effects, of those that are no curves."""
+    plain = [each for each in groupings if not isinstance(each, CurveFactor)]
+    return max(plain, key=lambda each: each.total, default=None)
 
 
 def as_factors(design: Design) -> Design:

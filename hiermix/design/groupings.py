@@ -14,6 +14,7 @@ from hiermix.design.batches import Rows
 from hiermix.design.codes import Codes, Labels, codes_of
 from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.factor import Factor
+from hiermix.design.kinds import spelled
 from hiermix.design.level_covariance import LevelCovariance
 from hiermix.design.level_curves import LevelCurve
 from hiermix.design.level_strata import Strata, strata_of, strata_on
@@ -88,6 +89,16 @@ class Grouping:
         Q = len(self.effects) // len(self.strata.labels)
         each = zip(self.terms[:Q], self.equations[:Q], strict=True)
         return tuple(qualified(term, equation) for term, equation in each)
+
+    @property
+    def total(self) -> int:
+        """Number of effects of all levels."""
+        return len(self.levels) * len(self.effects)
+
+    @property
+    def spelled(self) -> list[str]:
+        """Labels of the levels as results and streams have them."""
+        return list(map(spelled, self.levels.tolist()))
 
     @property
     def dim(self) -> str:

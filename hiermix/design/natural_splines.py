@@ -112,7 +112,7 @@ def known(
     smooth: Smooth,
     encodings: Mapping[str, Encoding],
     states: Mapping[str, Any],
-    kind: type[NaturalSpline] | None = None,
+    kind: type[NaturalSpline] = NaturalSpline,
 ) -> Iterator[NaturalSpline]:
     """Yield the curves of a smooth, of this kind, as they were fitted before."""
     from scipy.interpolate import BSpline
@@ -121,9 +121,7 @@ def known(
         state = known_state(smooth, label, states)
         own = {each: state[each] for each in _OF_ROWS}
         spline = BSpline(state["knots"], state["hats"], state["degree"])
-        yield (kind or NaturalSpline)(
-            in_results(label), smooth.equation, smooth.column, part, spline=spline, **own
-        )
+        yield kind(in_results(label), smooth.equation, smooth.column, part, spline=spline, **own)
 
 
 def fitted(

@@ -118,9 +118,7 @@ class Roles:
         written = (use for text in texts for use in uses(text))
         apart = (*self.stratum_columns(self.factors), *self.items)
         strata = [Use(column, "category") for column in apart]
-        formula = self.formula
-        every = (*formula.specials, *chain(*(term.specials for term in formula.groups)))
-        for use in chain(written, strata, *(each.uses for each in every)):
+        for use in chain(written, strata, *(each.uses for each in self.formula.all_specials)):
             found.setdefault(use.column, []).append(use)
         return found
 

@@ -20,8 +20,7 @@ def check_served(formula: Formula, *, unordered: bool, weighted: bool) -> None:
     """Raise for special terms that can be read, but not fitted."""
     if formula.imputed:
         _check_imputed(formula, unordered=unordered, weighted=weighted)
-    varying = (each for term in formula.groups for each in term.specials)
-    written = (*formula.specials, *varying, *(term.how for term in formula.groups if term.how))
+    written = (*formula.all_specials, *(term.how for term in formula.groups if term.how))
     for each in written:
         if not isinstance(each, KINDS):
             raise FormulaError(f"{each} can be read, but not yet fitted")

@@ -2,8 +2,6 @@
 
 import atexit
 import json
-import os
-import tempfile
 import threading
 import zlib
 from contextlib import suppress
@@ -12,6 +10,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hiermix import files
+from hiermix.errors import DataError
 from hiermix.stan.programs import Program
 from hiermix.typing import StanData
 
@@ -65,8 +65,10 @@ def _compiled(code: str) -> str:
     with suppress(OSError, zlib.error):
         return zlib.decompress(path.read_bytes()).decode()
     mir: str = stanli.stan_to_mir(code)
-    with suppress(OSError):  # of a machine that lets nothing be kept
-        _write(path, zlib.compress(mir.encode(), 1))
+    with suppress(OSError, DataError):  # of a machine that lets nothing be kept
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with files.replacing(path) as part:
+            part.write_bytes(zlib.compress(mir.encode(), 1))
     return mir
 
 
@@ -78,11 +80,3 @@ def cache_path(code: str) -> Path:
     parts = stanli.__version__, stanli.build_id(), code
     key = sha256("\0".join(parts).encode()).hexdigest()[:20]
     return user_cache_path("hiermix", appauthor=False) / "embedded" / f"{key}.mir.z"
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file that others see when it is complete."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
-        part.write(content)
-    os.replace(part.name, path)

@@ -17,6 +17,9 @@ type Transform = Literal[
     "differences",
 ]  # fmt: skip
 
+_PUSHED = 0.2
+"""Part of an interval over which a number is pushed away from its ends."""
+
 
 @dataclass(frozen=True)
 class OwnParameter:
@@ -67,6 +70,11 @@ class OwnParameter:
         return (self.least, self.most) if bounded else (-np.inf, np.inf)
 
     @property
+    def push(self) -> float:
+        """Over what one that is "pushed" is pushed away from its bounds."""
+        return _PUSHED * (self.most - self.least)
+
+    @property
     def prior_names(self) -> tuple[str, ...]:
         """Names of its priors: one, or those of its numbers."""
         return tuple(f"{self.name}[{label}]" for label in self.labels) or (self.name,)
@@ -93,7 +101,7 @@ class OwnParameter:
         if self.transform == "identity":
             return theta
         if self.transform == "pushed":
-            return soft_ends.inside(theta, *self.bounds)
+            return soft_ends.inside(theta, *self.bounds, self.push)
         if self.transform == "within":
             return self.least + (self.most - self.least) * links.inverse_link("logit", theta)
         if self.transform == "correlations":
@@ -126,7 +134,7 @@ class OwnParameter:
         if self.transform == "log_above_one":
             return float(np.log(value - 1))
         if self.transform == "pushed":
-            return soft_ends.outside(value, *self.bounds)
+            return float(soft_ends.outside(value, *self.bounds, self.push))
         if self.transform in ("logit", "within"):
             share = min((value - self.least) / (self.most - self.least), 1 - 1e-6)
             return float(np.log(share / (1 - share)))
@@ -153,7 +161,7 @@ class OwnParameter:
     def log_jacobian(self, theta: FloatArray) -> float:
         """Log derivative of the value with respect to the coordinate, but for a constant."""
         if self.transform == "pushed":
-            return float(np.sum(soft_ends.log_slope(theta, *self.bounds)))
+            return float(np.sum(soft_ends.log_slope(theta, *self.bounds, self.push)))
         if self.transform in ("logit", "within"):
             return float(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta)))
         return 0.0 if self.transform in ("identity", "differences") else float(np.sum(theta))

@@ -1,12 +1,11 @@
 """Parameters of residuals that go together, in the place of sigma alone; what stands beside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 
-from hiermix.design.curve_factors import CurveFactor
+from hiermix.design.curve_factors import CurveFactor, main_factor
 from hiermix.design.design import Design
-from hiermix.design.groupings import Grouping
 from hiermix.design.joint_design import Responses
 from hiermix.design.series import Series
 from hiermix.errors import DataError, FormulaError, at_rows
@@ -75,7 +74,7 @@ def check(design: Design) -> None:
             f"{series.term} takes no weights: a row that counts twice has no place in its series"
         )
     plain = [each for each in design.groupings if not isinstance(each, CurveFactor)]
-    _check_beside(series, design, plain)
+    _check_beside(series, design)
     for grouping in plain:
         if not grouping.factor.partitions:
             raise FormulaError(
@@ -93,11 +92,11 @@ def check(design: Design) -> None:
             )
 
 
-def _check_beside(series: Series, design: Design, plain: Sequence[Grouping]) -> None:
+def _check_beside(series: Series, design: Design) -> None:
     """Raise where what stands beside the factor of most effects is more than a block holds."""
-    most = max(plain, key=lambda each: len(each.levels) * len(each.effects), default=None)
+    most = main_factor(design.groupings)
     beside = [each for each in design.groupings if each is not most]
-    number = sum(len(each.levels) * len(each.effects) for each in beside)
+    number = sum(each.total for each in beside)
     if number > MOST_BESIDE:
         names = ", ".join(repr(each.name) for each in beside)
         raise FormulaError(

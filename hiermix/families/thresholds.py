@@ -75,15 +75,13 @@ def _below(design: Design) -> list[FloatArray]:
     Half a response is added to each category.
     """
     y, w = linear_scale.response(design).astype(np.int64) - 1, linear_scale.weights(design)
-    items, codes = design.items, design.limits.item
-    if items is None or codes is None:
-        return [_shares(y, w, len(design.categories))]
-    return [_shares(y[codes == k], w[codes == k], size) for k, size in enumerate(items.sizes)]
-
-
-def _shares(y: IntArray, w: FloatArray, size: int) -> FloatArray:
-    counts = np.bincount(y, w, minlength=size) + 0.5
-    return np.asarray(np.cumsum(counts)[:-1] / counts.sum())
+    items, codes, C = design.items, design.limits.item, len(design.categories)
+    sizes: tuple[int, ...] = (C,)
+    if items is not None and codes is not None:
+        sizes, y = items.sizes, y + C * codes.astype(np.int64)
+    counts = np.bincount(y, w, minlength=C * len(sizes)).reshape(-1, C) + 0.5
+    each = [own[:size] for own, size in zip(counts, sizes, strict=True)]
+    return [np.asarray(np.cumsum(own)[:-1] / own.sum()) for own in each]
 
 
 def anchor(design: Design) -> int:

@@ -77,10 +77,17 @@ def called(text: str) -> list[str]:
     return [name for name in dict.fromkeys(found) if name in TRANSFORMS]
 
 
-def is_call(reader: Reader) -> bool:
-    """Tell whether the name at the current place is followed, without a space, by a bracket."""
-    name, after = reader.token, reader.tokens[reader.place + 1 : reader.place + 2]
-    return bool(after) and after[0].text == "(" and after[0].start == name.start + len(name.text)
+def is_call(reader: Reader, place: int | None = None) -> bool:
+    """Tell whether the name at a place, the current one by default, has a bracket behind it.
+
+    There is no space between them.
+    """
+    place = reader.place if place is None else place
+    both = reader.tokens[place : place + 2]
+    if len(both) < 2:
+        return False
+    name, after = both
+    return after.text == "(" and after.start == name.start + len(name.text)
 
 
 def offset_of(reader: Reader) -> str:

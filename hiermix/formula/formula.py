@@ -46,6 +46,11 @@ class Formula:
     """Columns of counts that are one response together, each of a category: ``c(a, b)``."""
 
     @property
+    def all_specials(self) -> tuple[Special, ...]:
+        """Terms that are more than columns, those that vary in group terms among them."""
+        return *self.specials, *(each for term in self.groups for each in term.specials)
+
+    @property
     def response_columns(self) -> tuple[str, ...]:
         """Every column left of the tilde, but for what stands behind the bar."""
         return self.counted or columns(self.response)

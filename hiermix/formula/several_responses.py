@@ -108,7 +108,7 @@ def _joined(parts: Sequence[Formula]) -> Formula:
 
 def _check(part: Formula, responses: Sequence[str]) -> None:
     """Raise for what a formula of one among several responses can't say."""
-    for special in (*part.specials, *(each for term in part.groups for each in term.specials)):
+    for special in part.all_specials:
         raise FormulaError(
             f"{special} stands beside one response alone: of several leave it out, or fit a model "
             f"of {part.response!r}"

@@ -48,9 +48,7 @@ def _multiplied(reader: Reader) -> bool:
         text = reader.tokens[place].text
         if text in ("(", "{"):
             place = reader.closing(place)
-        found |= text == "mo" and reader.tokens[place + 1 : place + 2][:1] != [] and (
-            reader.tokens[place + 1].text == "("
-        )  # fmt: skip
+        found |= text == "mo" and is_call(reader, place)
         several |= text in (":", "*", "/", "^", "**", "in")
         place += 1
     return found and several

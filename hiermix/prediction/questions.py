@@ -11,7 +11,6 @@ import pandas as pd
 from hiermix import options
 from hiermix.design.frames import NewRows
 from hiermix.errors import ArgumentError, quoted
-from hiermix.families import circular
 from hiermix.posterior.coefficients import TERM
 from hiermix.posterior.intervals import tails
 from hiermix.posterior.posterior import Posterior
@@ -163,8 +162,7 @@ def _answer(
 ) -> Estimates:
     """Ask the hypothesis of the rows, if there is one, and label what comes of it."""
     scale, null = about.scale, about.scale.null
-    if scale.contrast is circular.apart:
-        values = circular.around(values, axis=1)
+    values = scale.numbers(values)
     if asked.hypothesis is None:
         null = null if compared else 0.0
     else:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from hiermix import options
 from hiermix.errors import ArgumentError
 from hiermix.families import circular
 from hiermix.families.family import Family
+from hiermix.families.links import unchanged
 from hiermix.typing import FloatArray
 
 type Contrast = Callable[[FloatArray, FloatArray], FloatArray]
@@ -30,6 +32,8 @@ class Scale:
     written: str
     compares: bool = False
     """Whether it is a scale of comparisons alone."""
+    numbers: Callable[[FloatArray], FloatArray] = unchanged
+    """Draws (n, S, ...) as numbers that have quantiles."""
 
 
 def _difference(high: FloatArray, low: FloatArray) -> FloatArray:
@@ -100,7 +104,8 @@ def scale_of(scale: str, family: Family, *, comparing: bool) -> Scale:
     if name == "mean" and family.unordered:
         raise ArgumentError("scale='mean' is for numbers: categories have scale='response'")
     if family.circular and found.of != "linear":
-        return replace(found, contrast=circular.apart, between=circular.apart)
+        around = partial(circular.around, axis=1)
+        return replace(found, contrast=circular.apart, between=circular.apart, numbers=around)
     return found
 
 

@@ -6,6 +6,7 @@ a small matrix for each unit at positions.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import batched
 from typing import NamedTuple
 
 import numpy as np
@@ -153,17 +154,12 @@ def _units(
         n = len(alike[0])
         C = np.linalg.cholesky(covariance(series, series.place[alike[0]], own))
         one = 2 * np.log(np.diagonal(C, axis1=1, axis2=2)).sum(axis=1)
-        for some in _batches(alike, max(1, size // n)):
+        for some in batched(alike, max(1, size // n)):
             x = columns(np.concatenate(some))
             S, _, k = x.shape
             wide = x.reshape(S, len(some), n, k).swapaxes(1, 2).reshape(S, n, len(some) * k)
             white = np.linalg.solve(C, wide).reshape(S, n * len(some), k)
             yield white, len(some) * one
-
-
-def _batches(several: list[IntArray], size: int) -> Iterator[list[IntArray]]:
-    for start in range(0, len(several), size):
-        yield several[start : start + size]
 
 
 def log_density(series: Series, own: Own, rows: IntArray, residuals: Residuals) -> FloatArray:

@@ -149,7 +149,7 @@ def _beside_most(family: Family, design: Design) -> str:
 
 
 def _effects(factors: Sequence[Grouping]) -> int:
-    return sum(len(each.levels) * len(each.effects) for each in factors)
+    return sum(each.total for each in factors)
 
 
 def _words(factors: Sequence[Grouping]) -> str:
@@ -158,7 +158,7 @@ def _words(factors: Sequence[Grouping]) -> str:
     for each in factors:
         curve = isinstance(each, CurveFactor)
         kind = "columns of smooths" if curve else "effects of crossed factors"
-        found[kind] += len(each.levels) * len(each.effects)
+        found[kind] += each.total
     return " and ".join(f"{number} {kind}" for kind, number in found.items())
 
 

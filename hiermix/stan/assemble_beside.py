@@ -6,20 +6,27 @@ from functools import partial
 import numpy as np
 
 from hiermix.design import effect_parts
+from hiermix.design.curve_factors import main_factor
 from hiermix.design.design import Design
 from hiermix.design.effect_parts import Parts
 from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
-from hiermix.stan import assemble, assemble_patterned, patterns_data, programs, stan_data, variables
+from hiermix.stan import (
+    assemble,
+    assemble_patterned,
+    beside_integrated,
+    patterns_data,
+    programs,
+    stan_data,
+    variables,
+)
 from hiermix.stan.assemble import Assembled, center_of
 from hiermix.statistics import sampled_beside
 from hiermix.statistics.patterns import Patterned
 from hiermix.statistics.strata import Strata
-from hiermix.statistics.wide_design import main_factor
 from hiermix.tuning import mode_guesses, penalised, strata_tuning
 from hiermix.tuning.points import Point
-from hiermix.tuning.program_tuning import Tuning
-from hiermix.typing import FloatArray, StanData
+from hiermix.typing import StanData
 
 
 def beside(
@@ -38,7 +45,7 @@ def beside(
     rows = assemble_patterned.of_rows(replace(parts.design, groupings=parts.of_location),
                                       of_strata=parts.design)  # fmt: skip
     x_mean = np.concatenate([rows.gram.x_mean[: rows.P], rows.precision.x_mean])
-    near = None if near is None else _with_location(near, parts)
+    near = beside_integrated.point(near, parts.of_location)
     problem = assemble.problem_of(parts.design, family, table, x_mean, near)
     fitted = penalised.fit(problem, near)
     names = [each.name for each in parts.of_location]
@@ -47,7 +54,7 @@ def beside(
         parts.design, family, table, tuning.coordinates, problem.b_precision
     )
     data |= stan_data.own_priors(family, table)
-    data |= _factors(parts, tuning) | _rows(rows, parts)
+    data |= beside_integrated.factors(parts.design, parts.of_location, tuning) | _rows(rows, parts)
     keep = variables.kept([], data)
     complete = partial(sampled_beside.completed, rows, parts)
     program = programs.find(programs.STRATA_BESIDE)
@@ -56,27 +63,11 @@ def beside(
     return replace(ready, guesses=mode_guesses.around(center_of(data), hyper))
 
 
-def _with_location(near: Point, parts: Parts) -> Point:
-    """Return a point with effects of the location, which the fit finds."""
-    K = sum(len(each.levels) * len(each.effects) for each in parts.of_location)
-    return replace(near, r=np.append(near.r, np.zeros(K)))
-
-
 def _rows(rows: Patterned, parts: Parts) -> StanData:
     """Build the sums of rows, and what says how they mix."""
     assert isinstance(rows.precision, Strata)
-    main = main_factor(replace(parts.design, groupings=parts.of_location))
+    main = main_factor(parts.of_location)
     sampled = sum(len(each.effects) for each in parts.others)
     found = patterns_data.statistics(rows, () if main is None else main.blocks, sampled)
     constant = rows.precision.constant - 0.5 * rows.gram.n * np.log(2 * np.pi)
     return found | patterns_data.of_effects(rows.precision) | {"log_constant": constant}
-
-
-def _factors(parts: Parts, tuning: Tuning) -> StanData:
-    """Build the factors that are sampled; the ends of bars and columns are those of all factors."""
-    data = stan_data.factors(replace(parts.design, groupings=parts.others), tuning)
-    for each in parts.of_location:
-        none: FloatArray = np.zeros((len(tuning.b_hat), len(each.effects)))
-        data["last"] = np.append(data["last"], stan_data.ends(each.blocks))
-        data["column"] = np.hstack([np.asarray(data["column"]), none])
-    return data

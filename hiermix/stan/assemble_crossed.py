@@ -9,7 +9,15 @@ from hiermix.design.design import Design
 from hiermix.families import linear_scale
 from hiermix.families.priors import PriorTable
 from hiermix.families.table import find
-from hiermix.stan import assemble, crossed_choice, pairs_data, programs, stan_data, variables
+from hiermix.stan import (
+    assemble,
+    beside_integrated,
+    crossed_choice,
+    pairs_data,
+    programs,
+    stan_data,
+    variables,
+)
 from hiermix.stan.assemble import Assembled, center_of
 from hiermix.statistics import level_pairs, paired_effects
 from hiermix.statistics.level_pairs import Pilot
@@ -17,8 +25,6 @@ from hiermix.tuning import crossed_tuning, mode_guesses, penalised
 from hiermix.tuning.penalised import Penalised
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import Problem
-from hiermix.tuning.program_tuning import Tuning
-from hiermix.typing import FloatArray, StanData
 
 
 def crossed(
@@ -35,7 +41,7 @@ def crossed(
     if prior_only:  # of which there is nothing to integrate
         return assemble.sampled(design, family, table, prior_only=True)
     x_mean = assemble.centred(design).x_mean
-    near = None if near is None else _with_last(near, design)
+    near = beside_integrated.point(near, design.groupings[-1:])
     problem = assemble.problem_of(design, family, table, x_mean, near)
     fitted = penalised.fit(problem, near)
     response = linear_scale.less_offset(linear_scale.response(design), design)
@@ -44,7 +50,8 @@ def crossed(
     tuning = crossed_tuning.tuned(problem, fitted, pairs, parameterisation)
     data = stan_data.coordinates(design, family, table, tuning.coordinates, problem.b_precision)
     data |= stan_data.own_priors(family, table)
-    data |= _factors(design, tuning) | pairs_data.statistics(pairs) | {"A": int(not known)}
+    data |= beside_integrated.factors(design, design.groupings[-1:], tuning)
+    data |= pairs_data.statistics(pairs) | {"A": int(not known)}
     if known:  # in the place of rows: what they add to the log density
         data["N"] = linear_scale.of_known_variances(design) / np.log(2 * np.pi)
     keep = variables.kept([each.name for each in family.scalars(design)], data)
@@ -53,12 +60,6 @@ def crossed(
     ready = Assembled(program, data, x_mean, None, keep, design.groupings, complete=complete)
     hyper = assemble.hyper_of(problem, table, fitted, tuning.least_squares)
     return replace(ready, guesses=mode_guesses.around(center_of(data), hyper))
-
-
-def _with_last(near: Point, design: Design) -> Point:
-    """Return a point with effects of the factor that isn't sampled, which the fit finds."""
-    last = design.groupings[-1]
-    return replace(near, r=np.append(near.r, np.zeros(len(last.levels) * len(last.effects))))
 
 
 def _pilot(problem: Problem, fitted: Penalised) -> Pilot:
@@ -70,15 +71,3 @@ def _pilot(problem: Problem, fitted: Penalised) -> Pilot:
         b[0] += b[1:] @ (problem.x_mean - gram.x_mean)[1:]
     r = [fit.effects.T.ravel() for fit in fits[:-1]]
     return Pilot(b, np.concatenate(r), fits[-1].effects)
-
-
-def _factors(design: Design, tuning: Tuning) -> StanData:
-    """Build the factors that are sampled; the ends of bars and columns are those of all factors."""
-    last = design.groupings[-1]
-    sampled = replace(design, groupings=design.groupings[:-1])
-    data = stan_data.factors(sampled, tuning)
-    Q = len(last.effects)
-    none: FloatArray = np.zeros((len(tuning.b_hat), Q))
-    data["last"] = np.append(data["last"], stan_data.ends(last.blocks))
-    data["column"] = np.hstack([np.asarray(data["column"]), none])
-    return data

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from hiermix.design.curve_factors import main_factor
 from hiermix.design.design import Design
 from hiermix.design.effect_sizes import EffectSizes
 from hiermix.design.joint_design import Joint
@@ -24,7 +25,7 @@ from hiermix.statistics.patterns import Patterned, Precision
 from hiermix.statistics.row_sums import FROM_ROWS, factor_name, response_less_offset
 from hiermix.statistics.strata import strata
 from hiermix.statistics.unstructured import unstructured
-from hiermix.statistics.wide_design import Block, main_factor, widened
+from hiermix.statistics.wide_design import Block, widened
 from hiermix.tuning import mode_guesses
 from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.mode_guesses import Hyper
@@ -104,7 +105,7 @@ def assemble(
     at, family = standardise(target, phi), find("gaussian")
     data = stan_data.coordinates(design, family, table, at, np.concatenate(pull))
     data |= stan_data.priors_of(own or family.own, table)
-    main = main_factor(design)
+    main = main_factor(design.groupings)
     blocks = () if main is None else main.blocks
     data |= patterns_data.statistics(rows, blocks)
     data |= patterns_data.of_residuals(rows.precision, own, table)

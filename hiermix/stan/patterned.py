@@ -1,10 +1,9 @@
 """Which models have residuals whose precision mixes patterns, and their programs."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from hiermix.design import effect_parts
-from hiermix.design.curve_factors import CurveFactor
+from hiermix.design.curve_factors import CurveFactor, main_factor
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.design.series import Series
@@ -13,7 +12,7 @@ from hiermix.families import residual_parameters
 from hiermix.formula.equations import MU
 from hiermix.stan import programs
 from hiermix.statistics.strata import SIGMA, Strata, strata
-from hiermix.statistics.wide_design import main_factor, widened
+from hiermix.statistics.wide_design import widened
 
 _WORTH = 0.5
 """Strata for each row up to which sums cost less than rows, where there are no effects."""
@@ -43,7 +42,7 @@ def possible(design: Design) -> bool:
 
 def _beside(design: Design) -> list[Grouping]:
     """Return the factors of the location but for one with most effects, and smooths."""
-    main = main_factor(replace(design, groupings=tuple(located(design))))
+    main = main_factor(located(design))
     return [each for each in located(design) if each is not main]
 
 
@@ -55,7 +54,7 @@ def _in_block(design: Design, beside: Sequence[Grouping]) -> bool:
         return False
     _, block = widened(design)
     main = [each for each in design.groupings if each not in beside]
-    levels = sum(len(each.levels) * len(each.effects) for each in main)
+    levels = sum(each.total for each in main)
     number, rows = _strata(design).patterns, design.rows
     few = block.W <= residual_parameters.MOST_BESIDE and number <= _WORTH * rows
     return few and (number + levels) * block.W**2 <= _PRODUCTS * rows

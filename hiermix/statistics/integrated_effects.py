@@ -7,7 +7,6 @@ from typing import Protocol
 import numpy as np
 
 from hiermix.design.groupings import Grouping
-from hiermix.design.kinds import spelled
 from hiermix.design.level_strata import Strata
 from hiermix.statistics.conditional_effects import Hyperdraws, OneFactor
 from hiermix.statistics.gram import Gram
@@ -91,7 +90,7 @@ def integrated_effects(
 ) -> IntegratedEffects:
     """Return what draws the effects of some factors, from the statistics of the rows."""
     strata = {each.name: each.strata for each in groupings if each.strata is not None}
-    labels = {each.name: list(map(spelled, each.levels.tolist())) for each in groupings}
+    labels = {each.name: each.spelled for each in groupings}
     if isinstance(gram, Tree):
         return IntegratedEffects(NestedFactors(gram, draws, labels, seed), shears, shape, strata)
     if isinstance(gram, Patterned):

@@ -6,7 +6,6 @@ from functools import cached_property
 import numpy as np
 
 from hiermix.design.groupings import Grouping
-from hiermix.design.kinds import spelled
 from hiermix.keyed_streams import Streams
 from hiermix.statistics.conditional_effects import Hyperdraws, conditional, level_by_level
 from hiermix.statistics.integrated_effects import hyperdraws
@@ -20,7 +19,7 @@ def completed(pairs: LevelPairs, last: Grouping, drawn: Drawn, seed: int) -> Dra
     K, Q = len(pairs.pilot.r), len(last.effects)
     r = drawn.r.reshape(-1, K)
     streams = Streams(seed, "integrated", last.name)
-    labels = list(map(spelled, last.levels.tolist()))
+    labels = last.spelled
     given = _Given(pairs, hyperdraws(drawn), r.T - pairs.pilot.r[:, None])
     found = level_by_level(np.arange(len(labels)), labels, streams, (Q, len(r)), given.drawn)
     behind = found.reshape(-1, len(r)).T.reshape(*drawn.r.shape[:2], -1)

@@ -3,7 +3,6 @@
 import numpy as np
 
 from hiermix.design.effect_parts import Parts
-from hiermix.design.kinds import spelled
 from hiermix.statistics.conditional_effects import Hyperdraws
 from hiermix.statistics.integrated_effects import hyperdraws
 from hiermix.statistics.patterned_effects import PatternedFactors
@@ -30,7 +29,7 @@ def _location(rows: Patterned, parts: Parts, drawn: Drawn, seed: int) -> list[Fl
         draws.own,
         draws.Lambda[:, sampled:, sampled:],
     )
-    labels = {each.name: list(map(spelled, each.levels.tolist())) for each in parts.of_location}
+    labels = {each.name: each.spelled for each in parts.of_location}
     effects = PatternedFactors(rows, given, labels, seed).all_levels()
     return [effects[each.name].reshape(-1, S).T.reshape(*drawn.r.shape[:2], -1)
             for each in parts.of_location]  # fmt: skip

@@ -101,7 +101,7 @@ def chain(design: Design) -> tuple[Grouping, ...]:
     None where rows have one level of no factor.
     """
     factors = [each for each in design.groupings if each.factor.partitions]
-    by_size = sorted(factors, key=lambda each: len(each.levels) * len(each.effects))
+    by_size = sorted(factors, key=lambda each: each.total)
     found = by_size[-1:]
     for outer in sorted(factors, key=lambda each: -len(each.levels)):
         if len(outer.levels) < len(found[0].levels) and _above(found[0], outer) is not None:
@@ -244,7 +244,7 @@ def _levels(
 def _crossed(design: Design) -> Iterator[Crossed]:
     places, end = _places(design), 0
     for each in beside(design):
-        start, end = end, end + len(each.levels) * len(each.effects)
+        start, end = end, end + each.total
         yield Crossed(each.name, len(each.levels), places[each.name], slice(start, end))
 
 

@@ -13,7 +13,7 @@ from typing import override
 import numpy as np
 
 from hiermix.design.batches import Rows
-from hiermix.design.curve_factors import CurveFactor
+from hiermix.design.curve_factors import main_factor
 from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.formula.equations import MU
@@ -57,30 +57,23 @@ class Wide(Design):
         return self.inner.Z(name, rows)
 
 
-def main_factor(design: Design) -> Grouping | None:
-    """Return the factor with most effects of those of which each row has one level."""
-    plain = [each for each in design.groupings if not isinstance(each, CurveFactor)]
-    return max(plain, key=lambda each: len(each.levels) * len(each.effects), default=None)
-
-
 def widened(design: Design) -> tuple[Design, Block]:
     """Return a design as sums take it, and its block; as it is where it has none."""
-    main = main_factor(design)
+    main = main_factor(design.groupings)
     beside = tuple(each for each in design.groupings if each is not main)
     places = _places(design)
     own = slice(0, 0) if main is None else places[main.name]
     if not beside:
         return design, Block(own=own)
     sizes = tuple(len(each.levels) for each in beside)
-    ends = np.cumsum([0, *(len(each.levels) * len(each.effects) for each in beside)]).tolist()
+    ends = np.cumsum([0, *(each.total for each in beside)]).tolist()
     effect = [np.repeat(np.arange(places[each.name].start, places[each.name].stop),
                         len(each.levels)) for each in beside]  # fmt: skip
     block = Block(
         tuple(each.name for each in beside), sizes,
         tuple(map(slice, ends[:-1], ends[1:])), np.concatenate(effect), own,
     )  # fmt: skip
-    labels = tuple(f"{each.name}[{k}]" for each in beside
-                   for k in range(len(each.levels) * len(each.effects)))  # fmt: skip
+    labels = tuple(f"{each.name}[{k}]" for each in beside for k in range(each.total))
     location = design.equations[0]
     known = {each.name: getattr(design, each.name) for each in fields(Design)}
     known["equations"] = (replace(location, terms=(*location.terms, *labels)),)

@@ -136,16 +136,16 @@ def _start(within: Within, priors: Hyperpriors) -> FloatArray:
     if within.n:  # of rows that are fitted exactly, rounding is left
         residual = max(np.sqrt(within.whole / within.n), 1e-6 * residual)
     sigma = residual / np.sqrt(2)
-    sd = _as_large(sigma, size, medians)
+    sd = as_large(sigma, size, medians)
     if within.far and within.rss > 0:
         sigma = np.sqrt(within.rss / within.n)
         own = priors.sizes.pooled(within.spread(), np.log(medians))
-        sd = np.maximum(own, _as_large(sigma, size, own))
+        sd = np.maximum(own, as_large(sigma, size, own))
     log_sigma = [] if priors.sigma is None else [np.log(sigma)]
     return np.concatenate([log_sigma, np.log(sd), np.zeros(pairs(priors.blocks))])
 
 
-def _as_large(sigma: float, size: FloatArray, otherwise: Iterable[float]) -> FloatArray:
+def as_large(sigma: float, size: FloatArray, otherwise: Iterable[float]) -> FloatArray:
     """Return spreads whose effects vary as much as residuals; others where they add nothing."""
     return np.array([sigma / np.sqrt(s) if s > 0 else each
                      for s, each in zip(size, otherwise, strict=True)])  # fmt: skip

@@ -7,7 +7,7 @@ from hiermix.statistics.patterns import Patterned
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.patterned_likelihood import PatternedRestricted
 from hiermix.tuning.population_scale import common
-from hiermix.tuning.standardise import at_mode, typical
+from hiermix.tuning.standardise import as_large, at_mode, typical
 from hiermix.typing import FloatArray
 
 
@@ -34,14 +34,11 @@ def _start(rows: Patterned, priors: Hyperpriors) -> FloatArray:
     size = priors.sizes.over(_of_all(rows, priors, own), np.log(medians))
     residual = np.sqrt(max(within.whole, 1e-300) / within.n) if within.n else 1.0
     sigma = residual / np.sqrt(1 + (within.Q > 0))
-    sd = [
-        sigma / np.sqrt(each) if each > 0 else median
-        for each, median in zip(size, medians, strict=True)
-    ]
+    sd = as_large(float(sigma), size, medians)
     if within.far and within.rss > 0:
         sigma = np.sqrt(within.rss / within.n)
         spread = _of_all(rows, priors, within.spread())
-        sd = np.maximum(priors.sizes.pooled(spread, np.log(medians)), sd).tolist()
+        sd = np.maximum(priors.sizes.pooled(spread, np.log(medians)), sd)
     return np.concatenate(
         [*rows.precision.start(float(sigma)), np.log(sd), np.zeros(pairs(priors.blocks))]
     )

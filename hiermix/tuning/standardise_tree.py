@@ -6,7 +6,7 @@ from hiermix.families.correlations import pairs
 from hiermix.statistics.tree import Tree
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.population_scale import common
-from hiermix.tuning.standardise import at_mode, typical
+from hiermix.tuning.standardise import as_large, at_mode, typical
 from hiermix.tuning.tree_likelihood import TreeRestricted
 from hiermix.typing import FloatArray
 
@@ -33,10 +33,7 @@ def _start(tree: Tree, priors: Hyperpriors) -> FloatArray:
         residual = max(np.sqrt(whole / n), 1e-6 * residual)
     part = residual / np.sqrt(1 + len(tree.grams))
     sigma = np.sqrt(within.rss / n) if within.far and within.rss > 0 else part
-    sd = [
-        part / np.sqrt(each) if each > 0 else median
-        for each, median in zip(size, medians, strict=True)
-    ]
+    sd = as_large(float(part), size, medians)
     log_sigma = [] if priors.sigma is None else [np.log(sigma)]
     return np.concatenate([log_sigma, np.log(sd), np.zeros(pairs(priors.blocks))])
 

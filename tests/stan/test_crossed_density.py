@@ -19,7 +19,7 @@ from hiermix.stan.chart import Chart
 from hiermix.tuning import bar_origins
 from hiermix.typing import StanData
 from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
-from tests.stan.test_log_density import bent, compare_gradients, effects
+from tests.stan.test_log_density import bent, compare_gradients, effects, taken_by_outer
 
 PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)", "sigma": "gamma(2, 1.5)",
           "sd": "normal(0.3, 1)"}  # fmt: skip
@@ -92,7 +92,7 @@ def reference(model: hm.Model, data: StanData, point: np.ndarray) -> float:
         X[:, 1:] -= np.average(X[:, 1:], axis=0, weights=weights)
     variance = (design.limits.se if known else sigma) ** 2 / weights
     y = design.response - (0 if design.offset is None else design.offset)
-    d, e, level, at, row = b - data["b_hat"], 0, 0, 0, 0
+    d, e, level, at = b - data["b_hat"], 0, 0, 0
     relative: list[np.ndarray] = []
     for m, each in enumerate(design.groupings):
         J, Q = len(each.levels), len(each.effects)
@@ -105,15 +105,7 @@ def reference(model: hm.Model, data: StanData, point: np.ndarray) -> float:
             break
         W = data["ZtWZ"][level : level + J, : Q * (Q + 1) // 2]
         R = data["ZtWR"][level : level + J, : Q * (1 + P)].copy()
-        row = 0
-        for inner, outer in zip(data["inner"] - 1, data["outer"] - 1, strict=True):
-            members = slice(row, row + int(data["J"][inner]))
-            row = members.stop
-            if inner == m:
-                wide = int(data["Q"][outer])
-                moved = relative[outer][data["above"][members] - 1]
-                taken = data["ZtWZ_outer"][members, : Q * wide].reshape(J, Q, wide)
-                R[:, :: 1 + P] -= np.einsum("jqk,jk->jq", taken, moved)
+        R[:, :: 1 + P] -= taken_by_outer(data, m, J, Q, relative)
         share, extent = data["share"][level : level + J], data["extent"][m]
         r, more, common = effects(W, R, Lambda, d, z[at : at + Q * J].reshape(Q, J), share, extent)
         lp, level, at = lp + more, level + J, at + Q * J

@@ -404,6 +404,22 @@ def working(data: StanData, theta: np.ndarray) -> np.ndarray:
     return R
 
 
+def taken_by_outer(
+    data: StanData, m: int, J: int, Q: int, relative: list[np.ndarray]
+) -> np.ndarray:
+    """What effects of outer factors take from Z'W e (J, Q) of factor m, nested in them."""
+    found, row = np.zeros((J, Q)), 0
+    for inner, outer in zip(data["inner"] - 1, data["outer"] - 1, strict=True):
+        members = slice(row, row + int(data["J"][inner]))
+        row = members.stop
+        if inner == m:
+            wide = int(data["Q"][outer])
+            moved = relative[outer][data["above"][members] - 1]
+            taken = data["ZtWZ_outer"][members, : Q * wide].reshape(J, Q, wide)
+            found += np.einsum("jqk,jk->jq", taken, moved)
+    return found
+
+
 def effects(
     W: np.ndarray,
     R: np.ndarray,

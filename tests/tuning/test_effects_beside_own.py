@@ -29,7 +29,7 @@ def test_they_move_as_the_residuals_of_their_rows_do() -> None:
     first, variance = rows["y"].min(), np.exp(2 * log_sigma)
 
     def ndt_of(t: float) -> float:
-        return float(soft_ends.inside(np.array(t), 0.0, first))
+        return float(soft_ends.inside(np.array(t), 0.0, first, 0.2 * first))
 
     ndt, slope = ndt_of(at), (ndt_of(at + 1e-5) - ndt_of(at - 1e-5)) / 2e-5
     residual = -slope / (rows["y"] - ndt)  # how log(y - ndt) moves with ndt's coordinate
@@ -55,15 +55,15 @@ def test_they_hold_still_in_coordinates_that_data_do_not_tune(how: Any) -> None:
 
 def test_numbers_pushed_away_from_the_ends_are_between_them() -> None:
     t = np.linspace(-2.0, 4.0, 25)
-    inside = soft_ends.inside(t, 0.5, 2.0)
+    inside = soft_ends.inside(t, 0.5, 2.0, 0.3)
     assert ((inside > 0.5) & (inside < 2.0)).all()
-    back = [soft_ends.outside(float(each), 0.5, 2.0) for each in inside[8:17]]
+    back = [soft_ends.outside(float(each), 0.5, 2.0, 0.3) for each in inside[8:17]]
     np.testing.assert_allclose(back, t[8:17], atol=1e-12)
-    steps = [soft_ends.inside(t + by, 0.5, 2.0) for by in (-1e-5, 1e-5)]
+    steps = [soft_ends.inside(t + by, 0.5, 2.0, 0.3) for by in (-1e-5, 1e-5)]
     np.testing.assert_allclose(
-        soft_ends.log_slope(t, 0.5, 2.0), np.log((steps[1] - steps[0]) / 2e-5), atol=1e-4
+        soft_ends.log_slope(t, 0.5, 2.0, 0.3), np.log((steps[1] - steps[0]) / 2e-5), atol=1e-4
     )
-    assert soft_ends.outside(9.0, 0.5, 2.0) > 2.0
+    assert soft_ends.outside(9.0, 0.5, 2.0, 0.3) > 2.0
 
 
 @pytest.mark.slow
