@@ -83,10 +83,10 @@ class Reader:
                 raise ArgumentError(f"hypothesis {self.statement!r}: write a power as x ** 2")
             case ast.Call(func=ast.Name(id=name), args=[inner], keywords=[]) if name in _FUNCTIONS:
                 return _FUNCTIONS[name](self.value(inner))
-        raise self._unknown(node)
+        raise self.unknown(ast.unparse(node))
 
-    def _unknown(self, node: ast.expr) -> ArgumentError:
-        text = ast.unparse(node)
+    def unknown(self, text: str) -> ArgumentError:
+        """Return what is said of a text that names nothing."""
         for placeholder, (name, _) in self.found.items():
             text = text.replace(placeholder, name)
         more = len(self.known) - _SHOWN

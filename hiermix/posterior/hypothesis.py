@@ -91,7 +91,7 @@ def evaluate(posterior: Posterior, statement: str) -> tuple[FloatArray, np.ndarr
         raise ArgumentError(f"a hypothesis is text such as 'floor < 0', not {quoted(statement)}")
     names = _Names(posterior)
     reader = Reader(statement, *taken_out(statement, names.at), list(names.shown))
-    comparison = _parse(reader.text, statement)
+    comparison = _parse(reader)
     with np.errstate(all="ignore"):
         sides = [np.broadcast_to(reader.value(side), posterior.shape) for side in
                  (comparison.left, *comparison.comparators)]  # fmt: skip
@@ -136,12 +136,15 @@ def names(posterior: Posterior) -> list[str]:
     return [*_Names(posterior).shown, *levels]
 
 
-def _parse(text: str, statement: str) -> ast.Compare:
-    """Read one comparison; anything else is refused."""
+def _parse(reader: Reader) -> ast.Compare:
+    """Read one comparison; anything else is refused, a name that isn't known by its name."""
+    statement = reader.statement
     try:
-        parsed = ast.parse(text.strip(), mode="eval").body
+        parsed = ast.parse(reader.text.strip(), mode="eval").body
     except (SyntaxError, ValueError):
         parsed = None
+        if bracketed := re.search(r"[^\W\d][\w.]*\s*\[.*\]", reader.text):
+            raise reader.unknown(bracketed[0]) from None
     if not isinstance(parsed, ast.Compare) or len(parsed.ops) > 2:
         raise ArgumentError(
             f"hypothesis {statement!r} is no comparison: write it as 'floor < 0' or "
@@ -210,7 +213,8 @@ class _Names:
                     if written in labels:
                         return (labels[written], where), start + closing.end()
         asked = text[start:].partition("]")[0]
-        near = did_you_mean(asked.partition(",")[0].strip(), labels)
+        level = asked.partition(",")[0].strip()
+        near = "" if level in labels else did_you_mean(level, labels)
         raise ArgumentError(
             f"{grouping.name}[{asked}] names no level and effect of {grouping.name}.{near} "
             f"Write {grouping.name}[level, effect]; effects: "
