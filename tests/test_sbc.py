@@ -53,7 +53,6 @@ BEGUN = {
     "skew_normal", "exgaussian", "hurdle_gamma", "hurdle_lognormal", "zero_inflated_beta",
     "zero_one_inflated_beta", "zero_inflated_binomial", "geometric",
     "inverse_gaussian", "von_mises", "sratio", "cratio", "acat", "shifted_lognormal",
-    "strata_beside",
 }  # fmt: skip
 """Programs that have `FEWER` replicates yet."""
 FEWER = 50

@@ -70,7 +70,7 @@ def _draws(fit: hm.Fit, data: pd.DataFrame) -> dict[str, Array]:
     return {name: values.to_numpy() for name, values in found.items()}
 
 
-SCENE = Scene("pair_sums", 100, tuple(CASES), ranks)
+SCENE = Scene("pair_sums", 200, tuple(CASES), ranks)
 
 
 if __name__ == "__main__":
