@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from hiermix.engines import embedded
+from hiermix.errors import EngineError
 from hiermix.stan.assemble import Assembled
 from hiermix.stan.chart import Chart
 from hiermix.tuning.mode import mode as newton
@@ -42,6 +43,7 @@ _FAR = 4.0
 _SAME = 0.5
 """Distance in every coordinate within which two points are one."""
 _SHAKEN = 0.1
+_TRIED = 100
 _ROUNDS, _SETTLED = 5, 0.2
 _LEAP = 2.0
 """Coordinates from a point within which the slope of the log volume there holds."""
@@ -149,12 +151,27 @@ def inits(started: Started, chains: int, seed: int) -> FloatArray:
     density, size = embedded.density(program, data), Chart(data).size
     rng = np.random.default_rng([seed, 1])
     if not modes:
-        return rng.standard_normal((chains, size))
+        return np.array([_somewhere(density, size, rng) for _ in range(chains)])
     points = []
     for mode in _shared_out(modes, chains):
         width = _OVERDISPERSED * np.clip(np.sqrt(_DF / rng.chisquare(_DF)), 1.0, _TAIL)
         points.append(_accepted(density, mode, mode.draw(rng, width)))
     return np.array(points)
+
+
+def _somewhere(density: Density, size: int, rng: np.random.Generator) -> FloatArray:
+    """Return a point that has a density, ever nearer to zero: the quick fit found no mode."""
+    for width in np.geomspace(1.0, 1e-3, _TRIED):
+        point = width * rng.standard_normal(size)
+        value, gradient = density(point)
+        if np.isfinite(value) and np.isfinite(gradient).all():
+            return point
+    raise EngineError(
+        f"chains can't start: no parameters were found, at {_TRIED} places near what data and "
+        "priors say, under which all rows have a density. Some of them have none under a mean out "
+        "of its range (a link such as log or logit keeps it inside), or under a prior far from "
+        "them; of a likelihood that is your own look at the responses at its ends"
+    )
 
 
 def plausible(modes: Sequence[Mode]) -> list[Mode]:

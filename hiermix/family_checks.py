@@ -50,7 +50,7 @@ def check(custom: CustomFamily) -> None:
         With the parameters at which they don't, and both numbers.
     """
     rng = np.random.default_rng(1)
-    points = [_point(custom, rng) for _ in range(_SETS)]
+    points = [_point(custom, rng, place) for place in range(_SETS)]
     _check_shapes(custom, points[0])
     drawn = [_drawn(custom, point, rng, _EACH) for point in points]
     _compare_densities(custom, points, drawn)
@@ -58,12 +58,15 @@ def check(custom: CustomFamily) -> None:
         _check_distribution(custom, point, rng)
 
 
-def _point(custom: CustomFamily, rng: np.random.Generator) -> _Point:
+def _point(custom: CustomFamily, rng: np.random.Generator, place: int) -> _Point:
     """Choose parameters that are neither small nor large on the scale of their links.
 
-    Where one is small a density may have its mass nearer to zero or one than any number.
+    Where one is small a density may have its mass nearer to zero or one than any number. A mean
+    without a link may be any number, and so is below zero every other time.
     """
     eta = rng.normal(0.0, 0.5, 1 + len(custom.own))
+    if custom.link == "identity":
+        eta[0] = abs(eta[0]) * (-1) ** place
     eta[1:] += 0.7
     mu = float(inverse_link(custom.link, eta[:1])[0])
     own = [float(inverse_link("logit" if link == "logit" else "log", eta[i : i + 1])[0])
@@ -83,6 +86,9 @@ def _check_shapes(custom: CustomFamily, point: _Point) -> None:
     drawn = _called(custom, "draw", np.random.default_rng(0), *np.broadcast_arrays(*values))
     _check_shape(custom, "draw", drawn)
     _check_shape(custom, "log_density", _called(custom, "log_density", drawn[:, :1], *values))
+    mean = _called(custom, "mean", *values)
+    if mean.shape not in ((), (4,)):  # one that does not depend on all of them
+        _check_shape(custom, "mean", mean)
 
 
 def _check_shape(custom: CustomFamily, what: str, found: FloatArray) -> None:
@@ -135,7 +141,8 @@ def _compare_densities(custom: CustomFamily, points: list[_Point], drawn: list[F
         raise ArgumentError(
             f"the densities of family {custom.name!r} differ at y={y[at]:.4g}, "
             f"{points[at // _EACH].said}: log_density is {mine[at]:.8g}, Stan's {theirs[at]:.8g}. "
-            "Constants count; and a Stan function has one return, at its end"
+            f"Parameters come in the order {', '.join(custom.parameters)}, constants count, and a "
+            "Stan function has one return, at its end"
         )
 
 
@@ -148,8 +155,12 @@ def _of_stan(custom: CustomFamily, y: FloatArray, values: FloatArray) -> FloatAr
             custom_program.density(family), data, np.zeros((1, len(y)))
         )
     except EngineError as error:
+        kind = "int" if custom.support == "count" else "real"
+        names = ", ".join(f"real {name}" for name in custom.parameters)
         raise ArgumentError(
-            f"the likelihood of family {custom.name!r} can't be compiled: {error}"
+            f"the likelihood of family {custom.name!r} can't be compiled. It is called as "
+            f"real {custom.function}({kind} y, {names}), and stands in the block of functions "
+            f"already. {error}"
         ) from error
     return np.asarray(gradient[0])
 
@@ -162,10 +173,11 @@ def _check_distribution(custom: CustomFamily, point: _Point, rng: np.random.Gene
         _integrals(custom, point, ends)
     )  # fmt: skip
     mass, moment = np.sum(parts, axis=0)
-    if abs(mass - 1) > _MASS:
+    if not abs(mass - 1) <= _MASS:
+        any_number = ". mu has link identity, and may be any number: see links log and logit"
         raise ArgumentError(
             f"the density of family {custom.name!r} adds up to {mass:.6g} instead of 1 at "
-            f"{point.said}"
+            f"{point.said}{any_number if custom.link == 'identity' else ''}"
         )
     _check_draws(custom, point, y, ends, np.cumsum([part[0] for part in parts]))
     mean = float(_called(custom, "mean", *map(np.array, point.values)))

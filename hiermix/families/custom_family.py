@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from hiermix import options
 from hiermix.design.design import Design
 from hiermix.errors import ArgumentError, quoted
-from hiermix.families import linear_scale, links
+from hiermix.families import custom_units, linear_scale, links
 from hiermix.families import response_rules as rules
 from hiermix.families.family import Family, Rule
 from hiermix.families.links import Own
@@ -63,7 +63,8 @@ class CustomFamily:
     support : {"real", "positive", "share", "count"}
         What responses are: any numbers, those above zero, those between zero and one, or 0, 1, ...
     priors : mapping of str to str, optional
-        Default priors of the parameters but for mu, in Stan's notation; wide ones by default.
+        Default priors of the parameters but for mu, in Stan's notation; wide ones by default, and
+        in units of the response for those that stretch with it.
 
     Raises
     ------
@@ -86,10 +87,12 @@ class CustomFamily:
                 f"the name of a family is small letters, digits and _, not {quoted(self.name)}"
             )
         options.one_of("support", self.support, tuple(_SUPPORTS))
-        function = f"{self.name}_{'lpmf' if self.support == 'count' else 'lpdf'}"
+        function = self.function
         if not isinstance(self.likelihood, str) or function + "(" not in self.likelihood:
+            first = "int y" if self.support == "count" else "real y"
             raise ArgumentError(
-                f"the likelihood of family {self.name!r} is the text of a Stan function {function}"
+                f"the likelihood of family {self.name!r} is the text of a Stan function: "
+                f"real {function}({first}, real mu, ...), with the parameters in their order"
             )
         for what in ("mean", "draw", "log_density"):
             if not callable(getattr(self, what)):
@@ -105,6 +108,10 @@ class CustomFamily:
         for place, (name, link) in enumerate(self.parameters.items()):
             known = tuple(_TRANSFORMS) if place else _LOCATION_LINKS
             options.one_of(f"the link of {name}", link, known)
+        if not isinstance(self.priors, Mapping):
+            raise ArgumentError(
+                f"priors of family {self.name!r} are a dict, such as {{'sigma': 'exponential(1)'}}"
+            )
         for name in self.priors:
             if name not in self.own:
                 raise ArgumentError(
@@ -112,6 +119,11 @@ class CustomFamily:
                     "beside mu"
                 )
             parse_prior(self.priors[name])
+
+    @property
+    def function(self) -> str:
+        """Name of its Stan function."""
+        return f"{self.name}_{'lpmf' if self.support == 'count' else 'lpdf'}"
 
     @property
     def own(self) -> dict[str, str]:
@@ -140,27 +152,51 @@ class CustomFamily:
             partial(_mean, self), partial(_draw, self), partial(_log_density, self), None,
             own=tuple(self._own(name, link) for name, link in self.own.items()),
             form="whole" if whole else "as given", continuous=not whole, concave=False,
+            skewed=True, starts_late=True, mixed=not self._moves,  # for all that is known
             additive=additive, likelihood=self.likelihood, link=self.link,
         )  # fmt: skip
 
     def _own(self, name: str, link: str) -> OwnParameter:
+        if name not in self.priors and name in self._units:
+            return OwnParameter(name, _of_scale, _TRANSFORMS[link])
         prior = parse_prior(self.priors.get(name, _PRIORS[link]))
         return OwnParameter(name, partial(_same, prior), _TRANSFORMS[link])
+
+    @cached_property
+    def _moves(self) -> bool:
+        """Whether a response may be counted from anywhere, as its mean is."""
+        own = tuple(self.own.items())
+        return self._of_any_number and custom_units.moves(self.log_density, own)
+
+    @cached_property
+    def _units(self) -> tuple[str, ...]:
+        """Parameters that are in units of the response."""
+        own = tuple(self.own.items())
+        return custom_units.units(self.log_density, own) if self._of_any_number else ()
+
+    @property
+    def _of_any_number(self) -> bool:
+        return self.support == "real" and self.link == "identity"
 
 
 def _same(prior: Prior, scale: float) -> Prior:
     return prior
 
 
+def _of_scale(scale: float) -> Prior:
+    return Prior("student_t", (3.0, 0.0, 2.5 * scale))
+
+
 def _scale(design: Design, link: str) -> tuple[float, float]:
     """Location and spread to expect: of the response as it is, or as a mean that is linked to it.
 
-    A response beyond the range of the link says nothing of them.
+    A response beyond the range of the link says nothing of them, and successes say nothing of a
+    mean without a link: the likelihood links it, by a function that is its own.
     """
     y = linear_scale.response(design)
-    if link == "identity":
+    if link == "identity" and not np.isin(y, (0, 1)).all():
         return linear_scale.of_response(design, link)
-    if y.min() < 0 or (link != "log" and y.max() > 1):
+    if link == "identity" or y.min() < 0 or (link != "log" and y.max() > 1):
         return 0.0, 1.0
     return linear_scale.of_mean(design, link)
 

@@ -46,9 +46,11 @@ def _check_limits(family: Family, design: Design) -> None:
         raise DataError(f"family {family.name!r} takes no censoring, cens(): {_OTHERS}")
     if design.limits.truncated and family.linked_excess is None:
         raise DataError(f"family {family.name!r} takes no truncation, trunc(): {_OTHERS}")
-    if design.limits.rate is not None and family.rule is not rules.count:
+    counts = family.rule is rules.count and family.link == "log"
+    if design.limits.rate is not None and not counts:
         raise DataError(
-            f"family {family.name!r} takes no rate(): it is for counts, such as of 'poisson'"
+            f"family {family.name!r} takes no rate(): it is for counts by the log of their mean, "
+            "such as of 'poisson'"
         )
 
 

@@ -56,14 +56,14 @@ def _with_parts(program: Program, family: Family) -> Program:
 
 
 def _check_names(program: Program, family: Family) -> None:
-    """Raise for names that the program has for other things."""
+    """Raise for names that the program, or results, have for other things."""
     code = re.sub(r"//[^\n]*|/\*.*?\*/", "", program.code, flags=re.DOTALL)
-    words = set(re.findall(r"\w+", code)) - {"sigma"}
+    words = set(re.findall(r"\w+", code)) - {"sigma"} | {"Intercept"}
     for own in family.own:
         if own.name in words or not re.fullmatch(r"[A-Za-z]\w*", own.name):
             raise ArgumentError(
                 f"{quoted(own.name)} can't be the name of a parameter of family {family.name!r}: "
-                "the Stan program has it, or can't have it. Choose another"
+                "the Stan program or results have it, or can't have it. Choose another"
             )
 
 

@@ -15,8 +15,9 @@ from scipy import special, stats
 import hiermix as hm
 from hiermix import family_checks
 from hiermix.engines.embedded import Embedded
-from hiermix.errors import ArgumentError, DataError, FormulaError, PriorError
+from hiermix.errors import ArgumentError, DataError, EngineError, FormulaError, PriorError
 from hiermix.stan import custom_program
+from hiermix.stan.chart import Chart
 
 # Those of the table, written again ---------------------------------------------------------------
 
@@ -270,6 +271,83 @@ def test_its_parameters_take_priors_and_formulas(floods: pd.DataFrame) -> None:
         hm.statistics("y ~ x", floods, family=FLOOD)  # type: ignore[arg-type]
 
 
+def test_the_scale_of_a_parameter_and_where_responses_may_be_counted_from_are_seen() -> None:
+    """Nobody says which parameter is a scale: the density stretches with it, or does not."""
+    row, other = FLOOD.family(), STUDENT.family()
+    assert str(row.own[0].default(7.0)) == "student_t(3, 0, 17.5)"
+    assert str(other.own[0].default(7.0)) == "student_t(3, 0, 17.5)"
+    assert str(other.own[1].default(7.0)) == "gamma(2, 0.1)"
+    assert not row.mixed
+    spread = gumbel(log_density=lambda y, mu, s: gumbel_log_density(y, mu, s * np.abs(mu)))
+    assert str(spread.family().own[0].default(7.0)) == "student_t(3, 0, 2.5)"
+    assert spread.family().mixed
+    fails = gumbel(log_density=lambda y: y)
+    assert fails.family().mixed
+
+
+def test_a_response_far_from_zero_in_large_units_is_fitted(floods: pd.DataFrame) -> None:
+    far = floods.assign(y=1e6 + 1e3 * floods["y"])
+    ready = hm.Model("y ~ x + (1 | river)", far, family=FLOOD)._started
+    near = hm.Model("y ~ x + (1 | river)", floods, family=FLOOD)._started
+    found, expected = (Chart(each.ready.data).point(each.modes[0].at) for each in (ready, near))
+    assert found.b[1] == pytest.approx(1e3 * expected.b[1], rel=0.02)
+    assert found.own == pytest.approx(np.log(1e3) + expected.own, abs=0.05)
+
+
+def answers(name: str, link: str) -> hm.CustomFamily:
+    """Answers that are right with a probability that Stan works out itself."""
+
+    def chance(mu: np.ndarray) -> np.ndarray:
+        return np.asarray(special.expit(mu) if link != "mu" else mu)
+
+    return hm.CustomFamily(
+        name,
+        f"  real {name}_lpmf(int y, real mu) {{\n    real p = {link};\n"
+        "    real lp = negative_infinity();\n    if (y == 1) lp = log(p);\n"
+        "    if (y == 0) lp = log1m(p);\n    return lp;\n  }",
+        parameters={"mu": "identity"}, mean=chance,
+        draw=lambda rng, mu: (rng.random(np.shape(mu)) < chance(mu)) * 1.0,
+        log_density=lambda y, mu: np.where(
+            y > 1, -np.inf, np.log(np.where(y == 1, chance(mu), 1 - chance(mu)))
+        ),
+        support="count",
+    )  # fmt: skip
+
+
+def test_successes_whose_probability_is_linked_in_stan_are_fitted() -> None:
+    """As by the family of the table; with x large, where a probability is one in numbers."""
+    rng = np.random.default_rng(34)
+    x, g = rng.normal(size=300), np.arange(300) % 15
+    eta = 0.3 + 0.8 * x + 0.7 * rng.normal(size=15)[g]
+    frame = pd.DataFrame({"y": (rng.random(300) < special.expit(eta)) * 1, "x": x, "g": g})
+    priors = {"Intercept": "normal(0, 2.5)", "b": "normal(0, 2)", "sd": "exponential(1)"}
+    points = []
+    for family in (answers("right", "inv_logit(mu)"), "bernoulli"):
+        started = hm.Model("y ~ x + (1 | g)", frame, family=family, priors=priors)._started
+        points.append(Chart(started.ready.data).point(started.modes[0].at))
+    assert np.allclose(points[0].b, points[1].b, atol=0.02)
+    assert np.allclose(points[0].log_sd, points[1].log_sd, atol=0.05)
+    with pytest.raises(ArgumentError, match=r"adds up to nan .* link identity"):
+        hm.Model("y ~ x", frame, family=answers("share", "mu")).fit(draws=50, progress=False)
+
+
+def test_a_rate_is_of_counts_by_the_log_of_their_mean() -> None:
+    """It is an offset: beside another link it would be taken for something else."""
+    frame = pd.DataFrame({"y": [0, 1, 1, 0, 1], "x": [1, 2, 4, 3, 7], "t": [1, 2, 1, 3, 1]})
+    assert hm.Model("y | rate(t) ~ x", frame, family=ZEROS).design.offset is not None
+    with pytest.raises(DataError, match=r"family 'right' takes no rate\(\): it is for counts by"):
+        hm.Model("y | rate(t) ~ x", frame, family=answers("right", "inv_logit(mu)"))
+
+
+def test_where_no_row_has_a_density_chains_do_not_start(floods: pd.DataFrame) -> None:
+    """A density that the checks have seen nothing of: they know responses near to the mean."""
+    late = gumbel(
+        likelihood=FLOOD.likelihood.replace("return", 'if (y > 1e5) reject("late");\n    return')
+    )
+    with pytest.raises(EngineError, match=r"chains can't start: .* rows have a density"):
+        hm.Model("y ~ x", floods.assign(y=floods["y"] + 1e6), family=late).fit(draws=50)
+
+
 # Parts that don't agree --------------------------------------------------------------------------
 
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
@@ -304,6 +382,22 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "Stan that does not compile": (
         {"likelihood": "real flood_lpdf(real y, real mu, real sigma) { return y; "},
         "can't be compiled",
+    ),
+    "Stan with another signature": (
+        {"likelihood": "real flood_lpdf(real y, real mu) { return -mu; }"},
+        r"called as real flood_lpdf\(real y, real mu, real sigma\)(.|\n)*Expected 2 arguments",
+    ),
+    "a mean of one row": (
+        {"mean": lambda mu, s: np.ones(7)}, r"mean of .* returns an array of \(7,\)",
+    ),
+    "means that it can't have": (
+        {"parameters": {"mu": "identity"}, "draw": lambda rng, mu: rng.exponential(np.abs(mu)),
+         "likelihood": "real flood_lpdf(real y, real mu) { return -log(mu) - y / mu; }",
+         "log_density": lambda y, mu: -np.log(mu) - y / mu, "mean": lambda mu: mu},
+        "densities .* differ at .* mu=-|adds up to nan .* see links log and logit",
+    ),
+    "a name that results have": (
+        {"parameters": {"mu": "identity", "Intercept": "log"}}, "'Intercept' can't be the name",
     ),
     "a name that the program has": (
         {"parameters": {"mu": "identity", "theta": "log"}}, "'theta' can't be the name",
@@ -350,6 +444,7 @@ BAD: dict[str, tuple[dict[str, Any], str]] = {
     "another function": ({"likelihood": "real f_lpdf(real y) { return 0; }"}, "flood_lpdf"),
     "no function": ({"draw": None}, "draw of family 'flood' is a function"),
     "an unknown support": ({"support": "integer"}, "support must be one of real, positive"),
+    "priors in a list": ({"priors": ["sigma"]}, "priors of family 'flood' are a dict"),
     "a prior of another": ({"priors": {"nu": "gamma(2, 1)"}}, "priors name 'nu'"),
 }
 
