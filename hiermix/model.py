@@ -7,15 +7,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, get_args
 
-from hiermix import expected_cost, options, plots, sampling
 from hiermix import memory as memories
+from hiermix import options, plots
 from hiermix.design import beside_rows, checks, frames, level_covariance
 from hiermix.design.build_joint import built
 from hiermix.design.frames import Frame
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.level_covariance import Matrices
 from hiermix.engines import Engine, Settings, gradients
-from hiermix.expected_cost import Cost
 from hiermix.families import formulas_of_family, table
 from hiermix.families.custom_family import CustomFamily
 from hiermix.fit import Fit
@@ -42,6 +41,8 @@ from hiermix.typing import (
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from hiermix.expected_cost import Cost
 
 WARMUP = Settings.warmup
 EFFECTS = get_args(EffectsChoice.__value__)
@@ -249,6 +250,8 @@ class Model(PreparedModel):
             modes, hardly any effective draws: once each, with what helps. `Fit.summary` and
             ``print(fit)`` say so too, and what the data leave open.
         """
+        from hiermix import sampling
+
         settings = Settings(
             seed=secrets.randbelow(2**31) if seed is None else seed, chains=chains, warmup=warmup,
             draws=draws, max_treedepth=max_treedepth, cores=cores, progress=progress,
@@ -265,6 +268,8 @@ class Model(PreparedModel):
         prior_only: bool,
     ) -> "xr.DataTree":  # fmt: skip
         """Start, sample, name the draws, and put them in one tree with what they came from."""
+        from hiermix import expected_cost, sampling
+
         start = time.perf_counter()
         started = self._start(prior_only=True) if prior_only else self._started
         aloud = algorithm == "nuts" and settings.progress is None and not prior_only
@@ -295,7 +300,7 @@ class Model(PreparedModel):
         draws: int = 1000,
         adapt_delta: float | None = None,
         cores: int | None = None,
-    ) -> Cost:
+    ) -> "Cost":
         """Return what a fit by the embedded engine will take, from a few gradients.
 
         Parameters
@@ -309,6 +314,8 @@ class Model(PreparedModel):
             ``seconds`` with their ``range``, ``memory``, ``parts``, and ``advice``: which part
             costs most, and what would lower it. It prints as sentences.
         """
+        from hiermix import expected_cost, sampling
+
         aim = sampling.acceptance(adapt_delta, self._sums, self.design)
         settings = Settings(seed=0, chains=chains, warmup=warmup, draws=draws, cores=cores,
                             adapt_delta=aim)  # fmt: skip

@@ -4,12 +4,10 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from hiermix import chain_starts, family_checks
-from hiermix.chain_starts import Started
 from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design
 from hiermix.engines import gradients
@@ -17,8 +15,7 @@ from hiermix.errors import DataError
 from hiermix.families import design_checks, exact_fit, imputed_laws
 from hiermix.families.family import Family
 from hiermix.families.priors import PriorTable
-from hiermix.stan import assemble, crossed_choice, programs, programs_assembled
-from hiermix.stan.assemble import Assembled
+from hiermix.stan import programs
 from hiermix.statistics import column_spreads
 from hiermix.statistics.column_spreads import Spreads
 from hiermix.statistics.nested import outer_first
@@ -26,8 +23,12 @@ from hiermix.statistics.of_source import AddedUp
 from hiermix.statistics.row_sums import FROM_ROWS, Sums
 from hiermix.tuning import bar_origins
 from hiermix.tuning.bar_origins import Origins
-from hiermix.tuning.points import Point
 from hiermix.typing import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from hiermix.chain_starts import Started
+    from hiermix.stan.assemble import Assembled
+    from hiermix.tuning.points import Point
 
 _NO_DIGITS = (
     "preparing the fit lost its digits ({error}): several grouping factors can be told apart where "
@@ -66,6 +67,8 @@ class PreparedModel:
         priors: Mapping[str, str] | None,
     ) -> None:
         """Choose priors, their places and the program."""
+        from hiermix.stan import assemble, crossed_choice
+
         self.design, design = design, as_factors(design)
         self.priors: PriorTable = assemble.prior_table(self.family, design, spread, priors, where)
         self.origins: Origins = bar_origins.choose(design, spread, priors or {})
@@ -76,14 +79,16 @@ class PreparedModel:
             self.design = crossed_choice.ordered(self.design)
 
     @property
-    def _posterior(self) -> Assembled:
+    def _posterior(self) -> "Assembled":
         return self._started.ready
 
     @cached_property
-    def _started(self) -> Started:
+    def _started(self) -> "Started":
         return self._start(prior_only=False)
 
-    def _start(self, *, prior_only: bool) -> Started:
+    def _start(self, *, prior_only: bool) -> "Started":
+        from hiermix import chain_starts, family_checks
+
         search = partial(chain_starts.start, partial(self.assemble, prior_only=prior_only))
         family_checks.check_once(self._options["family"])
         try:
@@ -91,8 +96,10 @@ class PreparedModel:
         except np.linalg.LinAlgError as error:
             raise DataError(_NO_DIGITS.format(error=error)) from error
 
-    def assemble(self, near: Point | None = None, *, prior_only: bool) -> Assembled:
+    def assemble(self, near: "Point | None" = None, *, prior_only: bool) -> "Assembled":
         """Return what an engine is handed, and what recovers integrated effects of its draws."""
+        from hiermix.stan import programs_assembled
+
         design = bar_origins.centred(as_factors(self.design), self.origins)
         return programs_assembled.assemble(
             self.program_name, design, self.family, self.priors, prior_only=prior_only, near=near,

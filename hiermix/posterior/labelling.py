@@ -13,7 +13,6 @@ from hiermix.posterior import draws as trees
 from hiermix.posterior import effects_on_demand, level_step_draws, smooth_draws
 from hiermix.posterior.effects_on_demand import HYPERDRAWS
 from hiermix.posterior.on_demand import is_kept
-from hiermix.stan.assemble import Assembled
 from hiermix.statistics.conditional_effects import Hyperdraws
 from hiermix.statistics.integrated_effects import (
     IntegratedEffects,
@@ -28,9 +27,11 @@ from hiermix.typing import Drawn, FloatArray, IntArray
 if TYPE_CHECKING:
     import xarray as xr
 
+    from hiermix.stan.assemble import Assembled
+
 
 def labelled(
-    ready: Assembled,
+    ready: "Assembled",
     drawn: Drawn,
     seed: int,
     design: Design,
@@ -66,7 +67,7 @@ def labelled(
 
 
 def _sampled(
-    ready: Assembled, drawn: Drawn, design: Design, family: Family, origins: Origins
+    ready: "Assembled", drawn: Drawn, design: Design, family: Family, origins: Origins
 ) -> "xr.Dataset":
     """Name the draws of a program that samples the effects."""
     assert drawn.r is not None
@@ -91,7 +92,7 @@ def _all(effects: Mapping[str, FloatArray], name: str, _: IntArray) -> FloatArra
 
 
 def integrated(
-    ready: Assembled,
+    ready: "Assembled",
     draws: Hyperdraws,
     shape: tuple[int, ...],
     seed: int,
