@@ -289,7 +289,7 @@ def test_a_large_block_beside_many_distinct_steps_is_refused() -> None:
 
 def test_other_models_are_refused() -> None:
     formula = "y ~ x + (1 | g) + ar(t, by=g)"
-    with pytest.raises(DataError, match="is for family 'gaussian'"):
+    with pytest.raises(DataError, match="is for families 'gaussian' and 'lognormal'"):
         hm.Model(formula, TIME, family="student_t")
     with pytest.raises(DataError, match="takes no weights"):
         hm.Model(formula, TIME.assign(w=2.0), weights="w")

@@ -43,11 +43,12 @@ class Coding:
     """Rows in which every level and combination stands, and nothing else is told."""
     states: Mapping[str, Any] | None = None
     """What functions know of all rows, by their expression."""
+    family: str = "gaussian"
 
     @classmethod
-    def of(cls, roles: Roles, rule: ResponseRule, survey: Survey) -> Coding:
+    def of(cls, roles: Roles, rule: ResponseRule, survey: Survey, family: str) -> Coding:
         """Return the coding that rows ask for which were looked at."""
-        coding = cls(roles.formula, roles.weights, rule, survey.shown())
+        coding = cls(roles.formula, roles.weights, rule, survey.shown(), family=family)
         return replace(coding, states=coding._plan(survey.whole).states)
 
     def __str__(self) -> str:
@@ -84,9 +85,7 @@ class Coding:
         """Return the coding of a formula of the same columns."""
         roles = Roles(formula, self.weights)
         checks.known_columns(roles.columns, Table.of(self.shown))
-        return Coding(
-            formula, self.weights, self.rule, self.shown[list(roles.columns)], self.states
-        )
+        return replace(self, formula=formula, shown=self.shown[list(roles.columns)])
 
     def with_cells_of(self, other: Coding) -> Coding:
         """Return the coding of the rows of both, which must be coded alike.
@@ -110,6 +109,11 @@ class Coding:
         if str(self.formula) != str(other.formula) or self.weights != other.weights:
             raise DataError(
                 f"statistics of {self} and of {other} can't be added: build both of one formula"
+            )
+        if self.family != other.family:
+            raise DataError(
+                f"statistics of families {self.family!r} and {other.family!r} can't be added: "
+                "build both of one family"
             )
 
     def _check_like(self, other: Coding) -> None:

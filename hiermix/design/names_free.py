@@ -8,8 +8,8 @@ from hiermix.formula.names import in_results
 from hiermix.formula.terms.gaussian_processes import Process
 from hiermix.formula.terms.smooths import CurveTerm
 
-_OF_SMOOTHS = ("smooth", "basis")
-"""Dims of the draws of smooths; with ``sd_`` before it the first is a variable too."""
+_OF_SMOOTHS = ("smooth", "basis", "s")
+"""Dims of the draws of smooths, and a variable; with ``sd_`` before it the first is one too."""
 _OF_PROCESSES = ("process", "lengthscale")
 """Dim and variable of the lengthscales of processes."""
 _OF_ROWS = ("chain", "draw", "row")

@@ -55,7 +55,7 @@ def _check_limits(family: Family, design: Design) -> None:
 
 
 def _check_errors(family: Family, design: Design) -> None:
-    if family.of_residuals is None:
+    if family.plug_in is None:
         raise DataError(
             f"family {family.name!r} takes no standard errors, se(): they are for 'gaussian'"
         )
@@ -76,7 +76,7 @@ def _check_series(family: Family, design: Design) -> None:
     if family.of_residuals is None:
         raise DataError(
             f"family {family.name!r} has no residuals that go together: {design.series.term} is "
-            "for family 'gaussian'"
+            "for families 'gaussian' and 'lognormal'"
         )
     if known_ends.known(design):
         raise DataError(

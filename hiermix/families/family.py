@@ -16,6 +16,7 @@ from hiermix.families import response_rules as rules
 from hiermix.families.discrimination import at_thresholds, discriminated
 from hiermix.families.item_thresholds import THRESHOLDS_AT, at_rows, of_items
 from hiermix.families.links import Own, unchanged
+from hiermix.families.normal_scales import NormalScale
 from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
 from hiermix.families.residual_variances import LogMean
@@ -86,9 +87,6 @@ class Family:
     """Are responses angles, which are the same a turn further on?"""
     concave: bool = True
     """Is its log density concave in the linear predictor, so that effects have one mode?"""
-    integrates: bool = False
-    """Can its group effects be integrated out?"""
-
     binary: bool = False
     """Is the response 0 or 1, so that a label may stand for success?"""
     trials: bool = False
@@ -112,8 +110,8 @@ class Family:
     """To the scale on which the response is, nearly, the linear predictor plus noise."""
     unit: str | None = None
     """Own parameter that is the scale of this noise."""
-    normal: bool = False
-    """Is this noise normal?"""
+    normal: NormalScale | None = None
+    """The scale on which this noise is normal, so that group effects can be integrated out."""
     vanishing: bool = False
     """Can it vanish, so that a response that the design gives exactly has no bounded density?"""
     plug_in: str | None = None

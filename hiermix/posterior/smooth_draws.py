@@ -56,7 +56,7 @@ def bends(
 
 def known(posterior: "xr.Dataset", terms: Sequence[str]) -> list[str]:
     """Return those of some terms that bend a curve."""
-    labels = set(posterior[BASIS].to_numpy().tolist()) if BENDS in posterior else set()
+    labels = set(posterior[BASIS].to_numpy().tolist()) if BASIS in posterior.dims else set()
     return [term for term in terms if term in labels]
 
 

@@ -318,7 +318,8 @@ def _given_kept(refitted: Posterior, rows: IntArray) -> "xr.DataArray":
         log_density_given_others(series, source.layout.own, rows[at : at + size],
                                  source.residuals, kept) for at in range(0, len(rows), size)
     ]  # fmt: skip
-    return predict.labelled(refitted, "log_likelihood", np.concatenate(found), np.arange(len(rows)))
+    density = np.concatenate(found) + source.log_slopes(rows)
+    return predict.labelled(refitted, "log_likelihood", density, np.arange(len(rows)))
 
 
 def _joint_of_left_out(

@@ -105,7 +105,7 @@ def _of_series(
         others = np.flatnonzero(~mine if known is None else known)
         rows = np.flatnonzero(mine & rest)
         found = series_densities.log_density_beside(series, own, rows, others, source.residuals)
-        yield place, found
+        yield place, found + source.log_slopes(rows).sum()
 
 
 def _row_by_row(source: Predictor, rows: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:

@@ -51,7 +51,8 @@ def log_density(source: Predictor, rows: Ints) -> FloatArray:
     """Log density (S,) of rows of new series, given the effects of their levels."""
     series = residual_laws.needed(source.design)
     plain = replace(source, new=NewEffects(source.layout, "population", source.seed))
-    return series_densities.log_density(series, source.layout.own, rows, plain.residuals)
+    found = series_densities.log_density(series, source.layout.own, rows, plain.residuals)
+    return found + source.log_slopes(rows).sum()
 
 
 def carried_on(source: Predictor, rows: Ints) -> Predictor:

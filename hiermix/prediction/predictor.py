@@ -20,6 +20,7 @@ from hiermix.design.limits import check_errors
 from hiermix.design.shared_levels import SharedLevels
 from hiermix.families.family import Family, row_values
 from hiermix.families.links import Own
+from hiermix.families.normal_scales import NormalScale
 from hiermix.families.residual_parameters import sigma_of_rows
 from hiermix.formula.equations import MU
 from hiermix.formula.terms.residual_terms import Residuals
@@ -149,13 +150,15 @@ class Predictor:
     ) -> tuple[slice, FloatArray]:
         """Return the prediction of some rows, and which they are."""
         eta = self.linear(rows, matrices)
+        known = {}
         if self.before and kind == "mean":
-            eta += self.noise.rows(rows)[0]
+            expected, variance, _ = self.noise.rows(rows)
+            eta, known = eta + expected, {"sigma": np.sqrt(variance)}
         if self.together and kind in ("response", "log_density"):
             return rows, self._together(kind, rows, eta)
         if kind in ("response", "log_density"):
             check_errors(self.design.formula.beside, self.design.limits)
-        own = {} if kind == "linear" else self.own(rows, matrices)
+        own = {} if kind == "linear" else self.own(rows, matrices) | known
         if kind != "response":
             found = self.expected(kind, rows, eta, own)
             return rows, self._without_gaps(rows, found) if kind == "log_density" else found
@@ -215,15 +218,27 @@ class Predictor:
     def _together(self, kind: str, rows: slice, eta: FloatArray) -> FloatArray:
         """Return responses of rows that go together, or log densities of each given the others."""
         if kind == "response":
-            return eta + self.noise.rows(rows)[1]
+            return self.scale.back(eta + self.noise.rows(rows)[2])
         here = np.arange(rows.start, rows.stop)
         series = needed(self.design)
-        return log_density_given_others(series, self.layout.own, here, self.residuals)
+        found = log_density_given_others(series, self.layout.own, here, self.residuals)
+        return found + self.log_slopes(here)
 
     def residuals(self, rows: IntArray) -> FloatArray:
-        """Return what is left (n, S) of the responses of some rows."""
+        """Return what is left (n, S) of the responses of some rows, where they are normal."""
         assert self.design.response is not None
-        return self.design.response[rows, None] - self.linear(rows)
+        return self.scale.to(self.design.response[rows, None]) - self.linear(rows)
+
+    def log_slopes(self, rows: IntArray) -> FloatArray:
+        """Return what densities of these lack (n, 1) to be those of the responses."""
+        assert self.design.response is not None
+        return self.scale.log_slope(self.design.response[rows, None])
+
+    @property
+    def scale(self) -> NormalScale:
+        """The scale on which responses are normal."""
+        assert self.family.normal is not None
+        return self.family.normal
 
     def _response(self, rows: slice, eta: FloatArray, own: Own) -> FloatArray:
         """Draw responses; every row has a stream of its own."""

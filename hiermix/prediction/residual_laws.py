@@ -96,7 +96,7 @@ class Noise:
     hashes: Hashes
     before: tuple[Before, ...] = ()
     """Those of the fit, and rows with a response of new series; each series is in one at most."""
-    _of_unit: Callable[[int], tuple[FloatArray, FloatArray]] = field(init=False, repr=False)
+    _of_unit: Callable[[int], FloatArray] = field(init=False, repr=False)
     _place: IntArray = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -109,31 +109,30 @@ class Noise:
         object.__setattr__(self, "_place", place)
         object.__setattr__(self, "_of_unit", lru_cache(_KEPT)(self._drawn))
 
-    def rows(self, rows: slice | IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return what is expected (n, S) of residuals of some rows, and draws of them."""
+    def rows(self, rows: slice | IntArray) -> FloatArray:
+        """Return what is expected (n, S) of residuals of some rows, its variance, and draws."""
         unit, place = needed(self.design).unit[rows], self._place[rows]
         shape = len(unit), len(next(iter(self.own.values())))
-        expected, drawn = np.empty(shape), np.empty(shape)
+        found = np.empty((3, *shape))
         for each in np.unique(unit).tolist():
             mine = unit == each
-            one, other = self._of_unit(each)
-            expected[mine], drawn[mine] = one[place[mine]], other[place[mine]]
-        return expected, drawn
+            found[:, mine] = self._of_unit(each)[:, place[mine]]
+        return found
 
-    def _drawn(self, unit: int) -> tuple[FloatArray, FloatArray]:
+    def _drawn(self, unit: int) -> FloatArray:
         series = needed(self.design)
         rows = np.flatnonzero(series.unit == unit)
         rows = rows[np.argsort(series.place[rows], kind="stable")]
         law = self._in_time if series.in_time else self._at_positions
         z = self._normals(rows)
         before = next((each for each in self.before if len(each.of(unit))), None)
-        expected, drawn = np.empty(z.shape), np.empty(z.shape)
+        found = np.empty((3, *z.shape))
         # Rows that are known themselves are drawn as if they weren't: once more.
         again = self._learned(rows, before)
         for some, given in ((again, None), (~again, before)):
             if some.any():
-                expected[some], drawn[some] = law(rows[some], given, z[some])
-        return expected, drawn
+                found[:, some] = law(rows[some], given, z[some])
+        return found
 
     def _learned(self, rows: IntArray, before: Before | None) -> NDArray[np.bool_]:
         """(n,) which of some rows are known themselves."""
@@ -148,13 +147,11 @@ class Noise:
                 for hash_, same in self.hashes[rows].tolist()]  # fmt: skip
         return np.array(each).reshape(len(rows), size)
 
-    def _in_time(
-        self, rows: IntArray, before: Before | None, z: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+    def _in_time(self, rows: IntArray, before: Before | None, z: FloatArray) -> FloatArray:
         """Go on step by step: from the row or the known residual before, towards one behind."""
         place, sigma = needed(self.design).place[rows], np.asarray(self.own["sigma"])
         known, e = self._around(rows, before)
-        expected, deviation = np.zeros(z.shape), np.zeros(z.shape)
+        expected, variance, deviation = np.zeros((3, *z.shape))
         for t, behind in enumerate(np.searchsorted(known, place).tolist()):
             last, ahead = behind - 1, behind < len(known)
             of_row = t > 0 and (last < 0 or place[t - 1] > known[last])
@@ -166,10 +163,12 @@ class Noise:
             whole = 1 - (c * a) ** 2
             back = c * right / whole
             expected[t] = back * prior + (a * left / whole * e[behind] if ahead else 0.0)
+            variance[t] = sigma**2 * left * right / whole
             deviation[t] = sigma * np.sqrt(left * right / whole) * z[t]
             if of_row:
+                variance[t] += back**2 * variance[t - 1]
                 deviation[t] += back * deviation[t - 1]
-        return expected, expected + deviation
+        return np.stack([expected, variance, expected + deviation])
 
     def _around(self, rows: IntArray, before: Before | None) -> tuple[FloatArray, FloatArray]:
         """Return places (k,) of known rows next to some of a series, and their residuals (k, S)."""
@@ -197,9 +196,7 @@ class Noise:
             return np.zeros(len(rho))
         return powers(rho, np.array([gap]), even=needed(self.design).even)[:, 0]
 
-    def _at_positions(
-        self, rows: IntArray, before: Before | None, z: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
+    def _at_positions(self, rows: IntArray, before: Before | None, z: FloatArray) -> FloatArray:
         """Draw from the normal law given what is known."""
         series = needed(self.design)
         known = np.zeros(0, dtype=np.intp)
@@ -213,7 +210,9 @@ class Noise:
         if before is not None:
             e = before.residuals(known).T[:, :, None]
             expected = (C[:, n:, :n] @ np.linalg.solve(C[:, :n, :n], e))[:, :, 0].T
-        return expected, expected + (C[:, n:, n:] @ z.T[:, :, None])[:, :, 0].T
+        root = C[:, n:, n:]
+        variance = np.sum(root**2, axis=2).T
+        return np.stack([expected, variance, expected + (root @ z.T[:, :, None])[:, :, 0].T])
 
 
 def _known_once(series: Series, place: FloatArray, rows: IntArray, design: Design) -> None:

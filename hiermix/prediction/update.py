@@ -200,7 +200,7 @@ class Cluster:
         """Whether responses are normal of one sd, and all of them observed."""
         design = self.source.design
         plain = design.limits.se is None and not known_ends.known(design)
-        return self.source.family.integrates and plain
+        return self.source.family.normal is not None and plain
 
     def exact(self) -> tuple[FloatArray, FloatArray]:
         """Draw v (S, q) of a Gaussian model, and return the log density (S,) of the rows."""
@@ -219,7 +219,8 @@ class Cluster:
             explained[draws] = np.sum(half[..., 0] ** 2, axis=1)
             log_det[draws] = 2 * np.sum(np.log(np.diagonal(C, axis1=1, axis2=2)), axis=1)
         scale = 2 * self.q * np.log(sigma) - log_det_R
-        return v, 0.5 * (scale - log_det - (squares - explained) / sigma**2)
+        density = 0.5 * (scale - log_det - (squares - explained) / sigma**2)
+        return v, density + self.weights @ self.source.log_slopes(self.rows)
 
     @property
     def together(self) -> bool:
@@ -249,7 +250,7 @@ class Cluster:
         size = max(1, _ENTRIES // self.source.layout.draws)
         for start in range(0, len(self.rows), size):
             part = slice(start, start + size)
-            e = self.response[part, None] - self.source.linear(self.rows[part])
+            e = self.source.residuals(self.rows[part])
             s += WZ[part].T @ e
             squares += self.weights[part] @ e**2
         # A weight multiplies a row's log density, its -log(sigma) too.

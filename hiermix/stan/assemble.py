@@ -91,7 +91,7 @@ def choose_program(family: Family, design: Design, effects: str) -> tuple[str, s
         return patterned.of_series(design, design.series, effects)
     if effects == "sampled":
         return family.program, 'effects="sampled"'
-    if not family.integrates:
+    if family.normal is None:
         return family.program, f"no closed form with family {family.name!r}"
     if known_ends.known(design):
         return family.program, "censored or truncated responses have no closed form"

@@ -28,6 +28,8 @@ def assemble(
     parameterisation: str,
 ) -> Assembled:
     """Assemble a program by its name, in the coordinates of the mode next to `near`."""
+    if family.normal is not None and name != family.program:
+        design = family.normal.design(design)
     if name in _BESIDE:
         return _BESIDE[name](
             design, table, prior_only=prior_only, near=near, parameterisation=parameterisation

@@ -96,6 +96,7 @@ def add_coding(tree: xr.DataTree, coding: Coding) -> None:
     tree["shown"] = xr.DataTree(xr.Dataset(columns))
     tree.attrs |= {
         "formula": str(coding.formula),
+        "family": coding.family,
         "weights": json.dumps(coding.weights),
         "states": json.dumps(packed(dict(coding.states or {}))),
         "shown": json.dumps(kinds),
@@ -105,12 +106,14 @@ def add_coding(tree: xr.DataTree, coding: Coding) -> None:
 def coding_of(tree: xr.DataTree) -> Coding:
     """Return what encodes rows, of a tree that `add_coding` gave it."""
     attrs = tree.attrs
+    family = attrs.get("family", "gaussian")
     return Coding(
         parse(attrs["formula"]),
         json.loads(attrs["weights"]),
-        table.find("gaussian", None).response_rule(),
+        table.find(family).response_rule(),
         decode(tree["shown"].to_dataset(), json.loads(attrs["shown"])),
         unpacked(json.loads(attrs["states"])),
+        family,
     )
 
 

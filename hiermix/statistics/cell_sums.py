@@ -25,7 +25,13 @@ from hiermix.statistics.as_tree import add_coding, coding_of
 from hiermix.statistics.cell_coding import SummedColumns, key_columns
 from hiermix.statistics.cell_design import design_of
 from hiermix.statistics.cell_moments import CellMoments, Origin, far_means, key_frame, together
-from hiermix.statistics.gaussian_sums import DIGITS, NEAR, GaussianSums
+from hiermix.statistics.gaussian_sums import (
+    DIGITS,
+    NEAR,
+    GaussianSums,
+    encoded,
+    normal_scale,
+)
 from hiermix.statistics.moments import fitted_pilot
 from hiermix.typing import FloatArray
 
@@ -84,7 +90,9 @@ class CellSums(GaussianSums):
         DataError
             The formula has a column that these sums don't have.
         """
-        return design_of(self.coding, self.cells, self.origin, self.rows, formula, data2)
+        found = design_of(self.coding, self.cells, self.origin, self.rows, formula, data2)
+        assert found.response is not None
+        return replace(found, response=normal_scale(self.coding).back(found.response))
 
     def centred(self) -> Origin:
         """Return an origin that keeps the digits of the sums."""
@@ -235,7 +243,7 @@ class CellSumming:
             self.dropped += found.dropped
             self.rows += len(found.frame)
             if len(found.frame):
-                rows = design.on(found.frame)
+                rows = encoded(self.coding, design, found.frame)
                 self._add(rows, key_frame(rows.frame, names), what)
         self.held = [together(self.held)] if self.held else []
         return self
@@ -293,8 +301,8 @@ def _response(design: Design) -> FloatArray:
 def first_origin(coding: Coding, batches: Iterable[Table], missing: str) -> Origin:
     """Return means and a least-squares fit of some rows; zeros where there are none."""
     design, what = without_factors(coding), SummedColumns(coding)
-    each = [design.on(rows.frame) for rows in complete(coding.roles, batches, missing)
-            if len(rows.frame)]  # fmt: skip
+    each = [encoded(coding, design, rows.frame)
+            for rows in complete(coding.roles, batches, missing) if len(rows.frame)]  # fmt: skip
     K = len(what.labels)
     slopes = np.zeros(K)
     if not each:

@@ -62,15 +62,15 @@ def statistics(
     Rows are read in batches, once or twice: levels of predictors and what functions such as
     ``poly`` need of all rows first, if the formula has some, then the sums. Of no row more is kept.
 
-    A Gaussian model needs sums alone: of its groups, or, with several factors, smooths, strata of
-    sigma or further equations, of each combination of their levels that occurs. Other families
-    need their rows, but equal ones once: with predictors that are categories these are few, however
-    many rows there are.
+    A Gaussian model, or a lognormal one, needs sums alone: of its groups, or, with several factors,
+    smooths, strata of sigma or further equations, of each combination of their levels that occurs.
+    Other families need their rows, but equal ones once: with predictors that are categories these
+    are few, however many rows there are.
 
     Parameters
     ----------
     formula : str or sequence of str
-        As in `Model`, but for residuals that go together and, of family "gaussian", censored or
+        As in `Model`, but for residuals that go together and, where sums alone do, censored or
         truncated responses.
     source : object
         Frames of pandas, polars or Arrow; a polars LazyFrame, a DuckDB relation or a query as
@@ -109,7 +109,7 @@ def statistics(
     _no_series(parsed)
     roles = _roles(parsed, _column("weights", weights))
     opened = sources.source(source, roles.columns)
-    if not found.integrates:
+    if found.normal is None:
         said = {"link": link, "success": success}
         return _merged(opened, roles, found, said, missing, like)
     _no_limits(roles)
@@ -127,7 +127,8 @@ def _coded[T](
         coding = _coding(source, roles, family, missing)
         return coding, first(coding, sources.sample(source), missing)
     coding, _ = known
-    replace(coding, formula=roles.formula, weights=roles.weights).check_formula(coding)
+    asked = replace(coding, formula=roles.formula, weights=roles.weights, family=family.name)
+    asked.check_formula(coding)
     return known
 
 
@@ -258,7 +259,7 @@ def _coding(source: Source, roles: Roles, family: Family, missing: str) -> Codin
             )
         found = source.fold(look, _both)
     assert found is not None
-    return Coding.of(roles, family.response_rule(), found)
+    return Coding.of(roles, family.response_rule(), found, family.name)
 
 
 def _survey(roles: Roles, missing: str, batches: Batches) -> Survey | None:

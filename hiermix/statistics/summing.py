@@ -13,6 +13,7 @@ from hiermix.design.design import Design
 from hiermix.design.groupings import Grouping
 from hiermix.design.tables import Table
 from hiermix.statistics import moments
+from hiermix.statistics.gaussian_sums import encoded
 from hiermix.statistics.moments import Moments
 from hiermix.statistics.moved import Centre, placed
 from hiermix.typing import FloatArray, IntArray
@@ -44,7 +45,7 @@ class Summing:
         for rows in complete(self.coding.roles, batches, self.missing):
             self.dropped += rows.dropped
             if len(rows.frame):
-                self._add(design.on(rows.frame))
+                self._add(encoded(self.coding, design, rows.frame))
         return self
 
     def _add(self, design: Design) -> None:
@@ -110,7 +111,7 @@ def first_centre(coding: Coding, batches: Iterable[Table], missing: str) -> Cent
     """Return means and a least-squares fit of some rows; zeros where there are none."""
     design = coding.design({})
     parts = complete(coding.roles, batches, missing)
-    each = [design.on(rows.frame) for rows in parts if len(rows.frame)]
+    each = [encoded(coding, design, rows.frame) for rows in parts if len(rows.frame)]
     grouping = design.groupings[0] if design.groupings else None
     effects = () if grouping is None else grouping.effects
     constant = effects.index("Intercept") if "Intercept" in effects else None

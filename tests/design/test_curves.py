@@ -183,6 +183,7 @@ WRONG = [
     ("y ~ z + s(x, by=z)", "s(x, by=z)[intercept] is a linear combination of z"),
     ("y ~ s(few, by=f)", "where 'f' is 'b', 'few' has 2 distinct values"),
     ("y ~ s(x) + (1 | basis)", "grouping column 'basis': beside s(x) the name is reserved"),
+    ("y ~ s(x) + (1 | s)", "grouping column 's': beside s(x) the name is reserved"),
     ("y ~ s(y)", "response 'y' is on both sides"),
     ("y ~ s(x, bs='cc')", 'bs="cc" needs lower and upper, the ends of the period'),
     ("y ~ s(x, bs='cc', lower=0)", 'bs="cc" needs lower and upper'),
@@ -199,6 +200,7 @@ def test_what_is_no_curve_is_said(formula: str, message: str) -> None:
     from hiermix.errors import HiermixError
 
     data = frame().assign(two=lambda d: (d["z"] > 1).astype(float), basis=lambda d: d["w"])
+    data["s"] = data["basis"]
     data["few"] = np.where(data["f"] == "a", data["x"], data["two"])
     data["missing"] = data["x"].where(data.index != 5)
     with pytest.raises(HiermixError, match=re.escape(message)):

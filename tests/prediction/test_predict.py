@@ -314,7 +314,7 @@ def test_importance_weights_agree_with_the_exact_draw(
     _, part, rows = held_out
     exact = updated(part, rows)
     family = part.model.family
-    part.model.family = replace(family, integrates=False)
+    part.model.family = replace(family, normal=None)
     try:
         weighted = updated(part, rows)
     finally:

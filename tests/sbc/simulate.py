@@ -203,7 +203,8 @@ CASES = {
     "random_slope": Case("gaussian", NORMAL, SIGMA, {}),
     "gaussian": Case("gaussian", NORMAL, SIGMA, {"effects": "sampled"}),
     "gaussian (lognormal)": Case(
-        "lognormal", y(lambda rng, eta, size, sigma: np.exp(rng.normal(eta, sigma))), SIGMA, {}
+        "lognormal", y(lambda rng, eta, size, sigma: np.exp(rng.normal(eta, sigma))), SIGMA,
+        {"effects": "sampled"},
     ),
     "student_t": Case(
         "student_t",

@@ -513,7 +513,7 @@ def build(case: Case, **options: object) -> tuple[hm.Model, pd.DataFrame]:
         keywords["trials"] = "size"
     if case.family in ("weibull", "exponential"):
         keywords["censored"] = "late"
-    if case.family == "gaussian":
+    if case.family in ("gaussian", "lognormal"):  # which are integrated out otherwise
         keywords["effects"] = "sampled"
     intercept = {} if "threshold" in case.own else INTERCEPT
     keywords["priors"] = PRIORS | intercept | case.own
