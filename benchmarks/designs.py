@@ -74,6 +74,8 @@ class Outcome:
     ess_tail: float | None = None
     divergences: int | None = None
     steps: float | None = None
+    aim: float | None = None
+    """`adapt_delta` of the draws that were kept."""
     prepare: float | None = None
     seconds: float | None = None
     """Of processor time, everything together."""
@@ -232,7 +234,7 @@ def fit(seed: int) -> Outcome:
     return Outcome(
         **_about(seed, drawn), rhat=round(high, 4), worst=worst, ess_bulk=round(low), least=least,
         ess_tail=round(tail), divergences=int(stats["diverging"].sum()),
-        steps=round(float(stats["n_steps"].mean()), 1),
+        steps=round(float(stats["n_steps"].mean()), 1), aim=float(tree.attrs["adapt_delta"]),
         prepare=round(json.loads(tree.attrs["seconds"])["prepare"], 2), seconds=round(seconds, 1),
         said=" / ".join(sorted({str(each.message).split(".")[0][:80] for each in said})),
     )  # fmt: skip

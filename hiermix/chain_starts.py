@@ -34,6 +34,9 @@ _DIP = 1.0
 _OVERDISPERSED, _DF, _TAIL = 2.0, 5.0, 2.0
 """Sds that chains start wide, at least; degrees of freedom; how much further the tail may take one:
 from very far out a chain may not find its way back in any warmup."""
+_LOWEST = 50.0
+"""Fall of the log density for each coordinate, a normal's at ten sds, below which no chain starts:
+far above its responses a log link's falls by 1e60, and no step is short enough to come back."""
 _WIDEST = 3.0
 """Sds in the program's coordinates, beyond which no chain starts along a flat direction."""
 _FLAT = 1e-6
@@ -189,10 +192,11 @@ def _shared_out(modes: Sequence[Mode], chains: int) -> list[Mode]:
 
 
 def _accepted(density: Density, mode: Mode, step: FloatArray) -> FloatArray:
-    """Come back towards the mode until the density is a number."""
+    """Come back towards the mode until the density is within reach of it."""
+    least = mode.log_density - _LOWEST * len(step)
     for _ in range(30):
         value, gradient = density(mode.at + step)
-        if np.isfinite(value) and np.isfinite(gradient).all():
+        if value > least and np.isfinite(gradient).all():
             break
         step = step / 2
     return np.asarray(mode.at + step)

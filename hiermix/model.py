@@ -224,8 +224,8 @@ class Model(PreparedModel):
             Chains; or draws from around the modes, weighed by importance or, for a first look, not;
             or, of large models, by importance if Pareto's k says that this is safe, else chains.
         adapt_delta : float, optional
-            Target acceptance rate, between 0 and 1; by default 0.8, and 0.95 where a grouping
-            factor has five levels or fewer, so that its sds have long tails.
+            Target acceptance rate, between 0 and 1. By default 0.8, and 0.95 where a grouping
+            factor has five levels or fewer; where draws then diverge, once more with 0.99.
         max_treedepth : int
             Greatest depth of a trajectory.
         cores : int, optional
@@ -257,7 +257,8 @@ class Model(PreparedModel):
             draws=draws, max_treedepth=max_treedepth, cores=cores, progress=progress,
             adapt_delta=sampling.acceptance(adapt_delta, self._sums, self.design))  # fmt: skip
         options.one_of("algorithm", algorithm, sampling.ALGORITHMS)
-        tree = self._tree(settings, engine, algorithm, memories.budget(memory), prior_only)
+        tree = self._tree(settings, engine, algorithm, memories.budget(memory), prior_only,
+                          again=adapt_delta is None)  # fmt: skip
         doubts = diagnostics.of_sampling(tree)
         for text in doubts.values():
             checks.warn(text)
@@ -265,7 +266,7 @@ class Model(PreparedModel):
 
     def _tree(
         self, settings: Settings, engine: str | Engine, algorithm: Algorithm, memory: int,
-        prior_only: bool,
+        prior_only: bool, again: bool,
     ) -> "xr.DataTree":  # fmt: skip
         """Start, sample, name the draws, and put them in one tree with what they came from."""
         from hiermix import expected_cost, sampling
@@ -277,8 +278,9 @@ class Model(PreparedModel):
             expected_cost.tell_if_long(started, self.design, settings)
         prepared = time.perf_counter()
         samples, drawn, said = sampling.sample(
-            started, settings, self.design, self.family, engine=engine, algorithm=algorithm
-        )
+            started, settings, self.design, self.family, engine=engine, algorithm=algorithm,
+            again=again,
+        )  # fmt: skip
         sampled = time.perf_counter()
         posterior, parts = labelling.labelled(
             started.ready, drawn, settings.seed, self.design, self.family, self.origins, memory

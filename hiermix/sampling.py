@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -12,7 +13,7 @@ from hiermix.chain_starts import Started
 from hiermix.design.design import Design
 from hiermix.engines import Engine, Samples, Settings, choose, gradients, progress
 from hiermix.engines.embedded import Embedded
-from hiermix.errors import ArgumentError, EngineError
+from hiermix.errors import ArgumentError, EngineError, count
 from hiermix.families.correlations import block_cholesky
 from hiermix.families.family import Family
 from hiermix.families.own_parameter import by_parameter
@@ -27,7 +28,8 @@ from hiermix.typing import Algorithm, Drawn, FloatArray, Shrunk
 ALGORITHMS: tuple[Algorithm, ...] = ("nuts", "importance", "laplace", "auto")
 _FEW_LEVELS, _CAREFUL = 5, 0.95
 """Levels up to which the tails of the sds ask for small steps, and the `adapt_delta` for them."""
-
+_MOST_CAREFUL = 0.99
+"""The one with which chains are drawn once more where draws diverged."""
 
 _EFFECTS, _ROWS = 2_000, 10_000
 """Effects, and rows of programs that sample them, from which weighed draws cost much less."""
@@ -52,9 +54,15 @@ def sample(
     *,
     engine: str | Engine,
     algorithm: Algorithm,
+    again: bool = False,
 ) -> Sampled:
-    """Draw from the posterior of a program, by the algorithm asked for."""
+    """Draw from the posterior of a program, by the algorithm asked for.
+
+    With `again`, chains are drawn once more, in smaller steps, where draws diverge.
+    """
     found = _drawn(started, settings, design, family, engine, algorithm)
+    if again and settings.adapt_delta < _MOST_CAREFUL and _diverged(found.samples):
+        found = _in_small_steps(started, settings, design, family, engine, found.samples)
     complete = started.ready.complete
     return found if complete is None else found._replace(
         drawn=complete(found.drawn, settings.seed))  # fmt: skip
@@ -121,6 +129,27 @@ def acceptance(adapt_delta: float | None, sums: Sums, design: Design) -> float:
     return _CAREFUL if few else Settings.adapt_delta
 
 
+def _diverged(samples: Samples) -> int:
+    return int(samples.stats["diverging"].sum())
+
+
+def _in_small_steps(
+    started: Started, settings: Settings, design: Design, family: Family, engine: str | Engine,
+    first: Samples,
+) -> Sampled:  # fmt: skip
+    """Draw chains again whose steps left out a part of the posterior."""
+    progress.tell(
+        f"{count(_diverged(first), 'draw')} of {settings.chains * settings.draws:,} diverged: "
+        f"chains are drawn again, in smaller steps (adapt_delta={_MOST_CAREFUL})",
+        aloud=settings.progress is not False,
+    )
+    smaller = replace(settings, adapt_delta=_MOST_CAREFUL)
+    found = _by_chains(started, smaller, engine, design, family)
+    seconds = {name: each + first.seconds.get(name, 0.0)
+               for name, each in found.samples.seconds.items()}  # fmt: skip
+    return found._replace(samples=replace(found.samples, seconds=seconds))
+
+
 def _by_chains(
     started: Started, settings: Settings, engine: str | Engine, design: Design, family: Family
 ) -> Sampled:
@@ -134,7 +163,7 @@ def _by_chains(
     imputed = [each.name for each in family.imputed]
     own = {each.name: each.single for each in family.scalars(design) if each.name not in imputed}
     drawn = variables.drawn(samples.draws, own, shrinkage_data.of(ready.data), imputed)
-    return Sampled(samples, drawn, {"algorithm": "nuts"})
+    return Sampled(samples, drawn, {"algorithm": "nuts", "adapt_delta": settings.adapt_delta})
 
 
 def _around_modes(

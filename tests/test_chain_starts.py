@@ -70,6 +70,23 @@ def test_where_there_is_one_mode_one_is_found() -> None:
         assert np.abs(modes[0].at).max() < 1
 
 
+def test_no_chain_starts_where_no_step_is_short_enough_to_come_back() -> None:
+    """Far above its counts the density of a log link falls by exp(eta), whatever the spread is."""
+    rng = np.random.default_rng(2)
+    g = np.repeat(np.arange(5), 4)
+    x = rng.normal(size=20)
+    data = pd.DataFrame({"y": rng.poisson(np.exp(0.3 + 0.5 * x)), "x": x, "g": g})
+    model = hm.Model("y ~ x + (1 + x | g)", data, family="poisson", parameterisation="noncentered")
+    ready, modes = started = model._started
+    density = embedded.density(ready.program, ready.data)
+    starts = [start for seed in range(30) for start in chain_starts.inits(started, 4, seed)]
+    fall = modes[0].log_density - np.array([density(start)[0] for start in starts])
+    # Of a normal they would fall by chi-squared times half the squared width, four at most.
+    size = Chart(ready.data).size
+    assert fall.max() < 50 * size
+    assert np.median(fall) > 0.5 * size
+
+
 def spiked() -> hm.Model:
     """A mean of 5 with standard error 1, and a prior whose spike at zero weighs about as much."""
     rng = np.random.default_rng(1)

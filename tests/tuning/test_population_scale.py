@@ -93,7 +93,7 @@ def test_three_levels_with_slopes_do_not_diverge() -> None:
     diverged = 0
     for seed in range(1, 5):
         fit = model.fit(seed=seed)
-        assert fit.data.attrs["adapt_delta"] == 0.95
+        assert fit.data.attrs["adapt_delta"] in (0.95, 0.99)
         diverged += int(fit.data.sample_stats["diverging"].sum())
         b = fit.data.posterior["b"].sel(term="edu")
         assert float(ess(b.to_numpy())) > 2_500
