@@ -24,13 +24,11 @@ transformed parameters {
   vector<lower=0>[A] sigma = exp(theta[(P + 1):(P + A)]);
 }
 model {
-  vector[patterns] variance = known_variance;
+  vector[strata_count] variance = known_variance;
   if (A) {
     variance += square(sigma[1]);
-  } else if (P > P_mu) {
-    vector[patterns] log_sigma = known_sigma + X_sigma * tail(b, P - P_mu);
-    // Never rounded to zero or infinity.
-    variance += exp(2 * fmin(fmax(log_sigma, -300), 300));
+  } else {
+    variance += variance_at(known_sigma + X_sigma * tail(b, P - P_mu));
   }
   vector[patterns] mix = inv(variance);
   real log_det_R = dot_product(rows_of, log(variance));

@@ -15,8 +15,8 @@ data {
 #include parts/strata_data.stan
   // Effects that enter log sigma: columns, and which of r each stratum has.
   int<lower=0> E_sigma;
-  matrix[patterns, E_sigma] Z_sigma;
-  array[E_sigma, patterns] int<lower=1, upper=K> r_sigma;
+  matrix[strata_count, E_sigma] Z_sigma;
+  array[E_sigma, strata_count] int<lower=1, upper=K> r_sigma;
 }
 transformed data {
   int A = 0; // sigma has an equation
@@ -30,11 +30,9 @@ transformed parameters {
 #include parts/group_effects.stan
 }
 model {
-  vector[patterns] log_sigma = known_sigma + X_sigma * tail(b, P - P_mu);
+  vector[strata_count] log_sigma = known_sigma + X_sigma * tail(b, P - P_mu);
   for (e in 1:E_sigma) log_sigma += Z_sigma[, e] .* r[r_sigma[e]];
-  // Never rounded to zero or infinity.
-  vector[patterns] variance
-    = known_variance + exp(2 * fmin(fmax(log_sigma, -300), 300));
+  vector[strata_count] variance = known_variance + variance_at(log_sigma);
   vector[patterns] mix = inv(variance);
   real log_det_R = dot_product(rows_of, log(variance));
 #include parts/patterns_model.stan

@@ -1,6 +1,7 @@
 // Gaussian response of units with a row at each of some positions, such as
 // patients and visits, of which any may be missing: each position has a
-// residual sd, each pair of positions a correlation. Or several responses: then
+// residual sd, or each stratum of rows has one by an equation of log sigma, and
+// each pair of positions a correlation. Or several responses: then
 // they are the positions, and rows of the data the units. One grouping factor
 // or none, any number of varying coefficients, correlated or not; the group
 // effects are integrated out exactly, from sums over pairs of rows of units
@@ -13,6 +14,8 @@ functions {
 data {
 #include parts/coordinates_data.stan
 #include parts/patterns_data.stan
+#include parts/strata_data.stan
+#include parts/correlated_data.stan
   int<lower=2> position_count;
   int<lower=0> kinds; // of units, by the positions that they have
   array[kinds] int<lower=1, upper=position_count> kind_size;
@@ -21,6 +24,7 @@ data {
   array[sum(kind_size)] int<lower=1, upper=position_count> position_of;
   // What the rows of each position were divided by.
   vector<lower=0>[position_count] position_unit;
+  int<lower=0, upper=position_count> sd_count; // none with an equation
   array[position_count] int position_prior; // of its sd
   matrix[position_count, 4] position_par;
   real<lower=0> lkj_residual;
@@ -28,17 +32,17 @@ data {
 transformed data {
   int T = position_count;
   int C_count = (T * (T - 1)) %/% 2;
-  int A = T + C_count;
+  int A = sd_count + C_count;
 }
 parameters {
 #include parts/raw_parameters.stan
 }
 transformed parameters {
 #include parts/hyperparameters.stan
-  vector<lower=0>[T] sd_residual
-    = exp(theta[(P + 1):(P + T)]);
+  vector<lower=0>[sd_count] sd_residual
+    = exp(theta[(P + 1):(P + sd_count)]);
   matrix[T, T] L_residual
-    = block_cholesky_jacobian(theta[(P + T + 1):(P + A)], {T});
+    = block_cholesky_jacobian(theta[(P + sd_count + 1):(P + A)], {T});
   vector[C_count] cor_residual;
   {
     int i = 0;
@@ -51,11 +55,18 @@ transformed parameters {
   }
 }
 model {
-  // The entries of the inverse of each kind's covariance, row by row.
-  vector[patterns] mix = rep_vector(0, patterns);
-  vector[T] sd_in_units = sd_residual ./ position_unit;
-  real log_det_R = 0;
+  // The entries of the inverse of each kind's correlations, row by row.
+  vector[inner_count] inner = rep_vector(0, inner_count);
+  vector[patterns] mix;
+  vector[strata_count] variance;
+  real log_det_R;
   int singular = min(diagonal(L_residual)) < 1e-6;
+  if (sd_count) { // positions are strata
+    variance = square(sd_residual ./ position_unit);
+  } else {
+    variance = variance_at(known_sigma + X_sigma * tail(b, P - P_mu));
+  }
+  log_det_R = dot_product(rows_of, log(variance));
   if (singular) {
     target += negative_infinity();
   } else {
@@ -67,21 +78,21 @@ model {
       matrix[n, n] root
         = cholesky_decompose(tcrossprod(L_residual[here]));
       matrix[n, n] inverse
-        = crossprod(mdivide_left_tri_low(root,
-                                         diag_matrix(inv(sd_in_units[here]))));
+        = crossprod(mdivide_left_tri_low(root, identity_matrix(n)));
       for (t in 1:n) {
         for (u in 1:t) {
           entry += 1;
-          mix[entry] = inverse[t, u];
+          inner[entry] = inverse[t, u];
         }
       }
-      log_det_R += 2 * units_of[k]
-                   * (sum(log(diagonal(root))) + sum(log(sd_in_units[here])));
+      log_det_R += 2 * units_of[k] * sum(log(diagonal(root)));
       at += n;
     }
   }
+  mix = correlated_mix(inner[inner_pattern], variance, one_stratum,
+                       other_stratum);
 #include parts/patterns_model.stan
-  for (t in 1:T) {
+  for (t in 1:sd_count) {
     target += coded_lpdf(sd_residual[t] | position_prior[t], position_par[t]);
   }
   target += sum(log(sd_residual));

@@ -259,7 +259,6 @@ BAD = [
     ("y ~ x + ar(t, by=t)", TIME, FormulaError, "by is another column"),
     ("y ~ x + ar()", TIME, FormulaError, "ar() needs time"),
     ("y ~ x + unstr(t)", TIME, FormulaError, "unstr() needs by"),
-    (["y ~ x + ar(t, by=g)", "sigma ~ x"], TIME, FormulaError, "leave out the equation of 'sigma'"),
     (["y ~ x", "sigma ~ ar(t, by=g)"], TIME, FormulaError, "said in the formula of the response"),
     ("y ~ arm + unstr(visit, by=id)", pd.concat([VISITS, VISITS.head(2)], ignore_index=True),
      DataError, "positions of 'visit' repeat within a level of 'id' (rows"),

@@ -9,7 +9,6 @@ import numpy as np
 
 from hiermix.design.design import Design
 from hiermix.design.plan import Outcomes, ResponseRule
-from hiermix.design.series import Series
 from hiermix.errors import ArgumentError
 from hiermix.families import circular, known_ends
 from hiermix.families import response_rules as rules
@@ -117,7 +116,7 @@ class Family:
     plug_in: str | None = None
     """Own parameter that is the sd of a normal response: textbooks forecast with it."""
 
-    of_residuals: Callable[[Series], tuple[OwnParameter, ...]] | None = None
+    of_residuals: Callable[[Design], tuple[OwnParameter, ...]] | None = None
     """Own parameters where residuals go together; None where they can't."""
 
     separable: bool = False
@@ -230,7 +229,7 @@ class Family:
     def scalars(self, design: Design) -> tuple[OwnParameter, ...]:
         """Return the own parameters that are one number for all rows: they have no equation."""
         if design.series is not None and self.of_residuals is not None:
-            return self.of_residuals(design.series)
+            return self.of_residuals(design)
         names = [each.name for each in design.equations]
         if design.formula.beside.known_errors:
             names.append("sigma")

@@ -11,6 +11,7 @@ from hiermix.design.series import Series
 from hiermix.errors import DataError, FormulaError, at_rows
 from hiermix.families.own_parameter import OwnParameter
 from hiermix.families.prior import Prior
+from hiermix.formula.equations import MU
 from hiermix.typing import FloatArray
 
 MOST_BESIDE = 100
@@ -18,17 +19,31 @@ MOST_BESIDE = 100
 SDS, CORRELATIONS, RHO = "sd_residual", "cor_residual", "rho"
 
 
-def parameters(series: Series, sigma: OwnParameter) -> tuple[OwnParameter, ...]:
-    """Return the parameters of the residuals; those of positions have a default like sigma's."""
+def parameters(design: Design, sigma: OwnParameter) -> tuple[OwnParameter, ...]:
+    """Return the parameters of residuals that go together: sds, and what correlates them.
+
+    Sds of positions have a default like sigma's; an equation of sigma says all sds.
+    """
+    series = design.series
+    assert series is not None
+    return (*_sds(design, series, sigma), _correlations(series))
+
+
+def _sds(design: Design, series: Series, sigma: OwnParameter) -> tuple[OwnParameter, ...]:
+    if any(each.name == sigma.name for each in design.equations):
+        return ()
+    if series.in_time:
+        return (sigma,)
+    apart = tuple(map(str, series.positions)) if isinstance(series.term, Responses) else ()
+    return (OwnParameter(SDS, sigma.default, "log", size=len(series.positions), labels=apart),)
+
+
+def _correlations(series: Series) -> OwnParameter:
     if series.in_time:
         default = _whole if series.even else _above_zero
-        return sigma, OwnParameter(RHO, default, "within", least=series.least)
+        return OwnParameter(RHO, default, "within", least=series.least)
     T = len(series.positions)
-    apart = tuple(map(str, series.positions)) if isinstance(series.term, Responses) else ()
-    return (
-        OwnParameter(SDS, sigma.default, "log", size=T, labels=apart),
-        OwnParameter(CORRELATIONS, _any_correlations, "correlations", size=T * (T - 1) // 2),
-    )
+    return OwnParameter(CORRELATIONS, _any_correlations, "correlations", size=T * (T - 1) // 2)
 
 
 def _whole(scale: float) -> Prior:
@@ -60,15 +75,16 @@ def check(design: Design) -> None:
     Raises
     ------
     FormulaError, DataError
-        Weights, an equation of sigma, several grouping factors, or series in several levels.
+        Weights, effects of sigma, several grouping factors, or series in several levels.
     """
     series = design.series
     assert series is not None
-    if len(design.equations) > 1:
-        raise FormulaError(
-            f"{series.term} has one sigma, or one for each position: leave out the equation of "
-            f"{design.equations[1].name!r}"
-        )
+    for each in design.groupings:
+        if len(design.equations) > 1 and any(name != MU for name in each.equations):
+            raise FormulaError(
+                f"{series.term} stands beside an equation of sigma without smooths or effects: "
+                f"leave those of {each.name!r} out, or write what is in them as predictors"
+            )
     if design.weights is not None:
         raise DataError(
             f"{series.term} takes no weights: a row that counts twice has no place in its series"

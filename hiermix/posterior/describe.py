@@ -18,6 +18,7 @@ from hiermix.tuning.bar_origins import Origins
 if TYPE_CHECKING:
     import xarray as xr
 
+_OF_SIGMA = "         sds are those of the equation of sigma, and of nothing beside it"
 _AT_MEAN = "the mean of the predictors"
 _FROM_PAIRS = "integrated out: exact, with many levels, from sums over pairs of levels"
 
@@ -48,7 +49,7 @@ def model(
         f"program  {program}.stan ({effects})",
         f"rows     {number_of_rows(design):,}{_unanswered(design)}",
         *_groups(design, program, how, reason),
-        *_residuals(design),
+        *_residuals(design, reason),
         *_imputed(design),
         "priors",
         *_priors(priors, _places(design, origins)),
@@ -97,7 +98,7 @@ def _groups(design: Design, program: str, how: str, reason: str) -> list[str]:
     return lines
 
 
-def _residuals(design: Design) -> list[str]:
+def _residuals(design: Design, reason: str) -> list[str]:
     """Say how residuals go together, if they do."""
     series = design.series
     if series is None:
@@ -105,13 +106,17 @@ def _residuals(design: Design) -> list[str]:
     if isinstance(design, Joint):
         each = [f"{one.response_name} in {one.rows:,}" for one in design.parts]
         return [f"residual an sd of each response, correlated; rows with each: {', '.join(each)}"]
+    by_equation = len(design.equations) > 1
+    said = [_OF_SIGMA, f"         {reason}"] if by_equation else []
     if not series.in_time:
         number = count(len(series.positions), "position")
-        return [f"residual {series.term}: sd and correlations of {number}"]
+        what = "correlations" if by_equation else "sd and correlations"
+        return [f"residual {series.term}: {what} of {number}", *said]
     unit = " months" if series.monthly else " days" if series.dated else ""
     steps = "whole steps" if series.even else "uneven steps"
     return [
-        f"residual {series.term}: rho is the correlation {series.step:.4g}{unit} apart; {steps}"
+        f"residual {series.term}: rho is the correlation {series.step:.4g}{unit} apart; {steps}",
+        *said,
     ]
 
 

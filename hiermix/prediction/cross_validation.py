@@ -19,7 +19,7 @@ from hiermix.errors import ArgumentError, DataError, count, ignored_warnings
 from hiermix.posterior import one_response
 from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.summary import names
-from hiermix.prediction import group_densities, held_out, pieces, predict, psis, residual_laws
+from hiermix.prediction import group_densities, held_out, pieces, predict, psis
 from hiermix.prediction.draw_weights import good_k
 from hiermix.prediction.joint_predictions import beside, by_unit, of_rows, rows_of_units
 from hiermix.prediction.predictor import PIECE
@@ -310,13 +310,13 @@ def _of_left_out(posterior: Posterior, refit: Refit, rows: IntArray) -> "xr.Data
 
 def _given_kept(refitted: Posterior, rows: IntArray) -> "xr.DataArray":
     """Return the log density of each of some rows, given those of its series that were kept."""
-    series, source = residual_laws.needed(refitted.design), predict.predictor(refitted)
+    source = predict.predictor(refitted)
     kept = np.ones(refitted.design.rows, dtype=bool)
     kept[rows] = False
     size = max(1, PIECE // refitted.size)
     found = [
-        log_density_given_others(series, source.layout.own, rows[at : at + size],
-                                 source.residuals, kept) for at in range(0, len(rows), size)
+        log_density_given_others(source.law, rows[at : at + size], source.residuals, kept)
+        for at in range(0, len(rows), size)
     ]  # fmt: skip
     density = np.concatenate(found) + source.log_slopes(rows)
     return predict.labelled(refitted, "log_likelihood", density, np.arange(len(rows)))

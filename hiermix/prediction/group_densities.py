@@ -19,7 +19,7 @@ from hiermix.design.groupings import Grouping
 from hiermix.errors import ArgumentError, DataError
 from hiermix.families.family import needs_numbers
 from hiermix.posterior.posterior import Posterior
-from hiermix.prediction import predict, residual_laws, series_densities, update
+from hiermix.prediction import predict, series_densities, update
 from hiermix.prediction.predictor import Predictor
 from hiermix.typing import FloatArray, IntArray
 
@@ -99,12 +99,11 @@ def _of_series(
 
     These are those `known`, or all that are of another label.
     """
-    series, own = residual_laws.needed(source.design), source.layout.own
     for place in np.unique(unit[rest]).tolist():
         mine = unit == place
         others = np.flatnonzero(~mine if known is None else known)
         rows = np.flatnonzero(mine & rest)
-        found = series_densities.log_density_beside(series, own, rows, others, source.residuals)
+        found = series_densities.log_density_beside(source.law, rows, others, source.residuals)
         yield place, found + source.log_slopes(rows).sum()
 
 

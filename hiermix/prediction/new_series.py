@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from hiermix.errors import DataError, at_rows
-from hiermix.prediction import residual_laws, series_densities
+from hiermix.prediction import series_densities
 from hiermix.prediction.level_clusters import Ints, clusters, observed
 from hiermix.prediction.new_groups import NewEffects
 from hiermix.prediction.predictor import Predictor
@@ -49,9 +49,8 @@ def learned(source: Predictor) -> Ints:
 
 def log_density(source: Predictor, rows: Ints) -> FloatArray:
     """Log density (S,) of rows of new series, given the effects of their levels."""
-    series = residual_laws.needed(source.design)
     plain = replace(source, new=NewEffects(source.layout, "population", source.seed))
-    found = series_densities.log_density(series, source.layout.own, rows, plain.residuals)
+    found = series_densities.log_density(plain.law, rows, plain.residuals)
     return found + source.log_slopes(rows).sum()
 
 
@@ -62,4 +61,4 @@ def carried_on(source: Predictor, rows: Ints) -> Predictor:
         return source
     known = np.zeros(source.design.rows, dtype=bool)
     known[rows] = True
-    return replace(source, before=(Before(series, source.residuals, known),))
+    return replace(source, before=(Before(series, source.standard_residuals, known),))

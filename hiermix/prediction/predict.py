@@ -117,7 +117,9 @@ def predictor(
 def residuals_before(posterior: Posterior, draws: Which = None) -> tuple[Before, ...]:
     """Return the fitted rows whose residuals are carried on; none where rows are independent."""
     series = posterior.design.series
-    return () if series is None else (Before(series, predictor(posterior, draws=draws).residuals),)
+    if series is None:
+        return ()
+    return (Before(series, predictor(posterior, draws=draws).standard_residuals),)
 
 
 def rows_on(

@@ -30,7 +30,7 @@ from hiermix.prediction import missing_predictors
 from hiermix.prediction.draw_weights import Weighed
 from hiermix.prediction.new_groups import NewEffects
 from hiermix.prediction.random_streams import row_hashes
-from hiermix.prediction.residual_laws import Before, Noise, needed
+from hiermix.prediction.residual_laws import Before, Law, Noise, needed
 from hiermix.prediction.series_densities import log_density_given_others
 from hiermix.typing import FloatArray, IntArray
 
@@ -125,7 +125,20 @@ class Predictor:
     @cached_property
     def noise(self) -> Noise:
         """Residuals of rows that go together."""
-        return Noise(self.design, self.layout.own, self.seed, self.hashes, self.before)
+        return Noise(self.design, lambda: self.law, self.seed, self.hashes, self.before)
+
+    @property
+    def law(self) -> Law:
+        """What residuals of rows that go together are drawn from."""
+        return Law(needed(self.design), self.layout.own, self.residual_sds)
+
+    def residual_sds(self, rows: IntArray) -> FloatArray:
+        """Return the sds (n, S) of what is left of the responses of some rows."""
+        return np.broadcast_to(self.own(rows)["sigma"], (len(rows), self.layout.draws))
+
+    def standard_residuals(self, rows: IntArray) -> FloatArray:
+        """Return what is left (n, S) of the responses of some rows, in units of its sds."""
+        return self.residuals(rows) / self.residual_sds(rows)
 
     @property
     def together(self) -> bool:
@@ -220,8 +233,7 @@ class Predictor:
         if kind == "response":
             return self.scale.back(eta + self.noise.rows(rows)[2])
         here = np.arange(rows.start, rows.stop)
-        series = needed(self.design)
-        found = log_density_given_others(series, self.layout.own, here, self.residuals)
+        found = log_density_given_others(self.law, here, self.residuals)
         return found + self.log_slopes(here)
 
     def residuals(self, rows: IntArray) -> FloatArray:

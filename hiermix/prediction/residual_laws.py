@@ -16,30 +16,45 @@ from hiermix.design.series import Series
 from hiermix.errors import ArgumentError, DataError, at_rows
 from hiermix.families.correlations import matrix_of
 from hiermix.families.links import Own
-from hiermix.families.residual_parameters import CORRELATIONS, RHO, SDS
+from hiermix.families.residual_parameters import CORRELATIONS, RHO
 from hiermix.formula.terms.residual_terms import Residuals as Together
 from hiermix.keyed_streams import Streams
 from hiermix.prediction.random_streams import Hashes
 from hiermix.statistics.autoregression import powers
 from hiermix.typing import FloatArray, IntArray
 
-type Residuals = Callable[[IntArray], FloatArray]
-"""Observed residuals (n, S) of some rows."""
+type OfRows = Callable[[IntArray], FloatArray]
+"""Numbers (n, S) of some rows: what is left of their responses, or sds of that."""
 
 _KEPT = 32
 """Series whose draws are held at a time."""
 
 
-def covariance(series: Series, place: FloatArray, own: Own) -> FloatArray:
-    """Covariances (S, n, n) of rows of one series at these places."""
-    if series.in_time:
-        apart = np.abs(place[:, None] - place)
-        c = powers(own[RHO], apart.ravel(), even=series.even).reshape(-1, *apart.shape)
-        return np.asarray(own["sigma"][:, None, None] ** 2 * c)
-    at = place.astype(np.intp)
-    R = matrix_of(own[CORRELATIONS], len(series.positions))
-    sd = own[SDS]
-    return np.asarray((sd[:, :, None] * R * sd[:, None, :])[:, at[:, None], at])
+@dataclass(frozen=True, eq=False)
+class Law:
+    """Under which residuals are normal: with sds of their rows, correlated within series."""
+
+    series: Series
+    own: Own
+    sd: OfRows
+
+    @property
+    def size(self) -> int:
+        """Number of draws."""
+        return len(next(iter(self.own.values())))
+
+    def powers(self, gaps: FloatArray) -> FloatArray:
+        """Correlations (S, n) of rows so many steps apart."""
+        return powers(self.own[RHO], gaps, even=self.series.even)
+
+    def correlations(self, place: FloatArray) -> FloatArray:
+        """Those (S, n, n) of rows of one series at these places."""
+        if self.series.in_time:
+            apart = np.abs(place[:, None] - place)
+            return self.powers(apart.ravel()).reshape(-1, *apart.shape)
+        at = place.astype(np.intp)
+        R = matrix_of(self.own[CORRELATIONS], len(self.series.positions))
+        return np.asarray(R[:, at[:, None], at])
 
 
 def needed(design: Design) -> Series:
@@ -75,7 +90,8 @@ class Before:
     """Rows whose residuals are known, and say something of later ones of their series."""
 
     series: Series
-    residuals: Residuals
+    residuals: OfRows
+    """In units of their sds."""
     known: NDArray[np.bool_] | None = None
     """(rows,) which of them; all by default."""
 
@@ -88,10 +104,13 @@ class Before:
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """Residuals of the rows of a design, drawn; given known ones, if there are some."""
+    """Residuals of the rows of a design, drawn; given known ones, if there are some.
+
+    All is worked out in units of the sds of rows.
+    """
 
     design: Design
-    own: Own
+    law: Callable[[], Law]
     seed: int
     hashes: Hashes
     before: tuple[Before, ...] = ()
@@ -112,15 +131,15 @@ class Noise:
     def rows(self, rows: slice | IntArray) -> FloatArray:
         """Return what is expected (n, S) of residuals of some rows, its variance, and draws."""
         unit, place = needed(self.design).unit[rows], self._place[rows]
-        shape = len(unit), len(next(iter(self.own.values())))
-        found = np.empty((3, *shape))
+        found = np.empty((3, len(unit), self.law().size))
         for each in np.unique(unit).tolist():
             mine = unit == each
             found[:, mine] = self._of_unit(each)[:, place[mine]]
         return found
 
     def _drawn(self, unit: int) -> FloatArray:
-        series = needed(self.design)
+        residuals = self.law()
+        series = residuals.series
         rows = np.flatnonzero(series.unit == unit)
         rows = rows[np.argsort(series.place[rows], kind="stable")]
         law = self._in_time if series.in_time else self._at_positions
@@ -132,7 +151,8 @@ class Noise:
         for some, given in ((again, None), (~again, before)):
             if some.any():
                 found[:, some] = law(rows[some], given, z[some])
-        return found
+        sd = residuals.sd(rows)
+        return found * np.stack([sd, sd**2, sd])
 
     def _learned(self, rows: IntArray, before: Before | None) -> NDArray[np.bool_]:
         """(n,) which of some rows are known themselves."""
@@ -142,14 +162,14 @@ class Noise:
 
     def _normals(self, rows: IntArray) -> FloatArray:
         streams = Streams(self.seed, "residual")
-        size = len(next(iter(self.own.values())))
+        size = self.law().size
         each = [streams.at((hash_, same)).standard_normal(size)
                 for hash_, same in self.hashes[rows].tolist()]  # fmt: skip
         return np.array(each).reshape(len(rows), size)
 
     def _in_time(self, rows: IntArray, before: Before | None, z: FloatArray) -> FloatArray:
         """Go on step by step: from the row or the known residual before, towards one behind."""
-        place, sigma = needed(self.design).place[rows], np.asarray(self.own["sigma"])
+        place = needed(self.design).place[rows]
         known, e = self._around(rows, before)
         expected, variance, deviation = np.zeros((3, *z.shape))
         for t, behind in enumerate(np.searchsorted(known, place).tolist()):
@@ -163,8 +183,8 @@ class Noise:
             whole = 1 - (c * a) ** 2
             back = c * right / whole
             expected[t] = back * prior + (a * left / whole * e[behind] if ahead else 0.0)
-            variance[t] = sigma**2 * left * right / whole
-            deviation[t] = sigma * np.sqrt(left * right / whole) * z[t]
+            variance[t] = left * right / whole
+            deviation[t] = np.sqrt(left * right / whole) * z[t]
             if of_row:
                 variance[t] += back**2 * variance[t - 1]
                 deviation[t] += back * deviation[t - 1]
@@ -191,10 +211,8 @@ class Noise:
 
     def _power(self, gap: float) -> FloatArray:
         """Correlations (S,) of rows so many steps apart; none of rows without end apart."""
-        rho = np.asarray(self.own[RHO])
-        if not np.isfinite(gap):
-            return np.zeros(len(rho))
-        return powers(rho, np.array([gap]), even=needed(self.design).even)[:, 0]
+        law = self.law()
+        return law.powers(np.array([gap]))[:, 0] if np.isfinite(gap) else np.zeros(law.size)
 
     def _at_positions(self, rows: IntArray, before: Before | None, z: FloatArray) -> FloatArray:
         """Draw from the normal law given what is known."""
@@ -205,7 +223,7 @@ class Noise:
         there = np.zeros(0) if before is None else before.series.place[known]
         place, n = np.concatenate([there, series.place[rows]]), len(known)
         _known_once(series, place, rows, self.design)
-        C = np.linalg.cholesky(covariance(series, place, self.own))
+        C = np.linalg.cholesky(self.law().correlations(place))
         expected = np.zeros(z.shape)
         if before is not None:
             e = before.residuals(known).T[:, :, None]

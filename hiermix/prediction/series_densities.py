@@ -13,10 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hiermix.design.series import Series
-from hiermix.families.links import Own
-from hiermix.families.residual_parameters import RHO
-from hiermix.prediction.residual_laws import Residuals, covariance
-from hiermix.statistics.autoregression import powers
+from hiermix.prediction.residual_laws import Law, OfRows
 from hiermix.typing import FloatArray, IntArray
 
 type Columns = Callable[[IntArray], FloatArray]
@@ -29,37 +26,37 @@ _ENTRIES = 1_000_000
 
 
 def log_density_given_others(
-    series: Series,
-    own: Own,
-    rows: IntArray,
-    residuals: Residuals,
-    known: NDArray[np.bool_] | None = None,
+    law: Law, rows: IntArray, residuals: OfRows, known: NDArray[np.bool_] | None = None
 ) -> FloatArray:
     """Log density (n, S) of the residual of each row given others (Bürkner et al., 2021).
 
     With Q the precision of it and those, that is a normal of mean ``e_i - (Q e)_i / Q_ii`` and
     variance 1 / Q_ii. All others are `known`, or some: (rows,).
     """
-    law = _in_time if series.in_time else _at_positions
-    pull, precision = law(series, own, rows, residuals, known)
-    return np.asarray(0.5 * (np.log(precision / (2 * np.pi)) - pull**2 / precision))
+
+    def standard(some: IntArray) -> FloatArray:
+        return residuals(some) / law.sd(some)
+
+    find = _in_time if law.series.in_time else _at_positions
+    pull, precision = find(law, rows, standard, known)
+    found = 0.5 * (np.log(precision / (2 * np.pi)) - pull**2 / precision)
+    return np.asarray(found - np.log(law.sd(rows)))
 
 
 def _in_time(
-    series: Series, own: Own, rows: IntArray, residuals: Residuals, known: NDArray[np.bool_] | None
+    law: Law, rows: IntArray, standard: OfRows, known: NDArray[np.bool_] | None
 ) -> tuple[FloatArray, FloatArray]:
-    """(Q e)_i and Q_ii of some rows, from the next known ones before and behind them."""
-    e = residuals(rows)
+    """(Q e)_i and Q_ii of some rows, in units of sds, from the next known ones on each side."""
+    series, e = law.series, standard(rows)
     pull, precision = e.copy(), np.ones_like(e)
     for beside in _neighbours(series, known):
         some = np.flatnonzero(beside[rows] >= 0)
         there = beside[rows[some]]
         steps = np.abs(series.place[rows[some]] - series.place[there])
-        c = powers(own[RHO], steps, even=series.even).T
-        pull[some] += (c**2 * e[some] - c * residuals(there)) / (1 - c**2)
+        c = law.powers(steps).T
+        pull[some] += (c**2 * e[some] - c * standard(there)) / (1 - c**2)
         precision[some] += c**2 / (1 - c**2)
-    scale = np.asarray(own["sigma"]) ** 2
-    return pull / scale, precision / scale
+    return pull, precision
 
 
 def _neighbours(series: Series, known: NDArray[np.bool_] | None) -> Iterator[IntArray]:
@@ -78,11 +75,11 @@ def _neighbours(series: Series, known: NDArray[np.bool_] | None) -> Iterator[Int
 
 
 def _at_positions(
-    series: Series, own: Own, rows: IntArray, residuals: Residuals, known: NDArray[np.bool_] | None
+    law: Law, rows: IntArray, standard: OfRows, known: NDArray[np.bool_] | None
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the same by the inverse of each unit's covariance."""
-    size = len(next(iter(own.values())))
-    pull, precision = np.empty((len(rows), size)), np.empty((len(rows), size))
+    """Return the same by the inverse of each unit's correlations."""
+    series, shape = law.series, (len(rows), law.size)
+    pull, precision = np.empty(shape), np.empty(shape)
     for unit in np.unique(series.unit[rows]).tolist():
         every = np.flatnonzero(series.unit == unit)
         mine = np.flatnonzero(series.unit[rows] == unit)
@@ -92,8 +89,8 @@ def _at_positions(
             kept = every[known[every]]
             each = [(np.union1d(kept, rows[at]), np.array([at])) for at in mine]
         for some, at in each:
-            Q = np.linalg.inv(covariance(series, series.place[some], own))
-            Qe = np.einsum("sij,js->is", Q, residuals(some))
+            Q = np.linalg.inv(law.correlations(series.place[some]))
+            Qe = np.einsum("sij,js->is", Q, standard(some))
             here = np.searchsorted(some, rows[at])
             pull[at], precision[at] = Qe[here], Q[:, here, here].T
     return pull, precision
@@ -111,40 +108,43 @@ class Whitened(NamedTuple):
     """(S,)"""
 
 
-def whitened(series: Series, own: Own, rows: IntArray, columns: Columns, k: int) -> Whitened:
+def whitened(law: Law, rows: IntArray, columns: Columns, k: int) -> Whitened:
     """Add up the products of k columns of some rows, under the covariance of their residuals."""
-    S = len(next(iter(own.values())))
+    S = law.size
     products, log_det = np.zeros((S, k, k)), np.zeros(S)
-    pieces = _steps if series.in_time else _units
-    for white, part in pieces(series, own, rows, columns, max(1, _ENTRIES // (S * k))):
+    pieces = _steps if law.series.in_time else _units
+    for white, part in pieces(law, rows, columns, max(1, _ENTRIES // (S * k))):
         products += np.swapaxes(white, 1, 2) @ white
         log_det += part
     return Whitened(products, log_det)
 
 
 def _steps(
-    series: Series, own: Own, rows: IntArray, columns: Columns, size: int
+    law: Law, rows: IntArray, columns: Columns, size: int
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
     """Yield rows less what the one before them has told, in units of what is left."""
+    series = law.series
     rows = rows[np.lexsort((series.place[rows], series.unit[rows]))]
-    unit, place, sigma = series.unit[rows], series.place[rows], np.asarray(own["sigma"])
+    unit, place = series.unit[rows], series.place[rows]
     for start in range(0, len(rows), size):
         part = np.arange(max(start - 1, 0), min(start + size, len(rows)))
-        x, first = columns(rows[part]), int(start > 0)
-        c = np.zeros((len(sigma), len(part)))
+        sd, first = law.sd(rows[part]).T, int(start > 0)
+        x = columns(rows[part]) / sd[:, :, None]
+        c = np.zeros((law.size, len(part)))
         follows = np.flatnonzero(unit[part[1:]] == unit[part[:-1]]) + 1
         gap = place[part[follows]] - place[part[follows - 1]]
-        c[:, follows] = powers(own[RHO], gap, even=series.even)
-        sd = sigma[:, None] * np.sqrt(1 - c**2)
+        c[:, follows] = law.powers(gap)
+        left = np.sqrt(1 - c**2)
         before = np.concatenate([np.zeros_like(x[:, :1]), x[:, :-1]], axis=1)
-        white = (x - c[:, :, None] * before) / sd[:, :, None]
-        yield white[:, first:], 2 * np.log(sd[:, first:]).sum(axis=1)
+        white = (x - c[:, :, None] * before) / left[:, :, None]
+        yield white[:, first:], 2 * np.log((left * sd)[:, first:]).sum(axis=1)
 
 
 def _units(
-    series: Series, own: Own, rows: IntArray, columns: Columns, size: int
+    law: Law, rows: IntArray, columns: Columns, size: int
 ) -> Iterator[tuple[FloatArray, FloatArray]]:
-    """Yield units of the same positions together, turned by the root of their covariance."""
+    """Yield units of the same positions together, turned by the root of their correlations."""
+    series = law.series
     rows = rows[np.lexsort((series.place[rows], series.unit[rows]))]
     ends = np.flatnonzero(np.diff(series.unit[rows])) + 1
     kinds: dict[bytes, list[IntArray]] = {}
@@ -152,31 +152,32 @@ def _units(
         kinds.setdefault(series.place[each].tobytes(), []).append(each)
     for alike in kinds.values():
         n = len(alike[0])
-        C = np.linalg.cholesky(covariance(series, series.place[alike[0]], own))
+        C = np.linalg.cholesky(law.correlations(series.place[alike[0]]))
         one = 2 * np.log(np.diagonal(C, axis1=1, axis2=2)).sum(axis=1)
         for some in batched(alike, max(1, size // n)):
-            x = columns(np.concatenate(some))
+            here = np.concatenate(some)
+            sd = law.sd(here).T
+            x = columns(here) / sd[:, :, None]
             S, _, k = x.shape
             wide = x.reshape(S, len(some), n, k).swapaxes(1, 2).reshape(S, n, len(some) * k)
             white = np.linalg.solve(C, wide).reshape(S, n * len(some), k)
-            yield white, len(some) * one
+            yield white, len(some) * one + 2 * np.log(sd).sum(axis=1)
 
 
-def log_density(series: Series, own: Own, rows: IntArray, residuals: Residuals) -> FloatArray:
+def log_density(law: Law, rows: IntArray, residuals: OfRows) -> FloatArray:
     """Log density (S,) of the residuals of some rows together."""
 
     def columns(some: IntArray) -> FloatArray:
         return np.asarray(residuals(some).T[:, :, None])
 
-    found = whitened(series, own, rows, columns, 1)
+    found = whitened(law, rows, columns, 1)
     squares = found.products[:, 0, 0]
     return np.asarray(-0.5 * (squares + found.log_det + len(rows) * np.log(2 * np.pi)))
 
 
-def log_density_beside(
-    series: Series, own: Own, rows: IntArray, known: IntArray, residuals: Residuals
-) -> FloatArray:
+def log_density_beside(law: Law, rows: IntArray, known: IntArray, residuals: OfRows) -> FloatArray:
     """Log density (S,) of the residuals of some rows together, given those of known ones."""
-    known = known[np.isin(series.unit[known], series.unit[rows])]
-    both = log_density(series, own, np.union1d(rows, known), residuals)
-    return both - log_density(series, own, known, residuals) if len(known) else both
+    unit = law.series.unit
+    known = known[np.isin(unit[known], unit[rows])]
+    both = log_density(law, np.union1d(rows, known), residuals)
+    return both - log_density(law, known, residuals) if len(known) else both

@@ -24,7 +24,7 @@ from hiermix.errors import ArgumentError, DataError
 from hiermix.families import known_ends
 from hiermix.formula.equations import MU
 from hiermix.keyed_streams import generator
-from hiermix.prediction import new_series, residual_laws, series_densities
+from hiermix.prediction import new_series, series_densities
 from hiermix.prediction.draw_weights import Weighed, weigh
 from hiermix.prediction.importance_sampling import FEW, Target, log_integral, resample
 from hiermix.prediction.level_clusters import Ints, Level, clusters
@@ -229,15 +229,13 @@ class Cluster:
 
     def _together(self) -> "Sums":
         """Return the same sums under the precision of residuals that go together."""
-        series = residual_laws.needed(self.source.design)
         residuals, q = self.source.residuals, self.q
 
         def columns(rows: IntArray) -> FloatArray:
             Z, e = self.Z[np.searchsorted(self.rows, rows)], residuals(rows).T
             return np.concatenate([np.broadcast_to(Z, (len(e), *Z.shape)), e[:, :, None]], axis=2)
 
-        own = self.source.layout.own
-        found = series_densities.whitened(series, own, self.rows, columns, q + 1)
+        found = series_densities.whitened(self.source.law, self.rows, columns, q + 1)
         log_det = found.log_det + len(self.rows) * np.log(2 * np.pi)
         form = found.products
         return Sums(form[:, :q, :q], form[:, :q, q].T, form[:, q, q], np.ones(len(form)), log_det)

@@ -23,8 +23,9 @@ from hiermix.statistics.gram import Gram, around_least_squares, empty
 from hiermix.statistics.moments import Pilot, moments, pilot_of
 from hiermix.statistics.patterns import Patterned, Precision
 from hiermix.statistics.row_sums import FROM_ROWS, factor_name, response_less_offset
+from hiermix.statistics.scaled_residuals import scaled
 from hiermix.statistics.strata import strata
-from hiermix.statistics.unstructured import unstructured
+from hiermix.statistics.unstructured import position_sds, unstructured
 from hiermix.statistics.wide_design import Block, widened
 from hiermix.tuning import mode_guesses
 from hiermix.tuning.coordinates import Hyperpriors
@@ -178,8 +179,12 @@ def _gram(wide: Design, design: Design) -> Gram:
 
 
 def _precision(design: Design) -> Precision:
-    if design.series is None:
+    series = design.series
+    if series is None:
         return strata(design)
-    if design.series.in_time:
-        return autoregression(design.series)
-    return unstructured(design.series, design.unit if isinstance(design, Joint) else None)
+    if series.in_time:
+        return scaled(autoregression(series), strata(design))
+    if len(design.equations) > 1:
+        return scaled(unstructured(series), strata(design))
+    unit = design.unit if isinstance(design, Joint) else None
+    return scaled(unstructured(series), position_sds(series, unit))

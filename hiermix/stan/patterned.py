@@ -106,7 +106,8 @@ def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
         return name, "exact, with one factor at most beside several responses"
     _, block = widened(design)
     beside = f" and {count(block.W, 'column')} in one block" if block.W else ""
-    return name, f"exact, with one factor at most{beside} beside {series.term}"
+    how = f"exact, with one factor at most{beside} beside {series.term}"
+    return name, how if len(design.equations) == 1 else f"{how}{_values(strata(design))}"
 
 
 def chosen(design: Design) -> tuple[str, str]:
@@ -117,8 +118,13 @@ def chosen(design: Design) -> tuple[str, str]:
     how += f" and {count(block.W, 'column')} in one block" if beside else ""
     if design.formula.beside.known_errors:
         return programs.STRATA, f"exact, {how} and standard errors that are known"
-    number = _strata(design).patterns
-    costs = "" if number <= _WORTH * design.rows else ", which cost as much as rows"
     sampled = any(_of_sigma(each) for each in design.groupings)
     name = programs.STRATA_BESIDE if sampled else programs.STRATA
-    return name, f"exact, {how} and {count(number, 'value')} of sigma{costs}"
+    return name, f"exact, {how}{_values(_strata(design))}"
+
+
+def _values(found: Strata) -> str:
+    """Say how many values sigma has, and what that costs."""
+    rows = len(found.stratum)
+    costs = ", which cost as much as rows" if found.patterns > _WORTH * rows else ""
+    return f" and {count(found.patterns, 'value')} of sigma{costs}"

@@ -10,6 +10,7 @@ from hiermix.families.priors import PriorTable, coded
 from hiermix.stan import stan_data
 from hiermix.statistics.autoregression import AutoRegression
 from hiermix.statistics.patterns import Groups, Patterned, Precision
+from hiermix.statistics.scaled_residuals import PositionSds, Scaled
 from hiermix.statistics.strata import Strata
 from hiermix.statistics.unstructured import Unstructured
 from hiermix.typing import FloatArray, IntArray, StanData
@@ -58,33 +59,69 @@ def of_residuals(precision: Precision, own: Sequence[OwnParameter], table: Prior
     """Build what says how the precision of the residuals mixes its patterns."""
     if isinstance(precision, Strata):
         return _strata(precision) | {"A": int(precision.one_sigma)}
-    if isinstance(precision, AutoRegression):
-        return {
-            "row_count": float(precision.size),
-            "gap_count": len(precision.gaps),
-            "step_gap": precision.gaps,
-            "pairs_of": precision.number,
-            "rho_least": own[1].least,
-        }
-    assert isinstance(precision, Unstructured)
-    names = own[0].prior_names
-    codes, rows = coded([table[name] for name in names], positive=True)
-    every = np.arange(precision.T) % len(names)
+    assert isinstance(precision, Scaled)
+    sds = precision.sds
+    found = _positions(sds) if isinstance(sds, PositionSds) else _strata(sds)
+    found |= {
+        "inner_count": precision.correlations.patterns,
+        "inner_pattern": precision.inner + 1,
+        "one_stratum": precision.one + 1,
+        "other_stratum": precision.other + 1,
+    }
+    if isinstance(precision.correlations, AutoRegression):
+        return found | _in_time(precision.correlations, own)
+    assert isinstance(precision.correlations, Unstructured)
+    return found | _at_positions(precision.correlations, sds, own, table)
+
+
+def _in_time(series: AutoRegression, own: Sequence[OwnParameter]) -> StanData:
     return {
-        "position_unit": precision.unit,
+        "A": len(own),
+        "gap_count": len(series.gaps),
+        "step_gap": series.gaps,
+        "pairs_of": series.number,
+        "rho_least": own[-1].least,
+    }
+
+
+def _at_positions(
+    units: Unstructured, sds: Strata | PositionSds, own: Sequence[OwnParameter], table: PriorTable
+) -> StanData:
+    *of_sds, correlations = own
+    unit = sds.unit if isinstance(sds, PositionSds) else np.ones(units.T)
+    codes, rows = np.ones(1, dtype=np.int64), np.zeros((1, 4))
+    for each in of_sds:
+        codes, rows = coded([table[name] for name in each.prior_names], positive=True)
+    every = np.arange(units.T) % len(codes)
+    return {
+        "position_unit": unit,
+        "sd_count": units.T * len(of_sds),
         "position_prior": codes[every],
         "position_par": rows[every],
-        "position_count": precision.T,
-        "kinds": len(precision.kinds),
-        "kind_size": np.array([len(each) for each in precision.kinds], dtype=np.int64),
-        "units_of": precision.number,
-        "position_of": np.concatenate(precision.kinds) + 1,
-        "lkj_residual": table[own[1].name].arguments[0],
+        "position_count": units.T,
+        "kinds": len(units.kinds),
+        "kind_size": np.array([len(each) for each in units.kinds], dtype=np.int64),
+        "units_of": units.number,
+        "position_of": np.concatenate(units.kinds) + 1,
+        "lkj_residual": table[correlations.name].arguments[0],
+    }
+
+
+def _positions(sds: PositionSds) -> StanData:
+    """Build the positions as strata without an equation."""
+    none = np.zeros(len(sds.rows))
+    return {
+        "strata_count": len(sds.rows),
+        "rows_of": sds.rows,
+        "known_variance": none,
+        "X_sigma": np.zeros((len(sds.rows), 0)),
+        "known_sigma": none,
     }
 
 
 def _strata(precision: Strata) -> StanData:
     return {
+        "strata_count": precision.patterns,
         "rows_of": precision.rows,
         "known_variance": precision.variance,
         "X_sigma": precision.X,

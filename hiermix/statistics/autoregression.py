@@ -1,4 +1,4 @@
-"""Residuals that are an autoregression of the first order in each series."""
+"""Correlations of residuals that are an autoregression of the first order in each series."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hiermix.typing import FloatArray, IntArray
 
 @dataclass(frozen=True, eq=False)
 class AutoRegression:
-    """Rows of sd sigma, those d steps apart in a series with the correlation rho^d.
+    """Rows of sd one, those d steps apart in a series with the correlation rho^d.
 
     The precision is the identity and, for each distinct gap between rows that follow each other,
     the squares of both and their product: (30).
@@ -41,16 +41,6 @@ class AutoRegression:
         """Identity, and two for each gap."""
         return 1 + 2 * len(self.gaps)
 
-    @property
-    def constant(self) -> float:
-        """Nothing is known of the log density beside it."""
-        return 0.0
-
-    @property
-    def x_mean(self) -> FloatArray:
-        """No further equation has columns."""
-        return np.zeros(0)
-
     def without_rows(self) -> AutoRegression:
         """Return the same gaps of no rows."""
         none = np.zeros(0, dtype=np.int64)
@@ -68,23 +58,21 @@ class AutoRegression:
             Pairs(self.row, self.last, 2 * one, products),
         ]
 
-    def mixed(self, further: FloatArray, own: Mapping[str, FloatArray]) -> Mixed:
-        """Return the mix under sigma (S,) and rho (S,)."""
-        precision = own["sigma"] ** -2.0
+    def mixed(self, own: Mapping[str, FloatArray]) -> Mixed:
+        """Return the mix under rho (S,)."""
         c = powers(own["rho"], self.gaps, even=self.even)
         left = 1 - c**2
         weights = np.ones((len(c), self.patterns))
         weights[:, 1::2], weights[:, 2::2] = c**2 / left, -c / left
-        log_det = -self.size * np.log(precision) + np.log(left) @ self.number
-        return Mixed(precision[:, None] * weights, log_det)
+        return Mixed(weights, np.log(left) @ self.number)
 
-    def start(self, sigma: float) -> tuple[FloatArray, FloatArray]:
-        """Return coordinates of sigma and of rho, which is nearly nothing."""
-        return np.zeros(0), np.array([np.log(sigma), 0.1 if self.even else -1.0])
+    def start(self) -> FloatArray:
+        """Return the coordinate of rho where it is nearly nothing."""
+        return np.array([0.1 if self.even else -1.0])
 
     def guess(self) -> FloatArray:
-        """Rough posterior sds of the same."""
-        return np.array([1 / np.sqrt(2 * self.size + 1), 2 / np.sqrt(len(self.row) + 1)])
+        """Rough posterior sd of the same."""
+        return np.array([2 / np.sqrt(len(self.row) + 1)])
 
 
 def powers(rho: FloatArray, gaps: FloatArray, *, even: bool) -> FloatArray:

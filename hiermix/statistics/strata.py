@@ -16,6 +16,8 @@ from hiermix.statistics.patterns import Mixed, Pairs
 from hiermix.typing import FloatArray, IntArray
 
 SIGMA = "sigma"
+_NOTHING = -300.0
+"""Log sigma of none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +67,7 @@ class Strata:
         variance = np.tile(self.variance, (len(further), 1))
         if self.one_sigma:
             variance += own["sigma"][:, None] ** 2
-        elif further.shape[1]:
+        else:
             b, r = np.split(further, [self.X.shape[1]], axis=1)
             log_sigma = b @ self.X.T + self.known
             for Z, at in zip(self.Z.T, self.at.T, strict=True):
@@ -121,11 +123,14 @@ def _effects(design: Design, groupings: Sequence[Grouping]) -> tuple[FloatArray,
 
 
 def _known(weight: FloatArray, variance: FloatArray) -> Strata:
-    """Return the one stratum of rows whose variances are known, each counted by its own."""
+    """Return the one stratum of rows whose variances are known, each counted by its own.
+
+    Beside that variance, of one, sigma is next to nothing.
+    """
     none, rows = np.zeros(0), weight.sum(keepdims=True)
     return Strata(
         np.zeros(len(weight), dtype=np.int64), weight / variance, rows, np.zeros((1, 0)), none,
-        np.zeros(1), np.ones(1), np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64),
+        np.full(1, _NOTHING), np.ones(1), np.zeros((1, 0)), np.zeros((1, 0), dtype=np.int64),
         constant=-0.5 * float(weight @ np.log(variance)),
     )  # fmt: skip
 

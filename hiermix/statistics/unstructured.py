@@ -1,4 +1,4 @@
-"""Residuals of units with a row at each of some positions: any sds and correlations of these."""
+"""Residuals of units with a row at each of some positions: any correlations of these."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import numpy as np
 from hiermix.design.series import Series
 from hiermix.families.correlations import matrix_of
 from hiermix.statistics.patterns import Mixed, Pairs
+from hiermix.statistics.scaled_residuals import PositionSds
 from hiermix.typing import FloatArray, IntArray
 
 
@@ -27,24 +28,11 @@ class Unstructured:
     """(pairs,) rows of a unit, the later one of two; see `Pairs`."""
     second: IntArray
     pattern: IntArray
-    unit: FloatArray
-    """(T,) what the rows of each position were divided by."""
 
     @property
     def patterns(self) -> int:
         """Pairs of positions of each kind, those of one with itself among them."""
         return sum(len(each) * (len(each) + 1) // 2 for each in self.kinds)
-
-    @property
-    def constant(self) -> float:
-        """Return the log of what densities of divided rows are times those of the rows."""
-        each = zip(self.kinds, self.number, strict=True)
-        return -float(sum(n * np.log(self.unit[at]).sum() for at, n in each))
-
-    @property
-    def x_mean(self) -> FloatArray:
-        """No further equation has columns."""
-        return np.zeros(0)
 
     def without_rows(self) -> Unstructured:
         """Return the same kinds of no rows."""
@@ -56,37 +44,28 @@ class Unstructured:
         weight = np.where(self.first == self.second, 1.0, 2.0)
         return [Pairs(self.first, self.second, weight, self.pattern)]
 
-    def mixed(self, further: FloatArray, own: Mapping[str, FloatArray]) -> Mixed:
-        """Return the entries of the inverse of each kind, under sds (S, T) and correlations."""
-        sd, R = own["sd_residual"] / self.unit, matrix_of(own["cor_residual"], self.T)
-        covariance = sd[:, :, None] * R * sd[:, None, :]
-        weights, log_det = [], np.zeros(len(sd))
+    def mixed(self, own: Mapping[str, FloatArray]) -> Mixed:
+        """Return the entries of the inverse of each kind, under correlations (S, pairs)."""
+        R = matrix_of(own["cor_residual"], self.T)
+        weights, log_det = [], np.zeros(len(R))
         for positions, number in zip(self.kinds, self.number, strict=True):
-            part = covariance[:, positions[:, None], positions]
+            part = R[:, positions[:, None], positions]
             rows, columns = np.tril_indices(len(positions))
             weights.append(np.linalg.inv(part)[:, rows, columns])
             log_det += number * np.linalg.slogdet(part)[1]
         return Mixed(np.concatenate(weights, axis=1), log_det)
 
-    def start(self, sigma: float) -> tuple[FloatArray, FloatArray]:
-        """Return coordinates of equal sds and no correlation."""
-        return np.zeros(0), np.concatenate([np.log(sigma * self.unit), self._none()])
+    def start(self) -> FloatArray:
+        """Return coordinates of no correlation."""
+        return np.zeros(self.T * (self.T - 1) // 2)
 
     def guess(self) -> FloatArray:
         """Rough posterior sds of the same."""
-        units = float(self.number.sum())
-        sd = np.full(self.T, 1 / np.sqrt(2 * units + 1))
-        return np.concatenate([sd, self._none() + 1 / np.sqrt(units + 1)])
-
-    def _none(self) -> FloatArray:
-        return np.zeros(self.T * (self.T - 1) // 2)
+        return np.full(len(self.start()), 1 / np.sqrt(float(self.number.sum()) + 1))
 
 
-def unstructured(series: Series, unit_of: FloatArray | None = None) -> Unstructured:
-    """Find the kinds of units, and the pairs of rows of each unit.
-
-    `unit_of` is what the rows of each position were divided by, if they were.
-    """
+def unstructured(series: Series) -> Unstructured:
+    """Find the kinds of units, and the pairs of rows of each unit."""
     order, T = series.in_order(), len(series.positions)
     unit, place = series.unit[order], series.place[order].astype(np.int64)
     present = np.zeros((unit.max() + 1, T), dtype=bool)
@@ -106,8 +85,14 @@ def unstructured(series: Series, unit_of: FloatArray | None = None) -> Unstructu
         second.append(rows[:, earlier].ravel())
         pattern.append(np.tile(before + np.arange(len(later)), len(rows)))
         before += len(later)
-    size = np.ones(T) if unit_of is None else unit_of
     return Unstructured(
         T, positions, number, np.concatenate(first), np.concatenate(second),
-        np.concatenate(pattern), size,
+        np.concatenate(pattern),
     )  # fmt: skip
+
+
+def position_sds(series: Series, unit: FloatArray | None = None) -> PositionSds:
+    """Find the rows of each position; `unit` is what they were divided by, if they were."""
+    stratum, T = series.place.astype(np.int64), len(series.positions)
+    rows = np.bincount(stratum, minlength=T).astype(np.float64)
+    return PositionSds(stratum, rows, np.ones(T) if unit is None else unit)

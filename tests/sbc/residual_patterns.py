@@ -19,6 +19,8 @@ CASES = {
     "autoregressive uneven": "y ~ x + ar(t, by=unit) + (1 | g)",
     "unstructured": "y ~ x + unstr(v, by=unit) + (1 | g)",
     "strata_beside": ["y ~ x + (1 | g)", "sigma ~ arm + (1 | g)"],
+    "autoregressive strata": ["y ~ x + ar(t, by=unit) + (1 | g)", "sigma ~ arm"],
+    "unstructured strata": ["y ~ x + unstr(v, by=unit) + (1 | g)", "sigma ~ arm"],
 }
 UNITS, VISITS, LEVELS, SLOPE_SD = 20, 3, 6, 0.7
 PRIORS = {"Intercept": "normal(0.3, 0.7)", "b": "normal(0, 0.7)", "sd": "exponential(2)"}
@@ -31,6 +33,10 @@ OWN = {
                               "rho": "normal(0.4, 0.5, lower=0, upper=1)"},
     "unstructured": {"sd_residual": "exponential(1)", "cor_residual": "lkj(2)"},
     "strata_beside": {"Intercept_sigma": "normal(-0.3, 0.5)", "b_sigma": "normal(0, 0.5)"},
+    "autoregressive strata": {"rho": "normal(0.2, 0.5, lower=-1, upper=1)",
+                              "Intercept_sigma": "normal(-0.3, 0.5)", "b_sigma": "normal(0, 0.5)"},
+    "unstructured strata": {"cor_residual": "lkj(2)", "Intercept_sigma": "normal(-0.3, 0.5)",
+                            "b_sigma": "normal(0, 0.5)"},
 }  # fmt: skip
 
 
@@ -64,6 +70,20 @@ def _lkj(rng: Rng, size: int, eta: float) -> Array:
     return found
 
 
+def _scaled(case: str, rng: Rng, data: pd.DataFrame) -> tuple[Array, dict[str, float]]:
+    """Residuals of one sd that go together, times the sd of each arm."""
+    of = pd.get_dummies(data["arm"]).to_numpy(float)[:, 1:]
+    b, intercept = rng.normal(0, 0.5, 2), rng.normal(-0.3, 0.5)
+    log_sigma = intercept + (of - of.mean(axis=0)) @ b
+    if case.startswith("unstructured"):
+        residual, own = _unstructured(rng, data, np.ones(VISITS))
+    else:
+        residual, own = _autoregressive(rng, data, -1.0, 1.0)
+    correlated = {name: value for name, value in own.items() if name in ("rho", "cor_residual")}
+    return np.exp(log_sigma) * residual, correlated | {
+        "b_sigma": b[0], "Intercept_sigma": intercept - of.mean(axis=0) @ b}  # fmt: skip
+
+
 def _strata(rng: Rng, data: pd.DataFrame) -> tuple[Array, dict[str, float]]:
     of = pd.get_dummies(data["arm"]).to_numpy(float)[:, 1:]
     b, sd = rng.normal(0, 0.5, 2), rng.exponential(0.5)
@@ -84,8 +104,11 @@ def _strata_beside(rng: Rng, data: pd.DataFrame) -> tuple[Array, dict[str, float
         "Intercept_sigma": intercept - of.mean(axis=0) @ b}  # fmt: skip
 
 
-def _autoregressive(rng: Rng, data: pd.DataFrame, low: float) -> tuple[Array, dict[str, float]]:
-    sigma, rho = rng.exponential(1.0), _truncated(rng, 0.2 if low < 0 else 0.4, low)
+def _autoregressive(
+    rng: Rng, data: pd.DataFrame, low: float, sigma: float | None = None
+) -> tuple[Array, dict[str, float]]:
+    sigma = rng.exponential(1.0) if sigma is None else sigma
+    rho = _truncated(rng, 0.2 if low < 0 else 0.4, low)
     residual = sigma * rng.normal(size=len(data))
     steps = data.groupby("unit")["t"].diff().to_numpy()
     unit = 1.0 if low < 0 else float(np.nanmedian(steps))  # apart which rho is the correlation
@@ -96,8 +119,11 @@ def _autoregressive(rng: Rng, data: pd.DataFrame, low: float) -> tuple[Array, di
     return residual, {"sigma": sigma, "rho": rho}
 
 
-def _unstructured(rng: Rng, data: pd.DataFrame) -> tuple[Array, dict[str, float]]:
-    sds, cor = rng.exponential(1.0, VISITS), _lkj(rng, VISITS, 2.0)
+def _unstructured(
+    rng: Rng, data: pd.DataFrame, sds: Array | None = None
+) -> tuple[Array, dict[str, float]]:
+    sds = rng.exponential(1.0, VISITS) if sds is None else sds
+    cor = _lkj(rng, VISITS, 2.0)
     by_unit = rng.normal(size=(UNITS, VISITS)) @ np.linalg.cholesky(cor).T * sds
     residual = by_unit[data["unit"], data["v"]]
     return residual, {"sd_residual": sds[1], "cor_residual": cor[0, 1]}
@@ -108,6 +134,8 @@ def _residuals(case: str, rng: Rng, data: pd.DataFrame) -> tuple[Array, dict[str
         return _strata(rng, data)
     if case == "strata_beside":
         return _strata_beside(rng, data)
+    if case.endswith(" strata"):
+        return _scaled(case, rng, data)
     if case == "unstructured":
         return _unstructured(rng, data)
     return _autoregressive(rng, data, 0.0 if "uneven" in case else -1.0)

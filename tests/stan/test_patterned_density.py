@@ -81,33 +81,38 @@ def equation_of_sigma(parts: Parts) -> tuple[np.ndarray, float]:
     if "Intercept" in equation.terms:
         X[:, 1:] -= np.average(X[:, 1:], axis=0, weights=weights)
     sigma = np.exp(X @ parts.b_sigma + equation.known(design.rows))
-    lp = float(np.sum(stats.norm(0, 1).logpdf(parts.b_sigma[1:])))
-    lp += float(stats.norm(0, 1).logpdf(parts.b_sigma[0]))
+    lp = float(np.sum(stats.norm(0, 1).logpdf(parts.b_sigma)))
     # A weight multiplies a row's log density: it counts as that many rows.
     lp -= 0.5 * float(np.sum(np.log(weights) + (weights - 1) * np.log(2 * np.pi * sigma**2)))
     return np.diag(sigma**2 / weights), lp
 
 
 def of_sigma(*formulas: str, curves: Curves = (), **keywords: object) -> Case:
-    priors = {"b_sigma": "normal(0, 1)"}
+    priors = {"b_sigma": "normal(0, 1)"} if "~ 0 + offset" not in formulas[1] else {}
     if "~ 0 +" not in formulas[1]:
         priors["Intercept_sigma"] = "normal(0, 1)"
     return Case(list(formulas), equation_of_sigma, keywords=keywords, priors=priors, curves=curves)
 
 
-def autoregression(parts: Parts) -> tuple[np.ndarray, float]:
-    rows, term = parts.model.design.frame, parts.model.design.formula.specials[-1]
-    sigma, odds = np.exp(parts.own[0]), 1 / (1 + np.exp(-parts.own[1]))
+def steps_apart(model: hm.Model) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return how many steps rows are apart, the series of each, and the least rho."""
+    rows, term = model.design.frame, model.design.formula.specials[-1]
     least = -1.0 if term.place != "late" else 0.0
-    rho = least + (1 - least) * odds
-    log_slope = np.log(1 - least) + np.log(odds) + np.log1p(-odds)
     time = rows[term.place].to_numpy(dtype=float)
     apart = np.abs(time[:, None] - time)
     if term.place == "late":
         gaps = rows.sort_values("late").groupby("g")["late"].diff().dropna()
         apart = apart / np.median(gaps)
-    R = np.sign(rho) ** np.round(apart) * np.abs(rho) ** apart
     series = np.zeros(len(rows)) if term.by is None else pd.factorize(rows[term.by])[0]
+    return apart, series, least
+
+
+def autoregression(parts: Parts) -> tuple[np.ndarray, float]:
+    apart, series, least = steps_apart(parts.model)
+    sigma, odds = np.exp(parts.own[0]), 1 / (1 + np.exp(-parts.own[1]))
+    rho = least + (1 - least) * odds
+    log_slope = np.log(1 - least) + np.log(odds) + np.log1p(-odds)
+    R = np.sign(rho) ** np.round(apart) * np.abs(rho) ** apart
     prior = stats.truncnorm((least - 0.1) / 0.4, 0.9 / 0.4, 0.1, 0.4)
     lp = prior.logpdf(rho) + log_slope + stats.gamma(2, scale=1 / 1.5).logpdf(sigma)
     return sigma**2 * R * (series[:, None] == series), float(lp + parts.own[0])
@@ -147,6 +152,7 @@ CASES = {
     "weights and offsets": of_sigma(
         "y ~ x + offset(k) + (x | g)", "sigma ~ arm + offset(k)", weights="h"
     ),
+    "an offset alone": of_sigma("y ~ x + (1 | g)", "sigma ~ 0 + offset(k)"),
     "a number": of_sigma("y ~ x + (1 | g)", "sigma ~ w"),
     "no intercept": of_sigma("y ~ 0 + arm + (1 | g)", "sigma ~ arm"),
     "strata and a smooth": of_sigma(
