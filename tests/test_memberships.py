@@ -191,3 +191,105 @@ def test_populations_are_of_rows_that_have_several_new_groups() -> None:
     np.testing.assert_allclose(same, only, rtol=1e-12)
     other = 2 * first - only
     np.testing.assert_allclose(mixed, 0.75 * only + 0.25 * other, rtol=1e-10)
+
+
+# A number of each membership ---------------------------------------------------------------------
+
+OWN = "y ~ 1 + (1 + mmc(x, z) | mm(a, b, weights=cbind(w, v)))"
+
+
+@pytest.fixture(scope="module")
+def own() -> hm.Fit:
+    data = numbered()
+    return hm.Model(OWN, data).fit(seed=1, chains=2, warmup=200, draws=200, progress=False)
+
+
+def numbered() -> pd.DataFrame:
+    data, rng = frame(), np.random.default_rng(4)
+    data["z"], slope = rng.normal(2, 1, ROWS), slopes()
+    a, b = (data[name].str[1:].astype(int) for name in ("a", "b"))
+    total = data["w"] + data["v"]
+    moved = (data["w"] * data["x"] * slope[a] + data["v"] * data["z"] * slope[b]) / total
+    return data.assign(y=data["y"] - 0.3 * data["x"] + moved)
+
+
+def slopes() -> np.ndarray:
+    return np.random.default_rng(9).normal(0, 0.8, J)
+
+
+def test_slopes_of_memberships_are_found_and_add_up_by_weight(own: hm.Fit) -> None:
+    r = own.data.posterior["r_mm(a, b)"]
+    r = r.rename({"mm(a, b)": "level", "mm(a, b)_effect": "effect"})
+    level, slope = (r.sel(effect=name, drop=True) for name in ("Intercept", "mmc(x, z)"))
+    error = (slope.mean(("chain", "draw")) - slopes()) / slope.std(("chain", "draw"))
+    assert np.abs(error).max() < 4.5  # of 12
+    new = numbered().iloc[[5, 9]]
+    eta = own.predict(new, kind="linear").transpose("row", "chain", "draw")
+    for place, row in enumerate(new.itertuples()):
+        parts = np.array([row.w, row.v]) / (row.w + row.v)
+        each = zip(parts, (row.a, row.b), (row.x, row.z), strict=True)
+        expected = own.data.posterior["Intercept"] + sum(
+            part * (level.sel(level=name, drop=True) + number * slope.sel(level=name, drop=True))
+            for part, name, number in each
+        )
+        np.testing.assert_allclose(eta[place], expected, rtol=1e-10)
+    # Whatever stands in which column.
+    turned = new.rename(columns={"a": "b", "b": "a", "w": "v", "v": "w", "x": "z", "z": "x"})
+    np.testing.assert_allclose(own.predict(turned, kind="linear"), own.predict(new, kind="linear"))
+
+
+def test_slopes_of_new_levels_are_zero_or_drawn_from_their_spread(own: hm.Fit) -> None:
+    row = numbered().iloc[[5]].assign(a="new", w=1.0, v=0.0)
+    zero = own.predict(row, kind="linear", new_groups="population").to_numpy().ravel()
+    np.testing.assert_allclose(zero, own.data.posterior["Intercept"].to_numpy().ravel())
+    pair = pd.concat([row.assign(x=0.0), row.assign(x=1.0), row.assign(x=3.0)])
+    eta = own.predict(pair, kind="linear", new_groups="sample").transpose("row", ...).to_numpy()
+    np.testing.assert_allclose(eta[2] - eta[0], 3 * (eta[1] - eta[0]), rtol=1e-8, atol=1e-10)
+    spread = own.data.posterior["sd_mm(a, b)"].sel({"mm(a, b)_effect": "mmc(x, z)"}).to_numpy()
+    drawn = ((eta[1] - eta[0]) / spread).ravel()
+    assert abs(drawn.std() - 1) < 5 / np.sqrt(2 * len(drawn))
+
+
+def test_doors_of_slopes_of_memberships(own: hm.Fit, tmp_path: Path) -> None:
+    data = numbered().head(3)
+    own.save(tmp_path / "fit.nc")
+    again = hm.load(tmp_path / "fit.nc")
+    np.testing.assert_array_equal(again.predict(data), own.predict(data))
+    assert str(again.model.design.formula) == OWN
+    assert np.isfinite(own.loo().elpd)
+    for over in ("these groups", "typical group", "new group", "population"):
+        assert np.isfinite(own.predictions(data, over=over).table()["estimate"]).all()
+    with pytest.raises(HiermixError, match=re.escape("a number of its own, mmc()")):
+        own.variance()
+    with pytest.raises(HiermixError, match=re.escape("statistics know nothing of mmc(x, z)")):
+        hm.statistics(OWN, numbered())
+
+
+def test_averages_of_counts_over_all_groups_are_refused() -> None:
+    formula = OWN.replace("y", "c", 1)
+    r = invented(formula, numbered(), "poisson")
+    assert np.isfinite(
+        r.predictions(numbered().head(2), over="new group").table()["estimate"]
+    ).all()
+    with pytest.raises(HiermixError, match="no average over all groups"):
+        r.predictions(numbered().head(2), over="population")
+
+
+OWN_WRONG = [
+    ("y ~ mmc(x, z) + (1 | mm(a, b))", "it stands left of a bar alone"),
+    ("y ~ (1 + mmc(x, z) | a)", "stands beside memberships: (1 + mmc(x, z) | mm(g1, g2))"),
+    ("y ~ (1 + mmc(x, z, w) | mm(a, b))", "mmc(x, z, w) has 3 columns, and mm(a, b) 2"),
+    ("y ~ (1 + mmc(x) | mm(a, b))", "a column for each membership of a row: two or more"),
+    ("y ~ (1 + mmc(x, f) | mm(a, b))", "column 'f' holds text, and mmc() needs numbers"),
+    ("y ~ (1 + mmc(x, gone) | mm(a, b))", "column 'gone' has 1 missing value (row 4)"),
+    ("y ~ (1 + mmc(same, same) | mm(a, b))", "mmc(same, same) is 1 in all memberships"),
+    ("y ~ (1 + mmc(x, z):w | mm(a, b))", "in no product of terms"),
+]
+
+
+@pytest.mark.parametrize(("formula", "message"), OWN_WRONG, ids=[text for text, _ in OWN_WRONG])
+def test_what_is_no_number_of_memberships_is_said(formula: str, message: str) -> None:
+    data = numbered().assign(same=1.0)
+    data["gone"] = data["x"].where(data.index != 4)
+    with pytest.raises(HiermixError, match=re.escape(message)):
+        hm.Model(formula, data)

@@ -49,9 +49,13 @@ class Factor:
         return np.stack([np.bincount(codes, column, self.size) for column in values.T], axis=-1)
 
     def scatter_by(
-        self, cell: NDArray[np.intp], cells: int, values: FloatArray, rows: Rows = ALL
-    ) -> csr_array:
-        """Sum values (n,) of some rows, each in a cell, over cells and levels, (cells, size)."""
+        self, cell: NDArray[np.intp], cells: int, values: FloatArray, rows: Rows = ALL,
+        effect: int = 0,
+    ) -> csr_array:  # fmt: skip
+        """Sum values (n,) of some rows, each in a cell, over cells and levels, (cells, size).
+
+        They are those of an effect, by its place, where effects differ in what rows have of levels.
+        """
         from scipy.sparse import coo_array
 
         return coo_array((values, (cell, self.codes[rows])), (cells, self.size)).tocsr()
@@ -99,6 +103,11 @@ class Factor:
         codes = self.codes[rows]
         n = len(codes)
         return csr_array((np.ones(n), codes, np.arange(n + 1)), (n, self.size))
+
+    def columns(self, Z: FloatArray, rows: Rows = ALL) -> list[csr_array]:
+        """Return Z (n, Q) of some rows times what they have of each level: (n, size) an effect."""
+        levels = self.parts(rows)
+        return [levels.multiply(column[:, None]) for column in Z.T]
 
     def marks(self) -> NDArray[Any]:
         """Return columns (k, rows) in which rows are equal that have the same of each level."""
@@ -181,8 +190,9 @@ class Mixture(Factor):
 
     @override
     def scatter_by(
-        self, cell: NDArray[np.intp], cells: int, values: FloatArray, rows: Rows = ALL
-    ) -> csr_array:
+        self, cell: NDArray[np.intp], cells: int, values: FloatArray, rows: Rows = ALL,
+        effect: int = 0,
+    ) -> csr_array:  # fmt: skip
         from scipy.sparse import csr_array
 
         of_cells = csr_array((values, (cell, np.arange(len(cell)))), (cells, len(cell)))

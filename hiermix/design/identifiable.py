@@ -137,7 +137,7 @@ def check_varying(plan: Plan, encoded: pd.DataFrame, grouping: Grouping, index: 
         ranges = [(Z.min(axis=0), Z.max(axis=0)) for Z in finite_slices(spec, encoded, index)]
         low, high = np.min(ranges, axis=(0, 1)), np.max(ranges, axis=(0, 1))
         for label, least, most in zip(spec.labels, low, high, strict=True):
-            if least == most and label != "Intercept":
+            if least == most and label not in ("Intercept", *spec.ones):
                 column_checks.constant_term(label, float(least), intercept=True)
 
 

@@ -20,6 +20,7 @@ from hiermix.design.fitted_curves import curves_of
 from hiermix.design.items import Items, items_of
 from hiermix.design.kinds import Kind, KnownLabels
 from hiermix.design.level_curves import LevelCurve
+from hiermix.design.member_covariates import member_columns
 from hiermix.design.monotone_steps import Steps, level_columns, steps_of
 from hiermix.design.roles import Roles, distinct
 from hiermix.design.specs import Beside, Spec, fit_spec, without_zeros
@@ -183,7 +184,7 @@ def plan_of(
         effects={
             name: tuple(
                 fitted(term.effects).with_columns(
-                    [*_curved(of_levels, term), *level_columns(steps, term)]
+                    [*_curved(of_levels, term), *level_columns(steps, term), *member_columns(term)]
                 )
                 for term in terms
             )

@@ -5,13 +5,13 @@ from hiermix.errors import FormulaError
 from hiermix.formula.formula import Formula
 from hiermix.formula.terms.category_specific import CategorySpecific
 from hiermix.formula.terms.effect_laws import EffectLaw
-from hiermix.formula.terms.memberships import Memberships
+from hiermix.formula.terms.memberships import MemberCovariates, Memberships
 from hiermix.formula.terms.monotonic import Monotonic
 from hiermix.formula.terms.residual_terms import Residuals
 from hiermix.formula.terms.smooths import CurveTerm
 
 KINDS: tuple[type, ...] = (
-    CategorySpecific, CurveTerm, EffectLaw, Memberships, Monotonic, Residuals,
+    CategorySpecific, CurveTerm, EffectLaw, MemberCovariates, Memberships, Monotonic, Residuals,
 )  # fmt: skip
 """Those of `hiermix.formula.terms` that can be fitted."""
 
@@ -24,6 +24,12 @@ def check_served(formula: Formula, *, unordered: bool, weighted: bool) -> None:
     for each in written:
         if not isinstance(each, KINDS):
             raise FormulaError(f"{each} can be read, but not yet fitted")
+    for each in formula.specials:
+        if isinstance(each, MemberCovariates):
+            raise FormulaError(
+                f"{each} is a slope of levels of which a row has several: it stands left of a bar "
+                f"alone, (1 + {each} | mm(g1, g2))"
+            )
     level_steps.check(formula)
 
 

@@ -2,25 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import override
+from typing import TYPE_CHECKING, Any, override
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from hiermix.design import checks, group_checks, groupings
+from hiermix.design import checks, group_checks, groupings, member_covariates
 from hiermix.design.batches import Rows
 from hiermix.design.codes import column_codes
 from hiermix.design.factor import Factor, Mixture
 from hiermix.design.groupings import Grouping
 from hiermix.design.kinds import KnownLabels
 from hiermix.design.level_covariance import Matrices, check_names, covariance_of
+from hiermix.design.member_covariates import Covariates, OwnMixture
 from hiermix.design.plan import Plan
 from hiermix.errors import DataError, at_rows, count
 from hiermix.formula.terms.memberships import Memberships
 from hiermix.typing import FloatArray
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +33,7 @@ class SharedLevels(Grouping):
 
     parts: FloatArray = field(kw_only=True)
     """(rows, m) how much each counts."""
+    covariates: Covariates = field(kw_only=True, default_factory=dict)
 
     @property
     @override
@@ -41,16 +46,53 @@ class SharedLevels(Grouping):
         return self._mixture(len(self.levels) + len(self.new_levels))
 
     def _mixture(self, size: int) -> Mixture:
+        def matrix(rows: Rows) -> csr_array:
+            return self._matrix(rows, self.parts[rows], size)
+
+        def matrices(rows: Rows) -> list[csr_array]:
+            each = np.moveaxis(self.loads(rows, range(len(self.effects))), 2, 0)
+            return [self._matrix(rows, parts, size) for parts in each]
+
+        if not self.covariates:
+            return Mixture(self.codes[:, 0], size, matrix)
+        return OwnMixture(self.codes[:, 0], size, matrix, matrices)
+
+    def _matrix(self, rows: Rows, parts: FloatArray, size: int) -> csr_array:
         from scipy.sparse import csr_array
 
-        def matrix(rows: Rows) -> csr_array:
-            codes, parts = self.codes[rows], self.parts[rows]
-            row = np.repeat(np.arange(len(codes)), codes.shape[1])
-            inside = ((codes >= 0) & (codes < size)).ravel()
-            entries = parts.ravel()[inside], (row[inside], codes.ravel()[inside])
-            return csr_array(entries, shape=(len(codes), size))
+        codes = self.codes[rows]
+        row = np.repeat(np.arange(len(codes)), codes.shape[1])
+        inside = ((codes >= 0) & (codes < size)).ravel()
+        entries = parts.ravel()[inside], (row[inside], codes.ravel()[inside])
+        return csr_array(entries, shape=(len(codes), size))
 
-        return Mixture(self.codes[:, 0], size, matrix)
+    def loads(self, rows: Rows, places: Sequence[int]) -> FloatArray:
+        """(n, m, Q) how much each level of some rows counts for some effects, beside Z."""
+        each = []
+        for place in places:
+            column = self.places[place]
+            origin = 0.0 if self.origin is None else self.origin[column]
+            own = self.covariates.get(column)
+            each.append(self.parts[rows] * (1.0 if own is None else own[rows] - origin))
+        return np.stack(each, axis=2)
+
+    @override
+    def columns_of(self, Z: FloatArray, rows: Rows) -> FloatArray:
+        found = super().columns_of(Z, rows)
+        if self.covariates:
+            found = found.copy()
+            found[:, list(self.covariates)] = 1.0
+        return found
+
+    def of_membership(self, k: int, Z: FloatArray, rows: Rows) -> FloatArray:
+        """Return Z (n, Q) of some rows as one of their memberships has it."""
+        found = Z.copy()
+        for place, values in self.covariates.items():
+            found[:, place] = values[rows, k]
+        return found
+
+    def _own(self, to: Callable[[FloatArray], FloatArray]) -> Covariates:
+        return {place: to(values) for place, values in self.covariates.items()}
 
     @property
     @override
@@ -59,12 +101,16 @@ class SharedLevels(Grouping):
 
     @override
     def repeated(self, times: int) -> SharedLevels:
-        tiled = (times, 1)
-        return replace(self, codes=np.tile(self.codes, tiled), parts=np.tile(self.parts, tiled))
+        def tiled(values: NDArray[Any]) -> NDArray[Any]:
+            return np.tile(values, (times, 1))
+
+        codes, parts = tiled(self.codes), tiled(self.parts)
+        return replace(self, codes=codes, parts=parts, covariates=self._own(tiled))
 
     @override
     def take(self, rows: NDArray[np.intp]) -> SharedLevels:
-        return replace(self, codes=self.codes[rows], parts=self.parts[rows])
+        own = self._own(lambda values: values[rows])
+        return replace(self, codes=self.codes[rows], parts=self.parts[rows], covariates=own)
 
     @override
     def in_one_new(self, label: str) -> SharedLevels:
@@ -110,7 +156,9 @@ def _made(name: str, frame: pd.DataFrame, plan: Plan, continuous: bool) -> Group
     found = groupings.grouping_of(name, plan, levels, codes[:, 0])
     group_checks.distinct_effects(name, found.effects)
     shared = found.__dict__ | {"columns": how.columns, "codes": codes}
-    return SharedLevels(**shared, parts=_parts(how, frame))
+    own = member_covariates.of_rows(plan.roles.factors[name], found.terms, frame)
+    member_covariates.check_varying(own, found.terms)
+    return SharedLevels(**shared, parts=_parts(how, frame), covariates=own)
 
 
 def on(
@@ -122,7 +170,9 @@ def on(
         return groupings.grouping_on(fitted, frame, plan, new_groups, encode=encode)
     shape = len(frame), fitted.codes.shape[1]
     if not encode:
-        return replace(fitted, codes=np.full(shape, -1, dtype=np.int32), parts=np.zeros(shape))
+        none = {place: np.zeros(shape) for place in fitted.covariates}
+        codes = np.full(shape, -1, dtype=np.int32)
+        return replace(fitted, codes=codes, parts=np.zeros(shape), covariates=none)
     checks.known_columns(how.weights, frame)
     for column in how.columns:
         checks.no_missing(column, frame[column])
@@ -134,7 +184,10 @@ def on(
     position |= {label: len(fitted.levels) + place for place, label in enumerate(unseen)}
     table = np.array([position[label] for label in labels], dtype=np.int32)
     new = groupings.labels_array(unseen)
-    return replace(fitted, codes=table[codes], new_levels=new, parts=_parts(how, frame))
+    own = member_covariates.of_rows(plan.roles.factors[fitted.name], fitted.terms, frame)
+    return replace(
+        fitted, codes=table[codes], new_levels=new, parts=_parts(how, frame), covariates=own
+    )
 
 
 def _codes(

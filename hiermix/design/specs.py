@@ -46,6 +46,8 @@ class Beside(NamedTuple):
     labels: tuple[str, ...]
     matrix: Callable[[pd.DataFrame], FloatArray]
     """(n, columns) of rows of an encoded frame."""
+    ones: bool = False
+    """Whether they are all ones, with numbers of each membership of a row beside them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,11 @@ class Spec:
         added = tuple(each for each in columns if each.labels)
         labels = self.labels + tuple(chain.from_iterable(each.labels for each in added))
         return replace(self, labels=labels, beside=(*self.beside, *added))
+
+    @property
+    def ones(self) -> tuple[str, ...]:
+        """Labels of the columns that stand for numbers of memberships."""
+        return tuple(chain.from_iterable(each.labels for each in self.beside if each.ones))
 
     @property
     def _own(self) -> int:

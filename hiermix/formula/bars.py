@@ -1,13 +1,16 @@
 """Reads a bracket with a bar, or a grouping spec."""
 
+from collections.abc import Sequence
+
 from hiermix.errors import FormulaError
 from hiermix.formula.calls import is_call
 from hiermix.formula.special_products import varying
 from hiermix.formula.sums import BAR_HELP, joined, stray
 from hiermix.formula.terms import Group, GroupTerm, registry
 from hiermix.formula.terms.effect_laws import EffectLaw
-from hiermix.formula.terms.protocols import Grouped
-from hiermix.formula.tokens import Reader, checked_text, column_of
+from hiermix.formula.terms.memberships import MemberCovariates, Memberships
+from hiermix.formula.terms.protocols import Grouped, Special
+from hiermix.formula.tokens import Reader, Token, checked_text, column_of
 
 
 def bar(reader: Reader) -> list[GroupTerm]:
@@ -30,6 +33,7 @@ def bar(reader: Reader) -> list[GroupTerm]:
         )
     if effects == "0" and not side.specials:
         reader.fail(f"nothing varies in this group term: {BAR_HELP}", opening)
+    _check_covariates(reader, side.specials, how, opening)
     return [
         GroupTerm(
             effects, factor, correlated, key=key, how=_says_more(how),
@@ -37,6 +41,23 @@ def bar(reader: Reader) -> list[GroupTerm]:
         )
         for factor in factors
     ]  # fmt: skip
+
+
+def _check_covariates(
+    reader: Reader, specials: Sequence[Special], how: Grouped | None, opening: Token
+) -> None:
+    """Raise for covariates of memberships beside none, or beside another number of them."""
+    for each in specials:
+        if not isinstance(each, MemberCovariates):
+            continue
+        if not isinstance(how, Memberships):
+            reader.fail(f"{each} stands beside memberships: (1 + {each} | mm(g1, g2))", opening)
+        if len(each.columns) != len(how.factor):
+            reader.fail(
+                f"{each} has {len(each.columns)} columns, and {how.name} {len(how.factor)}: one "
+                "for each membership",
+                opening,
+            )
 
 
 def _key(reader: Reader) -> str | None:

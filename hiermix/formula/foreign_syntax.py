@@ -20,7 +20,7 @@ _FUNCTIONS = {
     "mo": "write mo(x) after a +, in a product mo(x):z or mo(x) * z, or left of a bar",
     "gp": "write hsgp(x, k=20), a Gaussian process in k columns",
     "hsgp": "write hsgp(x) as a term of its own, after a +",
-    "mmc": "there is nothing yet: slopes of mm(a, b) are of one column, the same for all levels",
+    "mmc": "write it left of the bar of memberships, (1 + mmc(x1, x2) | mm(a, b))",
     "s": 'write s(x) as a term of its own, after a +, or s(x, g, bs="fs") to vary by group',
     "t2": "write cr(x, df=5), a natural spline",
     "te": "write cr(x, df=5), a natural spline",

@@ -46,7 +46,8 @@ def linear_sums(
             grouping = design.grouping(name)
             mine = part[:, grouping.of_equation(MU)]
             factor = grouping.with_new
-            found = [factor.scatter_by(here, cells, by * column, rows) for column in mine.T]
+            found = [factor.scatter_by(here, cells, by * column, rows, effect)
+                     for effect, column in enumerate(mine.T)]  # fmt: skip
             before = Z[name] or [0 * each for each in found]
             Z[name] = [one + other for one, other in zip(before, found, strict=True)]
     given = np.zeros(design.rows) if design.offset is None else design.offset

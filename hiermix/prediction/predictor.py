@@ -341,7 +341,8 @@ class Predictor:
         codes = grouping.codes[rows]
         if isinstance(grouping, SharedLevels):
             each = [self._of_codes(grouping, mine, rows, places) for mine in codes.T]
-            return np.asarray(np.einsum("nm,mqns->qns", grouping.parts[rows], np.array(each)))
+            loads = grouping.loads(rows, places)
+            return np.asarray(np.einsum("nmq,mqns->qns", loads, np.array(each)))
         return self._of_codes(grouping, codes, rows, places)
 
     def _of_codes(

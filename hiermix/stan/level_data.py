@@ -21,7 +21,8 @@ def of_rows(groupings: Sequence[Grouping], which: IntArray) -> StanData:
             count.append(0)
         elif isinstance(each, SharedLevels):
             codes.append(each.codes[which].T.astype(np.int64) + 1)
-            parts.append(each.parts[which])
+            loads = each.loads(which, range(len(each.effects)))
+            parts.append(np.swapaxes(loads, 1, 2).reshape(len(which), -1))
             count.append(each.codes.shape[1])
         else:
             codes.append(each.codes[which][None].astype(np.int64) + 1)

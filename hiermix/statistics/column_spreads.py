@@ -15,6 +15,7 @@ from hiermix.design.design import Design
 from hiermix.design.equation import Equation
 from hiermix.design.groupings import Grouping
 from hiermix.design.joint_design import Joint
+from hiermix.design.shared_levels import SharedLevels
 from hiermix.errors import DataError
 from hiermix.families.linear_scale import weights
 from hiermix.formula.equations import MU
@@ -118,6 +119,8 @@ def _of_z(design: Design, grouping: Grouping, w: FloatArray) -> Columns:
     """Moments of the columns of a factor; in strata, of each where its rows are."""
     Z = partial(design.Z, grouping.name)
     strata, labels = grouping.strata, grouping.effects
+    if isinstance(grouping, SharedLevels) and grouping.covariates:
+        return _of_memberships(grouping, Z, w)
     if strata is None:
         return _moments(Z, design.rows, labels, w)
     inside = [w * strata.at(place) for place in range(len(strata.labels))]
@@ -128,6 +131,21 @@ def _of_z(design: Design, grouping: Grouping, w: FloatArray) -> Columns:
         here = slice(place * Q, (place + 1) * Q)
         square[here, here] = one.square
     return Columns(np.concatenate([one.mean for one in each]), square)
+
+
+def _of_memberships(
+    grouping: SharedLevels, Z: Callable[[slice], FloatArray], w: FloatArray
+) -> Columns:
+    """Moments of the columns of a factor over all memberships of rows."""
+
+    def of(k: int) -> Columns:
+        return _moments(lambda rows: grouping.of_membership(k, Z(rows), rows), len(w),
+                        grouping.effects, w)  # fmt: skip
+
+    each = [of(k) for k in range(grouping.parts.shape[1])]
+    mean = np.mean([one.mean for one in each], axis=0)
+    squares = [one.square + np.outer(one.mean, one.mean) for one in each]
+    return Columns(mean, np.mean(squares, axis=0) - np.outer(mean, mean))
 
 
 def _moments(

@@ -117,8 +117,7 @@ def columns(design: Design, rows: slice) -> csr_array:
 
     found = []
     for each in design.groupings[:-1]:
-        levels, Z = each.factor.parts(rows), design.Z(each.name, rows)
-        found += [levels.multiply(column[:, None]) for column in Z.T]
+        found += each.factor.columns(design.Z(each.name, rows), rows)
     whole = hstack(found, format="csr")
     whole.eliminate_zeros()
     return csr_array(whole)

@@ -297,7 +297,7 @@ def _no_series(formula: Formula) -> None:
             f"statistics know nothing of missing values, mi({name}): fit the rows themselves with "
             "hm.Model"
         )
-    for each in (*formula.specials, *(term.how for term in formula.groups if term.how)):
+    for each in (*formula.all_specials, *(term.how for term in formula.groups if term.how)):
         if isinstance(each, Residuals):
             raise FormulaError(
                 f"statistics know nothing of {each}, which ties rows together: fit the rows "

@@ -311,5 +311,4 @@ def _moments(
 def _indicators(design: Design, name: str, rows: slice) -> FloatArray:
     """(n, Q J) the columns of Z, each where a row has a level: effect after effect."""
     factor, Z = design.grouping(name).factor.on(rows), design.Z(name, rows)
-    at = factor.gather(np.eye(factor.size))
-    return np.concatenate([column[:, None] * at for column in Z.T], axis=1)
+    return np.concatenate([each.toarray() for each in factor.columns(Z)], axis=1)

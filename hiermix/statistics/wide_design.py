@@ -84,8 +84,7 @@ def widened(design: Design) -> tuple[Design, Block]:
 def _columns(design: Design, grouping: Grouping, rows: Rows) -> FloatArray:
     """(n, Q J) the columns of Z, each as much as a row has of a level."""
     factor, Z = grouping.factor.on(rows), design.Z(grouping.name, rows)
-    at = factor.gather(np.eye(factor.size))
-    return np.concatenate([column[:, None] * at for column in Z.T], axis=1)
+    return np.concatenate([each.toarray() for each in factor.columns(Z)], axis=1)
 
 
 def _places(design: Design) -> dict[str, slice]:

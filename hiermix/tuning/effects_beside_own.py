@@ -60,5 +60,5 @@ def along_own(
             gram = nested.marginal(design, name, working, weights, inside)
             total[:, :, a] = gram.ZtR[:, :, 0] - gram.ZtR[:, :, 1:] @ gram.b_hat
         else:
-            total[:, :, a] = np.stack([scatter(column * moved) for column in Z.T], axis=1)
+            total[:, :, a] = scatter(Z * moved[:, None])
     return total

@@ -345,8 +345,8 @@ def _taken(design: Design, name: str, fit: FactorFit, by_own: FloatArray) -> Flo
     """Curvature (A, A) of the own parameters that effects take away as they move along."""
     Z, scatter = design.Z(name), design.grouping(name).factor.scatter
     cross = np.zeros((Z.shape[1], by_own.shape[1], len(fit.effects)))
-    for q, a in np.ndindex(cross.shape[:2]):
-        cross[q, a] = scatter(Z[:, q] * by_own[:, a])
+    for a, column in enumerate(by_own.T):
+        cross[:, a] = scatter(Z * column[:, None]).T
     return np.asarray(np.einsum("qaj,jqk,kbj->ab", cross, fit.covariance(), cross))
 
 

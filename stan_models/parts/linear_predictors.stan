@@ -32,6 +32,7 @@
           for (i in 1:levels_of[m]) {
             added += u[level[l + i]] .* part_Z[, parts + i];
           }
+          if (levels_of[m] > 1) parts += levels_of[m];
           if (levels_of[m] == 0) {
             added = basis_Z[, (bases + 1):(bases + J[m])] * u;
           }
@@ -46,6 +47,5 @@
       }
       l += levels_of[m];
       if (levels_of[m] == 0) bases += J[m];
-      else if (levels_of[m] > 1) parts += levels_of[m];
     }
   }

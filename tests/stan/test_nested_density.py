@@ -74,7 +74,8 @@ def dense(
     """Log density of the coordinates, of dense rows, with the weights and offsets of the model.
 
     `kernels` are covariances (rows, rows) of further effects, each of an sd that comes last;
-    `parts` are what rows have of the levels (rows, J) of a factor, where it is not one level.
+    `parts` are what rows have of the levels (rows, J) of a factor, where it is not one level; or
+    (rows, J, Q), where it differs from effect to effect, with columns of Z in it.
     """
     data, design = model.stan_data(), model.design
     theta = data["center"] + data["scale"] @ raw
@@ -103,9 +104,13 @@ def dense(
         Lambda = sd[at : at + Q, None] * L[at : at + Q, at : at + Q]
         Z = design.Z(each.name) - model.origins[each.name]
         share = parts.get(each.name)
+        at += Q
+        if share is not None and share.ndim == 3:
+            moved = share @ Lambda
+            covariance += np.einsum("ijq,ljq->il", moved, moved)
+            continue
         same = each.codes[:, None] == each.codes if share is None else share @ share.T
         covariance += same * (Z @ Lambda @ Lambda.T @ Z.T)
-        at += Q
     for kernel, spread in zip(kernels, sd[at:], strict=True):
         covariance += spread**2 * kernel
     y = design.response - (0 if design.offset is None else design.offset)

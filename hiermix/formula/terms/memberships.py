@@ -1,10 +1,11 @@
-"""``mm(g1, g2, weights=cbind(w1, w2))``: a row belongs to several levels of one factor."""
+"""``mm(g1, g2, weights=cbind(w1, w2))``: rows of several levels; ``mmc(x1, x2)``: x of each."""
 
 from dataclasses import dataclass
 
+from hiermix.formula.equations import MU
 from hiermix.formula.names import in_results, quoted
 from hiermix.formula.terms.special_calls import Call, Written, text
-from hiermix.formula.tokens import Reader
+from hiermix.formula.tokens import Reader, Use
 
 
 @dataclass(frozen=True)
@@ -49,3 +50,34 @@ def read(reader: Reader) -> Memberships:
     if weights and len(weights) != len(columns):
         call.fail(f"mm() has {len(columns)} columns of labels and {len(weights)} of weights")
     return Memberships(columns, weights, scale)
+
+
+@dataclass(frozen=True)
+class MemberCovariates:
+    """Columns of which each is a predictor of one membership of a row: a slope of the levels."""
+
+    columns: tuple[str, ...]
+    equation: str = MU
+
+    @property
+    def uses(self) -> tuple[Use, ...]:
+        """Numbers, all of them."""
+        return tuple(Use(column, "number", "mmc") for column in self.columns)
+
+    @property
+    def label(self) -> str:
+        """The effect as results name it."""
+        return in_results(f"mmc({', '.join(self.columns)})")
+
+    def __str__(self) -> str:
+        return text("mmc", self.columns, {})
+
+
+def read_covariates(reader: Reader) -> MemberCovariates:
+    """Read ``mmc(x1, x2)``."""
+    call = Call(reader, "mmc(x1, x2), left of the bar of mm(g1, g2)")
+    columns = call.columns()
+    call.done()
+    if len(columns) < 2:
+        call.fail("mmc() takes a column for each membership of a row: two or more")
+    return MemberCovariates(columns)

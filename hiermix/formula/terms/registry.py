@@ -20,14 +20,15 @@ RIGHT_SIDE: Mapping[str, Callable[[Reader], Special]] = {
     "ar": residual_terms.read_autoregression,
     "cs": category_specific.read,
     "hsgp": gaussian_processes.read,
+    "mmc": memberships.read_covariates,
     "mo": monotonic.read,
     "s": smooths.read,
     "unstr": residual_terms.read_unstructured,
 }
 """Terms of their own, right of a tilde."""
 
-VARYING = ("mo",)
-"""Those of them that may vary, left of a bar."""
+VARYING = ("mo", "mmc")
+"""Those of them that may vary, left of a bar; the last one there alone."""
 
 GROUPS: Mapping[str, Callable[[Reader], Grouped]] = {
     "gr": effect_laws.read,
