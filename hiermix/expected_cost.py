@@ -127,7 +127,7 @@ def expected(started: Started, design: Design, settings: Settings, prepared: flo
     seconds = sum(parts.values()) - prepared
     memory = 8 * _COPIES * draws * (size + integrated + 10)
     paired = ready.program.name == programs.CROSSED
-    advice = tuple(_advice(design, settings, size, integrated, waves, paired=paired))
+    advice = tuple(_advice(design, settings, integrated, waves, paired=paired))
     return Cost(
         seconds, (seconds / _RANGE, seconds * _RANGE), memory, parts, gradient, steps, size, advice
     )
@@ -175,7 +175,7 @@ def _steps(size: int, adapt_delta: float) -> float:
 
 
 def _advice(
-    design: Design, settings: Settings, size: int, integrated: int, waves: int, *, paired: bool
+    design: Design, settings: Settings, integrated: int, waves: int, *, paired: bool
 ) -> list[str]:
     """Say what most of the time goes into, and what would lower it."""
     found = []

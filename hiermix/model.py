@@ -283,7 +283,7 @@ class Model(PreparedModel):
         )  # fmt: skip
         sampled = time.perf_counter()
         posterior, parts = labelling.labelled(
-            started.ready, drawn, settings.seed, self.design, self.family, self.origins, memory
+            started.ready, drawn, settings.seed, self.design, self.origins, memory
         )
         seconds = {"prepare": prepared - start, **samples.seconds,
                    "effects": time.perf_counter() - sampled}  # fmt: skip

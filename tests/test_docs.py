@@ -56,7 +56,7 @@ OF_DRAWS = {"new-groups", "scale"}
 
 def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have fits sample for a short while, whatever a page asks for."""
-    fit, most = hm.Model.fit, {"chains": 2, "warmup": 150, "draws": 100}
+    fit, most = hm.Model.fit, {"chains": 2, "warmup": 100, "draws": 60}
 
     def short(model: hm.Model, **settings: Any) -> hm.Fit:
         few = {name: min(number, settings.get(name, number)) for name, number in most.items()}

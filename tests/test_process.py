@@ -99,8 +99,15 @@ def test_every_family_is_here() -> None:
     assert set(ALL) == set(RESPONSES) == set(FAMILIES)
 
 
-@copies
-@pytest.mark.parametrize("family", ALL)
+@pytest.mark.parametrize(
+    ("family", "how"),
+    [
+        pytest.param(family, how, marks=() if quick else pytest.mark.slow)
+        for family in ALL
+        for how in COPIES
+        for quick in [how == "pickle" or family in OF_EACH_KIND]
+    ],
+)
 def test_a_fit_of_every_family_travels(family: str, how: str) -> None:
     same(COPIES[how](here(family)), here(family))
 

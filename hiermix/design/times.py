@@ -219,7 +219,17 @@ def _month(numbers: pd.Index) -> Any:
 
 def _week(numbers: pd.Index) -> Any:
     year, week = np.divmod(np.asarray(numbers), 100)
-    return (year >= 1900) & (year <= 2100) & (week >= 1) & (week <= 52)
+    return (year >= 1900) & (year <= 2100) & (week >= 1) & (week <= _weeks(year))
+
+
+def _weeks(year: Any) -> Any:
+    """Return how many weeks years have (ISO 8601): 53 if they begin or end with a Thursday."""
+    since = np.clip(year, 1900, 2100) - 1970
+    begins, next_ = (
+        (since + more).astype("datetime64[Y]").astype("datetime64[D]").astype(np.int64)
+        for more in (0, 1)
+    )
+    return np.where((begins % 7 == 0) | ((next_ - 1) % 7 == 0), 53, 52)  # 1970 began with one
 
 
 def _day(numbers: pd.Index) -> Any:

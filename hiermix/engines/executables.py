@@ -36,11 +36,6 @@ class Installation:
     version: str
 
     @property
-    def is_new_enough(self) -> bool:
-        """Whether it knows the language that our programs are written in."""
-        return self.trouble is None
-
-    @property
     def trouble(self) -> str | None:
         """What is wrong with it, if anything."""
         numbers = re.match(r"(\d+)\.(\d+)", self.version)

@@ -10,9 +10,6 @@ from hiermix import options
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.typing import FloatArray
 
-POINTS = ("mase", "wape", "bias")
-
-
 type Less = Callable[[FloatArray, FloatArray], FloatArray]
 """Values less others; of angles the shorter way around."""
 

@@ -175,7 +175,7 @@ def later_rows(
     chosen = panel.told(series, next_) if said is None else [next_(said, each) for each in series]
     ours = [pair for pair in zip(series, chosen, strict=True) if pair[0].place >= old]
     series, chosen = [each for each, _ in ours], [each for _, each in ours]
-    _check_told(time, by, series, chosen, next_)
+    _check_told(time, by, series, chosen)
     numbers = [0 if later is None else len(later) for later in chosen]
     places = np.repeat([each.place - old for each in series], numbers)
     later = _joined(chosen)
@@ -274,7 +274,6 @@ def _check_told(
     by: list[str],
     series: Sequence[panel.Series],
     chosen: Sequence[pd.Index | None],
-    reach: panel.Reach,
 ) -> None:
     """Raise for series whose calendar can't be told."""
     unknown = [each for each, later in zip(series, chosen, strict=True) if later is None]
@@ -286,7 +285,7 @@ def _check_told(
     way = "freq=, such as 'D', 'B' (weekdays), 'W-MON' or 'MS'," if dates else "step="
     raise DataError(
         f"the next times of {time!r}{_within(by, one.name)}{others} can't be told: "
-        f"{panel.why(one, reach)}. Say {way} or pass the later rows, forecast(new_data, "
+        f"{panel.why(one)}. Say {way} or pass the later rows, forecast(new_data, "
         f"time={time!r})."
     )
 

@@ -103,7 +103,7 @@ def _fits(times: pd.Index, common: list[Calendar]) -> bool:
     return len(times) < 3 or all(each.filled(times, evenly=False) >= FULL for each in common)
 
 
-def why(one: Series, reach: Reach) -> str:
+def why(one: Series) -> str:
     """Say why the calendar of a series can't be told."""
     if len(one.times) < 3:
         return f"it has {('one time', 'two times')[len(one.times) - 1]}"

@@ -60,10 +60,11 @@ def _share(design: Design, place: int) -> np.ndarray:
 
 
 def nearest(column: pd.Series, values: Sequence[Any]) -> np.ndarray:
-    """Return the position of the value that each row has, or is next to."""
-    if kinds.what(column) == "numeric" and len(column.unique()) > len(values):
-        apart = np.abs(column.to_numpy(np.float64)[:, None] - np.array(values, dtype=float))
-        return np.argmin(apart, axis=1)
+    """Return the position of the value that each row has, or is next to; -1 where it has none."""
+    if kinds.what(column) == "numeric" and not column.dropna().isin(list(values)).all():
+        known = column.to_numpy(np.float64, na_value=np.nan)
+        distance = np.abs(known[:, None] - np.array(values, dtype=float))
+        return np.where(np.isnan(known), -1, np.argmin(distance, axis=1))
     place = {kinds.spelled(value): k for k, value in enumerate(values)}
     return column.astype(object).map(kinds.spelled).map(place).fillna(-1).to_numpy(dtype=int)
 

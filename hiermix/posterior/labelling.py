@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from hiermix.design.curve_factors import as_factors
 from hiermix.design.design import Design
 from hiermix.families import category_equations
-from hiermix.families.family import Family
 from hiermix.posterior import draws as trees
 from hiermix.posterior import effects_on_demand, level_step_draws, smooth_draws
 from hiermix.posterior.effects_on_demand import HYPERDRAWS
@@ -35,7 +34,6 @@ def labelled(
     drawn: Drawn,
     seed: int,
     design: Design,
-    family: Family,
     origins: Origins,
     memory: int,
 ) -> "tuple[xr.Dataset, dict[str, xr.Dataset]]":
@@ -49,7 +47,7 @@ def labelled(
         What effects that are not kept are drawn from.
     """
     if ready.gram is None:
-        found = _sampled(ready, drawn, design, family, origins)
+        found = _sampled(ready, drawn, design, origins)
         return level_step_draws.expanded(found, design), {}
     whole = as_factors(design)
     moved = bar_origins.at_zero(drawn, whole.groupings, origins)
@@ -66,9 +64,7 @@ def labelled(
     return found, {} if kept else {HYPERDRAWS: effects_on_demand.stored(draws, posterior)}
 
 
-def _sampled(
-    ready: "Assembled", drawn: Drawn, design: Design, family: Family, origins: Origins
-) -> "xr.Dataset":
+def _sampled(ready: "Assembled", drawn: Drawn, design: Design, origins: Origins) -> "xr.Dataset":
     """Name the draws of a program that samples the effects."""
     assert drawn.r is not None
     design = as_factors(design)

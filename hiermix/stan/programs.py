@@ -1,6 +1,5 @@
-"""Finds the static Stan programs: their files, their text with includes, a hash of it."""
+"""Finds the static Stan programs: their files, and their text with includes."""
 
-import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,11 +33,6 @@ class Program:
     def code(self) -> str:
         """The text, with every ``#include`` replaced by the part it names."""
         return _resolve(self.path.read_text(encoding="utf-8"), self.path.parent, dict(self.parts))
-
-    @property
-    def hash(self) -> str:
-        """A hash of the resolved text, so that a changed part changes it too."""
-        return hashlib.sha256(self.code.encode()).hexdigest()
 
 
 def folder() -> Path:

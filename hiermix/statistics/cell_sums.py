@@ -26,9 +26,10 @@ from hiermix.statistics.cell_coding import SummedColumns, key_columns
 from hiermix.statistics.cell_design import design_of
 from hiermix.statistics.cell_moments import CellMoments, Origin, far_means, key_frame, together
 from hiermix.statistics.gaussian_sums import (
-    DIGITS,
     NEAR,
     GaussianSums,
+    check_digits,
+    check_left,
     encoded,
     normal_scale,
 )
@@ -126,10 +127,6 @@ class CellSums(GaussianSums):
             dropped=self.dropped + other.dropped,
         )  # fmt: skip
 
-    def __radd__(self, other: object) -> CellSums:
-        """Return these sums for ``sum([...])``, which starts from zero."""
-        return self if other == 0 else NotImplemented
-
     def __sub__(self, other: CellSums) -> CellSums:
         """Return the sums of these rows without those of the other.
 
@@ -145,13 +142,7 @@ class CellSums(GaussianSums):
         theirs = other.cells.around(other.origin, self.origin)
         cells = together([self.cells, theirs.negative()]).in_order()
         lacking = int((cells.number < 0).sum())
-        if lacking or other.rows > self.rows:
-            raise DataError(
-                f"the statistics to take away have rows of {count(lacking, 'cell')} that these "
-                "don't have: subtract what was added"
-            )
-        if other.rows == self.rows:
-            raise DataError("no rows are left: nothing can be fitted to statistics of no rows")
+        check_left(self.rows, other.rows, f" of {count(lacking, 'cell')}" if lacking else "")
         cells = cells.take(np.flatnonzero(cells.number > 0))
         _check_digits(self.cells, cells)
         return replace(
@@ -216,12 +207,8 @@ class CellSums(GaussianSums):
 def _check_digits(before: CellMoments, after: CellMoments) -> None:
     """Raise where next to nothing is left of a sum, so that rounding of the whole counts."""
     was, left = (np.einsum("jcc->c", each.squares) for each in (before, after))
-    shares = np.append(left[was > 0] / was[was > 0], after.weight.sum() / before.weight.sum())
-    if shares.min() < DIGITS:
-        raise DataError(
-            f"the difference would be {shares.min():.1g} of a sum, too little to keep ten of its "
-            "digits: build the statistics of the rows that are left from them"
-        )
+    shares = left[was > 0] / was[was > 0]
+    check_digits(np.append(shares, after.weight.sum() / before.weight.sum()))
 
 
 @dataclass(eq=False)

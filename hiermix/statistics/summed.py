@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from hiermix.design import group_checks
 from hiermix.design.coding import Coding
 from hiermix.design.encoding import ordering
-from hiermix.errors import DataError, count, first_three
+from hiermix.errors import count, first_three
 from hiermix.files import netcdf, read_tree, write_tree
 from hiermix.statistics import moved
 from hiermix.statistics.as_tree import FORMAT, Parts, parts_of, tree_of
-from hiermix.statistics.gaussian_sums import DIGITS, NEAR, GaussianSums
+from hiermix.statistics.gaussian_sums import NEAR, GaussianSums, check_digits, check_left
 from hiermix.statistics.moments import Moments
 from hiermix.statistics.moved import Centre, placed
 from hiermix.statistics.summing import Summing
@@ -157,10 +157,6 @@ class Statistics(GaussianSums):
             dropped=self.dropped + other.dropped,
         )
 
-    def __radd__(self, other: object) -> Statistics:
-        """Return these statistics for ``sum([...])``, which starts from zero."""
-        return self if other == 0 else NotImplemented
-
     def __sub__(self, other: Statistics) -> Statistics:
         """Return the statistics of these rows without those of the other.
 
@@ -212,14 +208,8 @@ class Statistics(GaussianSums):
 
     def _check_rows(self, other: Statistics, left: IntArray, levels: Levels) -> None:
         lacking = np.flatnonzero(left < 0)
-        if other.rows > self.rows or len(lacking):
-            which = f" of {self.factor} {first_three(levels[lacking])}"
-            raise DataError(
-                f"the statistics to take away have rows{which if len(lacking) else ''} that these "
-                "don't have: subtract what was added"
-            )
-        if other.rows == self.rows:
-            raise DataError("no rows are left: nothing can be fitted to statistics of no rows")
+        which = f" of {self.factor} {first_three(levels[lacking])}" if len(lacking) else ""
+        check_left(self.rows, other.rows, which)
 
     def _check_digits(self, before: Moments, after: Moments, kept: IntArray) -> None:
         """Raise where next to nothing is left of a sum, so that rounding of the whole counts."""
@@ -228,11 +218,7 @@ class Statistics(GaussianSums):
         diagonal = "jqq->jq"
         left = np.einsum(diagonal, after.ZtZ)[kept]
         shares += list(_share(left, np.einsum(diagonal, before.ZtZ)[kept]).ravel())
-        if min(shares) < DIGITS:
-            raise DataError(
-                f"the difference would be {min(shares):.1g} of a sum, too little to keep ten of "
-                "its digits: build the statistics of the rows that are left from them"
-            )
+        check_digits(np.array(shares))
 
 
 def near(found: Statistics) -> bool:

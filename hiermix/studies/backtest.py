@@ -36,7 +36,6 @@ from hiermix.typing import Algorithm, FloatArray
 if TYPE_CHECKING:
     from hiermix.plots.style import Plot
 
-METHODS = ("partial", "no", "complete", "naive", "seasonal")
 _LOSSES = ["crps", "pinball", "in_50", "in_80", "in_95"]
 
 

@@ -1,6 +1,7 @@
 """One table of rows in the frames of every library: the same Stan data, the same answers."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import hiermix as hm
 from hiermix import optional
 from hiermix.design import tables
+from hiermix.typing import StanData
 
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
@@ -78,10 +80,15 @@ MODELS: dict[str, dict[str, Any]] = {
 }
 
 
+@cache
+def of_pandas(kind: str) -> StanData:
+    return hm.Model(data=rows(), **MODELS[kind]).stan_data()
+
+
 @pytest.mark.parametrize("kind", MODELS)
 @pytest.mark.parametrize("library", FRAMES)
 def test_frames_of_every_library_are_the_same_stan_data(library: str, kind: str) -> None:
-    expected = hm.Model(data=rows(), **MODELS[kind]).stan_data()
+    expected = of_pandas(kind)
     found = hm.Model(data=FRAMES[library](rows()), **MODELS[kind]).stan_data()
     assert found.keys() == expected.keys()
     for name, values in expected.items():
@@ -111,15 +118,21 @@ def test_new_rows_of_every_library_are_predicted_alike(fit: hm.Fit, library: str
     np.testing.assert_array_equal(found.score(make(later)), expected.score(later))
 
 
-@pytest.mark.parametrize("library", ["arrow dtypes", "lazy polars", "duckdb"])
-def test_studies_take_every_frame(library: str) -> None:
-    def tables_of(data: Any) -> list[pd.DataFrame]:
-        text = "y ~ x + (1 | g)"
-        back = hm.backtest(text, data, time="day", by="z", horizon=5, origins=1, **FAST)
-        return [back.table(), hm.pooling(text, data, **FAST).groups()]
+def studies(data: Any) -> list[pd.DataFrame]:
+    text = "y ~ x + (1 | g)"
+    back = hm.backtest(text, data, time="day", by="z", horizon=5, origins=1, **FAST)
+    return [back.table(), hm.pooling(text, data, **FAST).groups()]
 
-    given = FRAMES[library]
-    for found, expected in zip(tables_of(given(rows())), tables_of(rows()), strict=True):
+
+@pytest.fixture(scope="module")
+def studies_of_pandas() -> list[pd.DataFrame]:
+    return studies(rows())
+
+
+@pytest.mark.parametrize("library", ["arrow dtypes", "lazy polars", "duckdb"])
+def test_studies_take_every_frame(library: str, studies_of_pandas: list[pd.DataFrame]) -> None:
+    given = studies(FRAMES[library](rows()))
+    for found, expected in zip(given, studies_of_pandas, strict=True):
         pd.testing.assert_frame_equal(found, expected)
 
 

@@ -38,9 +38,8 @@ def weekly() -> hm.Fit:
 
 
 def drawn(figure: Any) -> Any:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()
-    return canvas.get_renderer()
+    figure.draw_without_rendering()  # which places everything
+    return FigureCanvasAgg(figure).get_renderer()
 
 
 def labels(axis: Any) -> list[Any]:

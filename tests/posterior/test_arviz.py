@@ -169,7 +169,7 @@ def test_likelihood_and_prior_make_the_density_that_was_sampled(family: str) -> 
     # A phi without bound is lost in the engine's rounding of the beta function.
     priors = {"phi": "gamma(2, 0.1)"} if family == "beta_binomial" else None
     model = hm.Model(f"{RESPONSES[family]} ~ x", data, family=family, priors=priors)
-    fit = model.fit(**(FIT | {"draws": 50}))
+    fit = model.fit(**(FIT | {"chains": 2, "warmup": 60, "draws": 20}))
     posterior = fit.data["posterior"]
     jacobian = sum(
         JACOBIANS[own.transform](posterior[own.name].to_numpy(), *own.ends)

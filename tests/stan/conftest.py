@@ -6,18 +6,8 @@ from typing import Any
 
 import pytest
 
-from hiermix import chain_starts
-from hiermix.chain_starts import Started
 from hiermix.design.design import Design
 from hiermix.typing import FloatArray
-
-
-@pytest.fixture(scope="module")
-def unclimbed() -> Iterator[None]:
-    """Take the coordinates of the quick fit: a density is one in any, whatever its modes."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(chain_starts, "start", lambda assembled: Started(assembled(None), []))
-        yield
 
 
 @pytest.fixture(scope="module", autouse=True)

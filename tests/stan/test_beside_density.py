@@ -20,6 +20,8 @@ from hiermix.typing import StanData
 from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
 from tests.stan.test_log_density import bent, compare_gradients, effects, taken_by_outer
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 FEW, MANY = 20, 200
 """Points, in the quick suite and in the slow one."""
 PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)", "b_sigma": "normal(0, 1)",

@@ -21,6 +21,8 @@ from hiermix.typing import StanData
 from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
 from tests.stan.test_log_density import bent, compare_gradients, effects, taken_by_outer
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)", "sigma": "gamma(2, 1.5)",
           "sd": "normal(0.3, 1)"}  # fmt: skip
 LKJ = {"cor": "lkj(1.7)"}

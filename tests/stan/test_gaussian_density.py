@@ -16,7 +16,7 @@ from hiermix.engines.embedded import Embedded
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
 
-POINTS = 50
+POINTS = 20
 PRIORS = {
     "Intercept": "student_t(4, 1, 3)",
     "b": "normal(0.2, 2)",

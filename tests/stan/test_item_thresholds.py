@@ -10,6 +10,8 @@ from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import compare_gradient, population
 from tests.stan.test_log_density import bent, effects, working
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 ROWS, J = 90, 6
 LAWS = {"logit": stats.logistic, "probit": stats.norm}
 SIZES = {"a": 4, "b": 2, "c": 3}

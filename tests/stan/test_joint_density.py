@@ -20,6 +20,8 @@ from tests.stan.test_gaussian_density import (
     population,
 )
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 FEW, MANY = 20, 200
 PRIORS = {
     "Intercept": "normal(1, 30)", "b": "normal(0.2, 2)", "Intercept_y1": "normal(0.5, 3)",

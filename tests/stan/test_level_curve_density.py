@@ -17,6 +17,8 @@ from tests.design.test_curves import CYCLE, cyclic_kernel, kernel
 from tests.stan.test_gaussian_density import compare_gradient, population
 from tests.stan.test_log_density import bent, effects, working
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 ROWS, K = 60, 3
 POINTS = [20, pytest.param(200, marks=pytest.mark.slow)]
 PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)", "sd": "normal(0.3, 1)"}

@@ -11,6 +11,8 @@ from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import compare_gradient, lkj_log_density
 from tests.stan.test_log_density import bent, effects, working
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 ROWS, J, LKJ = 60, 5, 1.7
 POINTS = [20, pytest.param(200, marks=pytest.mark.slow)]
 PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)", "cor": f"lkj({LKJ})"}

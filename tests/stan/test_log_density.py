@@ -25,7 +25,7 @@ from tests.stan.test_gaussian_density import correlation, lkj_log_density, popul
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
 
-POINTS = 50
+POINTS = 20
 ROWS = 48
 FORMULA = "y ~ x + w + offset(known) + (x | g) + (1 | h)"
 PRIORS = {

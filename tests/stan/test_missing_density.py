@@ -28,6 +28,8 @@ from tests.stan.test_log_density import (
     working,
 )
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 FEW, MANY = 4, 200
 """Points, of each of many families in the quick suite and in the slow one."""
 FORMULAS = [

@@ -22,7 +22,7 @@ from tests.stan.test_gaussian_density import (
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
 
-POINTS = 200
+POINTS = [20, pytest.param(200, marks=pytest.mark.slow)]
 PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)", "sigma": "gamma(2, 1.5)",
           "sd": "normal(0.3, 1)"}  # fmt: skip
 CASES = {
@@ -127,8 +127,9 @@ def dense(
     return float(lp)
 
 
+@pytest.mark.parametrize("number", POINTS)
 @pytest.mark.parametrize("case", CASES)
-def test_log_density_equals_that_of_dense_rows(case: str) -> None:
+def test_log_density_equals_that_of_dense_rows(case: str, number: int) -> None:
     formula = CASES[case]
     weighted = {"weights": "h", "offset": "k"} if case in WEIGHTED else {}
     priors = PRIORS | ({} if case in UNCORRELATED else {"cor": "lkj(1.7)"})
@@ -137,7 +138,7 @@ def test_log_density_equals_that_of_dense_rows(case: str) -> None:
     model = hm.Model(formula, frame(), priors=priors, effects="integrated", **weighted)
     assert model.program_name == "nested"
     data = model.stan_data()
-    points = np.random.default_rng(5).normal(0, 1.5, (POINTS, int(data["D"])))
+    points = np.random.default_rng(5).normal(0, 1.5, (number, int(data["D"])))
     program = model._posterior.program
     found, gradient = Embedded().log_density(program, data, points)
     expected = np.array([dense(model, point, 1.7) for point in points])

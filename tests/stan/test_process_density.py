@@ -10,6 +10,8 @@ from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import compare_gradient, population
 from tests.stan.test_log_density import bent, effects, working
 
+pytestmark = pytest.mark.usefixtures("unclimbed")
+
 ROWS, K, FACTOR = 40, 6, 1.4
 PRIORS = {"Intercept": "normal(1, 3)", "b": "normal(0.2, 2)", "sd": "normal(0.3, 1)",
           "lengthscale": "gamma(3, 1)"}  # fmt: skip

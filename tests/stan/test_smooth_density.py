@@ -14,7 +14,7 @@ from tests.stan.test_nested_density import PRIORS, dense
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
 
-POINTS = 200
+POINTS = [20, pytest.param(200, marks=pytest.mark.slow)]
 ROWS = 48
 
 
@@ -47,21 +47,23 @@ CASES = {
 }
 
 
+@pytest.mark.parametrize("number", POINTS)
 @pytest.mark.parametrize("formula", CASES)
-def test_integrated_smooths_have_the_density_of_dense_rows(formula: str) -> None:
+def test_integrated_smooths_have_the_density_of_dense_rows(formula: str, number: int) -> None:
     weights = {"weights": "k"} if "(1 | g)" in formula and "h" not in formula else {}
     priors = PRIORS if "0 +" not in formula else {k: v for k, v in PRIORS.items() if k[0] != "I"}
     model = hm.Model(formula, frame(), effects="integrated", priors=priors, **weights)
     assert model.program_name == "nested"
     data = model.stan_data()
-    points = np.random.default_rng(5).normal(0, 1.5, (POINTS, int(data["D"])))
+    points = np.random.default_rng(5).normal(0, 1.5, (number, int(data["D"])))
     found, gradient = Embedded().log_density(model._posterior.program, data, points)
     expected = np.array([dense(model, point, 1.7, CASES[formula]) for point in points])
     np.testing.assert_allclose(found, expected, rtol=1e-10)
     compare_gradient(model, points[:4], gradient[:4])
 
 
-def test_sampled_smooths_have_the_density_of_their_rows() -> None:
+@pytest.mark.parametrize("number", POINTS)
+def test_sampled_smooths_have_the_density_of_their_rows(number: int) -> None:
     """Intercept, w and the line of x; sds of g and of what bends the line."""
     rows = frame()
     formula = "c ~ w + s(x, k=6) + (1 | g)"
@@ -88,7 +90,7 @@ def test_sampled_smooths_have_the_density_of_their_rows() -> None:
         eta = X @ b + r[rows["g"], 0] + data["basis_Z"] @ s[:, 0]
         return float(lp + lp_g + lp_s + stats.poisson(np.exp(eta)).logpmf(rows["c"]).sum())
 
-    points = np.random.default_rng(5).normal(0, 0.7, (POINTS, int(data["D"]) + J + K))
+    points = np.random.default_rng(5).normal(0, 0.7, (number, int(data["D"]) + J + K))
     found, gradient = Embedded().log_density(model._posterior.program, data, points)
     np.testing.assert_allclose(found, [reference(point) for point in points], rtol=1e-10)
     compare_gradient(model, points[:4], gradient[:4])

@@ -1,6 +1,7 @@
 """Sums of cells: the likelihood is that of the rows, whatever the source, in any pieces."""
 
 import re
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -120,13 +121,24 @@ def test_rows_that_stand_for_others_are_no_more_than_these() -> None:
     np.testing.assert_allclose(mean / cells.weight[:, None], cells.mean, atol=1e-12)
 
 
+GAPS: dict[str, Any] = {"weights": "w", "missing": "drop"}
+
+
+def with_gaps() -> pd.DataFrame:
+    data = rows()
+    data.loc[data.index % 50 == 7, "x"] = np.nan
+    return data
+
+
+@cache
+def of_the_frame(formula: str) -> hm.CellSums:
+    return hm.statistics(FORMULAS[formula][0], with_gaps(), **GAPS)
+
+
 @pytest.mark.parametrize(("formula", "name"), thinned(4, FROM_SOURCES, SOURCES))
 def test_every_source_gives_the_sums_of_the_frame(formula: str, name: str, tmp_path: Path) -> None:
-    data, text = rows(), FORMULAS[formula][0]
-    data.loc[data.index % 50 == 7, "x"] = np.nan
-    options: dict[str, Any] = {"weights": "w", "missing": "drop"}
-    expected = hm.statistics(text, data, **options)
-    assert_same_cells(hm.statistics(text, SOURCES[name](data, tmp_path), **options), expected)
+    text, source = FORMULAS[formula][0], SOURCES[name](with_gaps(), tmp_path)
+    assert_same_cells(hm.statistics(text, source, **GAPS), of_the_frame(formula))
 
 
 @pytest.mark.parametrize("name", ONCE)

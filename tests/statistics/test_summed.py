@@ -1,6 +1,7 @@
 """Statistics of any rows from any source: those of the pandas frame, whatever the batches."""
 
 import re
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -57,16 +58,27 @@ def rows(n: int = N) -> pd.DataFrame:
     return frame
 
 
+GAPS: dict[str, Any] = {"weights": "w", "missing": "drop"}
+
+
+def with_gaps() -> pd.DataFrame:
+    data = rows()
+    data.loc[data.index % 50 == 7, "x"] = np.nan
+    return data
+
+
+@cache
+def of_the_frame(formula: str) -> hm.Statistics:
+    return hm.statistics(FORMULAS[formula], with_gaps(), **GAPS)
+
+
 @pytest.mark.parametrize(("formula", "name"), thinned(3, FORMULAS, SOURCES))
 def test_every_source_gives_the_statistics_of_the_frame(
     formula: str, name: str, tmp_path: Path
 ) -> None:
-    options: dict[str, Any] = {"weights": "w", "missing": "drop"}
-    data = rows()
-    data.loc[data.index % 50 == 7, "x"] = np.nan
-    expected = hm.statistics(FORMULAS[formula], data, **options)
+    expected = of_the_frame(formula)
     assert expected.dropped == (0 if formula == "late levels" else 6)
-    found = hm.statistics(FORMULAS[formula], SOURCES[name](data, tmp_path), **options)
+    found = hm.statistics(FORMULAS[formula], SOURCES[name](with_gaps(), tmp_path), **GAPS)
     assert_same(found, expected)
 
 
