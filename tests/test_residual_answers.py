@@ -6,6 +6,7 @@ import pytest
 
 import hiermix as hm
 from hiermix.errors import DataError
+from hiermix.posterior import no_pooling
 
 
 @pytest.fixture(scope="module")
@@ -34,3 +35,39 @@ def test_means_and_comparisons_need_no_position(fit: hm.Fit) -> None:
 def test_responses_need_one(fit: hm.Fit) -> None:
     with pytest.raises(DataError, match="the new rows lack 'visit'"):
         fit.predict(pd.DataFrame({"x": [0.0], "arm": "old"}), kind="response")
+
+
+@pytest.mark.parametrize("residuals", ["unstr(visit, by=id)", "ar(visit, by=id)"])
+def test_a_group_alone_is_its_generalised_least_squares(residuals: str) -> None:
+    rng = np.random.default_rng(5)
+    law = np.array([[1.0, 0.7, 0.5], [0.7, 1.4, 0.8], [0.5, 0.8, 2.0]])
+    data = pd.DataFrame({"id": np.repeat(np.arange(24), 3), "visit": np.tile([0, 1, 2], 24)})
+    data["site"], data["x"] = data["id"] // 4, rng.normal(size=72)
+    noise = rng.multivariate_normal(np.zeros(3), law, 24)
+    data["y"] = 1 + data["x"] + (data["site"] - 2.5) + noise.ravel()
+    data = data[rng.random(72) > 0.1]
+    fit = hm.Model(f"y ~ x + (1 | site) + {residuals}", data).fit(
+        seed=1, chains=1, warmup=200, draws=50, progress=False
+    )
+    medians = fit.data["posterior"].to_dataset().median(("chain", "draw"))
+    if residuals.startswith("ar"):
+        apart = np.abs(np.subtract.outer(np.arange(3), np.arange(3)))
+        R = float(medians["sigma"]) ** 2 * float(medians["rho"]) ** apart
+    else:
+        R = np.eye(3)
+        R[[0, 0, 1], [1, 2, 2]] = R[[1, 2, 2], [0, 0, 1]] = [
+            float(fit[f"cor_residual[{pair}]"].median()) for pair in ("0, 1", "0, 2", "1, 2")
+        ]
+        R *= np.outer(medians["sd_residual"], medians["sd_residual"])
+    slope = float(fit["b[x]"].mean())
+    expected = []
+    for _, rows in data.groupby("site"):
+        top = bottom = 0.0
+        for _, unit in rows.groupby("id"):
+            precision = np.linalg.inv(R[np.ix_(unit["visit"], unit["visit"])])
+            top += precision.sum(axis=0) @ (unit["y"] - slope * unit["x"])
+            bottom += precision.sum()
+        expected.append(top / bottom)
+    found = no_pooling.per_group(fit.posterior, "site")[:, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+    fit.plot_shrinkage("site")

@@ -2,8 +2,8 @@
 
 Beside a fit: coefficients that do not vary over the grouping factor, offsets, the effects of other
 factors are held at their posterior means and the family's own parameters at their medians, so that
-both ends of an arrow in a shrinkage plot mean the same. Least squares for Gaussian responses, else
-maximum likelihood.
+both ends of an arrow in a shrinkage plot mean the same. Least squares for Gaussian responses,
+generalised where residuals go together, else maximum likelihood.
 """
 
 from collections.abc import Callable
@@ -18,9 +18,11 @@ from hiermix.families import known_ends
 from hiermix.families.family import row_values
 from hiermix.families.linear_scale import offsets
 from hiermix.families.numerics import normal_sd
+from hiermix.families.residual_parameters import sigma_of_rows
 from hiermix.formula.equations import MU
 from hiermix.posterior.posterior import Posterior
 from hiermix.statistics.parabola import parabola
+from hiermix.statistics.residual_correlations import whitened
 from hiermix.typing import FloatArray
 
 if TYPE_CHECKING:
@@ -70,7 +72,12 @@ def _estimates(Z: FloatArray, factor: Factor, eta: FloatArray, posterior: Poster
     if family.unit is not None:
         y = family.additive(known_ends.stand_in(design)) - eta
         errors = {} if design.limits.se is None else {"se": design.limits.se[:, None]}
-        root = root / np.ravel(normal_sd(own | errors) if family.normal else own[family.unit])
+        sd = own | errors | sigma_of_rows(design.series, own, slice(None))
+        root = root / np.ravel(normal_sd(sd) if family.normal else own[family.unit])
+        if design.series is not None:
+            white = whitened(design.series, own, np.column_stack([Z, y]) * root[:, None])
+            one = np.ones(design.rows)
+            return np.array([_least_squares(white[p, :-1], white[p, -1], one[p]) for p in parts])
         lines = np.array([_least_squares(Z[p], y[p], root[p]) for p in parts])
         if family.normal and not known_ends.known(design):
             return lines

@@ -35,7 +35,6 @@ def log_densities(
     """
     needs_numbers(posterior.family, "leave-one-group-out")
     for each in posterior.design.groupings:
-        update.normal_effects(each, "leave-one-group-out", "kfold(groups=...) refits instead")
         if each.covariance is not None:
             raise ArgumentError(
                 f"levels of {each.name!r} are related: one that is left out is known in part by "
@@ -84,6 +83,8 @@ def _together(source: Predictor, asked: Bools) -> Iterator[tuple[IntArray, Float
     for cluster in update.in_clusters(source):
         if not asked[cluster.rows[0]]:
             continue
+        for each, _ in cluster.levels:
+            update.check_effects(each, "leave-one-group-out", "kfold(groups=...) refits instead")
         if cluster.q > update.MOST:
             raise DataError(
                 f"leaving out one group takes out {len(cluster.levels):,} levels that share rows: "

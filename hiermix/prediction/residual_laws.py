@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from hiermix.design.design import Design
 from hiermix.design.series import Series
 from hiermix.errors import ArgumentError, DataError, at_rows
-from hiermix.families.correlations import matrix_of
 from hiermix.families.links import Own
-from hiermix.families.residual_parameters import CORRELATIONS, RHO
+from hiermix.families.residual_parameters import RHO
 from hiermix.formula.terms.residual_terms import Residuals as Together
 from hiermix.keyed_streams import Streams
 from hiermix.prediction.random_streams import Hashes
 from hiermix.statistics.autoregression import powers
+from hiermix.statistics.residual_correlations import correlations
 from hiermix.typing import FloatArray, IntArray
 
 type OfRows = Callable[[IntArray], FloatArray]
@@ -49,12 +49,7 @@ class Law:
 
     def correlations(self, place: FloatArray) -> FloatArray:
         """Those (S, n, n) of rows of one series at these places."""
-        if self.series.in_time:
-            apart = np.abs(place[:, None] - place)
-            return self.powers(apart.ravel()).reshape(-1, *apart.shape)
-        at = place.astype(np.intp)
-        R = matrix_of(self.own[CORRELATIONS], len(self.series.positions))
-        return np.asarray(R[:, at[:, None], at])
+        return correlations(self.series, place, self.own)
 
 
 def needed(design: Design) -> Series:

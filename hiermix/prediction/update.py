@@ -66,6 +66,8 @@ def conditional(source: Predictor) -> tuple[Effects, FloatArray]:
     known: Effects = {}
     log_density = np.zeros(source.layout.draws)
     for cluster in in_clusters(source):
+        for each, _ in cluster.levels:
+            check_effects(each, "new_groups='update'", "write 'sample', or fit anew")
         if cluster.q > MOST:
             raise DataError(
                 f"{len(cluster.levels):,} new levels share rows: too many to update at once. Fit "
@@ -96,6 +98,16 @@ def _say(weighed: Weighed) -> None:
             f"the new rows leave {weighed.effective:,.0f} effective draws of "
             f"{len(weighed.order):,} (Pareto k {weighed.pareto_k:.2f}): they say what few draws of "
             "the fit had reckoned with. More draws help a little; a fit to all rows is right."
+        )
+
+
+def check_effects(grouping: Grouping, what: str, way: str) -> None:
+    """Raise for effects that are not normal, or that enter other equations than the location's."""
+    normal_effects(grouping, what, way)
+    if len(grouping.of_equation(MU)) < len(grouping.effects):
+        raise ArgumentError(
+            f"{what} knows effects of the response's location alone, and those of "
+            f"{grouping.name!r} enter other equations too: {way}"
         )
 
 
@@ -185,13 +197,6 @@ class Cluster:
 
     def drawn(self) -> tuple[FloatArray, FloatArray]:
         """Draw v (S, q), and return the log density (S,) of the rows with v integrated out."""
-        for each, _ in self.levels:
-            normal_effects(each, "new_groups='update'", "write 'sample', or fit anew")
-            if len(each.of_equation(MU)) < len(each.effects):
-                raise ArgumentError(
-                    f"new_groups='update' knows effects of the response's location alone: those of "
-                    f"{each.name!r} enter other equations too. Write 'sample', or fit anew"
-                )
         exact = self.gaussian and not self.source.layout.of
         return self.exact() if exact else self.resampled()
 

@@ -178,6 +178,19 @@ def test_what_has_no_density_of_a_group_is_said() -> None:
         chosen.fit(**FIT | {"draws": 25}).loo(by="g")
 
 
+@pytest.mark.parametrize("bars", [("", "(1 | g)"), ("+ (1 | p | g)", "(1 | p | g)")])
+def test_effects_of_other_equations_are_not_taken_for_those_of_the_mean(
+    bars: tuple[str, str],
+) -> None:
+    rng = np.random.default_rng(4)
+    data = pd.DataFrame({"g": np.arange(60) % 6, "x": rng.normal(size=60)})
+    data["k"] = rng.poisson(3, 60) * rng.integers(0, 2, 60)
+    formulas = [f"k ~ x {bars[0]}", f"zi ~ {bars[1]}"]
+    fit = hm.Model(formulas, data, family="zero_inflated_poisson").fit(**FIT | {"draws": 25})
+    with pytest.raises(hm.ArgumentError, match=r"leave-one-group-out knows .* those of 'g' enter"):
+        fit.loo(by="g")
+
+
 def test_a_far_row_spoils_no_stacking_weight() -> None:
     """Densities whose exponential is no number, against the weights of the rows without it."""
     import xarray as xr
