@@ -193,6 +193,13 @@ class Design:
         """Columns that the response is made of."""
         return tuple(self._plan.roles.response_columns)
 
+    @property
+    def of_expectation(self) -> list[str]:
+        """Columns of the frame that tell apart what is expected of one trial of rows."""
+        roles = self._plan.roles
+        aside = {*roles.response_columns, roles.trials, roles.weights} - {*self.predictors}
+        return [str(name) for name in self.frame if name not in aside]
+
     def levels_of(self, name: str) -> Labels:
         """Levels of a column that the formula takes as categories; none of other columns."""
         encoding = self._plan.encodings.get(name)

@@ -1,7 +1,8 @@
 """Weighted sums of expectations over the rows of each cell, added up in pieces on all cores.
 
 Draws of rows are never held at once: memory is that of cells x draws. Where what is expected is
-linear in the coefficients, rows are summed first and draws enter last.
+linear in the coefficients, rows are summed first and draws enter last; elsewhere a few rows may
+stand for many.
 """
 
 from collections import deque
@@ -13,9 +14,11 @@ from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from hiermix.design.design import Design
+from hiermix.prediction.fewer_rows import Expect, Membership, fewer
 from hiermix.prediction.linear_sums import is_linear, linear_sums
 from hiermix.prediction.pieces import cores
 from hiermix.prediction.predictor import PIECE, Matrices, Predictor
@@ -77,20 +80,15 @@ class Through:
         return self.to(self.source.values(kind, rows, matrices))
 
 
-@dataclass(frozen=True, eq=False)
-class Membership:
-    """Which cell each row is in, and with what weight; cells don't decrease."""
-
-    cell: NDArray[np.intp]
-    weight: FloatArray
-    cells: int
-
-
-def weighted_sums(source: Source, kind: str, rows: Membership) -> FloatArray:
+def weighted_sums(
+    frame: pd.DataFrame, expect: Expect[Source], kind: str, rows: Membership
+) -> FloatArray:
     """Sum what is expected of the rows of each cell, times their weights: (cells, S, ...)."""
+    source = expect(frame)
     linear = source.linear_source
     if is_linear(linear, kind):
         return linear_sums(linear, rows.cell, rows.weight, rows.cells)
+    source, rows = fewer(source, kind, rows, frame, expect)
     out = np.zeros((rows.cells, *source.shape(kind)))
     jobs = (
         partial(_block, source, kind, rows, each, source.matrices(each))

@@ -23,7 +23,7 @@ from hiermix.errors import (
 )
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import grids
-from hiermix.prediction.averages import Membership, Through, weighted_sums
+from hiermix.prediction.averages import Source, Through, weighted_sums
 from hiermix.prediction.estimands import (
     Spread,
     check_over,
@@ -31,6 +31,7 @@ from hiermix.prediction.estimands import (
     over_these_groups,
     source_of,
 )
+from hiermix.prediction.fewer_rows import Membership
 from hiermix.prediction.grids import DataGrid
 from hiermix.prediction.scales import Scale, kind_of
 from hiermix.typing import FloatArray
@@ -101,15 +102,22 @@ class Question:
         """Return sums of a function, or of what is expected as it is."""
         rows = self._spread(self.frame.assign(**columns))
         _complete(self.posterior, rows.frame)
+        cell, share = self.cell[rows.origin], weight[rows.origin] * rows.share
+
+        def expect(frame: pd.DataFrame) -> Source:
+            source = self._source(frame)
+            return source if to is None else Through(source, to)
+
+        there = Membership(cell, share, len(self.labels))
+        return weighted_sums(rows.frame, expect, self.kind, there)
+
+    def _source(self, frame: pd.DataFrame) -> Source:
         try:
-            source = source_of(self.posterior, rows.frame, self.over)
+            return source_of(self.posterior, frame, self.over)
         except UnseenError as error:
             if not self.grid:
                 raise
             raise UnseenError(f"{error} {_IN_A_GRID}", error.rows) from error
-        cell, share = self.cell[rows.origin], weight[rows.origin] * rows.share
-        through = source if to is None else Through(source, to)
-        return weighted_sums(through, self.kind, Membership(cell, share, len(self.labels)))
 
     def _spread(self, frame: pd.DataFrame) -> Spread:
         design = self.posterior.design

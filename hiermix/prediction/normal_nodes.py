@@ -6,35 +6,33 @@ import numpy as np
 
 from hiermix.typing import FloatArray
 
-_NEAR, _POINTS = 1.0, 21
-"""Up to this sd, so many Gauss-Hermite points are right to 1e-6 for every inverse link."""
-_STEP, _REACH = 0.75, 6.5
+_DIGITS = 21.0
+"""Minus the log of the error of one dimension: 1e-9."""
+_JOINT_DIGITS = 13.0
+"""The same where points are a product of as many."""
+_STRIP = np.pi / 2
+"""Half the width of the strip in which inverse links are analytic."""
 _PRODUCT = 5_000
 """Points of a product of one-dimensional rules; beyond, points of a low discrepancy take over."""
 _SCATTERED = 4_096
 
 
-def normal_nodes(sd: float) -> tuple[FloatArray, FloatArray]:
+def normal_nodes(sd: float, digits: float = _DIGITS) -> tuple[FloatArray, FloatArray]:
     """Return standard normal points and weights for functions of ``sd`` times the variable.
 
-    An inverse link is analytic in a strip around the real line, of width pi / 2 or more. Gauss and
-    Hermite's points need a number that grows with the square of what fits into it; equally spaced
-    ones, for which the trapezoid rule is exact up to exp(-pi^2 / (sd * step)), one that grows with
-    the sd alone. So the latter take over where groups are far apart.
+    Equally spaced ones: for a function that is analytic up to a distance a from the real line the
+    trapezoid rule with a step of h errs by exp(-2 pi a / h), and the normal density grows with
+    exp(a^2 / 2) there. So their number grows with the sd alone, where that of Gauss and Hermite's
+    points grows with its square.
     """
-    return _gauss() if sd <= _NEAR else _equal(float(np.exp2(np.ceil(4 * np.log2(sd)) / 4)))
+    return _equal(float(np.exp2(np.ceil(4 * np.log2(max(sd, 0.25))) / 4)), digits)
 
 
-@lru_cache(1)
-def _gauss() -> tuple[FloatArray, FloatArray]:
-    nodes, weights = np.polynomial.hermite_e.hermegauss(_POINTS)
-    return nodes, np.asarray(weights / weights.sum(), dtype=np.float64)
-
-
-@lru_cache(32)
-def _equal(sd: float) -> tuple[FloatArray, FloatArray]:
-    step = _STEP / sd
-    number = int(np.ceil((_REACH + min(sd, 12.0)) / step))
+@lru_cache(64)
+def _equal(sd: float, digits: float) -> tuple[FloatArray, FloatArray]:
+    far = min(_STRIP / sd, np.sqrt(2 * digits))  # farther the density grows faster
+    step = 2 * np.pi * far / (digits + far**2 / 2)
+    number = int(np.ceil((np.sqrt(2 * digits) + min(sd, 12.0)) / step))
     nodes = np.linspace(-number * step, number * step, 2 * number + 1)
     weights = np.exp(-(nodes**2) / 2)
     return nodes, weights / weights.sum()
@@ -42,7 +40,7 @@ def _equal(sd: float) -> tuple[FloatArray, FloatArray]:
 
 def joint_nodes(sd: float, dimensions: int) -> tuple[FloatArray, FloatArray]:
     """Return points (N, K) and weights of K independent standard normal variables."""
-    nodes, weights = normal_nodes(sd)
+    nodes, weights = normal_nodes(sd, _JOINT_DIGITS)
     if dimensions > 1 and len(nodes) ** dimensions > _PRODUCT:
         points = _scattered(dimensions)
         return points, np.full(len(points), 1 / len(points))
