@@ -237,7 +237,10 @@ class _Posterior:
         """
         at, every = start, np.arange(self.chart.size)
         if not self.chart.K:
-            return self._by_newton(self._highest(at, every, np.zeros(len(at))))
+            at = self._highest(at, every, np.zeros(len(at)))
+            near = (other for other in known if np.abs(at - other).max() < _SAME)
+            there = next(near, None)
+            return self._by_newton(at) if there is None else there
         height = self.integrated(at)
         for _ in range(_ROUNDS):
             before, at = at, self._highest(at, every, self._tilt(at))

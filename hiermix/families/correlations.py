@@ -29,19 +29,19 @@ def block_cholesky(raw: FloatArray, blocks: Sequence[int]) -> FloatArray:
 
 def lkj(
     raw: FloatArray, blocks: Sequence[int], shapes: Sequence[float]
-) -> tuple[float, FloatArray]:
-    """LKJ log density of unconstrained numbers, but for a constant, and its gradient.
+) -> tuple[FloatArray, FloatArray]:
+    """LKJ log density (...) of unconstrained numbers, but for a constant, and its gradient.
 
     A canonical partial correlation r has the density (1 - r^2)^(power - 1), and 1 - r^2 is the
     Jacobian of its tanh; the power falls from column to column of a block.
     """
-    power = np.zeros(len(raw))
+    power = np.zeros(raw.shape[-1])
     of_row = [(size, shape) for size, shape in zip(blocks, shapes, strict=True)
               for _ in range(1, size)]  # fmt: skip
     for (size, shape), (_, columns, places) in zip(of_row, _rows(blocks), strict=True):
         column = np.arange(columns.stop - columns.start)
         power[places] = shape + (size - 2 - column) / 2
-    return float(power @ _log_rest(raw)), -2 * power * np.tanh(raw)
+    return np.asarray(_log_rest(raw) @ power), -2 * power * np.tanh(raw)
 
 
 def _rows(blocks: Sequence[int]) -> Iterator[tuple[int, slice, slice]]:
@@ -89,9 +89,9 @@ def matrix_of(below: FloatArray, size: int) -> FloatArray:
 
 
 def below_diagonal(L: FloatArray) -> FloatArray:
-    """Correlations of a Cholesky factor, below the diagonal, row by row."""
-    rows, columns = np.tril_indices(len(L), -1)
-    return np.asarray((L @ L.T)[rows, columns])
+    """Correlations of Cholesky factors (..., n, n), below the diagonal, row by row."""
+    rows, columns = np.tril_indices(L.shape[-1], -1)
+    return np.asarray((L @ L.swapaxes(-1, -2))[..., rows, columns])
 
 
 def size_of(below: int) -> int:

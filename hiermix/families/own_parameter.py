@@ -105,7 +105,7 @@ class OwnParameter:
         if self.transform == "within":
             return self.least + (self.most - self.least) * links.inverse_link("logit", theta)
         if self.transform == "correlations":
-            return below_diagonal(block_cholesky(theta, [size_of(len(theta))]))
+            return below_diagonal(block_cholesky(theta, [size_of(theta.shape[-1])]))
         if self.transform == "gaps":
             return thresholds.ladder(design).values(theta)
         return thresholds.from_differences(theta, thresholds.anchor(design))
@@ -158,13 +158,14 @@ class OwnParameter:
             median = float(prior.isf(prior.sf(least) / 2))
         return float(np.log(median - least))
 
-    def log_jacobian(self, theta: FloatArray) -> float:
-        """Log derivative of the value with respect to the coordinate, but for a constant."""
+    def log_jacobian(self, theta: FloatArray) -> FloatArray:
+        """Log derivative (...) of the value in the coordinates (..., n), but for a constant."""
         if self.transform == "pushed":
-            return float(np.sum(soft_ends.log_slope(theta, *self.bounds, self.push)))
+            return np.asarray(np.sum(soft_ends.log_slope(theta, *self.bounds, self.push), axis=-1))
         if self.transform in ("logit", "within"):
-            return float(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta)))
-        return 0.0 if self.transform in ("identity", "differences") else float(np.sum(theta))
+            return np.asarray(-np.sum(np.logaddexp(0, theta) + np.logaddexp(0, -theta), axis=-1))
+        straight = self.transform in ("identity", "differences")
+        return np.asarray(np.sum(theta * (not straight), axis=-1))
 
 
 def by_parameter(

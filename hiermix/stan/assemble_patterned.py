@@ -79,9 +79,9 @@ def ready(
 def _values(
     own: tuple[OwnParameter, ...], design: Design, theta: FloatArray
 ) -> dict[str, FloatArray]:
-    """Own parameters, as one draw of each."""
+    """Own parameters at coordinates (S, A)."""
     return {
-        each.name: each.value(part, design).reshape(1, *([] if each.single else [-1]))
+        each.name: each.value(part, design).reshape(len(theta), *([] if each.single else [-1]))
         for each, part in by_parameter(own, theta, design)
     }
 

@@ -47,13 +47,17 @@ class Unstructured:
     def mixed(self, own: Mapping[str, FloatArray]) -> Mixed:
         """Return the entries of the inverse of each kind, under correlations (S, pairs)."""
         R = matrix_of(own["cor_residual"], self.T)
-        weights, log_det = [], np.zeros(len(R))
-        for positions, number in zip(self.kinds, self.number, strict=True):
-            part = R[:, positions[:, None], positions]
-            rows, columns = np.tril_indices(len(positions))
-            weights.append(np.linalg.inv(part)[:, rows, columns])
-            log_det += number * np.linalg.slogdet(part)[1]
-        return Mixed(np.concatenate(weights, axis=1), log_det)
+        sizes = np.array([len(each) for each in self.kinds])
+        ends = np.cumsum(sizes * (sizes + 1) // 2)
+        weights, log_det = np.empty((len(R), self.patterns)), np.zeros(len(R))
+        for n in np.unique(sizes).tolist():  # kinds of as many positions together
+            some, (rows, columns) = np.flatnonzero(sizes == n), np.tril_indices(n)
+            here = np.array([self.kinds[kind] for kind in some])
+            parts = R[:, here[:, :, None], here[:, None]]
+            at = (ends[some] - len(rows))[:, None] + np.arange(len(rows))
+            weights[:, at] = np.linalg.inv(parts)[:, :, rows, columns]
+            log_det += np.linalg.slogdet(parts)[1] @ self.number[some]
+        return Mixed(weights, log_det)
 
     def start(self) -> FloatArray:
         """Return coordinates of no correlation."""

@@ -95,7 +95,8 @@ class LogScales(NamedTuple):
         low, middle, high = self.of_scales(np.exp(logs + np.array([[-_STEP], [0.0], [_STEP]])))
         of_cor, along_cor = lkj(raw, self.blocks, self.shapes)
         along = (high - low) / (2 * _STEP) + 1.0
-        return float(middle.sum() + logs.sum()) + of_cor, np.concatenate([along, along_cor])
+        value = float(middle.sum() + logs.sum()) + float(of_cor)
+        return value, np.concatenate([along, along_cor])
 
 
 def _pull(prior: Prior, at: float) -> float:

@@ -38,7 +38,7 @@ def _log_prior(problem: Problem, theta: FloatArray) -> float:
     parts = by_parameter(problem.own, theta, problem.answered)
     for (own, part), prior in zip(parts, problem.own_priors, strict=True):
         value = own.value(part, problem.answered)
-        lp += float(prior.frozen().logpdf(value).sum()) + own.log_jacobian(part)
+        lp += float(prior.frozen().logpdf(value).sum()) + float(own.log_jacobian(part))
     return lp
 
 

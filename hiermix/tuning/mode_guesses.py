@@ -29,7 +29,8 @@ _DRAWN, _ELEMENTAL = 3, 12
 _TOLD = 1e-10
 """Least eigenvalue of the rows of a level, in units of their size, that tells its effects."""
 _MOST_ALONE = 6
-"""Sds up to which each is made small while the others are kept."""
+"""Sds up to which each is made small while the others are kept; coordinates of the family's own
+parameters up to which each is moved alone."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ def hyper(at: Point, model: Hyper) -> Iterator[Point]:
     for step in np.eye(E) if 1 < E <= _MOST_ALONE else ():
         yield replace(at, log_sd=at.log_sd + _SMALL * step)
     if not any(own.of_thresholds for own, _ in model.own):
-        for step in np.eye(len(at.own)):
+        for step in _steps(at, model):
             yield replace(at, own=at.own + _APART * step)
             yield replace(at, own=at.own - _APART * step)
         if all(own.single for own, _ in model.own):
@@ -74,6 +75,16 @@ def hyper(at: Point, model: Hyper) -> Iterator[Point]:
     if any(prior.distribution != "normal" for prior in model.b):
         yield replace(at, b=model.least_squares)
         yield replace(at, b=np.array([prior.normal[0] for prior in model.b]))
+
+
+def _steps(at: Point, model: Hyper) -> FloatArray:
+    """Return which coordinates of own parameters are moved together: rows of zeros and ones."""
+    A = len(at.own)
+    if A <= _MOST_ALONE:
+        return np.eye(A)
+    ends = np.cumsum([own.size or 1 for own, _ in model.own])
+    of = np.searchsorted(ends, np.arange(A), side="right")
+    return np.asarray(of == np.arange(len(ends))[:, None], dtype=np.float64)
 
 
 def _of_each_level(at: Point, model: Hyper) -> Point:

@@ -29,10 +29,10 @@ class ResidualPriors:
     """What comes before the log sds in phi: coefficients of further equations, own parameters."""
 
     further: list[Prior]
-    own: Callable[[FloatArray], float]
-    """Log prior of the coordinates of the family's own parameters, with their Jacobians."""
+    own: Callable[[FloatArray], FloatArray]
+    """Log prior (S,) of the coordinates (S, A) of the family's own parameters, with Jacobians."""
     values: Callable[[FloatArray], dict[str, FloatArray]]
-    """Own parameters (1, ...) at their coordinates."""
+    """Own parameters (S, ...) at their coordinates."""
     coordinates: int
     """How many of these."""
 
@@ -57,7 +57,7 @@ class PatternedRestricted:
     def unpack(self, phi: FloatArray) -> "_Natural":
         """Weights of the patterns, log det R, and Lambda."""
         further, theta, effects = np.split(phi, [len(self.residual.further), self.before])
-        mixed = self.rows.precision.mixed(further[None], self.residual.values(theta))
+        mixed = self.rows.precision.mixed(further[None], self.residual.values(theta[None]))
         Lambda, block = self.priors.root(effects), self.rows.block
         own = Lambda[block.own, block.own] if block.W else Lambda
         sds = np.diag(Lambda)[block.effect]
@@ -157,12 +157,8 @@ class PatternedRestricted:
         """Gradient in what the residuals depend on: all steps of the differences at once."""
         n, steps = len(self.residual.further), _STEP * np.eye(len(at))
         points = np.concatenate([at + steps, at - steps])
-        each = [self.residual.values(point[n:]) for point in points]
-        names = each[0] if each else ()
-        own = {name: np.concatenate([one[name] for one in each]) for name in names}
-        mixed = self.rows.precision.mixed(points[:, :n], own)
-        prior = np.array([self._prior_of_residuals(point) for point in points])
-        value = prior - 0.5 * (mixed.weights @ slope + mixed.log_det)
+        mixed = self.rows.precision.mixed(points[:, :n], self.residual.values(points[:, n:]))
+        value = self._prior_of_residuals(points) - 0.5 * (mixed.weights @ slope + mixed.log_det)
         return np.asarray((value[: len(at)] - value[len(at) :]) / (2 * _STEP))
 
     def _through_effects(self, at: FloatArray, d_root: FloatArray) -> FloatArray:
@@ -174,11 +170,12 @@ class PatternedRestricted:
 
     def _prior(self, phi: FloatArray) -> float:
         of_effects, _ = self.of_effects.value_and_gradient(phi[self.before :])
-        return self._prior_of_residuals(phi[: self.before]) + of_effects
+        return float(self._prior_of_residuals(phi[None, : self.before])[0]) + of_effects
 
-    def _prior_of_residuals(self, at: FloatArray) -> float:
-        further, own = np.split(at, [len(self.residual.further)])
-        return self.residual.own(own) + float(self.of_further(further).sum())
+    def _prior_of_residuals(self, at: FloatArray) -> FloatArray:
+        """(S,) log prior of residual parameters (S, ...)."""
+        further, own = np.split(at, [len(self.residual.further)], axis=1)
+        return np.asarray(self.residual.own(own) + self.of_further(further).sum(axis=1))
 
 
 def log_prior_of(
@@ -186,18 +183,18 @@ def log_prior_of(
     priors: Sequence[Sequence[Prior]],
     design: Design,
     theta: FloatArray,
-) -> float:
-    """Log prior of coordinates of own parameters, with their Jacobians, but for a constant.
+) -> FloatArray:
+    """Log prior (S,) of coordinates (S, A) of own parameters, with Jacobians, but for a constant.
 
     A parameter has one prior, or each of its numbers has.
     """
-    lp = 0.0
+    lp: FloatArray = np.zeros(len(theta))
     for (each, part), mine in zip(by_parameter(own, theta, design), priors, strict=True):
         if mine[0].distribution == "lkj":
-            lp += lkj(part, [size_of(len(part))], mine[0].arguments)[0]
+            lp += lkj(part, [size_of(part.shape[1])], mine[0].arguments)[0]
         else:
-            values = np.split(each.value(part, design), len(mine))
-            lp += sum(float(prior.frozen().logpdf(some).sum())
+            values = np.split(each.value(part, design), len(mine), axis=1)
+            lp += sum(prior.frozen().logpdf(some).sum(axis=1)
                       for prior, some in zip(mine, values, strict=True))  # fmt: skip
             lp += each.log_jacobian(part)
     return lp
