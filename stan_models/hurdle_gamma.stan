@@ -3,12 +3,14 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/gamma.stanfunctions
+#include parts/tails/hurdle_gamma.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   // shape, hu: those that have no equation.
@@ -44,6 +46,12 @@ model {
     target += gamma_rows(y_count, eta_count,
                          log_linked(shape, eta, own_predictor[1])[count],
                          weight_count);
+  }
+  if (N_below + N_above + N_between) {
+    array[2] vector[N] own;
+    own[1] = log_linked(shape, eta, own_predictor[1]);
+    own[2] = logit_of_rows(hu, eta, own_predictor[2]);
+#include parts/intervals.stan
   }
   target += prior_of_log(shape, own_prior[1], own_par[1]);
   target += prior_of_logit(hu, own_prior[2], own_par[2]);

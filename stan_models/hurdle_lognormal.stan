@@ -3,12 +3,14 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/gaussian.stanfunctions
+#include parts/tails/hurdle_lognormal.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector<lower=0>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   // sigma, hu: those that have no equation.
@@ -45,6 +47,12 @@ model {
     target += gaussian_rows(log(y_count), eta_count,
                             log_linked(sigma, eta, own_predictor[1])[count],
                             weight_count);
+  }
+  if (N_below + N_above + N_between) {
+    array[2] vector[N] own;
+    own[1] = log_linked(sigma, eta, own_predictor[1]);
+    own[2] = logit_of_rows(hu, eta, own_predictor[2]);
+#include parts/intervals.stan
   }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);
   target += prior_of_logit(hu, own_prior[2], own_par[2]);

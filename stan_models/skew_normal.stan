@@ -2,13 +2,14 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
-#include parts/likelihoods/skew_normal.stanfunctions
+#include parts/tails/skew_normal.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   // sigma, alpha: those that have no equation.
@@ -34,6 +35,12 @@ model {
                                log_linked(sigma, eta, own_predictor[1]),
                                plain_of_rows(alpha, eta, own_predictor[2]),
                                weight);
+  }
+  if (N_below + N_above + N_between) {
+    array[2] vector[N] own;
+    own[1] = log_linked(sigma, eta, own_predictor[1]);
+    own[2] = plain_of_rows(alpha, eta, own_predictor[2]);
+#include parts/intervals.stan
   }
   target += prior_of_log(sigma, own_prior[1], own_par[1]);
   if (A > A_1) target += coded_lpdf(alpha[1] | own_prior[2], own_par[2]);

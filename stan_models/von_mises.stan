@@ -3,13 +3,14 @@
 functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
-#include parts/likelihoods/von_mises.stanfunctions
+#include parts/tails/von_mises.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   int A = own_predictor[1] == 0; // kappa, where it has no equation
@@ -29,6 +30,11 @@ model {
   } else {
     target += von_mises_rows(y, eta[1],
                              log_linked(kappa, eta, own_predictor[1]), weight);
+  }
+  if (N_below + N_above + N_between) {
+    array[1] vector[N] own;
+    own[1] = log_linked(kappa, eta, own_predictor[1]);
+#include parts/intervals.stan
   }
   target += prior_of_log(kappa, own_prior[1], own_par[1]);
 #include parts/priors.stan

@@ -4,12 +4,14 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/beta.stanfunctions
+#include parts/tails/zero_one_inflated_beta.stanfunctions
 }
 data {
 #include parts/coordinates_data.stan
 #include parts/rows_data.stan
   vector<lower=0, upper=1>[N] y;
   vector<lower=0>[N] weight; // of each row's log density
+#include parts/intervals_data.stan
 }
 transformed data {
   // phi, zoi, coi: those that have no equation.
@@ -59,6 +61,13 @@ model {
             + beta_rows(y_inside, eta[1][inside],
                         log_linked(phi, eta, own_predictor[1])[inside],
                         weight_inside);
+  if (N_below + N_above + N_between) {
+    array[3] vector[N] own;
+    own[1] = log_linked(phi, eta, own_predictor[1]);
+    own[2] = logit_zoi;
+    own[3] = logit_coi;
+#include parts/intervals.stan
+  }
   target += prior_of_log(phi, own_prior[1], own_par[1]);
   target += prior_of_logit(zoi, own_prior[2], own_par[2]);
   target += prior_of_logit(coi, own_prior[3], own_par[3]);

@@ -1,5 +1,8 @@
 """What a formula says that a family has no use for."""
 
+import numpy as np
+
+from hiermix.design import response_checks
 from hiermix.design.design import Design
 from hiermix.errors import DataError
 from hiermix.families import known_ends
@@ -46,11 +49,27 @@ def _check_limits(family: Family, design: Design) -> None:
         raise DataError(f"family {family.name!r} takes no censoring, cens(): {_OTHERS}")
     if design.limits.truncated and family.linked_excess is None:
         raise DataError(f"family {family.name!r} takes no truncation, trunc(): {_OTHERS}")
+    _check_ends(family, design)
     counts = family.rule is rules.count and family.link == "log"
     if design.limits.rate is not None and not counts:
         raise DataError(
             f"family {family.name!r} takes no rate(): it is for counts by the log of their mean, "
             "such as of 'poisson'"
+        )
+
+
+def _check_ends(family: Family, design: Design) -> None:
+    """Raise where a response is known to be what no response of the family can be."""
+    ends = known_ends.of_rows(design, family.support, whole=not family.continuous)
+    if "low" not in ends:
+        return
+    assert design.response is not None
+    nothing = np.isposinf(ends["low"]) | np.isneginf(ends["high"])
+    found = response_checks.rows_that_break(nothing, design.response, design.frame.index)
+    if found:
+        raise DataError(
+            f"family {family.name!r} has no responses there: what cens() says of a row lies "
+            f"outside of the family's values: there is {found}"
         )
 
 

@@ -39,8 +39,9 @@ def of_rows(design: Design, support: Support, *, whole: bool) -> dict[str, Float
     limits, y, codes = design.limits, design.response, design.censored
     least = np.full(design.rows, -np.inf) if limits.least is None else limits.least
     most = np.full(design.rows, np.inf) if limits.most is None else limits.most
-    if whole:
-        least, most = np.ceil(least) - 1, np.floor(most)
+    # Up to where nothing was seen: bounds themselves can be.
+    least = np.ceil(least) - 1 if whole else np.nextafter(least, -np.inf)
+    most = np.floor(most) if whole else most
     found = {"least": least, "most": most} if limits.truncated else {}
     if codes is not None and y is not None and codes.any():
         end = y if limits.end is None else limits.end

@@ -7,18 +7,15 @@ from hiermix.families.numerics import log_mills
 from hiermix.typing import FloatArray
 
 
-def _skew_shape(own: Own) -> tuple[FloatArray, FloatArray]:
-    """Scale of the skew normal of this sd, and how far its location lies from the mean, per scale.
-
-    The location is the mean less that times the scale.
-    """
+def skew_shape(own: Own) -> tuple[FloatArray, FloatArray]:
+    """Return the scale of a skew normal of this sd, and by how many of it its mean is above 0."""
     lean = own["alpha"] / np.sqrt(1 + own["alpha"] ** 2) * np.sqrt(2 / np.pi)
     return own["sigma"] / np.sqrt(1 - lean**2), lean
 
 
 def skew_normal_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Own) -> FloatArray:
     """Draw from a skew normal of mean eta, sd sigma and this skewness."""
-    scale, lean = _skew_shape(own)
+    scale, lean = skew_shape(own)
     delta = lean * np.sqrt(np.pi / 2)
     shape = np.broadcast_shapes(np.shape(eta), np.shape(scale))
     half, free = np.abs(rng.standard_normal(shape)), rng.standard_normal(shape)
@@ -30,7 +27,7 @@ def skew_normal_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own)
     """Log density of a skew normal of mean eta, sd sigma and this skewness."""
     from scipy.special import log_ndtr
 
-    scale, lean = _skew_shape(own)
+    scale, lean = skew_shape(own)
     z = (y - eta) / scale + lean
     constant = np.log(2) - 0.5 * np.log(2 * np.pi) - np.log(scale)
     return np.asarray(constant - 0.5 * z**2 + log_ndtr(own["alpha"] * z))

@@ -8,6 +8,7 @@ import numpy as np
 
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.families import (
+    arc_tails,
     categorical,
     circular,
     continuous,
@@ -16,6 +17,7 @@ from hiermix.families import (
     linear_scale,
     links,
     mixed,
+    mixed_tails,
     multinomial,
     normal_scales,
     ordinal,
@@ -43,6 +45,8 @@ def _in_steps(name: str, links: tuple[str, ...], of: steps.LogCategories) -> Fam
 
 
 _ABOVE_ZERO, _SHARES, _COUNTS = (0.0, np.inf), (0.0, 1.0), (-1.0, np.inf)
+_FROM_ZERO, _FROM_ZERO_TO_ONE = ((mixed_tails.NOTHING_BELOW, most) for most in (np.inf, 1.0))
+_ANGLES = (-np.pi, np.pi)
 
 
 _BINARY = ("logit", "probit", "cloglog")
@@ -69,6 +73,8 @@ _ROWS = (
         links.mean, skewed.skew_normal_draw, skewed.skew_normal_log_density,
         residual.squared_sigma,
         own=(own.SIGMA, own.ALPHA), continuous=True, skewed=True, unit="sigma", vanishing=True,
+        linked_log_tails=arc_tails.skew_normal_tails,
+        linked_excess=arc_tails.skew_normal_excess,
     ),
     Family(
         "exgaussian", ("identity",), "exgaussian", rules.real, linear_scale.of_response,
@@ -108,6 +114,9 @@ _ROWS = (
         mixed.hurdle_gamma_mean, mixed.hurdle_gamma_draw, mixed.hurdle_gamma_log_density,
         residual.hurdle_gamma,
         own=(own.SHAPE, own.HU), continuous=True, mixed=True,
+        linked_log_tails=mixed_tails.hurdle_gamma_tails,
+        linked_excess=mixed_tails.hurdle_gamma_excess,
+        support=_FROM_ZERO,
     ),
     Family(
         "hurdle_lognormal", ("identity",), "hurdle_lognormal",
@@ -115,6 +124,9 @@ _ROWS = (
         mixed.hurdle_lognormal_mean, mixed.hurdle_lognormal_draw,
         mixed.hurdle_lognormal_log_density, residual.hurdle_lognormal,
         own=(own.SIGMA, own.HU), continuous=True, mixed=True,
+        linked_log_tails=mixed_tails.hurdle_lognormal_tails,
+        linked_excess=mixed_tails.hurdle_lognormal_excess,
+        support=_FROM_ZERO,
     ),
     Family(
         "beta", ("logit",), "beta", rules.share, linear_scale.of_mean,
@@ -130,6 +142,9 @@ _ROWS = (
         mixed.zero_inflated_beta_mean, mixed.zero_inflated_beta_draw,
         mixed.zero_inflated_beta_log_density, residual.zero_inflated_beta,
         own=(own.PHI, own.ZI), continuous=True, concave=False, mixed=True,
+        linked_log_tails=mixed_tails.zero_inflated_beta_tails,
+        linked_excess=mixed_tails.zero_inflated_beta_excess,
+        support=_FROM_ZERO_TO_ONE,
     ),
     Family(
         "zero_one_inflated_beta", ("logit",), "zero_one_inflated_beta",
@@ -137,6 +152,9 @@ _ROWS = (
         mixed.zero_one_inflated_beta_mean, mixed.zero_one_inflated_beta_draw,
         mixed.zero_one_inflated_beta_log_density, residual.zero_one_inflated_beta,
         own=(own.PHI, own.ZOI, own.COI), continuous=True, concave=False, mixed=True,
+        linked_log_tails=mixed_tails.zero_one_inflated_beta_tails,
+        linked_excess=mixed_tails.zero_one_inflated_beta_excess,
+        support=_FROM_ZERO_TO_ONE,
     ),
     Family(
         "weibull", ("log",), "weibull", rules.positive, linear_scale.of_times,
@@ -167,6 +185,7 @@ _ROWS = (
         "von_mises", ("tan_half",), "von_mises", rules.angle, linear_scale.of_angles,
         links.mean, circular.von_mises_draw, circular.von_mises_log_density, None,
         own=(own.KAPPA,), continuous=True, concave=False, circular=True,
+        linked_log_tails=arc_tails.von_mises_tails, support=_ANGLES,
     ),
     Family(
         "bernoulli", _BINARY, "binomial", rules.binary, linear_scale.of_mean,

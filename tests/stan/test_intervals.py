@@ -4,6 +4,7 @@ The reference takes a row at a time: scipy's distribution function at both ends 
 the response, less that of the bounds beyond which nothing was seen.
 """
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -63,6 +64,59 @@ class Mixed:
         return count * (rng.random(size) >= self.zero)
 
 
+class WithValues:
+    """Measurements, or values such as a zero, each with some probability."""
+
+    def __init__(self, measured: Any, values: dict[float, float]) -> None:
+        self.measured, self.values = measured, values
+        self.rest = 1 - sum(values.values())
+
+    def cdf(self, y: Any) -> Any:
+        atoms = sum(p * (np.asarray(y) >= value) for value, p in self.values.items())
+        return atoms + self.rest * self.measured.cdf(y)
+
+    def sf(self, y: Any) -> Any:
+        atoms = sum(p * (np.asarray(y) < value) for value, p in self.values.items())
+        return atoms + self.rest * self.measured.sf(y)
+
+    def pdf(self, y: Any) -> Any:
+        return self.rest * self.measured.pdf(y)
+
+
+class Angles:
+    """Angles from -pi to pi around a mean direction, by quadrature of scipy's density."""
+
+    def __init__(self, eta: Any, kappa: float) -> None:
+        self.mu, self.kappa = 2 * np.arctan(eta), kappa
+
+    def pdf(self, y: Any, mu: float) -> Any:
+        around = self.kappa * (np.cos(y - mu) - 1)
+        return np.exp(around) / (2 * np.pi * special.i0e(self.kappa))
+
+    def between(self, low: Any, high: Any) -> Any:
+        ends = (np.clip(each, -np.pi, np.pi) for each in (low, high))
+        each = np.broadcast_arrays(*ends, self.mu)
+        found = [
+            sum(integrate.quad(self.pdf, a, b, (mu,), epsabs=0, epsrel=1e-11)[0]
+                for a, b in pairwise(np.unique(np.clip([low, mu - 2 * np.pi, mu, mu + 2 * np.pi,
+                                                        high], low, high))))
+            for low, high, mu in zip(*(one.ravel() for one in each), strict=True)
+        ]  # fmt: skip
+        return np.reshape(found, each[0].shape)
+
+    def cdf(self, y: Any) -> Any:
+        return self.between(-np.pi, y)
+
+    def sf(self, y: Any) -> Any:
+        return self.between(y, np.pi)
+
+
+def _skew_normal(eta: Any, sigma: float, alpha: float) -> Law:
+    standard = stats.skewnorm(alpha)
+    scale = sigma / standard.std()
+    return stats.skewnorm(alpha, eta - scale * standard.mean(), scale)
+
+
 def _beta(eta: Any, phi: float) -> Law:
     return stats.beta(special.expit(eta) * phi, special.expit(-eta) * phi)
 
@@ -81,6 +135,18 @@ LAWS: dict[str, Callable[..., Law]] = {
     "inverse_gaussian": lambda eta, shape: stats.invgauss(np.exp(eta) / shape, scale=shape),
     "shifted_lognormal": lambda eta, sigma, ndt: stats.lognorm(
         sigma, loc=ndt, scale=np.exp(eta)
+    ),
+    "skew_normal": _skew_normal,
+    "von_mises": Angles,
+    "hurdle_gamma": lambda eta, shape, hu: WithValues(
+        stats.gamma(shape, scale=np.exp(eta) / shape), {0.0: hu}
+    ),
+    "hurdle_lognormal": lambda eta, sigma, hu: WithValues(
+        stats.lognorm(sigma, scale=np.exp(eta)), {0.0: hu}
+    ),
+    "zero_inflated_beta": lambda eta, phi, zi: WithValues(_beta(eta, phi), {0.0: zi}),
+    "zero_one_inflated_beta": lambda eta, phi, zoi, coi: WithValues(
+        _beta(eta, phi), {0.0: zoi * (1 - coi), 1.0: zoi * coi}
     ),
     "poisson": lambda eta: stats.poisson(np.exp(eta)),
     "negative_binomial": lambda eta, shape: negative_binomial(np.exp(eta), shape),
@@ -103,7 +169,12 @@ OWN = {
     "hu": 0.3,
     "beta": 1.2,
     "ndt": 0.15,
+    "alpha": -1.3,
+    "kappa": 1.4,
+    "zoi": 0.35,
+    "coi": 0.6,
 }
+SHARES = ("beta", "zero_inflated_beta", "zero_one_inflated_beta")
 KNOWN = [case for case in CASES if case.family in LAWS]
 
 
@@ -112,6 +183,8 @@ def own_of(family: str) -> dict[str, float]:
 
 
 def log_between(law: Law, low: Any, high: Any) -> Any:
+    if isinstance(law, Angles):
+        return np.log(law.between(low, high))
     inside = np.where(law.cdf(low) > 0.5, law.sf(low) - law.sf(high), law.cdf(high) - law.cdf(low))
     return np.log(inside)
 
@@ -122,14 +195,17 @@ def limited(family: str) -> pd.DataFrame:
     rng = np.random.default_rng(3)
     step = 1.0 if not find(family).continuous else 0.25
     data["c"] = rng.choice(["none", "left", "right", "interval"], len(data), p=[0.4, 0.2, 0.2, 0.2])
+    if family in SHARES:
+        data["y"] *= np.where(data["y"] == 1, 1.0, 0.7)
+        data.loc[data["y"] == 1, "c"] = "none"
     data["to"] = np.where(data["c"] == "interval", data["y"] + step, np.nan)
     data["lb"] = {True: data["y"].min() - 1.0, False: -1.0}[find(family).support[0] == -np.inf]
     data["lb"] = np.where(data["g"] == "a", data["lb"], -np.inf)
-    data["ub"] = 0.999 if family == "beta" else float(data["y"].max()) + 2.0
-    data["ub"] = np.where(data["g"] != "c", np.inf, data["ub"])
-    if family == "beta":
-        data["y"] *= 0.7
-        data["to"] = np.where(data["c"] == "interval", data["y"] + step, np.nan)
+    data["ub"] = 0.999 if family in SHARES else float(data["y"].max()) + 2.0
+    data["ub"] = np.where((data["g"] != "c") | (data["y"] == 1), np.inf, data["ub"])
+    if family == "von_mises":
+        data["to"] = np.minimum(data["to"], np.pi)
+        data = data.assign(lb=-np.inf, ub=np.inf)
     return data
 
 
@@ -159,7 +235,8 @@ def of_rows(case: Case, data: pd.DataFrame, eta: np.ndarray, *own: Any) -> np.nd
 @pytest.mark.filterwarnings("ignore:(divide by zero|invalid value):RuntimeWarning")
 def test_log_density_equals_scipy(case: Case) -> None:
     rows = limited(case.family)
-    formula = FORMULA.replace("y ~", "y | cens(c, to) + trunc(lb, ub) ~")
+    bounds = "" if case.family == "von_mises" else " + trunc(lb, ub)"
+    formula = FORMULA.replace("y ~", f"y | cens(c, to){bounds} ~")
     effects = {"effects": "sampled"} if case.family == "gaussian" else {}
     model = hm.Model(
         formula, rows, family=case.family, weights="weight",
@@ -200,9 +277,10 @@ def test_what_is_known_of_a_response_has_the_probability_of_its_interval(
     name: str, own: dict[str, float], eta: float
 ) -> None:
     family, law = law_of(name, own, eta)
-    low, high = (np.array([0.2, 0.5]), np.array([0.6, 0.8])) if name == "beta" else (
+    low, high = (np.array([0.2, 0.5]), np.array([0.6, 0.8])) if name in SHARES else (
         np.array([0.0, 1.0]), np.array([2.0, 5.0]))  # fmt: skip
     y = np.full(2, 0.5)
+    high = np.minimum(high, 3.0) if name == "von_mises" else high
     found = family.log_density(y, np.array([eta]), arrays(own, low=low, high=high))
     inside = law.cdf(high) - law.cdf(low)
     np.testing.assert_allclose(found, np.log(inside), rtol=1e-10)
@@ -211,25 +289,33 @@ def test_what_is_known_of_a_response_has_the_probability_of_its_interval(
     np.testing.assert_allclose(found, np.log([law.cdf(a), law.sf(b)]), rtol=1e-10)
 
 
+BOUNDS = defaultdict(
+    lambda: ((1.0, np.inf), (-np.inf, 2.0), (0.0, 3.0)),
+    shares=((0.3, 0.7), (-np.inf, 0.8), (0.4, np.inf)),
+    von_mises=(),  # angles have no order to be cut off in
+)
+
+
 @pytest.mark.parametrize(("name", "own", "eta"), LAWS_AT)
 def test_within_bounds_mean_and_draws_are_those_of_the_law(
     name: str, own: dict[str, float], eta: float
 ) -> None:
     """The mean by quadrature, or a sum; of 10,000 draws within six standard errors."""
     family, law = law_of(name, own, eta)
-    for least, most in (
-        ((0.3, 0.7),) if name == "beta" else ((1.0, np.inf), (-np.inf, 2.0), (0.0, 3.0))
-    ):
+    for least, most in BOUNDS["shares" if name in SHARES else name]:
         if family.continuous:
             start = max(least, family.support[0])
-            ends = (start if np.isfinite(start) else -60.0, most if np.isfinite(most) else 4000.0)
+            far = 1.0 if name in SHARES else 4000.0
+            ends = (start if np.isfinite(start) else -60.0, most if np.isfinite(most) else far)
             grid = np.unique(np.clip([*ends, -8, -2, 0, 0.5, 1, 2, 5, 12, 40, 200], *ends))
             mass, first = (
                 sum(integrate.fixed_quad(lambda y, p=p: y**p * law.pdf(y), a, b, n=300)[0]
                     for a, b in pairwise(grid))
                 for p in (0, 1)
             )  # fmt: skip
-            expected = first / mass
+            values = {y: p for y, p in getattr(law, "values", {}).items() if least < y <= most}
+            first += sum(y * p for y, p in values.items())
+            expected = first / (mass + sum(values.values()))
         else:
             y = np.arange(max(least, -1) + 1, min(most, 500) + 1)
             p = law.cdf(y) - law.cdf(y - 1)
@@ -242,7 +328,9 @@ def test_within_bounds_mean_and_draws_are_those_of_the_law(
         assert abs(draws.mean() - expected) < 6 * draws.std() / 100
 
 
-@pytest.mark.parametrize("name", ["gaussian", "gamma", "poisson", "hurdle_negative_binomial"])
+@pytest.mark.parametrize(
+    "name", ["gaussian", "gamma", "hurdle_gamma", "poisson", "hurdle_negative_binomial"]
+)
 def test_draws_from_far_out_are_still_the_law(name: str) -> None:
     """Where next to no draw falls within the bounds: against quantiles of the law itself."""
     own = own_of(name)
