@@ -83,7 +83,7 @@ def ranks(case: str, replicate: int) -> dict[str, int]:
     return {key: int(np.sum(found[key][THIN - 1 :: THIN] < value)) for key, value in true.items()}
 
 
-SCENE = Scene("curve_kinds", 50, tuple(CASES), ranks)
+SCENE = Scene("curve_kinds", 100, tuple(CASES), ranks)
 
 
 if __name__ == "__main__":

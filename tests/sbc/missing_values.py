@@ -55,7 +55,7 @@ def ranks(case: str, replicate: int) -> dict[str, int]:
     return {key: int(np.sum(found[key][THIN - 1 :: THIN] < value)) for key, value in true.items()}
 
 
-SCENE = Scene("missing_values", 25, tuple(CASES), ranks)
+SCENE = Scene("missing_values", 100, tuple(CASES), ranks)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def ranks(case: str, replicate: int) -> dict[str, int]:
             for key, value in true.items()}  # fmt: skip
 
 
-SCENE = Scene("responses", 40, tuple(CASES), ranks)
+SCENE = Scene("responses", 200, tuple(CASES), ranks)
 
 
 if __name__ == "__main__":

@@ -75,7 +75,7 @@ def ranks(case: str, replicate: int) -> dict[str, int]:
     return {key: int(np.sum(found[key][THIN - 1 :: THIN] < value)) for key, value in true.items()}
 
 
-SCENE = Scene("shared_parts", 50, tuple(CASES), ranks)
+SCENE = Scene("shared_parts", 100, tuple(CASES), ranks)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,7 @@ def ranks(case: str, replicate: int) -> dict[str, int]:
     return {key: int(np.sum(found[key][THIN - 1 :: THIN] < value)) for key, value in true.items()}
 
 
-SCENE = Scene("smooth_series", 50, ("autoregressive",), ranks)
+SCENE = Scene("smooth_series", 200, ("autoregressive",), ranks)
 
 
 if __name__ == "__main__":

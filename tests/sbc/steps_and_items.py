@@ -81,7 +81,7 @@ def ranks(case: str, replicate: int) -> dict[str, int]:
     return {key: int(np.sum(found[key][THIN - 1 :: THIN] < value)) for key, value in true.items()}
 
 
-SCENE = Scene("steps_and_items", 50, tuple(CASES), ranks)
+SCENE = Scene("steps_and_items", 200, tuple(CASES), ranks)
 
 
 if __name__ == "__main__":
