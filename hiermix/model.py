@@ -131,7 +131,7 @@ class Model(PreparedModel):
         self.family = self.family.on(design)
         self._options = {
             "family": family, "link": link, "effects": effects, "success": success,
-            "parameterisation": parameterisation, "weights": weights,
+            "parameterisation": parameterisation, "weights": weights, "missing": missing,
         }  # fmt: skip
         self._of_rows(replace(design, calendar=known), priors)
 
@@ -331,8 +331,11 @@ class Model(PreparedModel):
 
     def on(self, data: Frame) -> "Model":
         """Return this model, with its priors, for other rows; new coefficients get defaults."""
+        formula = str(self.design.formula)
+        columns = frames.table(data).columns
+        beside_rows.check_arrays(formula, self._options.get("weights"), columns)
         beside = beside_rows.again(self.design.calendar, self.design.groupings)
-        model = Model(str(self.design.formula), data, **beside, **self._options)
+        model = Model(formula, data, **beside, **self._options)
         model.priors = {name: self.priors.get(name, each) for name, each in model.priors.items()}
         model.origins = bar_origins.with_known(model.origins, self.origins)
         return model

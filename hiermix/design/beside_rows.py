@@ -12,6 +12,7 @@ from hiermix.design.frames import Frame
 from hiermix.design.groupings import Grouping, matrices
 from hiermix.design.known_ahead import Calendar
 from hiermix.design.tables import Table
+from hiermix.errors import DataError
 
 
 def with_calendar(rows: Table, calendar: Frame | Calendar | None) -> tuple[Table, Calendar | None]:
@@ -31,6 +32,23 @@ def again(calendar: Calendar | None, groupings: Sequence[Grouping]) -> dict[str,
 def name_of(what: str) -> str:
     """Name of the column that an array becomes: ``(offset)``."""
     return f"({what})"
+
+
+def check_arrays(formula: str, weights: object, columns: Sequence[object]) -> None:
+    """Raise where other rows lack what was an array beside the fitted ones.
+
+    Raises
+    ------
+    DataError
+        They do.
+    """
+    used = {"weights": weights == name_of("weights"), "offset": f"`{name_of('offset')}`" in formula}
+    for what, by_array in used.items():
+        if by_array and name_of(what) not in columns:
+            raise DataError(
+                f"{what} of the fit came as an array, which says nothing of other rows: make a "
+                f"column of it, and fit with {what}='<column>'"
+            )
 
 
 def as_column(data: Table, name: str, values: str | ArrayLike | None) -> tuple[Table, str | None]:
