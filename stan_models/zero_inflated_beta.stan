@@ -3,7 +3,8 @@ functions {
 #include parts/functions.stanfunctions
 #include parts/group_functions.stanfunctions
 #include parts/likelihoods/beta.stanfunctions
-#include parts/tails/zero_inflated_beta.stanfunctions
+#include parts/tails/beta_measured.stanfunctions
+#include parts/zero_or_measured.stan
 }
 data {
 #include parts/coordinates_data.stan
