@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Any
 
 from numpy.typing import ArrayLike
@@ -34,7 +34,7 @@ def name_of(what: str) -> str:
     return f"({what})"
 
 
-def check_arrays(formula: str, weights: object, columns: Sequence[object]) -> None:
+def check_arrays(formula: str, weights: object, columns: Container[object]) -> None:
     """Raise where other rows lack what was an array beside the fitted ones.
 
     Raises
