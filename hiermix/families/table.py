@@ -14,6 +14,7 @@ from hiermix.families import (
     continuous,
     counts,
     durations,
+    foreign_names,
     linear_scale,
     links,
     mixed,
@@ -317,7 +318,7 @@ def find(name: str | CustomFamily, link: str | None = None) -> Family:
     if isinstance(name, CustomFamily):
         return replace(name.family(), link=check_link(name.family(), link))
     if name not in FAMILIES:
-        near = did_you_mean(str(name), FAMILIES)
+        near = foreign_names.instead(str(name), FAMILIES) or did_you_mean(str(name), FAMILIES)
         raise ArgumentError(f"unknown family {quoted(name)}.{near} Known: {', '.join(FAMILIES)}")
     return replace(FAMILIES[name], link=check_link(FAMILIES[name], link))
 

@@ -284,6 +284,31 @@ def test_ordered_categories_keep_their_order() -> None:
         model("ordinal", ["low", "high"] * 4)
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    {
+        "student": "'student_t'", "t": "'student_t'", "StudentT": "'student_t'",
+        "Gamma": "'gamma'", "inverse.gaussian": "'inverse_gaussian'", "wald": "'inverse_gaussian'",
+        "negbinomial": "'negative_binomial'", "nbinom2": "'negative_binomial'",
+        "negativebinomial": "'negative_binomial'", "zero_inflated_negbinomial":
+        "'zero_inflated_negative_binomial'", "hurdle_negativebinomial":
+        "'hurdle_negative_binomial'", "Beta": "'beta'", "beta_family": "'beta'",
+        "vonmises": "'von_mises'", "cumulative": "'ordinal'", "cumulative(\"probit\")": "'ordinal'",
+        "ziGamma": "'hurdle_gamma'", "quasipoisson": "family='negative_binomial'",
+        "quasibinomial": "family='beta_binomial'", "nbinom1": "equation", "cox": "'weibull'",
+        "mixture": "brms", "dirichlet": "'multinomial'", "com_poisson": "hm.CustomFamily",
+        "asym_laplace": "hm.CustomFamily", "wiener": "hm.CustomFamily",
+        "ordbeta": "'zero_one_inflated_beta'",
+    }.items(),
+)  # fmt: skip
+def test_families_of_other_tools_are_answered_with_what_to_write(name: str, said: str) -> None:
+    with pytest.raises(ArgumentError, match="unknown family") as raised:
+        table.find(name)
+    answer = str(raised.value).split(" Known: ")[0]
+    assert said in answer
+    assert "here" in answer
+
+
 def test_unknown_family_and_link() -> None:
     with pytest.raises(
         ArgumentError, match=r"unknown family 'gausian'\. Did you mean 'gaussian'\?"
