@@ -276,6 +276,7 @@ def test_a_saved_fit_answers_the_same(fit: hm.Fit, tmp_path: Path) -> None:
     (lambda fit: fit.response("y2").loo(), "ask the whole fit"),
     (lambda fit: fit.response("y2").log_likelihood(), "ask the whole fit"),
     (lambda fit: fit.response("y2").kfold(), "was fitted beside other responses"),
+    (lambda fit: fit.means("h"), "response 'y1'; fit.response(...) answers for one alone"),
     (lambda fit: hm.pooling(FORMULAS, DATA), "pooling is for one response"),
     (lambda fit: hm.statistics("; ".join(FORMULAS), DATA), "no parameter 'y2'"),
 ])  # fmt: skip

@@ -12,12 +12,14 @@ from hiermix import options
 from hiermix.answers.answer import Answer
 from hiermix.design.design import Design
 from hiermix.design.joint_design import DIM
+from hiermix.errors import ArgumentError
 from hiermix.posterior import one_response
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction.estimands import label_columns
 from hiermix.prediction.estimates import along_rows
 
 _OF_DRAWS = ("chain", "draw")
+_OF_ONE = "{error}. This is so for response {name!r}; fit.response(...) answers for one alone"
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -41,7 +43,12 @@ def of_each[**P](
                 bound.arguments["variables"] = mine = _of_response(asked, own.design, posterior)
                 if not mine:
                     continue
-            found[name] = ask(*bound.args, **bound.kwargs)
+            try:
+                found[name] = ask(*bound.args, **bound.kwargs)
+            except ArgumentError as error:
+                raise ArgumentError(
+                    _OF_ONE.format(name=name, error=str(error).rstrip("."))
+                ) from error
         return answers(found)
 
     return whole

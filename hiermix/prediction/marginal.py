@@ -228,10 +228,11 @@ def _columns(
         if not isinstance(name, str) or name not in frame:
             known_names = _known(frame, posterior, is_grid)
             near = did_you_mean(str(name), known_names)
-            known = ", ".join(map(repr, known_names))
-            raise ArgumentError(
-                f"by names {quoted(name)}, no column of the rows.{near} Known: {known}"
-            )
+            known = ", ".join(map(repr, known_names)) or "none"
+            unused = is_grid and isinstance(name, str) and posterior.design.has(name)
+            what = "which no predictor of the formula is" if unused else "no column of the rows"
+            way = " newdata=None averages the fitted rows by any column." if unused else ""
+            raise ArgumentError(f"by names {quoted(name)}, {what}.{near}{way} Known: {known}")
     return list(dict.fromkeys([*names, *set_to]))
 
 

@@ -11,11 +11,10 @@ from hiermix.typing import FloatArray
 
 _ROWS = 32
 """Rows worked at once: their grids stay in cache."""
-_TOGETHER = 4
+_TOGETHER = (16, 4)
 """Factors multiplied before their logarithm is taken."""
-_FAR = 1e70
-"""Size of a factor from which on so many would overflow."""
-_SLICE = 64
+_LARGEST = 1e280
+"""Up to which their product is sure to be a number."""
 _LEAST = 5
 """Draws of a tail."""
 _TINY = -600.0
@@ -65,6 +64,8 @@ def _log_mean_inverse(ratio: FloatArray, size: FloatArray) -> FloatArray:
     lowest = ratio.min(axis=1)
     found = np.empty(len(ratio))
     plain = lowest > _TINY
+    if plain.all():
+        return np.asarray(np.log(np.mean(1 / size, axis=1)))
     found[plain] = np.log(np.mean(1 / size[plain], axis=1))
     wide, low = ratio[~plain], lowest[~plain]
     found[~plain] = np.log(np.mean(np.exp(low[:, None] - wide), axis=1)) - low
@@ -115,16 +116,17 @@ def _fit(x: FloatArray) -> tuple[FloatArray, FloatArray]:
 def _mean_log(grid: FloatArray, x: FloatArray) -> FloatArray:
     """Mean over x (n, M) of log(1 - b x) at every b of the grid (n, G).
 
-    Some factors are multiplied first: a logarithm costs more than they do.
+    Many factors are multiplied first: a logarithm costs more than they do.
     """
-    total = np.zeros(grid.shape)
-    far = np.abs(grid).max(axis=1) * x[:, -1] > _FAR
-    together = 1 if far.any() else _TOGETHER
-    for start in range(0, x.shape[1], _SLICE):
-        factors = 1 - grid[:, :, None] * x[:, None, start : start + _SLICE]
-        whole = factors.shape[2] // together * together
-        product = factors[:, :, :whole:together].copy()
-        for step in range(1, together):
-            product *= factors[:, :, step:whole:together]
-        total += np.log(product).sum(axis=2) + np.log(factors[:, :, whole:]).sum(axis=2)
-    return np.asarray(total / x.shape[1])
+    M = x.shape[1]
+    far = float(np.max(np.abs(grid).max(axis=1) * x[:, -1]))
+    together = next((each for each in _TOGETHER if far < _LARGEST ** (1 / each)), 1)
+    size = M // together
+    product = 1 - grid[:, :, None] * x[:, None, :size]
+    factor = np.empty_like(product)
+    for start in range(size, together * size, size):
+        np.multiply(grid[:, :, None], x[:, None, start : start + size], out=factor)
+        np.subtract(1, factor, out=factor)
+        product *= factor
+    rest = 1 - grid[:, :, None] * x[:, None, together * size :]
+    return np.asarray((np.log(product).sum(axis=2) + np.log(rest).sum(axis=2)) / M)

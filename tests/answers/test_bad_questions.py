@@ -61,6 +61,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("slopes", {"variables": "kind"}, "'kind' holds levels in the fit, not numbers"),
     ("slopes", {"variables": "x", "scale": "ratio"}, "slopes have scale='response' or 'linear'"),
     ("slopes", {"variables": {"x": [0, 1]}}, "slopes take names of variables"),
+    ("means", {"by": "w"}, "'w', which no predictor of the formula is. newdata=None averages"),
     ("means", {"by": "knd"}, "by names 'knd', no column of the rows. Did you mean 'kind'"),
     ("means", {"by": 3}, "by takes a name or a list of names, not 3"),
     ("means", {"by": "x"}, "'x' has 96 different values: name those"),
