@@ -11,8 +11,9 @@ import pandas as pd
 from hiermix import options
 from hiermix.design import kinds
 from hiermix.design.design import Design
+from hiermix.design.hilbert_spaces import ProcessCurve
 from hiermix.errors import ArgumentError, did_you_mean, quoted
-from hiermix.formula.sums import columns
+from hiermix.formula.sums import columns, uses
 from hiermix.prediction import grids
 from hiermix.prediction.estimands import label_columns
 from hiermix.prediction.row_hypotheses import pairs_of
@@ -107,6 +108,8 @@ def _check(design: Design, name: object, over: str) -> None:
 
 def steps(design: Design, frame: pd.DataFrame, name: str, how: Any) -> list[Step]:
     """Return the changes of a variable that are asked for."""
+    if how is None and (ends := _known_range(design, name)) is not None:
+        return _inside(design, frame, name, ends)
     if how is None:
         how = "reference" if _has_levels(design, name) else 1
     if isinstance(how, str):
@@ -180,6 +183,37 @@ def _forward(design: Design, frame: pd.DataFrame, name: str, by: float) -> Step:
     _numbers(design, name)
     at = as_numbers(frame, name)
     return Step(name, Setting("", {}), Setting(f"{by:+g}", {name: at + by}), label=f"{by:+g}")
+
+
+def _inside(
+    design: Design, frame: pd.DataFrame, name: str, ends: tuple[float, float]
+) -> list[Step]:
+    """Change a number by one within a range, from where it is or as near to it as that goes.
+
+    By the quartiles of the fit, where the range is less than one wide.
+    """
+    least, most = ends
+    if most - least < 1:
+        return _worded(design, name, "iqr")
+    at = as_numbers(frame, name)
+    within = (at >= least) & (at <= most)
+    start = np.where(within, np.minimum(at, most - 1), at)
+    if np.array_equal(start, at):
+        return [_forward(design, frame, name, 1.0)]
+    low, high = (Setting(text, {name: values})
+                 for text, values in (("inside", start), ("inside +1", start + 1)))  # fmt: skip
+    return [Step(name, low, high, label="+1, in range")]
+
+
+def _known_range(design: Design, name: str) -> tuple[float, float] | None:
+    """Return the range beyond which a term knows nothing of a number, if one is so."""
+    ends = [(each.low, each.high) for each in design.curves
+            if isinstance(each, ProcessCurve) and each.column == name]  # fmt: skip
+    written = (use for each in design.formula.equations for use in uses(each.population))
+    if any(use.column == name and use.function == "bs" for use in written):
+        x = _numbers(design, name)
+        ends.append((float(x.min()), float(x.max())))
+    return (max(low for low, _ in ends), min(high for _, high in ends)) if ends else None
 
 
 def as_numbers(frame: pd.DataFrame, name: str) -> np.ndarray:

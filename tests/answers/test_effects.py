@@ -8,6 +8,8 @@ import pytest
 from scipy import stats
 
 import hiermix as hm
+from hiermix.errors import DataError
+from hiermix.prediction import changes
 from hiermix.prediction.estimands import NEW_GROUP, OVER
 from tests.combinations import thinned
 from tests.invented import invented, panel
@@ -354,3 +356,32 @@ def test_a_factor_that_enters_another_equation_alone() -> None:
             rows = predicted(fit, data, over, "response")
             kinds = data.groupby("kind").indices
             close(draws(answer), np.stack([rows[:, at].mean(axis=1) for at in kinds.values()], 1))
+
+
+@pytest.mark.parametrize("formula", ["y ~ hsgp(x, k=5)", "y ~ bs(x, df=4) + w"])
+def test_changes_by_one_stay_within_the_range_that_a_term_knows(formula: str) -> None:
+    data = panel()
+    design = hm.Model(formula, data).design
+    low, high = data["x"].min(), data["x"].max()
+    (step,) = changes.steps(design, data, "x", None)
+    assert step.label == "+1, in range"
+    np.testing.assert_allclose(step.high.column["x"], np.minimum(data["x"] + 1, high))
+    np.testing.assert_allclose(step.high.column["x"] - step.low.column["x"], 1)
+    inside = data[data["x"] < high - 1]
+    assert changes.steps(design, inside, "x", None)[0].label == "+1"
+    narrow = hm.Model(formula, data.assign(x=0.1 * data["x"])).design
+    (step,) = changes.steps(narrow, data, "x", None)
+    assert step.label == "iqr"
+    assert step.low.column["x"] > 0.1 * low
+    beyond = changes.steps(design, data, "x", 1)[0].high.column  # where that is asked for
+    with pytest.raises(DataError, match="outside"):
+        design.on(data.assign(**beyond))
+
+
+def test_comparisons_near_the_end_of_a_range_are_answered() -> None:
+    fit = invented("y ~ bs(x, df=4)", panel())
+    rows, high = panel(), panel()["x"].max()
+    found = fit.comparisons("x").draws.to_numpy()
+    start = np.minimum(rows["x"], high - 1)
+    ends = [fit.predict(rows.assign(x=at), kind="linear").to_numpy() for at in (start, start + 1)]
+    np.testing.assert_allclose(found, ends[1] - ends[0], rtol=1e-8, atol=1e-12)
