@@ -14,7 +14,7 @@ import pytest
 
 import hiermix as hm
 from hiermix.errors import FormulaError
-from hiermix.families.prior import DISTRIBUTIONS
+from hiermix.families.prior import DISTRIBUTIONS, TOGETHER
 from hiermix.families.table import FAMILIES
 from hiermix.formula.formula import parse
 from hiermix.formula.names import TRANSFORMS
@@ -137,7 +137,7 @@ def test_default_priors_of_the_families_are_those_of_the_code() -> None:
 def test_distributions_of_the_table_are_those_of_priors() -> None:
     below = text("priors").split("| distribution | arguments |")[1].split("\n\n")[0]
     names = {code for line in below.splitlines() if line for code in codes(line.split("|")[1])}
-    assert names == {*DISTRIBUTIONS, "lkj"}
+    assert names == {*DISTRIBUTIONS, *TOGETHER}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])

@@ -113,6 +113,69 @@ def test_without_rows_shares_are_uniform() -> None:
     assert float(fit["mo_income"].std()) == pytest.approx(1.0, rel=0.15)
 
 
+def test_without_rows_shares_have_the_prior_that_is_written() -> None:
+    """Dirichlet(4, 1, 1): shares are Beta(4, 2), Beta(1, 5) and Beta(1, 5)."""
+    priors = {"b[mo(income)]": "normal(0, 1)", "simo_income": "dirichlet(4, 1, 1)"}
+    model = hm.Model("ls ~ mo(income)", incomes(), priors=priors)
+    fit = model.fit(**SETTINGS | {"draws": 1000, "prior_only": True})
+    shares = fit.data["posterior"]["simo_income"].to_numpy().reshape(-1, 3)
+    # 2,000 draws, a fifth of them effective.
+    assert np.abs(shares.mean(axis=0) - np.array([4, 1, 1]) / 6).max() < 6 * 0.178 / np.sqrt(400)
+    from scipy import stats
+
+    expected = stats.dirichlet((4, 1, 1)).logpdf(shares.T)
+    np.testing.assert_allclose(fit.log_prior()["simo_income"].to_numpy().ravel(), expected)
+
+
+@pytest.fixture(scope="module")
+def alike() -> hm.Fit:
+    rng = np.random.default_rng(6)
+    o, z, g = rng.integers(0, 4, 400), rng.normal(size=400), np.arange(400) % 8
+    way = np.array([0, 0.6, 0.9, 1.0])[o]
+    slope = 1.5 + rng.normal(0, 0.5, 8)
+    y = rng.normal(slope[g] * way - 1.2 * way * z + 0.3 * z, 0.3)
+    data = pd.DataFrame({"y": y, "o": o, "z": z, "g": g})
+    formula = 'y ~ mo(o, id="a") * z + (mo(o, id="a") | g)'
+    return hm.Model(formula, data).fit(**SETTINGS)
+
+
+def test_effects_of_one_id_share_alike(alike: hm.Fit, tmp_path) -> None:
+    posterior = alike.data["posterior"]
+    assert [name for name in posterior if str(name).startswith("simo")] == ["simo_o"]
+    shares = posterior["simo_o"]
+    error = (shares.mean(("chain", "draw")) - [0.6, 0.3, 0.1]) / shares.std(("chain", "draw"))
+    assert np.abs(error).max() < 4
+    for name in ("mo(o)", "mo(o):z"):
+        terms = [term for term in posterior["term"].to_numpy() if term.startswith(f"{name}[")]
+        steps = posterior["b"].sel(term=terms).to_numpy()
+        whole = steps.sum(axis=-1, keepdims=True)
+        np.testing.assert_allclose(steps / whole, shares, rtol=1e-8)
+    assert abs(float(alike["mo_o:z"].mean()) + 0.4) < 4 * float(alike["mo_o:z"].std())
+    alike.save(tmp_path / "fit.nc")
+    again, rows = hm.load(tmp_path / "fit.nc"), alike.design.frame[:3]
+    assert str(again.design.formula) == str(alike.design.formula)
+    assert "mo(o, id='a'):z" in str(again.design.formula)
+    np.testing.assert_array_equal(again.predict(rows), alike.predict(rows))
+    assert set(alike.log_prior().data_vars) >= {"mo_o", "mo_o:z", "simo_o"}
+    assert np.isfinite(alike.loo().elpd)
+
+
+WRONG_SHARES = [
+    ({"simo_income": "dirichlet(1, 2)"}, "it has 3 shares, and a number for each or one for all"),
+    ({"simo_income": "dirichlet(1, 2, -1)"}, "its shape is -1 but must be positive and finite"),
+    ({"simo": "dirichlet()"}, "dirichlet takes 1 arguments (shape), not 0"),
+    ({"simo": "normal(0, 1)"}, "can't be the prior of 'simo[mo(income)]': write dirichlet(1)"),
+    ({"b": "dirichlet(1, 1)"}, "dirichlet(1, 1) can't be the prior of 'b[age]'"),
+    ({"simo[mo(age)]": "dirichlet(1)"}, "not in the model. Did you mean 'simo[mo(income)]'"),
+]
+
+
+@pytest.mark.parametrize(("priors", "message"), WRONG_SHARES)
+def test_what_is_no_prior_of_shares(priors: dict[str, str], message: str) -> None:
+    with pytest.raises(hm.PriorError, match=re.escape(message)):
+        hm.Model("ls ~ mo(income) + age", incomes(), priors=priors)
+
+
 WRONG: list[tuple[str, dict[str, object], str]] = [
     ("ls ~ mo(z)", {}, "'z', not a column"),
     ("ls ~ mo(o)", {"o": list("ab") * 50}, "mo(o): 'o' has no order"),
@@ -122,6 +185,9 @@ WRONG: list[tuple[str, dict[str, object], str]] = [
     ("ls ~ mo(o)", {"o": [None] + [1, 2, 3] * 33}, "column 'o' has 1 missing value"),
     ("ls ~ mo(income) + mo(income)", {}, "twice"),
     ("ls ~ mo(income, age)", {}, "mo() has no place for this"),
+    ("ls ~ mo(income, id=age)", {}, 'mo(): id is a text, such as "A"'),
+    ("ls ~ mo(income, id='a') + mo(o, id='a')", {"o": [1, 2] * 50}, "have 3 and 1"),
+    ("ls ~ mo(income, id='a') + (mo(income) | city)", {}, "where mo(income) is missing"),
     ("ls ~ mo(income)/age", {}, "mo() stands in products with : and * alone"),
     ("ls ~ (mo(income) | city)", {}, "where mo(income) is missing"),
 ]

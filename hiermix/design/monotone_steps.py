@@ -8,7 +8,7 @@ to one.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -41,10 +41,17 @@ class Steps:
     """The term of the formula that it is of."""
     times: tuple[Spec, int] | None = None
     """What a step is multiplied by: a column of a sum of terms."""
+    shared: Steps | None = None
+    """Those whose shares these are too, by their id."""
 
     @property
     def names(self) -> tuple[str, str]:
         """What results call the mean step and the shares: ``mo_x`` and ``simo_x``."""
+        mean, shares = self._names
+        return mean, shares if self.shared is None else self.shared.names[1]
+
+    @property
+    def _names(self) -> tuple[str, str]:
         rest = self.term.removeprefix(in_results(Monotonic(self.column).call))
         column = in_results(qualified(self.column, self.equation)) + rest
         return f"mo_{column}", f"simo_{column}"
@@ -87,17 +94,33 @@ def steps_of(
     """
     terms = [each for each in formula.specials if isinstance(each, Monotonic)]
     found: list[Steps] = []
+    first: dict[tuple[str, str], Steps] = {}
     for term in terms:
         levels = _levels(term, encodings[term.column], frame[term.column], encoded)
         beside = [each for each in terms
                   if (each.column, each.equation) == (term.column, term.equation)]  # fmt: skip
         for name, times in _times(term, beside, fitted):
-            found.append(Steps(name, term.equation, term.column, levels, str(term), times))
+            one = Steps(name, term.equation, term.column, levels, str(term), times)
+            found.append(one if term.id is None else _sharing(one, term.id, first))
     names = [(each.equation, each.term) for each in found]
     for equation, name in names:
         if names.count((equation, name)) > 1:
             raise DataError(f"{name} stands in the formula twice: keep one")
     return tuple(found)
+
+
+def _sharing(steps: Steps, of: str, first: dict[tuple[str, str], Steps]) -> Steps:
+    """Return steps with the shares of the first ones of their equation and id, if those are not."""
+    leader = first.setdefault((steps.equation, of), steps)
+    if leader is steps:
+        return steps
+    sizes = [len(each.labels) for each in (leader, steps)]
+    if sizes[0] != sizes[1]:
+        raise DataError(
+            f"{leader.written} and {steps.written} share the way among their steps, and have "
+            f"{sizes[0]} and {sizes[1]}: give them ids of their own"
+        )
+    return replace(steps, shared=leader)
 
 
 def _times(

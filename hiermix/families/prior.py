@@ -53,6 +53,9 @@ SHRINKAGE: Mapping[str, Mapping[str, float]] = {
 """Priors of all slopes together, whose prior sds are parameters: arguments and their defaults, as
 brms has them. Scales are in units of spread of the response by spread of the predictor."""
 
+LKJ, DIRICHLET = TOGETHER = "lkj", "dirichlet"
+"""Distributions of several numbers together: correlations, and shares that add up to one."""
+
 _HALF = "half_"
 """Before a distribution around zero: ``half_normal(1)`` is ``normal(0, 1, lower=0)``."""
 
@@ -64,7 +67,7 @@ class Prior:
     Parameters
     ----------
     distribution : str
-        Stan's name, or ``"lkj"`` for a correlation matrix.
+        Stan's name; ``"lkj"`` for a correlation matrix, ``"dirichlet"`` for shares.
     arguments : tuple of float
         In Stan's order.
     lower, upper : float
@@ -252,8 +255,8 @@ def parse_prior(text: str) -> Prior:
         return _half(text, name.removeprefix(_HALF), inside)
     if name in SHRINKAGE:
         return _shrinking(text, name, inside)
-    if name == "flat" or (name not in DISTRIBUTIONS and name != "lkj"):
-        known = [*DISTRIBUTIONS, "lkj", *SHRINKAGE]
+    if name == "flat" or (name not in DISTRIBUTIONS and name not in TOGETHER):
+        known = [*DISTRIBUTIONS, *TOGETHER, *SHRINKAGE]
         raise PriorError(
             f"prior {text!r}: no distribution {name!r} here.{did_you_mean(name, known)} "
             f"Known: {', '.join(known)}. Priors are always proper."
@@ -325,7 +328,8 @@ def _arguments(text: str, inside: str) -> tuple[tuple[float, ...], dict[str, flo
 
 
 def _checked(text: str, name: str, arguments: tuple[float, ...]) -> Prior:
-    wanted = ("shape",) if name == "lkj" else DISTRIBUTIONS[name].arguments
+    wanted = ("shape",) * max(1, len(arguments)) if name == DIRICHLET else ("shape",)
+    wanted = wanted if name in TOGETHER else DISTRIBUTIONS[name].arguments
     if len(arguments) != len(wanted):
         raise PriorError(
             f"prior {text!r}: {name} takes {len(wanted)} arguments ({', '.join(wanted)}), "
@@ -344,7 +348,7 @@ def _cut(text: str, prior: Prior, cuts: Mapping[str, float]) -> Prior:
     """Cut a prior off at its bounds, which must leave some of it."""
     if not cuts:
         return prior
-    if prior.distribution == "lkj" or DISTRIBUTIONS[prior.distribution].positive:
+    if prior.distribution in TOGETHER or DISTRIBUTIONS[prior.distribution].positive:
         raise PriorError(
             f"prior {text!r}: {prior.distribution} has bounds of its own; those that are cut off "
             f"are {', '.join(name for name, row in DISTRIBUTIONS.items() if not row.positive)}"

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hiermix.errors import PriorError, did_you_mean, quoted
-from hiermix.families.prior import DISTRIBUTIONS, Prior, parse_prior
+from hiermix.errors import PriorError, count, did_you_mean, quoted
+from hiermix.families.prior import DIRICHLET, DISTRIBUTIONS, TOGETHER, Prior, parse_prior
 from hiermix.formula.equations import MU
 from hiermix.typing import FloatArray, IntArray
 
@@ -34,6 +34,8 @@ class Slot:
     """Of a slope that may be shrunk: one over the spread of the predictor, spread of its link."""
     within: tuple[float, float] = (-np.inf, np.inf)
     """Where it is: priors are cut off there."""
+    shares: int = 0
+    """How many shares it is, where these have one prior together."""
 
     @property
     def name(self) -> str:
@@ -49,6 +51,11 @@ def b_name(term: str, equation: str = MU) -> str:
     of = "" if equation == MU else f"_{equation}"
     step = _STEP.fullmatch(term)  # one of those of a monotonic effect, which have one prior
     return f"Intercept{of}" if term == "Intercept" else f"b{of}[{step[1] if step else term}]"
+
+
+def shares_name(term: str, equation: str = MU) -> str:
+    """Name of the prior of the shares of a monotonic effect: ``simo[mo(x)]``."""
+    return f"simo{'' if equation == MU else f'_{equation}'}[{term}]"
 
 
 def population_slots(
@@ -99,6 +106,15 @@ def group_slots(
         yield Slot(names, default, positive=True)
     if max(blocks) > 1:
         yield Slot((f"cor[{name}]", "cor"), Prior("lkj", (1.0,)))
+
+
+def share_slot(term: str, equation: str, number: int, name: str) -> Slot:
+    """Slot of the shares of a monotonic effect: all ways to share are alike by default.
+
+    `name` is that of results; ``simo[mo(x)]`` stands beside ``b[mo(x)]``.
+    """
+    full = shares_name(term, equation)
+    return Slot((full, name, full.partition("[")[0]), Prior(DIRICHLET, (1.0,)), shares=number)
 
 
 def process_slots(
@@ -180,15 +196,27 @@ def canonical(name: str) -> str:
 def _choose(slot: Slot, given: Mapping[str, Prior]) -> Prior:
     names = map(canonical, slot.names)
     prior = next((given[name] for name in names if name in given), slot.default)
-    if (prior.distribution == "lkj") != (slot.default.distribution == "lkj"):
-        raise PriorError(f"{prior} can't be the prior of {slot.name!r}")
+    kinds = {each.distribution for each in (prior, slot.default)}
+    if len(kinds) > 1 and kinds & set(TOGETHER):
+        raise PriorError(f"{prior} can't be the prior of {slot.name!r}{_instead(slot)}")
     if prior.shrinks:
         return _shrunk(slot, prior)
-    if prior.distribution != "lkj":
+    if prior.distribution == DIRICHLET and len(prior.arguments) not in (1, slot.shares):
+        raise PriorError(
+            f"{prior} can't be the prior of {slot.name!r}: it has {count(slot.shares, 'share')}, "
+            f"and a number for each or one for all, such as {slot.default}"
+        )
+    if prior.distribution not in TOGETHER:
         _check_bounds(slot, prior)
         low, high = slot.within
         return replace(prior, lower=max(prior.lower, low), upper=min(prior.upper, high))
     return prior
+
+
+def _instead(slot: Slot) -> str:
+    """Say what would be a prior of numbers that have one together, or nothing of others."""
+    together = slot.default.distribution in TOGETHER
+    return f": write {slot.default}, with other numbers" if together else ""
 
 
 def _shrunk(slot: Slot, prior: Prior) -> Prior:

@@ -5,7 +5,6 @@ intercept and thresholds to the mean of the predictors, sds and correlations to 
 columns that vary. Effects of levels are not parameters with priors of their own.
 """
 
-import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -18,7 +17,7 @@ from hiermix.design.level_steps import joined
 from hiermix.families import category_equations
 from hiermix.families.correlations import matrix_of, size_of
 from hiermix.families.prior import Prior
-from hiermix.families.priors import PriorTable, b_name
+from hiermix.families.priors import PriorTable, b_name, shares_name
 from hiermix.formula.threshold_formulas import threshold_of
 from hiermix.posterior import (
     coefficients,
@@ -159,14 +158,16 @@ def _of_parameter(
 
 
 def _steps(posterior: Posterior, table: PriorTable, measure: Measure) -> Variables:
-    """Of the mean step of monotonic effects, and of the shares together: they are uniform."""
+    """Of the mean step of monotonic effects, and of the shares together."""
     found: Variables = {}
     for each in posterior.design.steps:
         mean, shares = each.names
         prior = table[b_name(each.labels[0], each.equation)]
         found[mean] = ((), measure(prior, flat(posterior.draws[mean], None)))
-        if measure is density:
-            found[shares] = ((), np.full(posterior.size, math.lgamma(len(each.labels))))
+        if measure is density and each.shared is None:
+            prior = table[shares_name(each.term, each.equation)]
+            values = flat(posterior.draws[shares], None, f"{shares}_step")
+            found[shares] = ((), _dirichlet(values, prior.arguments))
     return found
 
 
@@ -248,6 +249,15 @@ def _factor(
         lkj = sum(_lkj(L[:, block, block], shape) for block in blocks(grouping))
         found[f"cor_{grouping.name}"] = ((), np.asarray(lkj))
     return found
+
+
+def _dirichlet(shares: FloatArray, shapes: Sequence[float]) -> FloatArray:
+    """Log density of shares (S, D); one shape is that of all."""
+    from scipy.special import gammaln, xlogy
+
+    alpha = np.broadcast_to(shapes, shares.shape[1:])
+    return np.asarray(xlogy(alpha - 1, shares).sum(axis=1) + gammaln(alpha.sum())
+                      - gammaln(alpha).sum())  # fmt: skip
 
 
 def _lkj(L: FloatArray, shape: float) -> FloatArray:

@@ -39,6 +39,8 @@ def variables(
             mean, shares = each.names
             total = part.sum(axis=-1)
             found[mean] = ((), total / len(each.labels))
+            if each.shared is not None:
+                continue
             safe = np.where(total == 0, 1.0, total)[..., None]
             found[shares] = ((f"{shares}_step",), part / safe)
             names = [label.removeprefix(each.term)[1:-1] for label in each.labels]

@@ -22,6 +22,7 @@ from hiermix.families.priors import (
     of_any_response,
     population_slots,
     process_slots,
+    share_slot,
 )
 from hiermix.families.table import find
 from hiermix.formula.equations import MU
@@ -197,6 +198,8 @@ def prior_table(
         slots += group_slots(each.name, each.sd_names, each.blocks, scale=scales)
     slots += [Slot((f"df[{each.name}]", "df"), Prior("gamma", (2.0, 0.1)), positive=True)
               for each in design.groupings if each.heavy]  # fmt: skip
+    slots += [share_slot(each.term, each.equation, len(each.labels), each.names[1])
+              for each in design.steps if each.shared is None]  # fmt: skip
     slots += [slot for own in family.scalars(design) for slot in _own_slots(own, expected)]
     if design.alike:
         slots = category_equations.stack_slots(slots, design)

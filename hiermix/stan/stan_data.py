@@ -12,7 +12,7 @@ from hiermix.families import category_equations
 from hiermix.families.correlations import pairs
 from hiermix.families.family import Family
 from hiermix.families.own_parameter import OwnParameter
-from hiermix.families.prior import Prior
+from hiermix.families.prior import TOGETHER, Prior
 from hiermix.families.priors import PriorTable, b_name, coded
 from hiermix.stan import imputed_data, level_data, monotonic_data, shrinkage_data
 from hiermix.statistics.repeated_rows import Repeats
@@ -48,7 +48,8 @@ def coordinates(
     """
     blocks = [size for grouping in design.groupings for size in grouping.blocks]
     steps = monotonic_data.places(design)
-    at = monotonic_data.around(at, len(b_names(design)), steps)
+    shapes = monotonic_data.shapes(design, table)
+    at = monotonic_data.around(at, len(b_names(design)), steps, shapes)
     b = monotonic_data.own_priors(steps, b_priors(design, table))
     sd = sd_priors(design.groupings, table)
     b_prior, b_par = coded([_ANY if each.shrinks else each for each in b], positive=False)
@@ -76,7 +77,7 @@ def coordinates(
     }
     data |= imputed_data.priors(family, table)
     own = [each.name if each.name in table else "" for each in family.own]
-    data = monotonic_data.added(data, steps, b)
+    data = monotonic_data.added(data, steps, b, shapes)
     return shrinkage_data.added(data, b, own, at, pull)
 
 
@@ -178,7 +179,7 @@ def own_priors(family: Family, table: PriorTable) -> StanData:
 
 def priors_of(own: Sequence[OwnParameter], table: PriorTable) -> StanData:
     """Build the priors of own parameters in their order; those of correlations are apart."""
-    table = {name: prior for name, prior in table.items() if prior.distribution != "lkj"}
+    table = {name: prior for name, prior in table.items() if prior.distribution not in TOGETHER}
     each = [coded([table.get(one.name, _ANY)], positive=one.positive) for one in own]
     return {
         "own_count": len(own),

@@ -60,12 +60,15 @@
   // Monotonic effects: coefficients of consecutive columns, the steps, are
   // a mean step b times their number times shares that add up to one. In the
   // place of the first stands b, in those of the others the logarithms of the
-  // other shares over the first.
+  // other shares over the first; nothing, standard normals, where the shares
+  // are those of another effect.
   int<lower=0> monotonic;
   array[monotonic] int<lower=1, upper=P> steps_at;
   array[monotonic] int<lower=1, upper=P> steps;
   array[monotonic] int<lower=1, upper=10> step_prior;
   matrix[monotonic, 4] step_par;
+  array[monotonic] int<lower=1, upper=monotonic> shares_of; // own, or before
+  vector<lower=0>[sum(steps)] share_shape; // of the Dirichlet priors of shares
 
   // Priors, coded as in coded_lpdf.
   array[P] int<lower=0, upper=10> b_prior; // 0: shrunk

@@ -61,14 +61,25 @@
   vector[monotonic] mean_step;
   // Coefficients of steps whose mean is one.
   vector[monotonic ? P : 0] unit_step = rep_vector(0, monotonic ? P : 0);
-  real log_shares = 0; // shares are uniform on the simplex
+  real log_shares = 0; // Dirichlet densities of the shares
   for (i in 1:monotonic) {
     int first_step = steps_at[i];
     int last_step = first_step + steps[i] - 1;
     vector[steps[i]] log_share
       = log_softmax(append_row(0, b[(first_step + 1):last_step]));
     mean_step[i] = b[first_step];
-    log_shares += lgamma(steps[i]) + sum(log_share);
-    unit_step[first_step:last_step] = steps[i] * exp(log_share);
-    b[first_step:last_step] = mean_step[i] * steps[i] * exp(log_share);
+    if (shares_of[i] == i) {
+      int before_share = sum(steps[1:(i - 1)]);
+      vector[steps[i]] alpha
+        = share_shape[(before_share + 1):(before_share + steps[i])];
+      log_shares += lgamma(sum(alpha)) - sum(lgamma(alpha))
+                    + dot_product(alpha, log_share);
+      unit_step[first_step:last_step] = steps[i] * exp(log_share);
+    } else {
+      int shared_step = steps_at[shares_of[i]];
+      log_shares += std_normal_lpdf(b[(first_step + 1):last_step]);
+      unit_step[first_step:last_step]
+        = unit_step[shared_step:(shared_step + steps[i] - 1)];
+    }
+    b[first_step:last_step] = mean_step[i] * unit_step[first_step:last_step];
   }

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from scipy.special import gammaln, log_softmax
+from scipy.special import log_softmax
 
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
@@ -25,7 +25,7 @@ def frame() -> pd.DataFrame:
                          "h": [f"h{i % 3}" for i in range(60)]})  # fmt: skip
 
 
-def log_density(model: hm.Model, raw: np.ndarray) -> float:
+def log_density(model: hm.Model, raw: np.ndarray, shapes: tuple[float, ...] = (1, 1, 1)) -> float:
     """Log density of a model without groups: intercept, x, three steps."""
     handed, data = model.stan_data(), frame()
     theta = handed["center"] + handed["scale"] @ raw
@@ -38,8 +38,9 @@ def log_density(model: hm.Model, raw: np.ndarray) -> float:
     lp = stats.norm(eta, sigma).logpdf(data["y"]).sum()
     lp += stats.norm(0, 5).logpdf(b0) + stats.norm(0, 2).logpdf(slope)
     lp += stats.t(4, 0.3, 1.5).logpdf(mean)
-    # Dirichlet(1, 1, 1), and the Jacobian of shares by the logarithms of their ratios.
-    lp += gammaln(3) + np.sum(log_share)
+    # Dirichlet, and the Jacobian of shares by the logarithms of their ratios.
+    share = np.exp(log_share)
+    lp += stats.dirichlet(shapes).logpdf(share / share.sum()) + np.sum(log_share)
     return float(lp + stats.gamma(2, scale=1 / 1.5).logpdf(sigma) + log_sigma)
 
 
@@ -52,6 +53,60 @@ def test_log_density_equals_scipy(effects: str) -> None:
     np.testing.assert_allclose(found, [log_density(model, each) for each in points], rtol=1e-10)
     if effects == "auto":
         compare_gradient(model, points[:5], gradient[:5])
+
+
+@pytest.mark.parametrize(
+    ("name", "prior", "shapes"),
+    [("simo_o", "dirichlet(2, 1, 0.5)", (2, 1, 0.5)), ("simo", "dirichlet(3)", (3, 3, 3)),
+     ("simo[mo(o)]", "dirichlet(0.2, 40, 7)", (0.2, 40, 7))],
+)  # fmt: skip
+def test_shares_have_the_dirichlet_prior_that_is_written(
+    name: str, prior: str, shapes: tuple[float, ...]
+) -> None:
+    model = hm.Model("y ~ x + mo(o)", frame(), priors=PRIORS | {name: prior})
+    assert f"simo[mo(o)] ~ {prior}" in " ".join(repr(model).split())
+    handed = model.stan_data()
+    points = np.random.default_rng(5).normal(0, 0.8, (20, int(handed["D"])))
+    found, gradient = Embedded().log_density(model._posterior.program, handed, points)
+    expected = [log_density(model, each, shapes) for each in points]
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    compare_gradient(model, points[:3], gradient[:3])
+
+
+def test_effects_of_one_id_have_one_way_to_share() -> None:
+    """The mean steps of o and of o by x; what is sampled besides counts as nothing."""
+    formula = 'y ~ x + mo(o, id="a") + mo(o, id="a"):x'
+    priors = PRIORS | {"b[mo(o):x]": "normal(0, 2)", "simo": "dirichlet(2, 1, 0.5)"}
+    model, data = hm.Model(formula, frame(), priors=priors), frame()
+    handed = model.stan_data()
+    names = [name for name in model.priors if name.startswith("simo")]
+    assert names == ["simo[mo(o)]"]
+
+    def expected(raw: np.ndarray) -> float:
+        b0, slope, mean, *rest, log_sigma = handed["center"] + handed["scale"] @ raw
+        logs, by_x, nothing = rest[:2], rest[2], rest[3:]
+        log_share = log_softmax([0.0, *logs])
+        share, sigma = np.exp(log_share), np.exp(log_sigma)
+        steps = np.column_stack([data["o"] >= level for level in (1, 2, 3)]).astype(float)
+        X = np.column_stack([data["x"], steps, steps * data["x"].to_numpy()[:, None]])
+        b = np.concatenate([[slope], mean * 3 * share, by_x * 3 * share])
+        lp = stats.norm(b0 + (X - X.mean(axis=0)) @ b, sigma).logpdf(data["y"]).sum()
+        lp += stats.norm(0, 5).logpdf(b0) + np.sum(stats.norm(0, 2).logpdf([slope, by_x]))
+        lp += stats.t(4, 0.3, 1.5).logpdf(mean) + np.sum(stats.norm(0, 1).logpdf(nothing))
+        lp += stats.dirichlet((2, 1, 0.5)).logpdf(share / share.sum()) + np.sum(log_share)
+        return float(lp + stats.gamma(2, scale=1 / 1.5).logpdf(sigma) + log_sigma)
+
+    points = np.random.default_rng(5).normal(0, 1, (20, int(handed["D"])))
+    found, gradient = Embedded().log_density(model._posterior.program, handed, points)
+    np.testing.assert_allclose(found, [expected(each) for each in points], rtol=1e-10)
+    compare_gradient(model, points[:3], gradient[:3])
+    chart = Chart(handed)
+    for q in points[:5]:
+        b = chart.point(q).b
+        np.testing.assert_allclose(b[2:5] / b[2:5].sum(), b[5:] / b[5:].sum(), rtol=1e-12)
+        same = np.ones(len(q), dtype=bool)
+        same[6:8] = False
+        np.testing.assert_allclose(chart.coordinates(chart.point(q))[same], q[same], atol=1e-8)
 
 
 def test_shares_have_the_jacobian_of_the_simplex() -> None:

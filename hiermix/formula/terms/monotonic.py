@@ -19,6 +19,8 @@ class Monotonic:
     times: str = ""
     """The rest of the product that it stands in."""
     equation: str = MU
+    id: str | None = None
+    """Effects of one equation and one id share the way among their steps alike."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -32,16 +34,18 @@ class Monotonic:
 
     @property
     def call(self) -> str:
-        """The same without the rest of its product."""
+        """The same as results name it: without an id, and the rest of its product."""
         return text("mo", [self.column], {})
 
     def __str__(self) -> str:
-        return f"{self.call}:{self.times}" if self.times else self.call
+        call = text("mo", [self.column], {"id": self.id})
+        return f"{call}:{self.times}" if self.times else call
 
 
 def read(reader: Reader) -> Monotonic:
-    """Read ``mo(x)``."""
-    call = Call(reader, "mo(x)")
+    """Read ``mo(x, id="a")``."""
+    call = Call(reader, 'mo(x, id="a")')
     column = call.column("x")
+    of = call.words("id")
     call.done()
-    return Monotonic(column)
+    return Monotonic(column, id=of)
