@@ -22,6 +22,7 @@ from hiermix.prediction.grids import datagrid
 from hiermix.statistics.cell_sums import CellSums
 from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.of_source import statistics
+from hiermix.statistics.series_sums import SeriesSums
 from hiermix.statistics.summed import Statistics
 from hiermix.studies.backtest import Backtest, backtest
 from hiermix.studies.many_fits import fit_many
@@ -44,6 +45,7 @@ __all__ = [
     "MergedRows",
     "Model",
     "PriorError",
+    "SeriesSums",
     "Statistics",
     "backtest",
     "center_within",

@@ -19,6 +19,7 @@ from hiermix.posterior.recorded import CUSTOM
 from hiermix.statistics.cell_sums import CellSums
 from hiermix.statistics.merged import MergedRows
 from hiermix.statistics.of_source import AddedUp
+from hiermix.statistics.series_sums import SeriesSums
 from hiermix.statistics.summed import Statistics
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 _KINDS: "Mapping[str, Callable[[xr.DataTree], AddedUp]]" = {
     "hiermix_rows": MergedRows.of_tree,
     "hiermix_cells": CellSums.of_tree,
+    "hiermix_series": SeriesSums.of_tree,
     "hiermix_statistics": Statistics.of_tree,
 }
 """What reads statistics from a file, by the mark of their kind."""

@@ -150,7 +150,7 @@ class Model(PreparedModel):
 
         Parameters
         ----------
-        statistics : Statistics, CellSums or MergedRows
+        statistics : Statistics, CellSums, SeriesSums or MergedRows
             From `statistics`.
         formula : str, optional
             A smaller one of the same columns: fewer predictors, slopes or groups.

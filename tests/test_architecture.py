@@ -91,6 +91,7 @@ PUBLIC = {
     "MergedRows",
     "Model",
     "PriorError",
+    "SeriesSums",
     "Statistics",
     "center_within",
     "compare",

@@ -151,7 +151,10 @@ class Design:
         return name in self.frame or name in self.others
 
     def column(self, name: str) -> pd.Series:
-        """Return a column for the rows, used by the formula or not."""
+        """Return a column for the rows, used by the formula or not; empty where these are gone."""
+        if self.merged and not self.has(name) and name in self._plan.kind_of:
+            gone: pd.Series = pd.Series([], dtype=self._plan.kind_of[name].dtype)
+            return gone
         return self.frame[name] if name in self.frame else self.others[name]
 
     @property

@@ -45,7 +45,9 @@ class Series:
     """Whether dates count in months."""
     fitted: int | None = None
     """How many units the fit has, where rows are others than its own."""
-    _form: times.Form | None = field(default=None, repr=False)
+    weight: FloatArray | None = None
+    """(rows,) how many series or units each row's stands for, where rows stand for others."""
+    form: times.Form | None = field(default=None, repr=False)
 
     @property
     def in_time(self) -> bool:
@@ -55,7 +57,7 @@ class Series:
     @property
     def dated(self) -> bool:
         """Whether times are dates or durations."""
-        return self._form is not None and self._form.kind.what in ("dates", "durations")
+        return self.form is not None and self.form.kind.what in ("dates", "durations")
 
     @property
     def least(self) -> float:
@@ -70,7 +72,8 @@ class Series:
 
     def take(self, rows: NDArray[np.intp]) -> Series:
         """Return those of some of the rows."""
-        return replace(self, unit=self.unit[rows], place=self.place[rows])
+        weight = None if self.weight is None else self.weight[rows]
+        return replace(self, unit=self.unit[rows], place=self.place[rows], weight=weight)
 
     def on(self, frame: pd.DataFrame) -> Series | None:
         """Return those of other rows, by label; None where a column is missing."""
@@ -79,15 +82,34 @@ class Series:
         unit, units = np.zeros(len(frame), dtype=np.int64), self.units
         if self.term.by is not None:
             unit, units = _by_label(self.term.by, frame[self.term.by], self.units)
-        if self._form is not None:
-            dates = times.read(self._form, frame[self.term.place])
-            place = (_axis(dates, monthly=self.monthly) - self.origin) / self.step
+        if self.form is not None:
+            dates = times.read(self.form, frame[self.term.place])
+            place = (axis_of(dates, monthly=self.monthly) - self.origin) / self.step
         else:
             code, labels = _by_label(self.term.place, frame[self.term.place], self.positions)
             place = np.where(code < len(self.positions), code.astype(np.float64), np.nan)
             _known_positions(self.term.place, labels[len(self.positions) :])
         fitted = len(self.units) if self.term.by is not None else 1
-        return replace(self, unit=unit, units=units, place=place, fitted=fitted)
+        return replace(self, unit=unit, units=units, place=place, fitted=fitted, weight=None)
+
+    def in_steps(self, gaps: FloatArray, number: FloatArray, origin: float) -> Series:
+        """Return those of times on an axis, counted in steps.
+
+        Parameters
+        ----------
+        gaps : array
+            Some of the times between rows that follow each other, or all of them.
+        number : array
+            How often there is each.
+        origin : float
+            The first time.
+        """
+        least = float(gaps.min())
+        share = gaps / least
+        even = bool((np.abs(share - np.round(share)) < _ROUNDING * share).all())
+        step = least if even else _median(gaps, number)
+        return replace(self, place=(self.place - origin) / step, step=step, even=even,
+                       origin=origin)  # fmt: skip
 
     def in_order(self) -> IntArray:
         """Return the rows series by series, in the order of time."""
@@ -127,35 +149,56 @@ def series_of(formula: Formula, frame: pd.DataFrame) -> Series | None:
     found = make(term, frame[term.place], unit, tuple(units))
     _no_repeats(found, frame.index)
     if not len(found.before()[0]):
-        raise DataError(
-            f"{term}: no series has two rows, so that their correlation can't be learned. Leave "
-            "the term out, or name longer series"
-        )
+        raise no_pairs(term)
     return found
+
+
+def no_pairs(term: Residuals) -> DataError:
+    """Return the error that no two rows go together."""
+    return DataError(
+        f"{term}: no series has two rows, so that their correlation can't be learned. Leave "
+        "the term out, or name longer series"
+    )
 
 
 def _in_time(
     term: Residuals, values: pd.Series, unit: IntArray, units: tuple[object, ...]
 ) -> Series:
     form = times.form(term.place, values)
+    dates = times_of(form, values)
+    monthly = _is_monthly(dates)
+    axis = axis_of(dates, monthly=monthly)
+    plain = Series(term, unit, units, axis, form=form, even=False, monthly=monthly)
+    gaps = plain.before()[2]
+    gaps = gaps[gaps > 0]
+    return plain.in_steps(gaps, np.ones(len(gaps)), float(axis.min())) if len(gaps) else plain
+
+
+def times_of(form: times.Form, values: pd.Series) -> pd.Index:
+    """Return the times of rows that a model is fitted to.
+
+    Raises
+    ------
+    DataError
+        Some are missing or infinite, or they are dates that are written as numbers.
+    """
     dates = times.read(form, values)
     if times.are_written_dates(dates):
         raise DataError(
-            f"column {term.place!r} holds dates that are written as numbers ({dates[0]}), which "
-            f"are unevenly apart: use pd.to_datetime(data[{term.place!r}], format=...)"
+            f"column {form.name!r} holds dates that are written as numbers ({dates[0]}), which "
+            f"are unevenly apart: use pd.to_datetime(data[{form.name!r}], format=...)"
         )
-    monthly = _is_monthly(dates)
-    axis = _axis(dates, monthly=monthly)
-    checks.finite(term.place, pd.Series(axis, index=values.index))
-    plain = Series(term, unit, units, axis, _form=form, even=False, monthly=monthly)
-    gaps = plain.before()[2]
-    gaps = gaps[gaps > 0]
-    if not len(gaps):
-        return plain
-    least = float(gaps.min())
-    even = bool((np.abs(gaps / least - np.round(gaps / least)) < _ROUNDING * gaps / least).all())
-    step, origin = least if even else float(np.median(gaps)), float(axis.min())
-    return replace(plain, place=(axis - origin) / step, step=step, even=even, origin=origin)
+    checks.finite(form.name, pd.Series(axis_of(dates, monthly=False), index=values.index))
+    return dates
+
+
+def _median(values: FloatArray, number: FloatArray) -> float:
+    """Return the median of values that are there so many times each."""
+    order = np.argsort(values, kind="stable")
+    below = np.cumsum(number[order])
+    half = below[-1] / 2
+    middle = order[np.searchsorted(below, [half, half + 0.5])]
+    return float(values[middle].mean())
 
 
 def _is_monthly(axis: pd.Index) -> bool:
@@ -165,7 +208,7 @@ def _is_monthly(axis: pd.Index) -> bool:
     return bool((axis.day == axis.day[0]).all() or axis.is_month_end.all())
 
 
-def _axis(axis: pd.Index, *, monthly: bool) -> FloatArray:
+def axis_of(axis: pd.Index, *, monthly: bool) -> FloatArray:
     """Return times as numbers: dates in months or, with durations, in days."""
     if isinstance(axis, pd.DatetimeIndex):
         if monthly:
@@ -182,12 +225,23 @@ def _at_positions(
     term: Residuals, values: pd.Series, unit: IntArray, units: tuple[object, ...]
 ) -> Series:
     code, labels = column_codes(term.place, values)
+    check_positions(term, labels)
+    return Series(term, unit, units, code.astype(np.float64), tuple(labels))
+
+
+def check_positions(term: Residuals, labels: Sequence[object]) -> None:
+    """Raise where there are too many positions, or one.
+
+    Raises
+    ------
+    DataError
+        There are.
+    """
     if not 1 < len(labels) <= _MOST_POSITIONS:
         raise DataError(
             f"{term} is for 2 to {_MOST_POSITIONS} positions, and column {term.place!r} has "
             f"{len(labels)}: {'write ar() for many times' if len(labels) > 1 else 'leave it out'}"
         )
-    return Series(term, unit, units, code.astype(np.float64), tuple(labels))
 
 
 def _no_repeats(found: Series, index: pd.Index) -> None:

@@ -62,9 +62,10 @@ class Survey:
         rows = _stacked([rows.iloc[:1], rows])  # two at least
         found = {}
         for name in self.empty:
-            neutral = _neutral(self.empty[name]).iloc[[0] * len(rows)].reset_index(drop=True)
-            values = rows.get(name, neutral)
-            found[name] = _ordered(values, self.orders[str(name)])
+            order = self.orders[str(name)]
+            one = pd.Series(order[:1]) if order else _neutral(self.empty[name])
+            values = rows.get(name, one.iloc[[0] * len(rows)].reset_index(drop=True))
+            found[name] = _ordered(values, order)
         return pd.DataFrame(found)
 
 

@@ -85,7 +85,7 @@ def check(design: Design) -> None:
                 f"{series.term} stands beside an equation of sigma without smooths or effects: "
                 f"leave those of {each.name!r} out, or write what is in them as predictors"
             )
-    if design.weights is not None:
+    if design.weights is not None and series.weight is None:
         raise DataError(
             f"{series.term} takes no weights: a row that counts twice has no place in its series"
         )

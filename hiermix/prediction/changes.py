@@ -285,7 +285,7 @@ def slope_ends(design: Design, frame: pd.DataFrame, name: str) -> tuple[np.ndarr
     Splines and logarithms may not be defined beyond it.
     """
     x, at = _numbers(design, name), as_numbers(frame, name)
-    x = x if design.rows else at
+    x = x if len(x) else at
     low, high = float(x.min()), float(x.max())
     near = 1e-5 * ((high - low) or 1.0)
     inside = (at >= low) & (at <= high) & (low < high)

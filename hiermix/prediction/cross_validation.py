@@ -163,7 +163,7 @@ def _check_response(design: Design, by: held_out.Groups = None) -> None:
             "loo(by=) needs moments of each group by itself, and these statistics have them of all "
             "together: build them with hm.statistics(..., whole_groups=True)"
         )
-    if not (design.merged and isinstance(by, str)):
+    if not (design.merged and isinstance(by, str)) or design.series is not None:
         design.check_rows("cross-validation")
     if design.response is None or not design.rows:
         raise DataError("there are no observed responses to compare with")

@@ -119,6 +119,7 @@ def residuals_before(posterior: Posterior, draws: Which = None) -> tuple[Before,
     series = posterior.design.series
     if series is None:
         return ()
+    posterior.design.check_rows("what carries residuals on")
     return (Before(series, predictor(posterior, draws=draws).standard_residuals),)
 
 

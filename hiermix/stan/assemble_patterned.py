@@ -183,7 +183,7 @@ def _precision(design: Design) -> Precision:
     if series is None:
         return strata(design)
     if series.in_time:
-        return scaled(autoregression(series), strata(design))
+        return scaled(autoregression(series, design.weights), strata(design))
     if len(design.equations) > 1:
         return scaled(unstructured(series), strata(design))
     unit = design.unit if isinstance(design, Joint) else None

@@ -22,12 +22,14 @@ class AutoRegression:
     the squares of both and their product: (30).
     """
 
-    size: int
-    """Number of rows."""
+    weight: FloatArray
+    """(rows,) of each: one, or none or more where rows stand for others."""
     row: IntArray
     """(pairs,) rows that follow another of their series."""
     last: IntArray
     """(pairs,) that other."""
+    pairs_of: FloatArray
+    """(pairs,) how many pairs these are."""
     which: IntArray
     """(pairs,) their gap among the distinct ones."""
     gaps: FloatArray
@@ -37,6 +39,11 @@ class AutoRegression:
     even: bool
 
     @property
+    def size(self) -> float:
+        """Number of rows."""
+        return float(self.weight.sum())
+
+    @property
     def patterns(self) -> int:
         """Identity, and two for each gap."""
         return 1 + 2 * len(self.gaps)
@@ -44,18 +51,20 @@ class AutoRegression:
     def without_rows(self) -> AutoRegression:
         """Return the same gaps of no rows."""
         none = np.zeros(0, dtype=np.int64)
-        return replace(self, size=0, row=none, last=none, which=none, number=0 * self.number)
+        return replace(
+            self, weight=np.zeros(0), row=none, last=none, pairs_of=np.zeros(0), which=none,
+            number=0 * self.number,
+        )  # fmt: skip
 
     def pairs(self) -> list[Pairs]:
         """Return the patterns."""
-        every = np.arange(self.size)
+        every = np.flatnonzero(self.weight)
         squares, products = 1 + 2 * self.which, 2 + 2 * self.which
-        one = np.ones(len(self.row))
         return [
-            Pairs(every, every, np.ones(self.size), np.zeros(self.size, dtype=np.int64)),
-            Pairs(self.row, self.row, one, squares),
-            Pairs(self.last, self.last, one, squares),
-            Pairs(self.row, self.last, 2 * one, products),
+            Pairs(every, every, self.weight[every], np.zeros(len(every), dtype=np.int64)),
+            Pairs(self.row, self.row, self.pairs_of, squares),
+            Pairs(self.last, self.last, self.pairs_of, squares),
+            Pairs(self.row, self.last, 2 * self.pairs_of, products),
         ]
 
     def mixed(self, own: Mapping[str, FloatArray]) -> Mixed:
@@ -72,7 +81,7 @@ class AutoRegression:
 
     def guess(self) -> FloatArray:
         """Rough posterior sd of the same."""
-        return np.array([2 / np.sqrt(len(self.row) + 1)])
+        return np.array([2 / np.sqrt(self.number.sum() + 1)])
 
 
 def powers(rho: FloatArray, gaps: FloatArray, *, even: bool) -> FloatArray:
@@ -83,9 +92,13 @@ def powers(rho: FloatArray, gaps: FloatArray, *, even: bool) -> FloatArray:
     return np.asarray(np.power(rho[:, None], np.round(gaps) if even else gaps))
 
 
-def autoregression(series: Series) -> AutoRegression:
-    """Find the rows that follow each other."""
+def autoregression(series: Series, weights: FloatArray | None = None) -> AutoRegression:
+    """Find the rows that follow each other; `weights` are of rows that stand for others."""
     row, last, gap = series.before()
     which, first = kinds_of([np.round(gap, 9)])
-    number = Factor(which, len(first)).scatter(np.ones(len(row)))
-    return AutoRegression(len(series.unit), row, last, which, gap[first], number, even=series.even)
+    pairs_of = np.ones(len(row)) if series.weight is None else series.weight[row]
+    number = Factor(which, len(first)).scatter(pairs_of)
+    weight = np.ones(len(series.unit)) if weights is None else weights
+    return AutoRegression(
+        weight, row, last, pairs_of, which, gap[first], number, even=series.even
+    )  # fmt: skip

@@ -36,6 +36,15 @@ def key_columns(roles: Roles) -> tuple[str, ...]:
     )
 
 
+def own_columns(roles: Roles) -> tuple[str, ...]:
+    """Return those of them that may differ between rows that go together: no labels of groups."""
+    groups = distinct(
+        roles.factor_columns(roles.factors),
+        *(term.how.columns for term in roles.formula.groups if term.how),
+    )
+    return tuple(name for name in key_columns(roles) if name not in groups)
+
+
 @dataclass(frozen=True, eq=False)
 class SummedColumns:
     """The columns that are summed: those of the location's equation, each label once."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -18,6 +19,7 @@ from hiermix.design.level_covariance import Matrices
 from hiermix.design.limits import limits_of
 from hiermix.design.partitions import in_one_part
 from hiermix.design.plan import Plan, with_bends, without_empty_effects
+from hiermix.design.series import Series
 from hiermix.design.shared_levels import make_groupings
 from hiermix.design.specs import bringing
 from hiermix.design.tables import Table
@@ -44,26 +46,88 @@ def design_of(
     DataError
         The formula has a column that is not there, or one that says nothing.
     """
+    # 1. The cells of this formula, and rows that stand for theirs.
+    some = chosen(coding, cells.names, formula)
+    cells = together([cells], some.keys).in_order()
+    best = cells.fitted(origin, [some.places[each] for each in some.population])
+    cell, values, weight = stand_ins(cells.around(origin, best).some_columns(some.places))
+    frame = cells.keys.iloc[cell].reset_index(drop=True)
+    # 2. Their columns.
+    return built(some, best, frame, values, weight, rows, data2)
+
+
+class Chosen(NamedTuple):
+    """What a formula takes of sums."""
+
+    coding: Coding
+    keys: tuple[str, ...]
+    labels: tuple[str, ...]
+    """Of the columns that are summed."""
+    places: tuple[int, ...]
+    """Theirs among the columns of the sums."""
+    population: list[int]
+    """Places among `labels` of those that are population columns."""
+
+
+def chosen(coding: Coding, keys: Sequence[str], formula: str | None) -> Chosen:
+    """Return what a formula takes of sums with these keys: their own one, or a smaller one.
+
+    Raises
+    ------
+    DataError
+        It has a column that is not there.
+    """
     known = SummedColumns(coding)
     coding = coding if formula in (None, str(coding.formula)) else smaller(coding, str(formula))
-    # 1. The cells of this formula, and rows that stand for theirs.
-    keys, what = key_columns(coding.roles), SummedColumns(coding)
-    _there(keys, cells.names, "key")
+    names, what = key_columns(coding.roles), SummedColumns(coding)
+    _there(names, keys, "key")
     _there(what.labels, known.labels, "column")
-    places = [known.labels.index(label) for label in what.labels]
-    cells = together([cells], keys).in_order()
-    best = cells.fitted(origin, [places[each] for each in what.population])
-    cell, values, weight = stand_ins(cells.around(origin, best).some_columns(places))
+    places = tuple(known.labels.index(label) for label in what.labels)
+    return Chosen(coding, names, what.labels, places, what.population)
+
+
+def built(
+    some: Chosen,
+    best: Origin,
+    frame: pd.DataFrame,
+    values: FloatArray,
+    weight: FloatArray,
+    rows: int,
+    data2: Matrices | None,
+    series: Series | None = None,
+) -> Design:
+    """Return the design of rows that stand for others.
+
+    Parameters
+    ----------
+    some : Chosen
+        Columns and keys.
+    best : Origin
+        What the columns are counted from.
+    frame : DataFrame
+        The keys of each row.
+    values : array, shape (rows, K + 1)
+        The columns, and the response.
+    weight : array, shape (rows,)
+        How much each counts.
+    rows : int
+        Number of rows that they stand for.
+    data2 : mapping, optional
+        Covariances between levels.
+    series : Series, optional
+        Which of them go together.
+    """
+    places = list(some.places)
     response = values[:, -1] + best.level + values[:, :-1] @ best.slopes[places]
     X = values[:, :-1] + best.center[places]
-    frame = cells.keys.iloc[cell].reset_index(drop=True)
-    # 2. Their columns: those of keys are worked out, the others come along.
-    plan = coding.plan
-    neutral = coding.shown.iloc[[0] * len(frame)].reset_index(drop=True)
-    whole = neutral.assign(**{name: frame[name] for name in keys})
-    named = dict(zip(what.labels, X.T, strict=True))
+    # Columns of keys are worked out, the others come along.
+    plan, shown = some.coding.plan, some.coding.shown
+    neutral = shown.iloc[[0] * len(frame)].reset_index(drop=True)
+    whole = neutral.assign(**{name: frame[name] for name in some.keys})
+    named = dict(zip(some.labels, X.T, strict=True))
     encoded = bringing(encoded_frame(plan.encodings, whole), named)
-    return _built(coding, _bringing(plan, frame), frame, encoded, response, weight, rows, data2)
+    plan = _bringing(plan, frame)
+    return _built(some.coding, plan, frame, encoded, response, weight, rows, data2, series)
 
 
 def _there(wanted: Sequence[str], there: Sequence[str], what: str) -> None:
@@ -98,6 +162,7 @@ def _built(
     weight: FloatArray,
     rows: int,
     data2: Matrices | None,
+    series: Series | None,
 ) -> Design:
     """Build the design in the steps of one of a frame."""
     formula, roles = coding.formula, coding.roles
@@ -125,6 +190,7 @@ def _built(
         unused_levels={},
         summed=None,
         merged=rows,
+        series=series,
         _encoded=encoded,
         _plan=plan,
     )

@@ -17,6 +17,7 @@ import pandas as pd
 from hiermix.design import kinds
 from hiermix.design.encoding import ordering
 from hiermix.design.factor import Factor
+from hiermix.statistics.gaussian_sums import NEAR, check_digits
 from hiermix.statistics.gram import solve_symmetric
 from hiermix.statistics.repeated_rows import stacked
 from hiermix.statistics.strata import kinds_of
@@ -37,6 +38,13 @@ class Origin:
     level: float
     slopes: FloatArray
     """(K,) of these columns, in the fit; zero for those that are no population columns."""
+
+    def step(self, there: Origin) -> tuple[FloatArray, FloatArray]:
+        """Return T and s: columns c counted from here are c T + s counted from there."""
+        move, by = self.center - there.center, self.slopes - there.slopes
+        T = np.eye(len(by) + 1)
+        T[:-1, -1] = by
+        return T, np.append(move, self.level - there.level - move @ there.slopes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,17 +90,19 @@ class CellMoments:
 
     def around(self, here: Origin, there: Origin) -> CellMoments:
         """Return the moments counted from another origin."""
-        step, by = here.center - there.center, here.slopes - there.slopes
-        T = np.eye(len(by) + 1)
-        T[:-1, -1] = by
-        mean = self.mean @ T
-        mean[:, :-1] += step
-        mean[:, -1] += here.level - there.level - step @ there.slopes
-        return replace(self, mean=mean, squares=T.T @ self.squares @ T)
+        return self.moved(*here.step(there))
+
+    def moved(self, T: FloatArray, shift: FloatArray) -> CellMoments:
+        """Return the moments of columns c T + shift."""
+        return replace(self, mean=self.mean @ T + shift, squares=T.T @ self.squares @ T)
 
     def some_columns(self, places: Sequence[int]) -> CellMoments:
         """Return the moments of some columns; the fit must have no others."""
-        at = np.array([*places, -1], dtype=np.int64)
+        return self.columns([*places, -1])
+
+    def columns(self, places: Sequence[int]) -> CellMoments:
+        """Return the moments of some columns, the response among them or not."""
+        at = np.array(places, dtype=np.int64)
         return replace(self, mean=self.mean[:, at], squares=self.squares[:, at[:, None], at])
 
     def whole(self) -> tuple[FloatArray, FloatArray]:
@@ -101,6 +111,19 @@ class CellMoments:
         mean = self.weight @ self.mean / total
         away = self.mean - mean
         return mean, (self.squares.sum(axis=0) + (away.T * self.weight) @ away) / total
+
+    def near(self, here: Origin, best: Origin) -> bool:
+        """Tell whether an origin keeps the digits of the moments nearly as the best does."""
+        mean, square = self.whole()
+        there = self.around(here, best).whole()[1]
+        size = np.diag(square) + mean**2
+        return bool(np.all(size <= NEAR * np.maximum(np.diag(there), 1e-300) + 1e-12 * size))
+
+    def check_digits(self, after: CellMoments) -> None:
+        """Raise where next to nothing is left of these moments in others, but rounding."""
+        was, left = (np.einsum("jcc->c", each.squares) for each in (self, after))
+        shares = left[was > 0] / was[was > 0]
+        check_digits(np.append(shares, after.weight.sum() / self.weight.sum()))
 
     def fitted(self, here: Origin, places: Sequence[int]) -> Origin:
         """Return an origin with the least-squares fit of some columns."""

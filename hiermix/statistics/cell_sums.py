@@ -19,20 +19,14 @@ from hiermix.design.packing import decode, encode
 from hiermix.design.tables import Table
 from hiermix.errors import DataError, count
 from hiermix.families.linear_scale import less_offset
-from hiermix.files import netcdf, read_tree, write_tree
+from hiermix.files import read_tree
 from hiermix.statistics import cell_moments
 from hiermix.statistics.as_tree import add_coding, coding_of
 from hiermix.statistics.cell_coding import SummedColumns, key_columns
 from hiermix.statistics.cell_design import design_of
 from hiermix.statistics.cell_moments import CellMoments, Origin, far_means, key_frame, together
-from hiermix.statistics.gaussian_sums import (
-    NEAR,
-    GaussianSums,
-    check_digits,
-    check_left,
-    encoded,
-    normal_scale,
-)
+from hiermix.statistics.gaussian_sums import check_left, encoded, normal_scale
+from hiermix.statistics.moment_sums import MomentSums
 from hiermix.statistics.moments import fitted_pilot
 from hiermix.typing import FloatArray
 
@@ -45,7 +39,7 @@ _MOST = 200_000_000
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class CellSums(GaussianSums):
+class CellSums(MomentSums):
     """Moments of the rows of each combination of groups and strata; see `statistics`.
 
     They add and subtract as `Statistics` do, and no rows are in them. The model of them is an
@@ -62,6 +56,16 @@ class CellSums(GaussianSums):
     cells: CellMoments
     rows: int
     dropped: int = 0
+
+    @classmethod
+    def of(cls, coding: Coding, origin: Origin, missing: str, batches: Iterable[Table]) -> CellSums:
+        """Add up the rows of batches."""
+        return CellSumming(coding, origin, missing).take(batches).total()
+
+    @property
+    def every(self) -> CellMoments:
+        """Moments of all rows."""
+        return self.cells
 
     @property
     def nbytes(self) -> int:
@@ -94,18 +98,6 @@ class CellSums(GaussianSums):
         found = design_of(self.coding, self.cells, self.origin, self.rows, formula, data2)
         assert found.response is not None
         return replace(found, response=normal_scale(self.coding).back(found.response))
-
-    def centred(self) -> Origin:
-        """Return an origin that keeps the digits of the sums."""
-        return self.cells.centred(self.origin, SummedColumns(self.coding).population)
-
-    def near(self) -> bool:
-        """Tell whether the origin keeps the digits of the sums."""
-        best = self.centred()
-        mean, here = self.cells.whole()
-        there = self.cells.around(self.origin, best).whole()[1]
-        size = np.diag(here) + mean**2
-        return bool(np.all(size <= NEAR * np.maximum(np.diag(there), 1e-300) + 1e-12 * size))
 
     # A vector space ------------------------------------------------------------------------------
 
@@ -144,7 +136,7 @@ class CellSums(GaussianSums):
         lacking = int((cells.number < 0).sum())
         check_left(self.rows, other.rows, f" of {count(lacking, 'cell')}" if lacking else "")
         cells = cells.take(np.flatnonzero(cells.number > 0))
-        _check_digits(self.cells, cells)
+        self.cells.check_digits(cells)
         return replace(
             self, cells=cells, rows=self.rows - other.rows,
             dropped=max(self.dropped - other.dropped, 0),
@@ -194,21 +186,10 @@ class CellSums(GaussianSums):
             int(attrs["rows"]), int(attrs["dropped"]),
         )  # fmt: skip
 
-    def save(self, path: str | Path) -> None:
-        """Write the sums as netCDF, to a temporary name first."""
-        write_tree(self.tree(), netcdf(path, "a set of statistics"))
-
     @classmethod
     def load(cls, path: str | Path) -> CellSums:
         """Read sums that `save` wrote."""
         return cls.of_tree(read_tree(path, "a set of sums of cells", "hiermix_cells", FORMAT))
-
-
-def _check_digits(before: CellMoments, after: CellMoments) -> None:
-    """Raise where next to nothing is left of a sum, so that rounding of the whole counts."""
-    was, left = (np.einsum("jcc->c", each.squares) for each in (before, after))
-    shares = left[was > 0] / was[was > 0]
-    check_digits(np.append(shares, after.weight.sum() / before.weight.sum()))
 
 
 @dataclass(eq=False)
@@ -237,7 +218,7 @@ class CellSumming:
 
     def _add(self, design: Design, keys: pd.DataFrame, what: SummedColumns) -> None:
         for rows in slices(design.rows):
-            columns = _columns(design, rows, what, self.origin)
+            columns = columns_of(design, rows, what, self.origin)
             weight = None if design.weights is None else design.weights[rows]
             with np.errstate(over="ignore", invalid="ignore"):  # said when all rows are in
                 self.held.append(cell_moments.of_rows(keys.iloc[rows], columns, weight))
@@ -273,7 +254,7 @@ def without_factors(coding: Coding) -> Design:
     return replace(coding.design({}), groupings=())
 
 
-def _columns(design: Design, rows: slice, what: SummedColumns, origin: Origin) -> FloatArray:
+def columns_of(design: Design, rows: slice, what: SummedColumns, origin: Origin) -> FloatArray:
     """(n, K + 1) columns, counted from an origin, and the response."""
     X = what.matrix(design, rows) - origin.center
     y = _response(design)[rows] - origin.level - X @ origin.slopes

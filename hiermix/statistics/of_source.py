@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial, reduce
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from hiermix.design.survey import Survey, survey, whole_columns
 from hiermix.errors import ArgumentError, DataError, FormulaError
 from hiermix.families import formulas_of_family, table
 from hiermix.families.family import Family
+from hiermix.formula.equations import MU
 from hiermix.formula.formula import Formula, parse
 from hiermix.formula.names import in_results
 from hiermix.formula.response_terms import NOTHING_BESIDE
@@ -29,15 +30,16 @@ from hiermix.formula.terms.residual_terms import Residuals
 from hiermix.formula.terms.smooths import CurveTerm
 from hiermix.statistics import moved
 from hiermix.statistics.cell_coding import SummedColumns
-from hiermix.statistics.cell_moments import Origin
-from hiermix.statistics.cell_sums import CellSumming, CellSums, first_origin
+from hiermix.statistics.cell_sums import CellSums, first_origin
 from hiermix.statistics.merged import MergedRows, Merging
+from hiermix.statistics.moment_sums import MomentSums
 from hiermix.statistics.moved import Centre
+from hiermix.statistics.series_sums import SeriesSums
 from hiermix.statistics.summed import Statistics, near
 from hiermix.statistics.summing import Summing, first_centre
 from hiermix.typing import FloatArray
 
-type AddedUp = Statistics | CellSums | MergedRows
+type AddedUp = Statistics | CellSums | SeriesSums | MergedRows
 """Whatever adds up."""
 
 
@@ -70,8 +72,9 @@ def statistics(
     Parameters
     ----------
     formula : str or sequence of str
-        As in `Model`, but for residuals that go together and, where sums alone do, censored or
-        truncated responses.
+        As in `Model`, but for missing predictors, ``mi(x)``, and, where sums alone do, censored or
+        truncated responses. Of ``ar()`` pieces of a series follow each other in time, and all rows
+        of a unit of ``unstr()`` stand together.
     source : object
         Frames of pandas, polars or Arrow; a polars LazyFrame, a DuckDB relation or a query as
         text, the path or glob pattern of Parquet files, a pyarrow data set, whatever speaks the
@@ -87,14 +90,14 @@ def statistics(
     whole_groups : bool
         Keep moments of each group by itself, which `Fit.loo` needs to leave groups out, where sums
         over all groups would do for the model: it takes more memory and time.
-    like : Statistics, CellSums or MergedRows, optional
+    like : Statistics, CellSums, SeriesSums or MergedRows, optional
         Statistics that these will be added to: columns are coded as there, and one pass will do.
 
     Returns
     -------
-    Statistics, CellSums or MergedRows
-        Sums of a Gaussian model of one factor at most, or of any other; or rows that were merged:
-        for `Model.from_statistics`.
+    Statistics, CellSums, SeriesSums or MergedRows
+        Sums of a Gaussian model of one factor at most, of any other, or of residuals that go
+        together; or rows that were merged: for `Model.from_statistics`.
 
     Raises
     ------
@@ -106,7 +109,7 @@ def statistics(
     found = table.find(family, link)
     parsed = with_keywords(parse(formula, groups), _column("offset", offset), trials, censored)
     formulas_of_family.check_equations(found, parsed)
-    _no_series(parsed)
+    _served(parsed, found)
     roles = _roles(parsed, _column("weights", weights))
     opened = sources.source(source, roles.columns)
     if found.normal is None:
@@ -115,7 +118,10 @@ def statistics(
     _no_limits(roles)
     if one_factor_alone(roles) and not whole_groups:
         return _gaussian(opened, roles, found, missing, _like(like, Statistics))
-    return _celled(opened, roles, found, missing, _like(like, CellSums))
+    if residual_terms(parsed):
+        _unweighted(roles)
+        return _celled(opened, roles, found, missing, _like(like, SeriesSums), SeriesSums)
+    return _celled(opened, roles, found, missing, _like(like, CellSums), CellSums)
 
 
 def _coded[T](
@@ -147,27 +153,26 @@ def _gaussian(
     return total
 
 
-def _celled(
-    source: Source, roles: Roles, family: Family, missing: str, like: CellSums | None
-) -> CellSums:
+def _celled[T: MomentSums](
+    source: Source, roles: Roles, family: Family, missing: str, like: T | None, kind: type[T]
+) -> T:
     known = None if like is None else (like.coding, like.origin)
     coding, origin = _coded(source, roles, family, missing, known, first_origin)
-    total = source.fold(partial(_cells, coding, origin, missing), _both_cells)
+    total = source.fold(partial(kind.of, coding, origin, missing), _both).joined()
     _check_rows(total)
-    labels = SummedColumns(coding).labels
-    _check_finite(coding, total.cells.weight, (*labels, ""), total.cells.whole()[1])
+    every = total.every
+    _check_finite(coding, every.weight, (*SummedColumns(coding).labels, ""), every.whole()[1])
     if not total.near() and not source.once and like is None:
         # The first rows lie far from the others, as those of the first days do.
-        part = partial(_cells, coding, total.centred(), missing)
-        total = source.fold(part, _both_cells)
+        total = source.fold(partial(kind.of, coding, total.centred(), missing), _both).joined()
     return total
 
 
-def _cells(coding: Coding, origin: Origin, missing: str, batches: Batches) -> CellSums:
-    return CellSumming(coding, origin, missing).take(batches).total()
+class _Adds(Protocol):
+    def __add__(self, other: Any, /) -> Self: ...
 
 
-def _both_cells(one: CellSums, two: CellSums) -> CellSums:
+def _both[T: _Adds](one: T, two: T) -> T:
     return one + two
 
 
@@ -194,7 +199,7 @@ def _merged(
         states = known.states
     elif whole_columns(roles):
         states = _coding(source, roles, family, missing).states
-    total = source.fold(partial(_merge, roles, family, said, states, missing), _both_rows)
+    total = source.fold(partial(_merge, roles, family, said, states, missing), _both)
     _check_rows(total)
     return total
 
@@ -223,11 +228,7 @@ def _check_finite(
             raise DataError(f"squares of {what} are no numbers any more: use other units")
 
 
-def _both_rows(one: MergedRows, two: MergedRows) -> MergedRows:
-    return one + two
-
-
-def _check_rows(found: AddedUp) -> None:
+def _check_rows(found: AddedUp | MomentSums) -> None:
     if found.rows < 2:
         raise DataError(f"the source has {found.rows} complete rows; 2 or more are needed")
 
@@ -257,17 +258,17 @@ def _coding(source: Source, roles: Roles, family: Family, missing: str) -> Codin
                 "need all rows first: pass a function that returns a fresh iterator, or like=, "
                 "statistics that know them"
             )
-        found = source.fold(look, _both)
+        found = source.fold(look, _all_seen)
     assert found is not None
     return Coding.of(roles, family.response_rule(), found, family.name)
 
 
 def _survey(roles: Roles, missing: str, batches: Batches) -> Survey | None:
     each = (rows.frame for rows in complete(roles, batches, missing))
-    return reduce(_both, (survey(roles, rows) for rows in each if len(rows)), None)
+    return reduce(_all_seen, (survey(roles, rows) for rows in each if len(rows)), None)
 
 
-def _both(one: Survey | None, two: Survey | None) -> Survey | None:
+def _all_seen(one: Survey | None, two: Survey | None) -> Survey | None:
     if one is None or two is None:
         return one or two
     return one + two
@@ -290,23 +291,42 @@ _ROW_BY_ROW = CategorySpecific, CurveTerm, EffectLaw, Memberships, Monotonic
 """Special terms of which a row's columns follow from the row, and from what a survey gathers."""
 
 
-def _no_series(formula: Formula) -> None:
-    """Raise for what sums know nothing of: residuals that go together, missing values, curves."""
+def residual_terms(formula: Formula) -> list[Residuals]:
+    """Return what ties rows together."""
+    return [each for each in formula.specials if isinstance(each, Residuals)]
+
+
+def _served(formula: Formula, family: Family) -> None:
+    """Raise for what sums know nothing of: missing values, other families' residuals."""
     for name in formula.imputed:
         raise FormulaError(
             f"statistics know nothing of missing values, mi({name}): fit the rows themselves with "
             "hm.Model"
         )
+    ties = residual_terms(formula)
+    if ties and family.of_residuals is None:
+        raise FormulaError(
+            f"family {family.name!r} has no residuals that go together: {ties[0]} is for family "
+            "'gaussian'"
+        )
+    if len(ties) > 1 or any(each.equation != MU for each in ties):
+        raise FormulaError(
+            "residuals go together in one way, said in the formula of the response: leave "
+            f"{ties[-1]} out"
+        )
     for each in (*formula.all_specials, *(term.how for term in formula.groups if term.how)):
-        if isinstance(each, Residuals):
-            raise FormulaError(
-                f"statistics know nothing of {each}, which ties rows together: fit the rows "
-                "themselves with hm.Model"
-            )
-        if not isinstance(each, _ROW_BY_ROW):
+        if not isinstance(each, (*_ROW_BY_ROW, Residuals)):
             raise FormulaError(
                 f"statistics know nothing of {each} yet: fit the rows themselves with hm.Model"
             )
+
+
+def _unweighted(roles: Roles) -> None:
+    if roles.weights is not None:
+        term = residual_terms(roles.formula)[0]
+        raise DataError(
+            f"{term} takes no weights: a row that counts twice has no place in its series"
+        )
 
 
 def _no_limits(roles: Roles) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from hiermix.design.coding import Coding
 from hiermix.errors import DataError
-from hiermix.formula.formula import parse
+from hiermix.formula.formula import Formula, parse
+from hiermix.formula.terms.residual_terms import Residuals
 
 _SAME = {"response": "response", "offsets": "offset", "beside": "term beside the response"}
 """What a smaller formula has as the statistics have it, and what it is called."""
@@ -34,4 +35,13 @@ def smaller(coding: Coding, formula: str, also: Mapping[str, str] | None = None)
                 f"{formula!r} has another {name} than the statistics, which are of "
                 f"{str(coding.formula)!r}"
             )
+    known = _residuals(coding.formula)
+    for term in _residuals(parsed):
+        if term not in known:
+            what = f"of {known[0]}" if known else "of independent residuals"
+            raise DataError(f"{formula!r} has {term}, and the statistics are {what}")
     return coding.on_formula(parsed)
+
+
+def _residuals(formula: Formula) -> list[Residuals]:
+    return [each for each in formula.specials if isinstance(each, Residuals)]

@@ -28,6 +28,8 @@ class Unstructured:
     """(pairs,) rows of a unit, the later one of two; see `Pairs`."""
     second: IntArray
     pattern: IntArray
+    units_of: FloatArray
+    """(pairs,) how many units these are of."""
 
     @property
     def patterns(self) -> int:
@@ -37,11 +39,14 @@ class Unstructured:
     def without_rows(self) -> Unstructured:
         """Return the same kinds of no rows."""
         none = np.zeros(0, dtype=np.int64)
-        return replace(self, first=none, second=none, pattern=none, number=0 * self.number)
+        return replace(
+            self, first=none, second=none, pattern=none, units_of=np.zeros(0),
+            number=0 * self.number,
+        )  # fmt: skip
 
     def pairs(self) -> list[Pairs]:
         """Return the patterns: both entries of two positions count."""
-        weight = np.where(self.first == self.second, 1.0, 2.0)
+        weight = np.where(self.first == self.second, 1.0, 2.0) * self.units_of
         return [Pairs(self.first, self.second, weight, self.pattern)]
 
     def mixed(self, own: Mapping[str, FloatArray]) -> Mixed:
@@ -76,7 +81,10 @@ def unstructured(series: Series) -> Unstructured:
     present[unit, place] = True
     has_rows = present.any(axis=1)
     kinds, kind = np.unique(present[has_rows], axis=0, return_inverse=True)
-    number = np.bincount(kind.ravel(), minlength=len(kinds)).astype(np.float64)
+    weight = np.ones(len(order)) if series.weight is None else series.weight
+    of_unit = np.zeros(len(present))
+    of_unit[series.unit] = weight
+    number = np.bincount(kind.ravel(), of_unit[has_rows], minlength=len(kinds))
     positions = tuple(np.flatnonzero(each) for each in kinds)
     # Units of one kind stand as rows of a matrix, and so do the pairs of their rows.
     unit_kind = np.full(len(present), -1)
@@ -89,14 +97,15 @@ def unstructured(series: Series) -> Unstructured:
         second.append(rows[:, earlier].ravel())
         pattern.append(np.tile(before + np.arange(len(later)), len(rows)))
         before += len(later)
+    later_rows = np.concatenate(first)
     return Unstructured(
-        T, positions, number, np.concatenate(first), np.concatenate(second),
-        np.concatenate(pattern),
+        T, positions, number, later_rows, np.concatenate(second), np.concatenate(pattern),
+        weight[later_rows],
     )  # fmt: skip
 
 
 def position_sds(series: Series, unit: FloatArray | None = None) -> PositionSds:
     """Find the rows of each position; `unit` is what they were divided by, if they were."""
     stratum, T = series.place.astype(np.int64), len(series.positions)
-    rows = np.bincount(stratum, minlength=T).astype(np.float64)
+    rows = np.bincount(stratum, series.weight, T).astype(np.float64)
     return PositionSds(stratum, rows, np.ones(T) if unit is None else unit)

@@ -295,13 +295,13 @@ def test_files_that_are_broken_or_lack_a_column_are_named(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("formula", "options", "message"),
     [
-        ("y ~ x + ar(day, by=g)", {}, r"know nothing of ar\(day, by=g\), which ties rows together"),
+        (["y ~ mi(x)", "x | mi() ~ z"], {}, r"know nothing of missing values, mi\(x\)"),
         ("y | cens(flag) ~ x", {}, r"no trials\(\), cens\(\)"),
         ("y ~ x", {"weights": np.ones(N)}, "weights must be the name of a column"),
     ],
-    ids=["series", "censored", "weights"],
+    ids=["missing", "censored", "weights"],
 )
-def test_what_has_no_sums_is_told(formula: str, options: Any, message: str) -> None:
+def test_what_has_no_sums_is_told(formula: Any, options: Any, message: str) -> None:
     with pytest.raises(hm.HiermixError, match=message):
         hm.statistics(formula, rows(), **options)
 
