@@ -147,7 +147,7 @@ def test_the_population_is_the_average_of_simulated_groups(fit: hm.Fit) -> None:
     rows = panel().iloc[[0, 7, 19]]
     found = draws(fit.predictions(rows, over="population"))
     for draw in (0, 9):
-        mean, error = simulated(fit, rows, 200_000, draw)
+        mean, error = simulated(fit, rows, 50_000, draw)
         assert (np.abs(found[draw] - mean) < 6 * error + 1e-9).all()
 
 
@@ -318,10 +318,10 @@ def test_the_population_of_several_equations_is_that_of_simulated_groups(
         etas = [
             (on.X(slice(None), name) @ each)[:, None] for name, each in zip(names, b, strict=True)
         ]
-        etas = [each + np.zeros((len(rows), 200_000)) for each in etas]
+        etas = [each + np.zeros((len(rows), 50_000)) for each in etas]
         for grouping in design.groupings:
             L, Z = post.Lambda(grouping)[draw], on.Z(grouping.name)
-            r = L @ rng.standard_normal((len(L), 200_000))
+            r = L @ rng.standard_normal((len(L), 50_000))
             for k, name in enumerate(names):
                 places = grouping.of_equation(name)
                 etas[k] += Z[:, places] @ r[places]
@@ -330,7 +330,7 @@ def test_the_population_of_several_equations_is_that_of_simulated_groups(
         own |= {name: family.parameter(name).by_row(eta)
                 for name, eta in zip(names[1:], etas[1:], strict=True)}  # fmt: skip
         values = family.mean(etas[0], own)
-        error = values.std(axis=1) / np.sqrt(200_000)
+        error = values.std(axis=1) / np.sqrt(50_000)
         assert (np.abs(found[draw] - values.mean(axis=1)) < 6 * error + 1e-9).all()
 
 

@@ -136,7 +136,7 @@ def test_the_top_of_the_restricted_likelihood_is_that_of_dense_rows(formula: str
     known = parts(rows) if "fs" in formula else [kernel(x, 5)]
     known = [cyclic_kernel(x, 5)] if "cc" in formula else known
     X = np.column_stack([*columns, x] if formula == "y ~ w + s(x, k=5)" else columns)
-    sizes = EffectSizes.beside([each.spreads for each in d.groupings])
+    sizes = EffectSizes.concatenated([each.spreads for each in d.groupings])
     blocks = [size for each in d.groupings for size in each.blocks]
     priors = Hyperpriors(
         b=[flat] * len(d.terms), sigma=flat, sd=[flat] * sizes.spreads, sizes=sizes,
