@@ -77,9 +77,9 @@ class Mode:
     def draw(self, rng: np.random.Generator, width: float) -> FloatArray:
         """Draw a deviation from the mode, of `width` sds."""
         raw = self.root @ rng.standard_normal(len(self.root))
-        return width * np.concatenate([raw, self.along @ raw + self.apart(rng)])
+        return width * np.concatenate([raw, self.along @ raw + self.deviation(rng)])
 
-    def apart(self, rng: np.random.Generator) -> FloatArray:
+    def deviation(self, rng: np.random.Generator) -> FloatArray:
         """Draw what z (K,) differs from where raw takes it."""
         z = np.zeros(len(self.along))
         for places, root in self.free:

@@ -143,7 +143,7 @@ class Proposal:
 def _step(mode: Mode, rng: np.random.Generator, width: float) -> FloatArray:
     """Deviation from a mode: raw `width` times as wide as its normal distribution."""
     raw = width * (mode.root @ rng.standard_normal(len(mode.root)))
-    return np.concatenate([raw, mode.along @ raw + mode.apart(rng)])
+    return np.concatenate([raw, mode.along @ raw + mode.deviation(rng)])
 
 
 def _log_density(mode: Mode, q: FloatArray, df: float) -> FloatArray:

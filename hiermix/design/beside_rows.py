@@ -21,7 +21,7 @@ def with_calendar(rows: Table, calendar: Frame | Calendar | None) -> tuple[Table
         return rows, None
     if not isinstance(calendar, Calendar):
         calendar = Calendar.of(frames.frame(calendar), rows)
-    return calendar.beside(rows), calendar
+    return calendar.joined_to(rows), calendar
 
 
 def again(calendar: Calendar | None, groupings: Sequence[Grouping]) -> dict[str, Any]:
@@ -58,4 +58,4 @@ def as_column(data: Table, name: str, values: str | ArrayLike | None) -> tuple[T
     array = kinds.numbers(values)
     response_checks.numeric_array(name, array)
     response_checks.right_length(name, len(array), len(data))
-    return data.beside(name_of(name), array), name_of(name)
+    return data.with_column(name_of(name), array), name_of(name)

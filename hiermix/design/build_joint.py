@@ -83,7 +83,7 @@ def build_joint(
                 f"grouping column {DIM!r}: results of several responses have a dim of that name. "
                 f"Rename the column, for example to {DIM + '_id'!r}"
             )
-    data = data.beside(_ROW, np.arange(len(data)))
+    data = data.with_column(_ROW, np.arange(len(data)))
     there = _answered(formula, data, missing)
     parts = [
         build(part, data.take(rows), missing=missing, response_rule=response_rule)

@@ -292,7 +292,7 @@ class Design:
             Whether the columns of trials and of bounds must be there.
         """
         rows = frames.new_rows(new_data)
-        rows = rows if self.calendar is None else self.calendar.beside(rows)
+        rows = rows if self.calendar is None else self.calendar.joined_to(rows)
         if beside_rows.name_of("offset") in self._plan.roles.columns:  # an array, in the fit
             if offset is None and beside_rows.name_of("offset") not in rows.columns:
                 raise DataError(_NO_OFFSET)

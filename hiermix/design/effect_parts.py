@@ -75,7 +75,7 @@ def can_be_taken_apart(grouping: Grouping) -> bool:
     return all(len(set(grouping.equations[start:end])) == 1 for start, end in blocks)
 
 
-def apart(design: Design) -> Parts:
+def by_equation(design: Design) -> Parts:
     """Take factors with effects in several equations apart; see `can_be_taken_apart`."""
     found: list[tuple[Grouping, list[int]]] = []
     effects, at = dict(design._plan.effects), 0

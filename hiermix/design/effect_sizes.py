@@ -44,7 +44,7 @@ class EffectSizes:
         return cls(zero, zero + 1, frequency, 2)
 
     @classmethod
-    def beside(cls, parts: Sequence[EffectSizes]) -> EffectSizes:
+    def concatenated(cls, parts: Sequence[EffectSizes]) -> EffectSizes:
         """Return those of several factors, one after the other."""
         before = np.cumsum([0, *(each.spreads for each in parts)]).tolist()
         pairs = list(zip(parts, before, strict=False))

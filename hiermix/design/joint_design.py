@@ -180,7 +180,7 @@ class Joint(Design):
         trials: bool = False,
     ) -> Joint:
         rows = frames.new_rows(new_data)
-        rows = rows if self.calendar is None else self.calendar.beside(rows)
+        rows = rows if self.calendar is None else self.calendar.joined_to(rows)
         given: Any = rows
         parts = tuple(
             each.on(given, groups=groups, new_groups=new_groups, weights=weights, offset=offset,

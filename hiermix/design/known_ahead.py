@@ -61,7 +61,7 @@ class Calendar:
         """What it knows."""
         return [str(name) for name in self.frame if name not in self.keys]
 
-    def beside(self, rows: Table) -> Table:
+    def joined_to(self, rows: Table) -> Table:
         """Put its columns beside rows, but for those that the rows have themselves.
 
         Times that it does not have are ``"none"`` in text and False; numbers are needed for all.
@@ -72,7 +72,7 @@ class Calendar:
         places = self.places(rows)
         self._say_where_it_ends(rows)
         for name in lacking:
-            rows = rows.beside(name, _values(name, self.frame[name], places, rows))
+            rows = rows.with_column(name, _values(name, self.frame[name], places, rows))
         return rows
 
     def places(self, rows: Table) -> np.ndarray:

@@ -64,7 +64,7 @@ class Table:
             return self.given.index
         return pd.RangeIndex(len(self.given))
 
-    def beside(self, name: str, values: NDArray[Any]) -> Table:
+    def with_column(self, name: str, values: NDArray[Any]) -> Table:
         """Return the table with one more column, in place of one of the same name."""
         columns = self.columns if name in self.columns else self.columns.append(pd.Index([name]))
         return replace(self, columns=columns, added={**self.added, name: values})

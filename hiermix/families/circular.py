@@ -6,7 +6,7 @@ from hiermix.families.links import Own, inverse_link
 from hiermix.typing import FloatArray
 
 
-def apart(y: FloatArray, mean: FloatArray) -> FloatArray:
+def difference(y: FloatArray, mean: FloatArray) -> FloatArray:
     """Return angles less others, the shorter way around."""
     return np.asarray(np.pi - np.mod(np.pi - (y - mean), 2 * np.pi))
 
@@ -20,7 +20,7 @@ def direction(angles: FloatArray, axis: int = -1) -> FloatArray:
 def around(angles: FloatArray, axis: int = -1) -> FloatArray:
     """Return angles as numbers within half a turn of their mean direction, whatever that is."""
     middle = np.expand_dims(direction(angles, axis), axis)
-    return np.asarray(middle + apart(angles, middle))
+    return np.asarray(middle + difference(angles, middle))
 
 
 def crps(actual: FloatArray, draws: FloatArray) -> FloatArray:
@@ -36,7 +36,7 @@ def crps(actual: FloatArray, draws: FloatArray) -> FloatArray:
         last = np.minimum(np.searchsorted(angles, ordered[place] + np.pi, "right"), each + S)
         reached = before[place, last] - before[place, each + 1]
         between[place] = np.sum(reached - (last - each - 1) * ordered[place])
-    off = np.abs(apart(draws, actual[:, None])).mean(axis=1)
+    off = np.abs(difference(draws, actual[:, None])).mean(axis=1)
     return np.asarray(off - between / S**2)
 
 
@@ -44,7 +44,7 @@ def von_mises_draw(link: str, rng: np.random.Generator, eta: FloatArray, own: Ow
     """Draw an angle around mu, of concentration kappa."""
     shape = np.broadcast_shapes(np.shape(eta), np.shape(own["kappa"]))
     around = rng.vonmises(0.0, np.broadcast_to(own["kappa"], shape))
-    return apart(around + inverse_link(link, eta), np.zeros(1))
+    return difference(around + inverse_link(link, eta), np.zeros(1))
 
 
 def von_mises_log_density(link: str, y: FloatArray, eta: FloatArray, own: Own) -> FloatArray:

@@ -183,7 +183,7 @@ class Family:
 
     def residual(self, y: FloatArray, mean: FloatArray) -> FloatArray:
         """Response less its mean; of angles the shorter way around."""
-        return circular.apart(y, mean) if self.circular else np.asarray(y - mean)
+        return circular.difference(y, mean) if self.circular else np.asarray(y - mean)
 
     def summed_up(self, draws: FloatArray, axis: int = 1) -> tuple[FloatArray, FloatArray]:
         """Return the mean of draws along an axis, and draws that stand on a line around it."""

@@ -209,7 +209,7 @@ class Forecast(Predictive):
         if not self._source.family.circular:
             return super()._scores(actual, draws)
         middle, draws = self._summed_up(draws)
-        found = scores.scores(middle + circular.apart(actual, middle), draws)
+        found = scores.scores(middle + circular.difference(actual, middle), draws)
         return found.assign(crps=circular.crps(actual, draws))
 
     def _as_seen(self, actual: Actual, values: FloatArray) -> Reduce:

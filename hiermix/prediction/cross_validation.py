@@ -21,7 +21,7 @@ from hiermix.posterior.posterior import Posterior
 from hiermix.posterior.summary import names
 from hiermix.prediction import group_densities, held_out, pieces, predict, psis
 from hiermix.prediction.draw_weights import good_k
-from hiermix.prediction.joint_predictions import beside, by_unit, of_rows, rows_of_units
+from hiermix.prediction.joint_predictions import by_unit, of_frame, of_rows, rows_of_units
 from hiermix.prediction.predictor import PIECE
 from hiermix.prediction.series_densities import log_density_given_others
 from hiermix.side_by_side import Workers
@@ -59,7 +59,7 @@ def log_likelihood(posterior: Posterior) -> "xr.DataArray":
 
     Of several responses: of all that a row has, together.
     """
-    found = pieces.draw_matrix(beside(predict.predictor(posterior)), "log_density")
+    found = pieces.draw_matrix(of_frame(predict.predictor(posterior)), "log_density")
     named = predict.labelled(posterior, "log_likelihood", found, np.arange(len(found)))
     return named.rename(posterior.design.response_name)
 
@@ -107,7 +107,7 @@ def estimate(posterior: Posterior) -> "ELPDData":
     design = posterior.design
     _check_response(design)
     tail = psis.tail_size(posterior.size, _efficiency(posterior))
-    source = beside(predict.predictor(posterior))
+    source = of_frame(predict.predictor(posterior))
 
     def piece(_: slice, found: FloatArray) -> FloatArray:
         return np.column_stack(psis.leave_one_out(found, tail))

@@ -51,7 +51,7 @@ class JointPredictor:
         draws = self.source.layout.draws
         return (draws,) if kind == "log_density" else (draws, len(self.joint.parts))
 
-    def apart(self, kind: str) -> dict[str, list[str]]:
+    def extra_dims(self, kind: str) -> dict[str, list[str]]:
         """Return the dim of a prediction that comes after the draws, and its labels."""
         return {} if kind == "log_density" else {DIM: list(self.joint.names)}
 
@@ -143,7 +143,7 @@ class JointPredictor:
         return eta
 
 
-def beside(source: Predictor, given: Sequence[str] = ()) -> Pieces:
+def of_frame(source: Predictor, given: Sequence[str] = ()) -> Pieces:
     """Return what predicts the rows of a frame: with several responses, all of each row.
 
     Raises
@@ -176,10 +176,10 @@ def beside(source: Predictor, given: Sequence[str] = ()) -> Pieces:
     return JointPredictor(source, places)
 
 
-def apart(source: Pieces, kind: str) -> dict[str, list[str]]:
+def extra_dims(source: Pieces, kind: str) -> dict[str, list[str]]:
     """Return the dim of a prediction that has several numbers a row and draw, and its labels."""
     if isinstance(source, JointPredictor):
-        return source.apart(kind)
+        return source.extra_dims(kind)
     if len(source.shape(kind)) == 1:
         return {}
     names = [str(label) for label in source.design.categories]

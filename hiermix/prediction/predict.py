@@ -22,7 +22,7 @@ from hiermix.posterior.intervals import levels
 from hiermix.posterior.posterior import Posterior
 from hiermix.prediction import residual_laws
 from hiermix.prediction.draw_files import write
-from hiermix.prediction.joint_predictions import apart, beside
+from hiermix.prediction.joint_predictions import extra_dims, of_frame
 from hiermix.prediction.new_groups import NewEffects, check_policy
 from hiermix.prediction.pieces import draw_matrix, quantile_matrix
 from hiermix.prediction.prediction_tables import PredictionTables
@@ -169,7 +169,7 @@ def pieces_of_rows(
     posterior: Posterior, new_data: NewRows | None, given: Sequence[str] = (), **how: Any
 ) -> Pieces:
     """Return what predicts rows for a user: with several responses, all of each row."""
-    return beside(of_rows(posterior, new_data, **how), given)
+    return of_frame(of_rows(posterior, new_data, **how), given)
 
 
 # What a user gets ------------------------------------------------------------------------------
@@ -333,7 +333,7 @@ def labelled(
     import xarray as xr
 
     chains = {dim: posterior.draws[dim] for dim in ("chain", "draw")}
-    several = {} if source is None else apart(source, kind)
+    several = {} if source is None else extra_dims(source, kind)
     weighed = None if source is None else source.weighed
     return xr.DataArray(
         np.moveaxis(flat.reshape(len(flat), *posterior.shape, *flat.shape[2:]), 0, 2),
@@ -360,7 +360,7 @@ def quantile_array(source: Pieces, kind: str, probs: Sequence[float]) -> "xr.Dat
     """Return quantiles labelled as (quantile, row), and category where there are several."""
     import xarray as xr
 
-    rows, several = row_labels.coords(source.design), apart(source, kind)
+    rows, several = row_labels.coords(source.design), extra_dims(source, kind)
     return xr.DataArray(
         quantile_matrix(source, kind, probs),
         dims=("quantile", "row", *several),

@@ -17,7 +17,7 @@ from hiermix.errors import ArgumentError, first_three
 from hiermix.files import replacing_folder
 from hiermix.posterior.intervals import levels, quantile_name, sorted_quantiles
 from hiermix.prediction import pieces
-from hiermix.prediction.joint_predictions import apart
+from hiermix.prediction.joint_predictions import extra_dims
 from hiermix.prediction.predictor import Pieces
 from hiermix.typing import FloatArray
 
@@ -91,7 +91,7 @@ class PredictionTables:
         names = ["mean", "sd", *map(quantile_name, probs.tolist())]
         line = partial(pieces.on_a_line, source, self.kind)
         found = pieces.reduced(source, self.kind, partial(_figures, probs, line))
-        several = apart(source, self.kind)
+        several = extra_dims(source, self.kind)
         if not several:
             return dict(zip(names, found.T, strict=True))
         (labels,) = several.values()

@@ -105,7 +105,9 @@ def scale_of(scale: str, family: Family, *, comparing: bool) -> Scale:
         raise ArgumentError("scale='mean' is for numbers: categories have scale='response'")
     if family.circular and found.of != "linear":
         around = partial(circular.around, axis=1)
-        return replace(found, contrast=circular.apart, between=circular.apart, numbers=around)
+        return replace(
+            found, contrast=circular.difference, between=circular.difference, numbers=around
+        )
     return found
 
 

@@ -45,7 +45,7 @@ from hiermix.statistics.gram import Gram, empty
 from hiermix.statistics.patterns import Patterned
 from hiermix.statistics.related_levels import Related, turn
 from hiermix.statistics.row_sums import FROM_ROWS, Sums
-from hiermix.statistics.tree import Tree, beside, chain
+from hiermix.statistics.tree import Tree, chain, outside_chain
 from hiermix.statistics.within_between import rotate, split
 from hiermix.tuning import mode_guesses, penalised
 from hiermix.tuning.coordinates import Hyperpriors
@@ -129,8 +129,8 @@ def _law(design: Design) -> str:
 
 def _of_several(family: Family, design: Design, effects: str) -> tuple[str, str]:
     """Choose for several factors: those beside a chain of nested ones cost products in pairs."""
-    columns, what = _effects(beside(design)), _words(beside(design))
-    crossed = _effects([each for each in beside(design) if each.factor.partitions])
+    columns, what = _effects(outside_chain(design)), _words(outside_chain(design))
+    crossed = _effects([each for each in outside_chain(design) if each.factor.partitions])
     inner = chain(design)[-1:]
     if not columns:
         return programs.NESTED, "exact, each factor nested in the one before it"
@@ -279,7 +279,7 @@ def _hyperpriors(
         b=stan_data.b_priors(design, table),
         sigma=table["sigma"] if sigma else None,
         sd=stan_data.sd_priors(groupings, table),
-        sizes=EffectSizes.beside([each.spreads for each in groupings]),
+        sizes=EffectSizes.concatenated([each.spreads for each in groupings]),
         lkj=stan_data.lkj_shapes(groupings, table),
         blocks=[size for each in groupings for size in each.blocks],
         df=next(iter(stan_data.df_priors(groupings, table)), None),
@@ -336,7 +336,7 @@ def hyper_of(
     return Hyper(
         list(zip(problem.own, problem.own_priors, strict=True)),
         stan_data.sd_priors(design.groupings, table),
-        EffectSizes.beside([each.spreads for each in design.groupings]),
+        EffectSizes.concatenated([each.spreads for each in design.groupings]),
         stan_data.b_priors(design, table),
         least_squares,
         [(fit.gram, problem.priors[name].blocks) for name, fit in fitted.fits.items()],

@@ -41,7 +41,7 @@ def beside(
     family = find("gaussian")
     if prior_only:  # of which there is nothing to integrate
         return assemble.sampled(design, family, table, prior_only=True)
-    parts = effect_parts.apart(design)
+    parts = effect_parts.by_equation(design)
     rows = assemble_patterned.of_rows(replace(parts.design, groupings=parts.of_location),
                                       of_strata=parts.design)  # fmt: skip
     x_mean = np.concatenate([rows.gram.x_mean[: rows.P], rows.precision.x_mean])

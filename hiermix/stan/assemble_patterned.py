@@ -62,7 +62,7 @@ def ready(
         b=every[:P],
         sigma=None,
         sd=stan_data.sd_priors(design.groupings, table),
-        sizes=EffectSizes.beside([each.spreads for each in design.groupings]),
+        sizes=EffectSizes.concatenated([each.spreads for each in design.groupings]),
         lkj=stan_data.lkj_shapes(design.groupings, table),
         blocks=[size for each in design.groupings for size in each.blocks],
         near=None if near is None else near.b[:P],

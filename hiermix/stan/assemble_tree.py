@@ -34,7 +34,7 @@ def assemble(
         b=stan_data.b_priors(design, table),
         sigma=None if known else table["sigma"],
         sd=stan_data.sd_priors(groupings, table),
-        sizes=EffectSizes.beside([each.spreads for each in groupings]),
+        sizes=EffectSizes.concatenated([each.spreads for each in groupings]),
         lkj=stan_data.lkj_shapes(groupings, table),
         blocks=[size for each in groupings for size in each.blocks],
         near=None if near is None else near.b,

@@ -82,7 +82,7 @@ def _plain(grouping: Grouping) -> bool:
 
 
 def _strata(design: Design) -> Strata:
-    return strata(effect_parts.apart(design).design)
+    return strata(effect_parts.by_equation(design).design)
 
 
 def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:

@@ -64,7 +64,7 @@ def coordinates(
         "B": len(blocks),
         "block": np.array(blocks, dtype=np.int64),
         **_tails(df_priors(design.groupings, table)),
-        **_spreads(EffectSizes.beside([each.spreads for each in design.groupings])),
+        **_spreads(EffectSizes.concatenated([each.spreads for each in design.groupings])),
         "sd_bend": at.bend if len(at.bend) else np.zeros(len(sd)),
         "sd_spread": _spread(design, at),
         **_following(at.following, sum(blocks)),

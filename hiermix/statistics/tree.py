@@ -109,7 +109,7 @@ def chain(design: Design) -> tuple[Grouping, ...]:
     return tuple(found)
 
 
-def beside(design: Design) -> tuple[Grouping, ...]:
+def outside_chain(design: Design) -> tuple[Grouping, ...]:
     """Return the factors that are not in the chain."""
     inside = {each.name for each in chain(design)}
     return tuple(each for each in design.groupings if each.name not in inside)
@@ -243,7 +243,7 @@ def _levels(
 
 def _crossed(design: Design) -> Iterator[Crossed]:
     places, end = _places(design), 0
-    for each in beside(design):
+    for each in outside_chain(design):
         start, end = end, end + each.total
         yield Crossed(each.name, len(each.levels), places[each.name], slice(start, end))
 

@@ -244,7 +244,7 @@ def test_crps_of_angles_is_that_of_their_distances() -> None:
     pairs = apart(draws[:, :, None], draws[:, None, :]).mean(axis=(1, 2))
     expected = apart(draws, actual[:, None]).mean(axis=1) - pairs / 2
     np.testing.assert_allclose(circular.crps(actual, draws), expected, rtol=1e-6)
-    turned = circular.apart(draws + 2.0, np.zeros(1))
+    turned = circular.difference(draws + 2.0, np.zeros(1))
     np.testing.assert_allclose(circular.crps(actual + 2.0, turned), expected, rtol=1e-6)
 
 
@@ -255,7 +255,7 @@ def test_answers_about_angles_go_the_shorter_way() -> None:
     found = fit.predictions(newdata=ends, by=True).table()
     expected = np.arctan2(np.sin(mean).mean(axis=0), np.cos(mean).mean(axis=0))
     middle = stats.circmean(expected, high=np.pi, low=-np.pi)
-    assert abs(circular.apart(found["estimate"].iloc[0], middle)) < 0.05
+    assert abs(circular.difference(found["estimate"].iloc[0], middle)) < 0.05
     assert abs(abs(middle) - np.pi) < 0.5
     compared = fit.comparisons({"x": [-40.0, 40.0]}, newdata=data.head(1)).table()
     assert abs(compared["estimate"].iloc[0]) < 1.0
@@ -268,6 +268,6 @@ def test_answers_about_angles_go_the_shorter_way() -> None:
     scores = forecast.score(np.array([3.1, -3.1]))
     assert (scores["crps"] < 0.6).all()
     table = forecast.table()
-    assert (np.abs(circular.apart(table["mean"].to_numpy(), np.pi)) < 0.5).all()
+    assert (np.abs(circular.difference(table["mean"].to_numpy(), np.pi)) < 0.5).all()
     with pytest.raises(ArgumentError, match="angles"):
         fit.comparisons("x", scale="ratio")

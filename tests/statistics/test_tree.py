@@ -140,4 +140,4 @@ def test_the_tree_holds_the_factor_with_most_effects(
 ) -> None:
     d = design(formula)
     assert [each.name for each in tree.chain(d)] == inside
-    assert [each.name for each in tree.beside(d)] == beside
+    assert [each.name for each in tree.outside_chain(d)] == beside

@@ -25,7 +25,7 @@ def test_value_is_that_of_dense_rows_and_the_gradient_is_its_slope(case: str) ->
     known = Hyperpriors(
         b=stan_data.b_priors(d, model.priors), sigma=model.priors["sigma"],
         sd=stan_data.sd_priors(d.groupings, model.priors),
-        sizes=EffectSizes.beside([each.spreads for each in d.groupings]),
+        sizes=EffectSizes.concatenated([each.spreads for each in d.groupings]),
         lkj=stan_data.lkj_shapes(d.groupings, model.priors),
         blocks=[size for each in d.groupings for size in each.blocks],
     )  # fmt: skip
