@@ -425,6 +425,10 @@ def test_row_53_weights() -> None:
     refuses(
         "column 'w' has 1 missing value (row 2)", MODEL, put("w", 2, np.nan, w=1.0), weights="w"
     )
+    refuses(
+        "weights: column 'w' has dtype object but holds numbers: use data['w'].astype(float)",
+        MODEL, frame(w=np.ones(ROWS).astype(object)), weights="w",
+    )  # fmt: skip
     refuses("weights has 39 values, the data 40 rows", MODEL, frame(), weights=np.ones(39))
     refuses("weights must be finite and not negative: the array has nan (row 4)", MODEL, frame(),
             weights=np.where(np.arange(ROWS) == 4, np.nan, 1.0))  # fmt: skip

@@ -223,12 +223,13 @@ def test_a_formula_that_is_not_smaller_is_told(formula: str, message: str) -> No
     ("formula", "change", "message"),
     [
         ("y ~ x + z", {"z": 7.0}, "'z' is constant (7.0) and the model has an intercept"),
+        ("y ~ x + (z | g)", {"z": 7.3}, "'z' is constant (7.3) and the model has an intercept"),
         ("y ~ x + z", {"z": lambda frame: 3 * frame["x"]}, "z is a linear combination of x"),
         ("y ~ x + (1 | g)", {"g": 1}, "'g' has one level (1)"),
         ("y ~ x", {"y": lambda frame: 2 * frame["x"]}, "an exact sum of the terms"),
         ("y ~ x + (1 | g)", {"y": lambda frame: frame["g"]}, "an exact sum of the terms"),
     ],
-    ids=["constant", "dependent", "one level", "exact", "of groups"],
+    ids=["constant", "varying constant", "dependent", "one level", "exact", "of groups"],
 )
 def test_rows_that_no_model_has_are_told(formula: str, change: Any, message: str) -> None:
     with pytest.raises(hm.DataError, match=re.escape(message)):

@@ -130,7 +130,7 @@ def test_rows_are_weighed_given_all_others(ar: hm.Fit, unstr: hm.Fit) -> None:
 def test_forecasts_carry_the_last_residual_on(ar: hm.Fit) -> None:
     rows = ar.design.frame
     later = pd.DataFrame({"g": ["g02"] * 3 + ["g05"], "t": [10, 12, 13, 11], "x": 0.0})
-    forecast = ar.forecast(later, time="t", by="g")
+    forecast = ar.forecast(later, time="t")  # a series is what ar(t, by=g) says
     found = forecast.data["predictions"]["mean"].isel(chain=1, draw=7).to_numpy()
     draw, expected = one_draw(ar), []
     for label, time in zip(later["g"], later["t"], strict=True):

@@ -39,11 +39,16 @@ def hashable(name: str, values: pd.Series) -> None:
 
 def not_numbers_in_disguise(name: str, dtype: object, uniques: Sequence[object]) -> None:
     """Raise for numbers stored as object or text: each would become a dummy."""
-    if len(uniques) and all(_reads_as_number(value) for value in uniques):
+    if read_as_numbers(uniques):
         raise DataError(
             f"column {name!r} has dtype {dtype} but holds numbers: "
             f"use data[{name!r}].astype(float), or C({name}) for categories"
         )
+
+
+def read_as_numbers(uniques: Sequence[object]) -> bool:
+    """Whether all values of a column that is not numeric are numbers, or text of such."""
+    return len(uniques) > 0 and all(_reads_as_number(value) for value in uniques)
 
 
 def _reads_as_number(value: object) -> bool:

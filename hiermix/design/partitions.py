@@ -1,6 +1,6 @@
 """The same groups under two names: a model can't tell their effects apart, only priors do."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -10,44 +10,9 @@ from hiermix.design import checks, group_checks
 from hiermix.design.encoding import Encoding
 from hiermix.design.groupings import Grouping
 from hiermix.design.roles import Roles
+from hiermix.formula.equations import qualified
 from hiermix.formula.names import in_results
 from hiermix.formula.sums import columns
-
-type Factor = tuple[np.ndarray, Collection[str]]
-"""Codes of the rows, and the effects that vary."""
-
-
-def warn_of_twins(factors: Mapping[str, Factor], population: Mapping[str, np.ndarray]) -> None:
-    """Warn of factors that split the rows in the same way.
-
-    Parameters
-    ----------
-    factors : mapping of str to (array, collection of str)
-        Grouping factors.
-    population : mapping of str to array
-        Codes of columns that stand in the population part as categories.
-    """
-    for (one, (codes, effects)), (other, (others, more)) in combinations(factors.items(), 2):
-        shared = [effect for effect in effects if effect in more]
-        if shared and alike(codes, others):
-            checks.warn(
-                f"{one!r} and {other!r} split the rows in the same way: the sds of "
-                f"{', '.join(shared)} can't be told apart, only the sum of their squares. Keep one."
-            )
-    for name, (codes, effects) in factors.items():
-        for column, others in population.items():
-            if "Intercept" in effects and alike(codes, others):
-                checks.warn(
-                    f"{name!r}, a grouping factor, and {column!r}, a population factor, split the "
-                    "rows in the same way: only the priors tell the two apart. Keep one."
-                )
-
-
-def alike(one: np.ndarray, other: np.ndarray) -> bool:
-    """Whether two rows share a code of one wherever they share a code of the other."""
-    first, second = pd.factorize(one)[0], pd.factorize(other)[0]
-    # Counted in the order of first appearance, the same partition has the same numbers.
-    return bool(np.array_equal(first, second))
 
 
 def in_one_part(
@@ -56,20 +21,49 @@ def in_one_part(
     groupings: Sequence[Grouping],
     frame: pd.DataFrame,
 ) -> None:
-    """Warn of groups that are in the model twice, under one name or two.
+    """Warn of groups that are in an equation twice, under one name or two.
 
     A frame of rows that stand for others may lack predictors.
     """
-    used = columns(roles.formula.population)
-    categories = [name for name in used if encodings[name].levels is not None]
+    for one, other in combinations([each for each in groupings if each.factor.partitions], 2):
+        _twin_factors(one, other)
+    for equation in roles.formula.equations:
+        used = columns(equation.population)
+        categories = [name for name in used if encodings[name].levels is not None]
+        for each in groupings:
+            if each.of_equation(equation.name):
+                _in_population(each, equation.name, categories, frame)
+
+
+def _twin_factors(one: Grouping, other: Grouping) -> None:
+    """Warn of factors that split the rows in the same way."""
+    shared = [effect for effect in one.effects if effect in other.effects]
+    if shared and alike(one.codes, other.codes):
+        checks.warn(
+            f"{one.name!r} and {other.name!r} split the rows in the same way: the sds of "
+            f"{', '.join(shared)} can't be told apart, only the sum of their squares. Keep one."
+        )
+
+
+def _in_population(
+    grouping: Grouping, equation: str, categories: Sequence[str], frame: pd.DataFrame
+) -> None:
+    """Warn of categories in the population part of an equation that are the levels of a factor."""
+    partly = qualified("Intercept", equation) not in grouping.effects
     for column in categories:
-        if in_results(column) in roles.factors:
+        if in_results(column) == grouping.name:
             group_checks.not_in_both_parts(column)
-    warn_of_twins(
-        {each.name: (each.codes, each.effects) for each in groupings if each.factor.partitions},
-        {
-            name: frame[name].to_numpy()
-            for name in categories
-            if in_results(name) not in roles.factors and name in frame
-        },
-    )
+        elif partly or not grouping.factor.partitions or column not in frame:
+            continue
+        elif alike(grouping.codes, frame[column].to_numpy()):
+            checks.warn(
+                f"{grouping.name!r}, a grouping factor, and {column!r}, a population factor, split "
+                "the rows in the same way: only the priors tell the two apart. Keep one."
+            )
+
+
+def alike(one: np.ndarray, other: np.ndarray) -> bool:
+    """Whether two rows share a code of one wherever they share a code of the other."""
+    first, second = pd.factorize(one)[0], pd.factorize(other)[0]
+    # Counted in the order of first appearance, the same partition has the same numbers.
+    return bool(np.array_equal(first, second))

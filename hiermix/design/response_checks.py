@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from hiermix.design import kinds
-from hiermix.design.column_checks import not_complex, not_numbers_in_disguise
+from hiermix.design.column_checks import not_complex, not_numbers_in_disguise, read_as_numbers
 from hiermix.errors import ArgumentError, DataError, at_rows, count, quoted
 from hiermix.typing import FloatArray
 
@@ -97,8 +97,14 @@ def right_length(what: str, length: int, rows: int, of: str = "the data") -> Non
 
 def numeric_column(name: str, values: pd.Series, what: str) -> None:
     """Raise unless weights, offsets and trials are numbers."""
-    if not kinds.is_numeric(values):
-        raise DataError(f"{what}: column {name!r} holds {kinds.words(values)}, not numbers")
+    if kinds.is_numeric(values):
+        return
+    if kinds.what(values) == "categories" and read_as_numbers(list(values.dropna())):
+        raise DataError(
+            f"{what}: column {name!r} has dtype {values.dtype} but holds numbers: "
+            f"use data[{name!r}].astype(float)"
+        )
+    raise DataError(f"{what}: column {name!r} holds {kinds.words(values)}, not numbers")
 
 
 def numeric_array(what: str, values: NDArray[np.generic] | pd.Series) -> None:

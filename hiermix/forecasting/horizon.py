@@ -26,7 +26,7 @@ type By = str | Sequence[str] | None
 
 
 def series_columns(design: Design, by: By) -> list[str]:
-    """Return the columns whose values together name a series; of the finest factor by default."""
+    """Return the columns that name a series: by default as `ar()` does, or of the finest factor."""
     if by is not None:
         names = list(options.names("by", by))
         if isinstance(by, str) and not design.has(by):
@@ -34,6 +34,8 @@ def series_columns(design: Design, by: By) -> list[str]:
         for name in names:
             _known(design, name, "by")
         return names
+    if design.series is not None and design.series.term.by is not None:
+        return [design.series.term.by]
     factors = [set(each.columns) for each in design.groupings]
     finest = max(design.groupings, key=lambda each: len(each.columns), default=None)
     if finest is None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hiermix.design import group_checks
+from hiermix.design import column_checks, group_checks
 from hiermix.design.design import Design
 from hiermix.design.identifiable import without_dependent
 from hiermix.design.plan import Plan, Summed
@@ -25,6 +25,8 @@ from hiermix.statistics.summed import Statistics
 from hiermix.statistics.within_between import Within, split
 from hiermix.typing import FloatArray, IntArray
 
+_CONSTANT = 1e-12
+"""The spread of a column, as a share of its mean, below which it is constant."""
 _DEPENDENT = 1e-7
 """The sine of an angle between columns below which sums have no digits to tell them apart."""
 _EXACT = 1e-12
@@ -115,6 +117,7 @@ def of_formula(found: Statistics, formula: str | None) -> SummedRows:
     sums, centre = _chosen(found, x, z, plan)
     levels = {name: found.levels.tolist() for name in plan.roles.factors}
     _check(found, plan)
+    _check_varying(plan, _of_z(sums, centre))
     summed = _summed(found.rows, sums, centre, plan)
     counts = found.counts if levels else found.counts[:0]
     return SummedRows(coding.design(levels, plan, summed), sums, centre, counts)
@@ -225,6 +228,18 @@ def _of_z(sums: Moments, centre: Centre) -> Columns:
     if centre.constant is not None:  # but for rounding
         found.square[centre.constant] = found.square[:, centre.constant] = 0.0
     return found
+
+
+def _check_varying(plan: Plan, z: Columns) -> None:
+    """Raise if a column that varies beside the intercept of its group is constant."""
+    specs = [spec for each in plan.effects.values() for spec in each]
+    labels = [label for spec in specs for label in spec.labels]
+    ones = {"Intercept", *(label for spec in specs for label in spec.ones)}
+    if "Intercept" not in labels:
+        return
+    for label, mean, spread in zip(labels, z.mean, np.sqrt(np.diag(z.square)), strict=True):
+        if label not in ones and spread <= _CONSTANT * abs(mean):
+            column_checks.constant_term(label, float(mean), intercept=True)
 
 
 def _check(found: Statistics, plan: Plan) -> None:

@@ -14,7 +14,7 @@ from hiermix.design.coding import Coding, complete
 from hiermix.design.roles import Roles, with_keywords
 from hiermix.design.sources import Batches, Source
 from hiermix.design.survey import Survey, survey, whole_columns
-from hiermix.errors import ArgumentError, DataError, FormulaError
+from hiermix.errors import ArgumentError, DataError, FormulaError, count
 from hiermix.families import formulas_of_family, table
 from hiermix.families.family import Family
 from hiermix.formula.equations import MU
@@ -230,7 +230,8 @@ def _check_finite(
 
 def _check_rows(found: AddedUp | MomentSums) -> None:
     if found.rows < 2:
-        raise DataError(f"the source has {found.rows} complete rows; 2 or more are needed")
+        rows = count(found.rows, "complete row")
+        raise DataError(f"the source has {rows}; 2 or more are needed")
 
 
 def _summed(source: Source, coding: Coding, centre: Centre, missing: str) -> Statistics:

@@ -25,9 +25,11 @@ def twins() -> pd.DataFrame:
         ("y ~ 1 + (x | number) + (0 + x | name)", r"split the rows .* sds of x can't be told"),
         ("y ~ 1 + (1 | number / name)", r"'number' and 'number:name' split the rows"),
         ("y ~ name + (1 | number)", r"'number', a grouping factor, and 'name', a population"),
+        (["y ~ x", "sigma ~ name + (1 | number)"], r"'number', a grouping factor, and 'name', a p"),
+        (["y ~ x", "sigma ~ name + (1 | name)"], "'name' is a grouping factor and a population"),
     ],
 )
-def test_groups_under_two_names_are_remarked(formula: str, message: str) -> None:
+def test_groups_under_two_names_are_remarked(formula: str | list[str], message: str) -> None:
     with pytest.warns(hm.HiermixWarning, match=message):
         hm.Model(formula, twins())
 
@@ -38,7 +40,9 @@ def test_groups_under_two_names_are_remarked(formula: str, message: str) -> None
         "y ~ 1 + (1 | number) + (0 + x | name)",  # independent effects of the same groups
         "y ~ 1 + (1 | number) + (1 | half)",
         "y ~ u + (1 | number)",  # a figure of the group is no category
+        ["y ~ name", "sigma ~ (1 | name)"],  # each in another equation
+        ["y ~ x + (1 | number)", "sigma ~ name"],
     ],
 )
-def test_groups_that_differ_are_not_remarked(formula: str) -> None:
+def test_groups_that_differ_are_not_remarked(formula: str | list[str]) -> None:
     hm.Model(formula, twins())
