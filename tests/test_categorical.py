@@ -15,7 +15,7 @@ from hiermix.engines.embedded import Embedded
 from hiermix.errors import ArgumentError, DataError, PriorError
 from hiermix.stan.programs import Program
 from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
-from tests.stan.test_log_density import bent, effects, working
+from tests.stan.test_log_density import bent, effects, weights, working
 
 HERE = Path(__file__).parent
 TOWNS = "abcdefghijkl"
@@ -68,7 +68,7 @@ def reference(data: dict[str, np.ndarray], rows: pd.DataFrame, point: np.ndarray
     half = stats.truncnorm(-0.3, np.inf, 0.3, 1)
     lp += np.sum(half.logpdf(np.delete(sd, 1))) + stats.expon(scale=0.5).logpdf(sd[1])
     lp += np.sum(np.log(sd))
-    d, W, R = b - data["b_hat"], data["ZtWZ"], working(data, theta)
+    d, W, R = b - data["b_hat"], weights(data, theta), working(data, theta)
     u, extent = data["share"], data["extent"]
     r_g, lp_g, of_g = effects(W[:12], R[:12], Lambda, d, z[:48].reshape(4, 12), u[:12], extent[0])
     r_h, lp_h, of_h = effects(

@@ -18,6 +18,8 @@ from hiermix.typing import FloatArray, IntArray, StanData
 
 _FURTHEST = 12.0
 """Log sds beyond their center at which the population stops following."""
+_GROWN = 50.0
+"""Log of how far weights follow the family's own parameters."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,8 @@ class _Factor:
     """(J, Q, 1 + P)"""
     along_own: FloatArray
     """(J, Q, A), or no columns"""
+    by_own: FloatArray
+    """(A,) how the logarithm of the weights moves, or none"""
     outer: tuple[tuple[slice, IntArray, FloatArray], ...]
     """Of each factor around it: its places, the level above each level, Z_inner'w Z_outer."""
     common: "_Common | None"
@@ -102,6 +106,7 @@ class Chart:
         self.bounds = stan_data.bounds(data)
         self.monotonic = monotonic_data.of(data)
         self.moving = int(data.get("own_moving", 0))
+        self.weighing = int(data.get("own_weighing", 0))
         self.factors = list(_factors(data)) if EFFECTS in data else []
         self.b_hat = np.asarray(data["b_hat"])[: self.P] if self.factors else np.zeros(self.P)
         effects, gaps = int(data.get(EFFECTS, 0)), int(data.get(GAPS, 0))
@@ -138,7 +143,7 @@ class Chart:
             b = self.shrinkage.slopes(raw[: self.P], self.shrinkage.sds(params, local))
         b = self.monotonic.steps(self.bounds.inside(b))
         d, r, relative = b[: len(self.b_hat)] - self.b_hat, np.zeros(self.K), np.zeros(self.K)
-        away = self._away(params)
+        away = self._away(params, self.moving), self._away(params, self.weighing)
         for each in self.factors:
             own = Lambda[each.effects, each.effects]
             A, mean = _tuned(each, own, d, relative, away)
@@ -163,6 +168,7 @@ class Chart:
         if len(point.r) == self.K:
             q[self.D :][self.gaps] = point.r[self.gaps]
         Lambda = self._root(point.log_sd, point.cor)
+        away = self._away(point.own, self.moving), self._away(point.own, self.weighing)
         b, v, relative = point.b, [], point.r.copy()
         for each in factors:
             own = Lambda[each.effects, each.effects]
@@ -174,7 +180,7 @@ class Chart:
                 relative[each.z] -= np.repeat(shared, len(each.ZtWZ))
         for each, values in zip(factors, v, strict=True):
             own = Lambda[each.effects, each.effects]
-            A, mean = _tuned(each, own, b - self.b_hat, relative, self._away(point.own))
+            A, mean = _tuned(each, own, b - self.b_hat, relative, away)
             before = values if each.common is None else each.common.back(A, values, mean)
             root = np.linalg.cholesky(A).swapaxes(1, 2)
             z = root @ (before - mean)[:, :, None]
@@ -191,9 +197,9 @@ class Chart:
         q[:F] = np.linalg.solve(self._following(point.log_sd, Lambda), q[:F])
         return q
 
-    def _away(self, own: FloatArray) -> FloatArray:
-        """Return how far the own parameters that effects move with are from their center."""
-        return np.asarray(own[: self.moving] - self.center[self.P : self.P + self.moving])
+    def _away(self, own: FloatArray, number: int) -> FloatArray:
+        """Return how far own parameters that effects follow are from their center."""
+        return np.asarray(own[:number] - self.center[self.P : self.P + number])
 
     def _root(self, log_sd: FloatArray, cor: FloatArray) -> FloatArray:
         with np.errstate(over="ignore"):
@@ -226,15 +232,21 @@ class Chart:
 
 
 def _tuned(
-    factor: _Factor, Lambda: FloatArray, d: FloatArray, around: FloatArray, away: FloatArray
+    factor: _Factor,
+    Lambda: FloatArray,
+    d: FloatArray,
+    around: FloatArray,
+    away: tuple[FloatArray, FloatArray],
 ) -> tuple[FloatArray, FloatArray]:
     """Precision of v, (J, Q, Q), and its mean, (J, Q); r = Lambda v."""
-    s = factor.ZtWR @ np.concatenate([[1.0], d]) + factor.along_own @ away
+    moving, weighing = away
+    grown = np.exp(np.clip(factor.by_own @ weighing, -_GROWN, _GROWN))
+    s = factor.ZtWR @ np.concatenate([[1.0], d]) + factor.along_own @ moving
     for places, above, crossed in factor.outer:
         outer = around[places].reshape(crossed.shape[2], -1).T[above]
         s = s - np.einsum("jqk,jk->jq", crossed, outer)
-    A = np.eye(len(Lambda)) + Lambda.T @ factor.ZtWZ @ Lambda
-    return A, np.linalg.solve(A, (s @ Lambda)[:, :, None])[:, :, 0]
+    A = np.eye(len(Lambda)) + grown * (Lambda.T @ factor.ZtWZ @ Lambda)
+    return A, np.linalg.solve(A, grown * (s @ Lambda)[:, :, None])[:, :, 0]
 
 
 def _by_level(values: FloatArray, like: FloatArray) -> FloatArray:
@@ -269,7 +281,8 @@ def _factors(data: StanData) -> Iterator[_Factor]:
         if np.asarray(data["related"])[m]:
             related, root = known[root : root + J, :J], root + J
         own = slice(effect, effect + Q)
-        yield _Factor(own, places[-1], ZtWZ, ZtWR, along, outer, common, related)
+        by_own = np.asarray(data["weight_by_own"])[m]
+        yield _Factor(own, places[-1], ZtWZ, ZtWR, along, by_own, outer, common, related)
         effect, level, at = effect + Q, level + J, at + Q * J
 
 

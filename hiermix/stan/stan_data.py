@@ -299,6 +299,7 @@ def factors(design: Design, tuning: Tuning) -> StanData:
         "columns": ZtWR.shape[1],
         "ZtWR": ZtWR,
         **_along_own(tuning),
+        **_weight_by_own(tuning),
         "heavy": _ints([each.heavy for each in design.groupings]),
         **_related(design, tuning),
         **_apart(design, tuning, J, Q),
@@ -315,6 +316,13 @@ def _along_own(tuning: Tuning) -> StanData:
         "own_columns": along.shape[1] if moving else 0,
         "along_own": along if moving else np.zeros((sum(map(len, tuning.ZtWR)), 0)),
     }
+
+
+def _weight_by_own(tuning: Tuning) -> StanData:
+    """Build how the weights of each factor grow with them; nothing where they don't."""
+    grown = tuning.weight_by_own
+    grown = grown if grown.any() else np.zeros((len(grown), 0))
+    return {"own_weighing": grown.shape[1], "weight_by_own": grown}
 
 
 def _related(design: Design, tuning: Tuning) -> StanData:

@@ -42,7 +42,8 @@ def tuned(problem: Problem, found: Penalised, pairs: LevelPairs, parameterisatio
         name: _reduced(fits[name], left.gram(name, fits), pairs.pilot.b) for name in sampled
     }
     # Slopes of rows add up to nothing along sigma, about which sums say no more.
-    unmoved = found._replace(fits=reduced, by_own=np.zeros_like(found.by_own))
+    none = np.zeros_like(found.by_own)
+    unmoved = found._replace(fits=reduced, by_own=none, weights_by_own=none)
     return tune(problem, unmoved, parameterisation, left, {last: fits[last]})
 
 

@@ -5,10 +5,11 @@ with the parameters of the family. The curvature of both together, at the quick 
 coordinates in which they don't.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
 from hiermix.tuning.coordinates import Coordinates
-from hiermix.tuning.problem import Problem, slopes_and_curvatures
 from hiermix.tuning.restricted_likelihood import inverse_root
 from hiermix.typing import FloatArray
 
@@ -17,19 +18,32 @@ _MOST = 0.95
 """Part of the precision of an own parameter that the population takes away, at most."""
 
 
-def slopes_by_own(
-    problem: Problem, eta: FloatArray, theta: FloatArray, blur: FloatArray
-) -> FloatArray:
-    """Return derivatives (rows, A) of the slopes of rows by coordinates of the own parameters."""
-    steps = _STEP * np.eye(len(theta))
-    found = [
-        slopes_and_curvatures(problem, eta, theta + step, blur)[0]
-        - slopes_and_curvatures(problem, eta, theta - step, blur)[0]
-        for step in steps
-    ]
-    by_own = np.reshape(found, (len(theta), len(eta))).T / (2 * _STEP)
-    weights = problem.design.weights
-    return by_own if weights is None else by_own * weights[:, None]
+def rows_by_own(
+    working: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
+    eta: FloatArray,
+    theta: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Return derivatives of the slopes of rows, and of their weights, by the own parameters.
+
+    Parameters
+    ----------
+    working : callable
+        Weights and working responses (rows,) from coordinates of the own parameters.
+    eta, theta : array
+        Linear predictors (rows,), and the coordinates (A,).
+
+    Returns
+    -------
+    array, array
+        (rows, A) each.
+    """
+    by_own = np.zeros((2, len(eta), len(theta)))
+    for a, step in enumerate(_STEP * np.eye(len(theta))):
+        for sign in (-1, 1):
+            weights, response = working(theta + sign * step)
+            by_own[:, :, a] += np.array([weights * (response - eta), weights]) * sign
+    slopes, weights = by_own / (2 * _STEP)
+    return slopes, weights
 
 
 def beside_effects(own: Coordinates, taken: FloatArray) -> Coordinates:

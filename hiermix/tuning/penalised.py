@@ -25,7 +25,7 @@ from hiermix.statistics.within_between import split
 from hiermix.tuning import family_parameters, level_integrals
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.level_integrals import Held, Integrals
-from hiermix.tuning.own_beside_population import slopes_by_own
+from hiermix.tuning.own_beside_population import rows_by_own
 from hiermix.tuning.points import Point
 from hiermix.tuning.problem import IMPOSSIBLE, Problem, log_density, slopes_and_curvatures
 from hiermix.tuning.standardise import around, of_round, settled, standardise
@@ -79,6 +79,8 @@ class Penalised(NamedTuple):
     """(rows,) working responses, less the offset."""
     by_own: FloatArray
     """(rows, A) how the slopes of rows move with the own parameters' coordinates."""
+    weights_by_own: FloatArray
+    """(rows, A) how their weights do."""
 
 
 def fit_prior(problem: Problem) -> Penalised:
@@ -92,7 +94,8 @@ def fit_prior(problem: Problem) -> Penalised:
     none = np.zeros(0)
     own = family_parameters.estimate(problem, family_parameters.first(problem), none, none)
     nothing = np.zeros(design.rows)
-    return Penalised(fits, own, nothing, nothing, np.zeros((design.rows, len(own.center))))
+    unmoved = np.zeros((design.rows, len(own.center)))
+    return Penalised(fits, own, nothing, nothing, unmoved, unmoved)
 
 
 # The fit -----------------------------------------------------------------------------------------
@@ -139,8 +142,10 @@ def fit(problem: Problem, near: Point | None = None) -> Penalised:
         last = fits[held.name]
         coordinates = replace(last.coordinates, bend=np.array([held.bend()]))
         fits[held.name] = replace(last, coordinates=coordinates, integrals=held.found)
-    by_own = slopes_by_own(problem, eta, own.center, blur)
-    return Penalised(fits, own, weights, working - offset, by_own)
+    by_own = rows_by_own(
+        lambda theta: _working(problem, eta, replace(own, center=theta), blur), eta, own.center
+    )
+    return Penalised(fits, own, weights, working - offset, *by_own)
 
 
 def _held(

@@ -24,6 +24,7 @@ from hiermix.tuning import (
     own_beside_population,
     population_scale,
     related_tuning,
+    weights_by_own,
 )
 from hiermix.tuning.common_parts import Common
 from hiermix.tuning.coordinates import Coordinates, Hyperpriors
@@ -51,6 +52,8 @@ class Tuning:
     along_own: Sequence[FloatArray]
     """For each factor (J, Q, A): how Z'W e moves with the family's own parameters; none where
     the fit can't tell."""
+    weight_by_own: FloatArray
+    """(M, A) how the log weights of each factor grow with these; zero where they needn't."""
     within: Sequence[tuple[Pair, FloatArray]] = ()
     """Nested factors, and Z_inner' W Z_outer (J_inner, Q_inner, Q_outer)."""
     apart: Mapping[str, tuple[Common, FloatArray]] = field(default_factory=dict)
@@ -173,11 +176,11 @@ def tune(
         taken += _taken(problem.design, name, fit, found.by_own)
     own = own_beside_population.beside_effects(own, taken)
     both = own_beside_population.together(population, own, cross)
+    grown = weights_by_own.growths(problem, found, named) * tuned
     moving = []
-    for name, fit in named.items() if own_beside_population.bounded(population, own, cross) else ():
-        # Coefficients that other factors absorb move as they do with the own parameters.
-        others = ZtR[name] * (1 - absorbs[name])
-        columns = effects_beside_own.columns(problem, found, name, named, others, both)
+    moves = own_beside_population.bounded(population, own, cross)
+    for (name, fit), growth in zip(named.items(), grown, strict=True) if moves else ():
+        columns = _beside_own(problem, found, name, named, ZtR[name], absorbs[name], both, growth)
         R = _tuned_to(fit, columns, parameterisation, related.get(name))[1]
         moving.append(R[:, :, ZtR[name].shape[2] :])
     every = named | dict(integrated or {})
@@ -190,7 +193,7 @@ def tune(
         at = _follow(at, problem, named, shift, absorbs)
     least_squares = np.linalg.solve(shift, last.gram.b_hat)
     roots = {name: each.root for name, each in related.items()}
-    return Tuning(at, b_hat, least_squares, ZtWZ, ZtWR, moving, within, apart, roots)
+    return Tuning(at, b_hat, least_squares, ZtWZ, ZtWR, moving, grown, within, apart, roots)
 
 
 def _freedom(prior: Prior) -> Coordinates:
@@ -331,6 +334,18 @@ def _of_integrals(fit: FactorFit, ZtR: FloatArray) -> tuple[FloatArray, FloatArr
     R = ZtR * np.divide(shift, told, out=np.ones_like(told), where=told > 0)[:, None, None]
     R[:, 0, 0] = s
     return W[:, None, None], R
+
+
+def _beside_own(
+    problem: Problem, found: Penalised, name: str, fits: Mapping[str, FactorFit], ZtR: FloatArray,
+    absorbs: FloatArray, both: Coordinates, growth: FloatArray,
+) -> FloatArray:  # fmt: skip
+    """Return columns (J, Q, 1 + P + A) whose last ones say how effects move with own parameters."""
+    # Coefficients that other factors absorb move as they do with these.
+    others = ZtR * (1 - absorbs)
+    columns = effects_beside_own.columns(problem, found, name, fits, others, both)
+    columns[:, :, ZtR.shape[2] :] -= weights_by_own.accounted(fits[name], ZtR[:, :, 0], growth)
+    return columns
 
 
 def _precision(problem: Problem, moved: Mapping[str, FloatArray]) -> FloatArray:

@@ -26,6 +26,10 @@
   int<lower=0> own_moving;
   int<lower=0> own_columns;
   matrix[sum(J), own_columns] along_own;
+  // How the logarithm of the weights of each factor moves with these; or no
+  // columns.
+  int<lower=0> own_weighing;
+  matrix[M, own_weighing] weight_by_own;
 
   // What the levels of a factor have in common can't be told from the
   // population. Where apart, it has a coordinate of its own, and the

@@ -8,6 +8,8 @@
     vector[P] d = b - b_hat;
     vector[own_moving] away = theta[(P + 1):(P + own_moving)]
                               - center[(P + 1):(P + own_moving)];
+    vector[own_weighing] weighing = theta[(P + 1):(P + own_weighing)]
+                                    - center[(P + 1):(P + own_weighing)];
     vector[K] relative; // effects less what is in b
     int done = 0;
     int e = 0;
@@ -16,13 +18,18 @@
     int t = 0;
     for (m in 1:M) {
       int n = Q[m] * J[m];
+      // Within what squares and products of it hold.
+      real grown = 1;
+      if (own_weighing) {
+        grown = exp(fmin(fmax(weight_by_own[m] * weighing, -50), 50));
+      }
       vector[n + 1 + Q[m]] effects = rep_vector(0, n + 1 + Q[m]);
       if (J[m] == 1) {
         effects[1:(n + 1)] = tuned_whole(
           segment(z, done + 1, n),
           ZtWZ[j + 1, 1:((Q[m] * (Q[m] + 1)) %/% 2)],
           ZtWR[j + 1, 1:(Q[m] * (1 + P))], sd[(e + 1):(e + Q[m])], d,
-          along_own[j + 1, 1:(Q[m] * own_moving)], away);
+          along_own[j + 1, 1:(Q[m] * own_moving)], away, grown);
       } else {
         effects = tuned_effects(
           segment(z, done + 1, n),
@@ -34,7 +41,7 @@
           less_along(
             outer_effects(relative, m, Q, J, inner, outer, above, ZtWZ_outer),
             along_own[(j + 1):(j + J[m]), 1:(Q[m] * own_moving)], away),
-          share[(j + 1):(j + apart[m] * J[m])], extent[m],
+          grown, share[(j + 1):(j + apart[m] * J[m])], extent[m],
           heavy[m], df[(t + 1):(t + heavy[m])]);
       }
       t += heavy[m];

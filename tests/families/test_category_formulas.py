@@ -11,7 +11,7 @@ from scipy import special, stats
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import correlation, lkj_log_density, population
-from tests.stan.test_log_density import bent, compare_gradients, effects, working
+from tests.stan.test_log_density import bent, compare_gradients, effects, weights, working
 
 FAST: dict[str, Any] = {"seed": 1, "chains": 2, "warmup": 100, "draws": 50, "progress": False}
 FORMULAS = ["y ~ x + (1 | p | g)", "`so so` ~ x + w + (1 | p | g)"]
@@ -46,7 +46,7 @@ def reference(data: dict[str, Any], rows: pd.DataFrame, point: np.ndarray) -> fl
     b, log_width = population(data, point[:D], sd, L)
     J = len(data["ZtWZ"])
     r, lp_r, common = effects(
-        data["ZtWZ"], working(data, theta), sd[:, None] * L, b - data["b_hat"],
+        weights(data, theta), working(data, theta), sd[:, None] * L, b - data["b_hat"],
         point[D:].reshape(2, J), data["share"], data["extent"][0],
     )  # fmt: skip
     b[0], b[2] = b[0] - common[0], b[2] - common[1]

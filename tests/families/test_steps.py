@@ -20,6 +20,7 @@ from tests.stan.test_log_density import (
     each_category,
     effects,
     ratio,
+    weights,
     working,
 )
 
@@ -65,7 +66,7 @@ def reference(
     lp += np.sum(half.logpdf(sd) + np.log(sd)) + log_width
     J = len(data["ZtWZ"])
     r, lp_r, common = effects(
-        data["ZtWZ"], working(data, theta), sd[:, None], b - data["b_hat"],
+        weights(data, theta), working(data, theta), sd[:, None], b - data["b_hat"],
         point[D:].reshape(1, J), data["share"], data["extent"][0],
     )  # fmt: skip
     b[0] -= common[0]

@@ -27,6 +27,7 @@ from tests.stan.test_log_density import (
     own_parameters,
     prior,
     pushed,
+    weights,
     working,
 )
 
@@ -115,7 +116,7 @@ def reference(each: Equations, model: hm.Model, rows: pd.DataFrame, point: np.nd
     lp += log_width
     # 1. Effects of both factors, and what their levels have in common.
     d, z, Q = b - data["b_hat"], point[D:], E - 1
-    W, R, u, extent = data["ZtWZ"], working(data, theta), data["share"], data["extent"]
+    W, R, u, extent = weights(data, theta), working(data, theta), data["share"], data["extent"]
     r_g, lp_g, of_g = effects(
         W[:4, : Q * (Q + 1) // 2], R[:4, : Q * (1 + P)], sd[:Q, None] * L, d,
         z[: 4 * Q].reshape(Q, 4), u[:4], extent[0],

@@ -8,7 +8,7 @@ from scipy import stats
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import compare_gradient, population
-from tests.stan.test_log_density import bent, effects, working
+from tests.stan.test_log_density import bent, effects, weights, working
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
 
@@ -59,7 +59,7 @@ def test_log_density_equals_scipy(link: str, discriminating: bool) -> None:
             lp += stats.norm(0, 0.5).logpdf(b[2])
             disc = np.exp(b[2] * rows["x"])
         d, R = b - data["b_hat"], working(data, theta)
-        r, lp_r, _ = effects(data["ZtWZ"], R, np.diag(sds), d, z[None], data["share"], 0.0)
+        r, lp_r, _ = effects(weights(data, theta), R, np.diag(sds), d, z[None], data["share"], 0.0)
         eta = b[1] * x + r[rows["g"], 0]
         for n, row in enumerate(rows.itertuples()):
             bound = np.concatenate([[-np.inf], cuts[row.item] - b[0], [np.inf]])

@@ -15,7 +15,7 @@ from hiermix.tuning.coordinates import Hyperpriors
 from hiermix.tuning.tree_likelihood import TreeRestricted
 from tests.design.test_curves import CYCLE, cyclic_kernel, kernel
 from tests.stan.test_gaussian_density import compare_gradient, population
-from tests.stan.test_log_density import bent, effects, working
+from tests.stan.test_log_density import bent, effects, weights, working
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
 
@@ -109,7 +109,7 @@ def test_sampled_curves_have_the_density_of_their_rows(points: int) -> None:
         b, log_width = population(data, point[: data["D"]], sds, np.eye(Q), lambda sd: sd[of])
         d, u = b - data["b_hat"], data["share"]
         r, lp_r, _ = effects(
-            data["ZtWZ"], working(data, theta), np.diag(sds[of]), d, z.reshape(Q, J), u, 0.0
+            weights(data, theta), working(data, theta), np.diag(sds[of]), d, z.reshape(Q, J), u, 0.0
         )
         lp += log_width + lp_r + stats.norm(1, 3).logpdf(b[0]) + stats.norm(0.2, 2).logpdf(b[1])
         lp += np.sum(stats.truncnorm(-0.3, np.inf, 0.3, 1).logpdf(sds) + np.log(sds))

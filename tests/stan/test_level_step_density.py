@@ -9,7 +9,7 @@ from scipy.special import gammaln, log_softmax
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import compare_gradient, lkj_log_density
-from tests.stan.test_log_density import bent, effects, working
+from tests.stan.test_log_density import bent, effects, weights, working
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
 
@@ -71,7 +71,7 @@ def test_sampled_slopes_of_steps_have_the_density_of_their_rows(factor: str, poi
         d = b - data["b_hat"]
         R = working(data, theta)
         r, lp_r, _ = effects(
-            data["ZtWZ"], R, sds[:, None] * L, d, z.reshape(2, J), data["share"], 0.0
+            weights(data, theta), R, sds[:, None] * L, d, z.reshape(2, J), data["share"], 0.0
         )
         X = np.column_stack([w, S, S * w[:, None]])
         eta = b[0] + (X - X.mean(axis=0)) @ b[1:]
@@ -103,8 +103,10 @@ def test_slopes_of_steps_in_another_equation() -> None:
         lp += stats.norm(0.2, 2).logpdf(theta[1]) + stats.norm(0, 1).logpdf(theta[2])
         lp += stats.norm(0, 0.5).logpdf(theta[3])
         b = np.concatenate([theta[:3], theta[3] * one])
-        r, lp_r, _ = effects(data["ZtWZ"], working(data, theta), np.diag(sds), b - data["b_hat"],
-                             z[None], data["share"], 0.0)  # fmt: skip
+        W, R = weights(data, theta), working(data, theta)
+        r, lp_r, _ = effects(
+            W, R, np.diag(sds), b - data["b_hat"], z[None], data["share"], 0.0
+        )  # fmt: skip
         log_sigma = b[2] + (S - S.mean(axis=0)) @ b[3:] + r[g, 0] * (S @ one)
         law = stats.norm(b[0] + b[1] * X, np.exp(log_sigma))
         return float(lp + lp_r + law.logpdf(rows["y"]).sum())

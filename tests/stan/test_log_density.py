@@ -401,7 +401,19 @@ def working(data: StanData, theta: np.ndarray) -> np.ndarray:
     away = (theta - data["center"])[P : P + n]
     for q in range(data["along_own"].shape[1] // n if n else 0):
         R[:, q * (1 + P)] += data["along_own"][:, q * n : (q + 1) * n] @ away
-    return R
+    return R * grown(data, theta)[:, None]
+
+
+def weights(data: StanData, theta: np.ndarray) -> np.ndarray:
+    """Z'w Z of the levels, where the own parameters are."""
+    return np.asarray(data["ZtWZ"] * grown(data, theta)[:, None])
+
+
+def grown(data: StanData, theta: np.ndarray) -> np.ndarray:
+    """What the weights of each level are multiplied by: those of a factor go together."""
+    P = int(data["P"])
+    away = (theta - data["center"])[P : P + int(data["own_weighing"])]
+    return np.repeat(np.exp(data["weight_by_own"] @ away), data["J"])
 
 
 def taken_by_outer(
@@ -483,7 +495,7 @@ def reference(case: Case, model: hm.Model, rows: pd.DataFrame, point: np.ndarray
     lp += np.sum(SD.logpdf(sd) + np.log(sd))
 
     d = b - data["b_hat"]
-    W, R = data["ZtWZ"], working(data, theta)
+    W, R = weights(data, theta), working(data, theta)
     u, extent = data["share"], data["extent"]
     r_g, lp_g, of_g = effects(
         W[:4, :3], R[:4, :8], sd[:2, None] * L, d, z[:8].reshape(2, 4), u[:4], extent[0]
@@ -595,7 +607,7 @@ def test_nested_factors_are_tuned_to_the_outer_effects_and_the_model_stays(
         b, log_width = population(data, point[: data["D"]], sd, block_diag(L, np.eye(E - 2)))
         lp += jacobian + lkj_log_density(L, 1.7) + log_width
         lp += np.sum(SD.logpdf(sd) + np.log(sd))
-        d, W, R = b - data["b_hat"], data["ZtWZ"], working(data, theta)
+        d, W, R = b - data["b_hat"], weights(data, theta), working(data, theta)
         u, extent, n = data["share"], data["extent"], 3 + J
         r_h, lp_h, of_h = effects(
             W[:3, :3], R[:3, :6], sd[:2, None] * L, d, z[:6].reshape(2, 3), u[:3], extent[0]

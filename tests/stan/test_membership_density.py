@@ -13,7 +13,7 @@ from tests.stan.test_gaussian_density import (
     lkj_log_density,
     population,
 )
-from tests.stan.test_log_density import bent, effects, working
+from tests.stan.test_log_density import bent, effects, weights, working
 from tests.stan.test_nested_density import PRIORS, dense
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
@@ -82,7 +82,7 @@ def test_sampled_effects_have_the_density_of_their_rows() -> None:
         b, log_width = population(data, point[: data["D"]], sd, np.eye(1))
         lp += log_width + np.sum(stats.truncnorm(-0.3, np.inf, 0.3, 1).logpdf(sd) + np.log(sd))
         d, R = b - data["b_hat"], working(data, theta)
-        r, lp_r, _ = effects(data["ZtWZ"], R, sd[:, None], d, z[None], data["share"], 0.0)
+        r, lp_r, _ = effects(weights(data, theta), R, sd[:, None], d, z[None], data["share"], 0.0)
         lp += stats.norm(1, 3).logpdf(b[0]) + stats.norm(0.2, 2).logpdf(b[1])
         eta = X @ b + M @ r[:, 0]
         return float(lp + lp_r + stats.poisson(np.exp(eta)).logpmf(rows["c"]).sum())
@@ -138,7 +138,7 @@ def test_sampled_slopes_of_memberships_have_the_density_of_their_rows() -> None:
         lp += log_width + np.sum(np.log(2) + stats.t(3, 0, scale).logpdf(sd) + np.log(sd))
         lp += jacobian + lkj_log_density(L, 1.7)
         d, R = b - data["b_hat"], working(data, theta)
-        r, lp_r, moved = effects(data["ZtWZ"], R, sd[:, None] * L, d, z.reshape(2, J),
+        r, lp_r, moved = effects(weights(data, theta), R, sd[:, None] * L, d, z.reshape(2, J),
                                  data["share"], float(data["extent"][0]))  # fmt: skip
         assert not moved.any()
         lp += stats.norm(1, 3).logpdf(b[0]) + stats.norm(0.2, 2).logpdf(b[1])

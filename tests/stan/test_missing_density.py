@@ -25,6 +25,7 @@ from tests.stan.test_log_density import (
     effects,
     frame,
     own_parameters,
+    weights,
     working,
 )
 
@@ -85,7 +86,7 @@ def reference(
     lp += np.sum(SD.logpdf(sd) + np.log(sd)) + np.sum(SIGMA.logpdf(sigmas) + np.log(sigmas))
     b, log_width = population(data, point[:D], sd, np.eye(2))
     lp += log_width
-    d, z, W, R = b - data["b_hat"], point[D:], data["ZtWZ"], working(data, theta)
+    d, z, W, R = b - data["b_hat"], point[D:], weights(data, theta), working(data, theta)
     u, extent = data["share"], data["extent"]
     r_h, lp_h, of_h = effects(
         W[:3, :1], R[:3, : 1 + P], sd[:1, None], d, z[:3].reshape(1, 3), u[:3], extent[0]

@@ -8,7 +8,7 @@ from scipy import stats
 import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from tests.stan.test_gaussian_density import compare_gradient, population
-from tests.stan.test_log_density import bent, effects, working
+from tests.stan.test_log_density import bent, effects, weights, working
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
 
@@ -113,7 +113,7 @@ def test_sampled_processes_have_the_density_of_their_rows(points: int) -> None:
         theta, z = data["center"] + data["scale"] @ point[: data["D"]], point[data["D"] :]
         spreads, lp = bent(theta[P:], data["center"][P:], data["sd_spread"], data["sd_bend"])
         b, log_width = population(data, point[: data["D"]], spreads, np.eye(1 + K), sds)
-        d, W, R, u = b - data["b_hat"], data["ZtWZ"], working(data, theta), data["share"]
+        d, W, R, u = b - data["b_hat"], weights(data, theta), working(data, theta), data["share"]
         r, lp_g, common = effects(W[:J, :1], R[:J, : 1 + P], spreads[:1, None], d, z[:J][None],
                                   u[:J], data["extent"][0])  # fmt: skip
         s, lp_s, _ = effects(W[J:], R[J:], np.diag(sds(spreads)[1:]), d, z[J:, None], u[J:], 0.0)

@@ -9,7 +9,7 @@ import hiermix as hm
 from hiermix.engines.embedded import Embedded
 from tests.design.test_curves import CYCLE, cyclic_kernel, kernel
 from tests.stan.test_gaussian_density import compare_gradient, population
-from tests.stan.test_log_density import bent, effects, working
+from tests.stan.test_log_density import bent, effects, weights, working
 from tests.stan.test_nested_density import PRIORS, dense
 
 pytestmark = pytest.mark.usefixtures("unclimbed")
@@ -81,7 +81,7 @@ def test_sampled_smooths_have_the_density_of_their_rows(number: int) -> None:
         sd, lp = bent(theta[P:], data["center"][P:], data["sd_spread"], data["sd_bend"])
         b, log_width = population(data, point[: data["D"]], sd, np.eye(2))
         lp += log_width + np.sum(stats.truncnorm(-0.3, np.inf, 0.3, 1).logpdf(sd) + np.log(sd))
-        d, W, R, u = b - data["b_hat"], data["ZtWZ"], working(data, theta), data["share"]
+        d, W, R, u = b - data["b_hat"], weights(data, theta), working(data, theta), data["share"]
         r, lp_g, common = effects(W[:J], R[:J], sd[:1, None], d, z[:J][None], u[:J],
                                   data["extent"][0])  # fmt: skip
         s, lp_s, _ = effects(W[J:], R[J:], sd[1:, None], d, z[J:][None], u[J:], 0.0)
