@@ -7,8 +7,7 @@ where there are several, give R-hat its power (Gelman and Rubin, 1992).
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,12 +15,10 @@ from hiermix.engines import embedded
 from hiermix.errors import EngineError
 from hiermix.stan.assemble import Assembled
 from hiermix.stan.chart import Chart
+from hiermix.tuning import descent
 from hiermix.tuning.mode import mode as newton
 from hiermix.tuning.points import Point
 from hiermix.typing import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
 
 type Density = Callable[[FloatArray], tuple[float, FloatArray]]
 """Log density and its gradient; minus infinity and NaN where there is none."""
@@ -301,7 +298,7 @@ class _Posterior:
 
         if not len(free):
             return start
-        at[free] = _lowest(falling, start[free], 1e-3 / unit)
+        at[free] = descent.lowest(falling, start[free], 1e-3 / unit)
         return at
 
     def integrated(self, at: FloatArray) -> float:
@@ -356,25 +353,6 @@ class _Posterior:
         with np.errstate(all="ignore"):
             H = (down - up) / (2 * _STEP)
         return np.where(np.isfinite(H), H, 0.0)
-
-
-def _lowest(function: Density, start: FloatArray, tolerance: float) -> FloatArray:
-    """Descend on one thread: for matrices of forty rows, more cost nothing but their waiting."""
-    from scipy.optimize import minimize
-
-    with _blas().limit(limits=1, user_api="blas"):
-        found = minimize(
-            function, start, jac=True, method="L-BFGS-B",
-            options={"maxiter": 150, "maxfun": 300, "ftol": tolerance, "maxcor": 20},
-        )  # fmt: skip
-    return np.asarray(found.x)
-
-
-@cache
-def _blas() -> "ThreadpoolController":
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
 
 
 def _along(free: Sequence[tuple[slice, FloatArray]], H: FloatArray) -> FloatArray:

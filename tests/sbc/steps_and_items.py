@@ -64,9 +64,9 @@ def ranks(case: str, replicate: int) -> dict[str, int]:
         rng = np.random.default_rng([place, replicate, attempt, 8])
         y, true = _steps(rng) if case == "steps by group" else _items(rng)
         data = pd.DataFrame({"y": y, "w": W, "o": STEP, "g": G, "item": ITEM})
-        # Data in which an item lacks its highest category are left out: of another model. What
-        # is left out by the data alone leaves posteriors as they are.
-        if family != "ordinal" or (data.groupby("item")["y"].max().to_numpy() == SIZES).all():
+        # Data in which an item lacks a category are left out: of another model. What is left out
+        # by the data alone leaves posteriors as they are.
+        if family != "ordinal" or (data.groupby("item")["y"].nunique().to_numpy() == SIZES).all():
             break
         attempt += 1
     used = {name: text for name, text in PRIORS.items()
