@@ -86,7 +86,12 @@ def named(name: str, category: str | None) -> str:
 def take_apart(
     drawn: Drawn, effects: Mapping[str, FloatArray], design: Design
 ) -> list[tuple[Drawn, Mapping[str, FloatArray]]]:
-    """Take the draws of all categories apart: for each those of a design without categories."""
+    """Take the draws of all categories apart: for each those of a design without categories.
+
+    Those of a design that has none are its only part.
+    """
+    if not design.alike:
+        return [(drawn, effects)]
     K, P = len(further(design)), len(design.terms)
     sizes = {each.name: len(each.effects) for each in design.groupings}
     found: list[tuple[Drawn, Mapping[str, FloatArray]]] = []
@@ -112,8 +117,10 @@ def _places(sizes: Sequence[int], category: int, K: int) -> IntArray:
 
 
 def join(datasets: Sequence["xr.Dataset"], design: Design) -> "xr.Dataset":
-    """Join the posteriors of the categories along ``category``, which follows chain and draw."""
+    """Join what `take_apart` has apart along ``category``, which follows chain and draw."""
     import xarray as xr
 
+    if not design.alike:
+        return datasets[0]
     joined = xr.concat(datasets, "category").assign_coords(category=np.array(further(design)))
     return joined.transpose("chain", "draw", "category", ...)

@@ -71,16 +71,13 @@ def _sampled(ready: "Assembled", drawn: Drawn, design: Design, origins: Origins)
     in_order = tuple(design.grouping(each.name) for each in ready.groupings)
     design = replace(design, groupings=in_order)
     r = split(drawn.r, ready.groupings)
-    unordered = design.alike
-    parts = (category_equations.take_apart(drawn, r, design) if unordered
-             else [(drawn, r)])  # fmt: skip
     each = []
-    for part, effects in parts:
+    for part, effects in category_equations.take_apart(drawn, r, design):
         moved = bar_origins.at_zero(part, design.groupings, origins)
         at_zero = bar_origins.effects_at_zero(effects, design.groupings, origins)
         posterior = trees.posterior(moved, at_zero, design, ready.x_mean)
         each.append(posterior.assign(smooth_draws.bends(design, partial(_all, at_zero))))
-    return category_equations.join(each, design) if unordered else each[0]
+    return category_equations.join(each, design)
 
 
 def _all(effects: Mapping[str, FloatArray], name: str, _: IntArray) -> FloatArray:

@@ -101,7 +101,7 @@ def log_prior(
         })  # fmt: skip
 
     each = [of(equation) for equation in posterior.equations]
-    found = category_equations.join(each, design) if design.alike else each[0]
+    found = category_equations.join(each, design)
     coords = posterior.draws.coords.items()
     return found.assign_coords({name: values for name, values in coords if name in found.dims})
 

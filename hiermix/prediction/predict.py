@@ -63,7 +63,7 @@ def factors(design: Design, group_effects: Effects) -> tuple[str, ...]:
 def check_kind(kind: str, family: Family, kinds: Sequence[str] = KINDS) -> str:
     """Return the option `kind`; only categories have a probability each."""
     options.one_of("kind", kind, kinds)
-    if kind == "probability" and not (family.unordered or family.thresholds):
+    if kind == "probability" and family.categories == "none":
         raise ArgumentError(
             "kind='probability' is for responses that are categories: "
             f"family {family.name!r} has kind='mean' and kind='response'"

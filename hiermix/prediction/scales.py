@@ -115,5 +115,5 @@ def kind_of(scale: Scale, family: Family) -> str:
     """Return what is averaged over rows, by the name that predictions have for it."""
     if scale.of == "linear":
         return "linear"
-    by_category = family.unordered or family.thresholds
+    by_category = family.categories != "none"
     return "probability" if by_category and scale.of == "response" else "mean"
