@@ -96,7 +96,7 @@ class Coding:
             They aren't; with what differs.
         """
         self._check_like(other)
-        coded = self.plan.encodings
+        coded = {name for name, each in self.plan.encodings.items() if each.levels or each.seen}
         theirs = other.shown.assign(
             **{str(name): self.shown[name].iloc[0] for name in self.shown if name not in coded}
         )

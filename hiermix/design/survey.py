@@ -63,10 +63,17 @@ class Survey:
         found = {}
         for name in self.empty:
             order = self.orders[str(name)]
-            one = pd.Series(order[:1]) if order else _neutral(self.empty[name])
+            one = self._one(str(name)) if not order else pd.Series(order[:1])
             values = rows.get(name, one.iloc[[0] * len(rows)].reset_index(drop=True))
             found[name] = _ordered(values, order)
         return pd.DataFrame(found)
+
+    def _one(self, name: str) -> pd.Series:
+        """Return a value that says nothing of any row; of a spline's column one that it spans."""
+        if name not in self.whole:
+            return _neutral(self.empty[name])
+        values = self.whole[name].sort_values()
+        return values.iloc[[len(values) // 2]]
 
 
 def survey(roles: Roles, data: pd.DataFrame) -> Survey:

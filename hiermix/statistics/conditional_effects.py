@@ -72,7 +72,12 @@ class OneFactor:
         gram, draws = self.gram, self.draws
         # A product a level: many at once would be rounded by who is beside whom.
         Ze = np.matmul(gram.ZtR[levels, :, None], self._one_d)[:, :, 0]
-        return conditional(gram.ZtZ[levels], Ze, draws.sigma, draws.Lambda, noise)
+        return conditional(gram.ZtZ[levels], Ze, draws.sigma, self._Lambda, noise)
+
+    @cached_property
+    def _Lambda(self) -> FloatArray:  # noqa: N802
+        """(S, Q, Q), the draws of each entry next to each other."""
+        return np.asfortranarray(self.draws.Lambda)
 
     @cached_property
     def _one_d(self) -> FloatArray:
