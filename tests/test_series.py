@@ -294,8 +294,6 @@ def test_other_models_are_refused() -> None:
         hm.Model(formula, TIME.assign(w=2.0), weights="w")
     with pytest.raises(ArgumentError, match="effects='sampled' is for independent"):
         hm.Model(formula, TIME, effects="sampled")
-    with pytest.raises(FormulaError, match="fit the rows themselves"):
-        hm.statistics("y ~ x + ar(t, by=g)", TIME)
 
 
 ASKED: list[tuple[Callable[[hm.Fit], object], str]] = [
@@ -303,6 +301,10 @@ ASKED: list[tuple[Callable[[hm.Fit], object], str]] = [
     (
         lambda fit: fit.predict(TIME[["x", "t"]].assign(g="new"), new_groups="update"),
         "new_groups='update' learns from the response of new groups",
+    ),
+    (
+        lambda fit: fit.predict(pd.concat([TIME.head(3)] * 2).assign(g="new"), new_groups="update"),
+        "times of 't' repeat within a level of 'g' (rows 3, 4, 5",
     ),
     (lambda fit: fit.predict(TIME[["x", "g"]], kind="response"), "the new rows lack 't'"),
     (lambda fit: fit.forecast(TIME.head(3)).table(), "at which their series have a row already"),

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from hiermix.design import frames
+from hiermix.design import frames, kinds
 from hiermix.design.frames import Frame
 from hiermix.design.kinds import KnownLabels, plain, spelled
 from hiermix.errors import ArgumentError, DataError, count, did_you_mean, first_three, quoted
@@ -75,6 +75,11 @@ def covariance_of(
         It is not square, labelled alike both ways, finite, symmetric and positive definite, or it
         lacks a level.
     """
+    if given is None or isinstance(given, np.ndarray | list | tuple):
+        raise DataError(
+            f"data2[{name!r}] is a {type(given).__name__}, which has no labels: pass a frame, "
+            f"pd.DataFrame(matrix, levels, levels), with the levels of {factor!r}"
+        )
     labels, matrix = _labelled(name, frames.frame(given))
     known = KnownLabels(levels)
     labels = [known.find(label) for label in labels]
@@ -121,10 +126,13 @@ def _labelled(name: str, frame: pd.DataFrame) -> tuple[list[object], FloatArray]
 
 
 def _numbers(name: str, frame: pd.DataFrame, labels: Sequence[object]) -> FloatArray:
-    try:
-        matrix = frame.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
-        raise DataError(f"data2[{name!r}] holds what is no number: {error}") from error
+    texts = [label for label, values in frame.items() if not kinds.is_numeric(values)]
+    if texts:
+        raise DataError(
+            f"data2[{name!r}] holds {kinds.words(frame[texts[0]])}, not numbers, in column "
+            f"{quoted(texts[0])}: use .astype(float)"
+        )
+    matrix = frame.to_numpy(dtype=np.float64, na_value=np.nan)
     bad = np.flatnonzero(~np.isfinite(matrix).all(axis=1))
     if len(bad):
         raise DataError(
@@ -146,10 +154,11 @@ def _checked(name: str, matrix: FloatArray, labels: Sequence[object]) -> FloatAr
     matrix = (matrix + matrix.T) / 2
     place = _indefinite(matrix)
     if place is not None:
+        before = count(place, "label")
         raise DataError(
-            f"data2[{name!r}] is not positive definite: given the {place:,} labels before it, "
-            f"nothing is left of the variance of {quoted(labels[place])}. Two levels may be the "
-            "same one, or the matrix was rounded"
+            f"data2[{name!r}] is not positive definite: given the {before} before it, nothing is "
+            f"left of the variance of {quoted(labels[place])}. Two levels may be the same one, or "
+            "the matrix was rounded"
         )
     return matrix
 

@@ -147,7 +147,7 @@ def series_of(formula: Formula, frame: pd.DataFrame) -> Series | None:
         unit, units = column_codes(term.by, frame[term.by])
     make = _in_time if isinstance(term, AutoRegression) else _at_positions
     found = make(term, frame[term.place], unit, tuple(units))
-    _no_repeats(found, frame.index)
+    no_repeats(found, frame.index, np.arange(len(frame)))
     if not len(found.before()[0]):
         raise no_pairs(term)
     return found
@@ -244,9 +244,16 @@ def check_positions(term: Residuals, labels: Sequence[object]) -> None:
         )
 
 
-def _no_repeats(found: Series, index: pd.Index) -> None:
-    frame = pd.DataFrame({"unit": found.unit, "place": found.place})
-    again = np.flatnonzero(frame.duplicated())
+def no_repeats(found: Series, index: pd.Index, rows: IntArray) -> None:
+    """Raise where some of the rows have a time or position that others of their series have.
+
+    Raises
+    ------
+    DataError
+        They do.
+    """
+    frame = pd.DataFrame({"unit": found.unit[rows], "place": found.place[rows]})
+    again = rows[frame.duplicated()]
     if not len(again):
         return
     what = "times" if found.in_time else "positions"

@@ -15,6 +15,8 @@ SUCCESSES = ("cbind", "p", "prop", "proportion")
 _FUNCTIONS = {
     "factor": "write C(x)",
     "as.factor": "write C(x)",
+    "Surv": "write time | cens(c), with c 'right' where the time is censored",
+    "Surv2": "write time | cens(c), with c 'right' where the time is censored",
     "ordered": "write C(x, contr.poly)",
     "ns": "write cr(x, df=5)",
     "mo": "write mo(x) after a +, in a product mo(x):z or mo(x) * z, or left of a bar",

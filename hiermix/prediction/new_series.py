@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from hiermix.design.series import no_repeats
 from hiermix.errors import DataError, at_rows
 from hiermix.prediction import series_densities
 from hiermix.prediction.level_clusters import Ints, clusters, observed
@@ -19,11 +20,13 @@ def check_levels(source: Predictor) -> None:
     Raises
     ------
     DataError
-        They do.
+        They do; or rows of a new series that tell of it repeat a time or position.
     """
     series = source.design.series
     if series is None:
         return
+    fresh = np.flatnonzero(series.new & observed(source.design))
+    no_repeats(series, source.design.frame.index, fresh)
     for levels, rows in clusters(source.design, list(source.layout.r)):
         old = rows[~series.new[rows]]
         if len(old):

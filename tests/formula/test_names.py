@@ -77,6 +77,7 @@ def test_a_word_of_python_is_a_column_in_backticks(rows: pd.DataFrame) -> None:
 
 
 ANSWERS = [
+    ("Surv(t, dead) ~ x", "For it, write time | cens(c)"),
     ("y ~ SSlogis(x, a, b, c)", "no non-linear formulas: write the program in Stan, or"),
     ("y ~ a * exp(-x / b)", "names 'a', not a column. If it is a parameter: no non-linear"),
     ("y ~ a / (1 + exp(-(x - b) / c)) + (1 | g)", "no non-linear formulas"),
