@@ -42,8 +42,7 @@ _FAR = 4.0
 """Coordinates of the best mode from which on the program gets new ones."""
 _SAME = 0.5
 """Distance in every coordinate within which two points are one."""
-_SHAKEN = 0.1
-_TRIED = 100
+_SHAKEN, _TRIED = 0.1, 100
 _ROUNDS, _SETTLED = 5, 0.2
 _LEAP = 2.0
 """Coordinates from a point within which the slope of the log volume there holds."""
@@ -125,8 +124,7 @@ def find(density: Density, chart: Chart, guesses: Iterable[FloatArray]) -> list[
         Coordinates (D + K,) to climb from.
     """
     posterior = _Posterior(density, chart)
-    begun: list[FloatArray] = []
-    found: list[FloatArray] = []
+    begun, found = list[FloatArray](), list[FloatArray]()
     # Not quite from the quick fit, which symmetry may have left on a saddle.
     beside = _SHAKEN * np.random.default_rng(0).standard_normal(chart.size)
     for guess in (beside, *guesses):
@@ -220,11 +218,10 @@ class _Posterior:
         Effects that are far from their modes would widen the spreads, and with wide spreads the
         narrow modes of the effects are gone.
         """
-        chart = self.chart
         if not np.isfinite(start).all() or not np.isfinite(self.density(start)[0]):
             return None
-        free = np.r_[np.arange(chart.P), np.arange(chart.D, chart.size)]
-        return self._highest(start, free, np.zeros(chart.size))
+        free = np.r_[: self.chart.P, self.chart.D : self.chart.size]
+        return self._highest(start, free, np.zeros(len(start)))
 
     def top(self, start: FloatArray, known: Sequence[FloatArray] = ()) -> FloatArray:
         """Climb along all coordinates, with the slope of the log volume as it is on the way.

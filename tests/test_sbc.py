@@ -44,9 +44,12 @@ FURTHER = {
         smooth_series.SCENE,
     )
 }
-TABLE = pd.concat(
-    [simulate.table(), *(scene.table() for scene in FURTHER.values())], ignore_index=True
-)
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    every = [simulate.table(), *(scene.table() for scene in FURTHER.values())]
+    return pd.concat(every, ignore_index=True)
 
 
 BEGUN = {
@@ -60,24 +63,24 @@ OF_USERS = {"custom", "custom_density"}
 """Programs whose likelihood is the user's."""
 
 
-def test_every_program_is_calibrated() -> None:
+def test_every_program_is_calibrated(table: pd.DataFrame) -> None:
     ranked = {name.split(" (")[0] for name in simulate.CASES}
     ranked |= {case.split()[0] for case in (*residual_patterns.CASES, *pair_sums.CASES)}
     assert not ranked & OF_USERS
     assert ranked | OF_USERS == set(programs.names())
     many = {name: scene.replicates for name, scene in simulate.SCENES.items()}
     many |= {name: scene.replicates for name, scene in FURTHER.items()}
-    wanted = TABLE["scene"].map(many).mask(TABLE["program"].isin(BEGUN), FEWER)
-    assert (TABLE["replicates"] >= wanted).all()
-    assert set(TABLE["scene"]) == {*simulate.SCENES, *FURTHER}
+    wanted = table["scene"].map(many).mask(table["program"].isin(BEGUN), FEWER)
+    assert (table["replicates"] >= wanted).all()
+    assert set(table["scene"]) == {*simulate.SCENES, *FURTHER}
 
 
-def test_stored_ranks_are_uniform() -> None:
+def test_stored_ranks_are_uniform(table: pd.DataFrame) -> None:
     # The smallest p of so many tests of uniform ranks is below this once in a hundred tables.
-    worst = TABLE.loc[TABLE["p"].idxmin()]
-    assert worst["p"] > 0.01 / len(TABLE), worst
-    error = np.sqrt(1 / 12 / TABLE["replicates"])
-    assert (np.abs(TABLE["mean rank"] - 0.5) < 4.5 * error).all()
+    worst = table.loc[table["p"].idxmin()]
+    assert worst["p"] > 0.01 / len(table), worst
+    error = np.sqrt(1 / 12 / table["replicates"])
+    assert (np.abs(table["mean rank"] - 0.5) < 4.5 * error).all()
 
 
 @pytest.mark.slow

@@ -84,7 +84,7 @@ def test_the_posterior_is_near_standard_normal_in_its_coordinates(name: str) -> 
     assert values[-1] < 5
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_crossed_and_informative(seed: int) -> None:
     """The bound is far below what is found (4,000 effective draws), and far above 129."""
     fit = hm.Model("y ~ 1 + (1 | t) + (1 | r)", raters(0.2), effects="sampled").fit(seed=seed)
@@ -94,7 +94,7 @@ def test_crossed_and_informative(seed: int) -> None:
     assert int(fit.data.sample_stats["diverging"].sum()) == 0
 
 
-@pytest.mark.parametrize("seed", [2, 5])
+@pytest.mark.parametrize("seed", [2, pytest.param(5, marks=pytest.mark.slow)])
 def test_six_outer_levels_do_not_diverge(seed: int) -> None:
     """54 rows, 18 inner levels that differ by many residual sds; 39 to 278 divergences before."""
     draw = rng(100 + seed)
