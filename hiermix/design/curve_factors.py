@@ -20,6 +20,7 @@ from hiermix.design.hilbert_spaces import ProcessCurve
 from hiermix.design.level_steps import joined
 from hiermix.design.natural_splines import NaturalSpline
 from hiermix.design.specs import Beside, Spec
+from hiermix.design.tensor_splines import TensorPiece
 from hiermix.formula.equations import qualified
 from hiermix.typing import FloatArray
 
@@ -127,7 +128,7 @@ def as_factors(design: Design) -> Design:
 
 def _factor(curve: Curve, design: Design) -> tuple[CurveFactor, Spec]:
     """Return a curve as a factor, and the columns of its effects."""
-    if isinstance(curve, NaturalSpline):
+    if isinstance(curve, NaturalSpline | TensorPiece):
         basis = partial(_basis, curve, design._encoded)
         shared = _shared(curve, curve.bends, ("Intercept",), design.rows)
         return SplineFactor(**shared, basis=basis, turn=curve.turn), _ONES
@@ -155,5 +156,5 @@ def _shared(
     }
 
 
-def _basis(curve: NaturalSpline, encoded: pd.DataFrame, rows: Rows) -> FloatArray:
+def _basis(curve: NaturalSpline | TensorPiece, encoded: pd.DataFrame, rows: Rows) -> FloatArray:
     return curve.bent(encoded.iloc[rows]) @ curve.turn

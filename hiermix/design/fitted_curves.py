@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from hiermix.design import cyclic_splines, hilbert_spaces, natural_splines
+from hiermix.design import cyclic_splines, hilbert_spaces, natural_splines, tensor_splines
 from hiermix.design.curves import Curve
 from hiermix.design.cyclic_splines import CyclicSpline
 from hiermix.design.encoding import Encoding
@@ -15,6 +15,7 @@ from hiermix.errors import DataError
 from hiermix.formula.formula import Formula
 from hiermix.formula.terms.gaussian_processes import Process
 from hiermix.formula.terms.smooths import Smooth
+from hiermix.formula.terms.tensor_smooths import TensorSmooth
 
 
 def curves_of(
@@ -40,6 +41,9 @@ def curves_of(
         elif isinstance(term, Process):
             found += (hilbert_spaces.fitted(term, encodings, encoded) if states is None
                       else hilbert_spaces.known(term, encodings, states))  # fmt: skip
+        elif isinstance(term, TensorSmooth):
+            found += (tensor_splines.fitted(term, encoded) if states is None
+                      else tensor_splines.known(term, states))  # fmt: skip
     names = [each.name for each in found]
     for name in names:
         if names.count(name) > 1:

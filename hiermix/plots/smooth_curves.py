@@ -11,9 +11,10 @@ import pandas as pd
 from hiermix.design import kinds
 from hiermix.design.curves import Curve
 from hiermix.design.level_curves import LevelCurve
+from hiermix.design.tensor_splines import TensorPiece
 from hiermix.errors import ArgumentError, did_you_mean, quoted
 from hiermix.formula.equations import MU, qualified
-from hiermix.plots import style
+from hiermix.plots import style, surfaces
 from hiermix.plots.style import COLORS, INK, Plot
 from hiermix.posterior.intervals import tails
 from hiermix.posterior.posterior import Posterior
@@ -40,12 +41,13 @@ def plot_smooth(
     A curve is zero on the average of its rows; a Gaussian process, on that of all rows, which takes
     its level away, that the intercept has as well. Those of ``s(x, g, bs="fs")`` are what
     levels add, fifty of many, without bands where they are more than eight. A curve that is
-    multiplied by a number is drawn for one unit of it.
+    multiplied by a number is drawn for one unit of it. A surface, ``t2(x, z)``, is drawn by its
+    mean, in colours with contours, over both columns.
 
     Parameters
     ----------
     x : str
-        Column, or the smooth's own name, ``"s(x, by=f)"``.
+        Column, or the smooth's own name, ``"s(x, by=f)"``, ``"t2(x, z)"``.
     prob : float
         Probability of the equal-tailed band.
     ax : matplotlib.axes.Axes, optional
@@ -61,6 +63,8 @@ def plot_smooth(
     """
     tails(prob)
     posterior.design.check_rows("plot_smooth")
+    if pieces := surfaces.named(posterior, x):
+        return surfaces.plot_surface(posterior, pieces, prob, ax, figsize)
     curves = _curves(posterior, x)
     column = curves[0].column
     values = _rows(posterior, column)
@@ -140,12 +144,15 @@ def _of_levels(posterior: Posterior, of: LevelCurve) -> Iterator[_Shown]:
 def _curves(posterior: Posterior, x: str) -> Sequence[_Shown]:
     """Return the curves of a column, or of the one smooth that is named."""
     design = posterior.design
-    known = [_of_all(posterior, each) for each in design.curves]
+    alone = [each for each in design.curves if not isinstance(each, TensorPiece)]
+    known = [_of_all(posterior, each) for each in alone]
     for of in design.level_curves:
         known += _of_levels(posterior, of)
     found = [each for each in known if x in (each.column, each.name, each.smooth)]
     if not found:
+        surfaces.check_column(posterior, x)
         names = list(dict.fromkeys(name for each in known for name in (each.column, each.smooth)))
+        names += surfaces.names(posterior)
         listed = ", ".join(map(repr, names)) or "none; write s(x) in the formula"
         near = did_you_mean(str(x), names)
         raise ArgumentError(f"{quoted(x)} is no smooth of this fit.{near} Known: {listed}")

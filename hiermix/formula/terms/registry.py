@@ -12,6 +12,7 @@ from hiermix.formula.terms import (
     monotonic,
     residual_terms,
     smooths,
+    tensor_smooths,
 )
 from hiermix.formula.terms.protocols import Grouped, Special
 from hiermix.formula.tokens import Reader
@@ -23,6 +24,7 @@ RIGHT_SIDE: Mapping[str, Callable[[Reader], Special]] = {
     "mmc": memberships.read_covariates,
     "mo": monotonic.read,
     "s": smooths.read,
+    "t2": tensor_smooths.read,
     "unstr": residual_terms.read_unstructured,
 }
 """Terms of their own, right of a tilde."""

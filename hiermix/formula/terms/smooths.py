@@ -104,7 +104,7 @@ def read(reader: Reader) -> CurveTerm:
     if column in (by, factor):
         call.fail(f"s(): {'by' if by else 'g'} is another column than {column!r}")
     if (kind == "fs") != (factor is not None):
-        call.fail('s(): a second column is a factor g, with bs="fs"; there are no surfaces')
+        call.fail('s(): a second column is a factor g, with bs="fs"; a surface is t2(x, z)')
     if factor is None:
         return Smooth(column, size, by, period=period)
     if by is not None:
