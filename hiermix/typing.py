@@ -14,7 +14,7 @@ type StanData = dict[str, int | float | FloatArray | IntArray]
 
 type FamilyName = Literal[
     "gaussian", "student_t", "skew_normal", "exgaussian", "lognormal", "shifted_lognormal",
-    "gamma", "hurdle_gamma", "hurdle_lognormal", "beta", "zero_inflated_beta",
+    "gamma", "hurdle_gamma", "tweedie", "hurdle_lognormal", "beta", "zero_inflated_beta",
     "zero_one_inflated_beta", "weibull", "inverse_gaussian", "exponential", "von_mises",
     "bernoulli", "binomial", "beta_binomial", "zero_inflated_binomial", "poisson",
     "negative_binomial", "geometric", "zero_inflated_poisson", "zero_inflated_negative_binomial",

@@ -28,7 +28,8 @@ SETTINGS = {"chains": 2, "warmup": 60, "draws": 40, "engine": "embedded"}
 RESPONSES = {
     "gaussian": "y", "student_t": "y", "skew_normal": "y", "exgaussian": "y", "lognormal": "time",
     "shifted_lognormal": "time", "inverse_gaussian": "time", "von_mises": "angle",
-    "gamma": "time", "hurdle_gamma": "amount", "hurdle_lognormal": "amount", "beta": "share",
+    "gamma": "time", "hurdle_gamma": "amount", "tweedie": "amount",
+    "hurdle_lognormal": "amount", "beta": "share",
     "zero_inflated_beta": "part", "zero_one_inflated_beta": "part",
     "zero_inflated_binomial": "k | trials(n)", "geometric": "k",
     "weibull": "time", "exponential": "time", "bernoulli": "yes", "binomial": "k | trials(n)",

@@ -14,7 +14,7 @@ _SAME = {
     "zip": "zero_inflated_poisson", "zinb": "zero_inflated_negative_binomial",
     "zigamma": "hurdle_gamma", "betafamily": "beta", "betar": "beta",
     "wald": "inverse_gaussian", "cumulative": "ordinal", "polr": "ordinal", "clm": "ordinal",
-    "multinom": "multinomial",
+    "multinom": "multinomial", "tw": "tweedie", "cpglm": "tweedie",
 }  # fmt: skip
 _OTHERWISE = {
     "quasipoisson": "a variance above the mean is that of family='negative_binomial', or of "

@@ -46,7 +46,9 @@ def check_equations(family: Family, formula: Formula) -> None:
         _check_items(family, formula, formula.beside.items)
     if family.unordered:  # those of categories, which the rows name
         return
-    known = [own.name for own in family.own if not own.of_thresholds]
+    fixed = ("pushed", "within")  # numbers of all rows, between bounds
+    known = [own.name for own in family.own
+             if not own.of_thresholds and own.transform not in fixed]  # fmt: skip
     for each in formula.further:
         if each.imputes or (family.in_steps and threshold_of(each.name)):
             continue

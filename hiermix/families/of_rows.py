@@ -21,6 +21,16 @@ def _precision_of(scale: float, mean: float) -> Prior:
     return Prior("inv_gamma", (0.4, 0.3 * mean))
 
 
+def in_units_of_a_dispersion(own: OwnParameter, design: Design) -> OwnParameter:
+    """Return a dispersion, variance over mean^1.5 or so, with a wide prior in its units."""
+    location, _ = linear_scale.of_mean(design, "log")
+    return replace(own, default=partial(_dispersion_of, mean=float(np.exp(location))))
+
+
+def _dispersion_of(scale: float, mean: float) -> Prior:
+    return Prior("student_t", (3.0, 0.0, 2.5 * float(np.sqrt(mean))))
+
+
 def before_all_responses(own: OwnParameter, design: Design) -> OwnParameter:
     """Return a time that passes before any response can come: as good as uniform up to the first.
 

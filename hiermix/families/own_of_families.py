@@ -38,6 +38,10 @@ def _between_categories(scale: float) -> Prior:
     return Prior("student_t", (3.0, 0.0, 2.5))
 
 
+def _between_counts_and_amounts(scale: float) -> Prior:
+    return Prior("normal", (1.5, 0.25))
+
+
 def _concentration(scale: float) -> Prior:
     return Prior("gamma", (2.0, 0.01))
 
@@ -64,6 +68,12 @@ WEIBULL_SHAPE = OwnParameter("shape", _weibull_shape)
 
 
 PHI = OwnParameter("phi", _precision)
+
+
+DISPERSION = OwnParameter("phi", _sigma, of_rows=of_rows.in_units_of_a_dispersion)
+
+
+POWER = OwnParameter("power", _between_counts_and_amounts, "pushed", least=1.01, most=1.99)
 
 
 ZI = OwnParameter("zi", _probability, "logit")

@@ -114,6 +114,11 @@ def hurdle_gamma(link: str, own: Own, log_mean: LogMean) -> FloatArray:
     return np.log1p(1 / own["shape"]) - np.log1p(-own["hu"])
 
 
+def tweedie(link: str, own: Own, log_mean: LogMean) -> FloatArray:
+    """Return that of an amount of variance phi mean^power."""
+    return np.log1p(own["phi"] * np.exp((own["power"] - 2) * log_mean()))
+
+
 def hurdle_lognormal(link: str, own: Own, log_mean: LogMean) -> FloatArray:
     """Of the mixture, as for counts."""
     return own["sigma"] ** 2 - np.log1p(-own["hu"])

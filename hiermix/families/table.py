@@ -11,6 +11,7 @@ from hiermix.families import (
     arc_tails,
     categorical,
     circular,
+    compound,
     continuous,
     counts,
     durations,
@@ -118,6 +119,11 @@ _ROWS = (
         linked_log_tails=mixed_tails.hurdle_gamma_tails,
         linked_excess=mixed_tails.hurdle_gamma_excess,
         support=_FROM_ZERO,
+    ),
+    Family(
+        "tweedie", ("log",), "tweedie", rules.not_negative, linear_scale.of_mean,
+        links.mean, compound.tweedie_draw, compound.tweedie_log_density, residual.tweedie,
+        own=(own.DISPERSION, own.POWER), continuous=True, mixed=True,
     ),
     Family(
         "hurdle_lognormal", ("identity",), "hurdle_lognormal",

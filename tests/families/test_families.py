@@ -16,7 +16,7 @@ from tests.stan.test_log_density import CASES, Case, frame
 IDS = [f"{case.family}-{case.link}" for case in CASES]
 OWN = {
     "sigma": 0.7, "nu": 4.5, "shape": 1.8, "phi": 3.0, "zi": 0.3, "hu": 0.4, "alpha": -2.5,
-    "beta": 1.3, "zoi": 0.4, "coi": 0.3, "kappa": 1.6, "ndt": 0.05,
+    "beta": 1.3, "zoi": 0.4, "coi": 0.3, "kappa": 1.6, "ndt": 0.05, "power": 1.6,
     "threshold": np.array([-0.8, 0.3, 1.4]),
 }  # fmt: skip
 
@@ -87,6 +87,7 @@ def test_draws_have_the_mean_of_the_family(case: Case) -> None:
 
 TAKEN = [
     ("hurdle_gamma", [0.0, 2.5], [-1.0, 2.0], "needs numbers from 0 up: column 'y' has -1 (row 0)"),
+    ("tweedie", [0.0, 2.5], [-1.0, 2.0], "needs numbers from 0 up"),
     ("hurdle_lognormal", [0.0, 2.5], [1.0, -0.5], "needs numbers from 0 up"),
     ("zero_inflated_beta", [0.0, 0.5], [0.5, 1.0], "needs numbers from 0 up and below 1"),
     ("zero_one_inflated_beta", [0.0, 1.0, 0.5], [0.5, 1.5], "needs numbers from 0 to 1"),

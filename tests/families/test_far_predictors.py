@@ -15,6 +15,7 @@ EQUATIONS = {
     "lognormal": ("time", "sigma"),
     "shifted_lognormal": ("time", "sigma", "ndt"),
     "gamma": ("time", "shape"),
+    "tweedie": ("paid", "phi"),
     "hurdle_gamma": ("paid", "shape", "hu"),
     "hurdle_lognormal": ("paid", "sigma", "hu"),
     "beta": ("share", "phi"),

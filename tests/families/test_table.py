@@ -25,7 +25,7 @@ NUMBERS = [row for row in ROWS if not row.unordered]
 CONTINUOUS = [row for row in ROWS if row.continuous and not row.mixed and not row.circular]
 VALUES = {
     "log": np.array(1.7), "log_above_one": np.array(6.0), "logit": np.array(0.3),
-    "identity": np.array(1.5),
+    "identity": np.array(1.5), "pushed": np.array(1.5),
     "gaps": np.array([-0.8, 0.3, 1.4]), "differences": np.array([-0.8, 1.4, 0.3]),
 }  # fmt: skip
 NAMED = {"ndt": np.array(0.1), "disc": np.array(1.0)}

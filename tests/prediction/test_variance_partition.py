@@ -185,6 +185,11 @@ def logarithmic(y: np.ndarray) -> float:
     return float(np.log1p(y.var() / y.mean() ** 2))
 
 
+def amounts(rng: np.random.Generator, number: np.ndarray) -> np.ndarray:
+    """Sums of gamma amounts, such that phi is 1.3 and power 1.4."""
+    return 1.3 * 0.4 * MEAN**0.4 * rng.gamma(np.maximum(1.5 * number, 1e-300)) * (number > 0)
+
+
 SIMULATED: dict[str, tuple[dict[str, float], Draw, Callable[[np.ndarray], float]]] = {
     "beta": ({"phi": 3.0}, shares, np.var),
     # A trial is a success where its logit and a standard logistic error are above zero.
@@ -194,6 +199,10 @@ SIMULATED: dict[str, tuple[dict[str, float], Draw, Callable[[np.ndarray], float]
     "hurdle_gamma": (
         {"hu": 0.4, "shape": 2.0},
         lambda rng, n: MEAN * rng.gamma(2, 0.5, n) * (rng.random(n) > 0.4), logarithmic,
+    ),
+    "tweedie": (
+        {"phi": 1.3, "power": 1.4},
+        lambda rng, n: amounts(rng, rng.poisson(MEAN**0.6 / (1.3 * 0.6), n)), logarithmic,
     ),
     "hurdle_lognormal": (
         {"hu": 0.4, "sigma": 0.7},

@@ -79,6 +79,14 @@ def skew_normal(rng: Rng, eta: Array, sigma: float, alpha: float) -> Array:
     return eta + sigma / np.sqrt(1 - lean**2) * (z - lean)
 
 
+def sums_of_gamma(rng: Rng, eta: Array, phi: float, power: float) -> Array:
+    """Amounts one by one: each row's number of them is Poisson."""
+    number = rng.poisson(np.exp((2 - power) * eta) / phi / (2 - power))
+    scale, shape = phi * (power - 1) * np.exp((power - 1) * eta), (2 - power) / (power - 1)
+    each = [rng.gamma(shape, by, n).sum() for n, by in zip(number, scale, strict=True)]
+    return np.array(each)
+
+
 def known_above(data: pd.DataFrame) -> dict[str, Array]:
     """What is known of times that are censored on the right."""
     late = data["late"].to_numpy() == 1
@@ -276,6 +284,12 @@ CASES = {
         y(lambda rng, eta, size, shape, hu: rng.gamma(shape, np.exp(eta) / shape)
           * (rng.random(len(eta)) > hu)),
         SHAPE | HU, {},
+    ),
+    "tweedie": Case(
+        "tweedie",
+        y(lambda rng, eta, size, phi, power: sums_of_gamma(rng, eta, phi, power)),
+        {"phi": ("gamma(4, 4)", lambda rng: rng.gamma(4, 1 / 4)),
+         "power": ("normal(1.5, 0.1)", lambda rng: rng.normal(1.5, 0.1))}, {},
     ),
     "hurdle_lognormal": Case(
         "hurdle_lognormal",

@@ -72,6 +72,7 @@ RESPONSES: dict[str, Callable[[np.random.Generator, pd.DataFrame], np.ndarray]] 
     "skew_normal": lambda rng, data: rng.gamma(2, 1, len(data)) - 1,
     "exgaussian": lambda rng, data: rng.gamma(2, 1, len(data)) - 1,
     "hurdle_gamma": lambda rng, data: rng.gamma(2, 1, len(data)) * rng.integers(0, 2, len(data)),
+    "tweedie": lambda rng, data: rng.gamma(2, 1, len(data)) * rng.integers(0, 2, len(data)),
     "hurdle_lognormal": lambda rng, data: (
         rng.gamma(2, 1, len(data)) * rng.integers(0, 2, len(data))
     ),
@@ -274,6 +275,17 @@ def von_mises_of(d: pd.DataFrame, eta: np.ndarray, kappa: float) -> np.ndarray:
     )  # fmt: skip
 
 
+def tweedie_of(d: pd.DataFrame, eta: np.ndarray, phi: float, power: float) -> np.ndarray:
+    """Of each number of gamma amounts, by scipy, and of all of them together."""
+    rate = np.exp((2 - power) * eta) / phi / (2 - power)
+    scale = phi * (power - 1) * np.exp((power - 1) * eta)
+    number = np.arange(1, 500)
+    each = stats.poisson(rate[:, None]).logpmf(number) + stats.gamma(
+        number * (2 - power) / (power - 1), scale=scale[:, None]
+    ).logpdf(d["y"].to_numpy()[:, None] + (d["y"].to_numpy() == 0)[:, None])
+    return np.where(d["y"] == 0, -rate, special.logsumexp(each, axis=1))
+
+
 STEPS = ("sratio", "cratio", "acat")
 SHAPE = {"shape": "gamma(2, 1.5)"}
 ZI, HU = {"zi": "beta(2, 3)"}, {"hu": "beta(2, 3)"}
@@ -297,6 +309,7 @@ CASES = [
     Case("hurdle_gamma", "log", SHAPE | HU,
          lambda d, eta, shape, hu: or_zero(
              stats.gamma(shape, scale=np.exp(eta) / shape).logpdf, d["y"], hu)),
+    Case("tweedie", "log", {"phi": "lognormal(0, 1)", "power": "normal(1.5, 0.3)"}, tweedie_of),
     Case("hurdle_lognormal", "identity", {"sigma": "gamma(2, 1.5)"} | HU,
          lambda d, eta, sigma, hu: or_zero(
              stats.lognorm(sigma, scale=np.exp(eta)).logpdf, d["y"], hu)),
@@ -390,6 +403,10 @@ def own_parameters(
         value, slope = (at, 0.0) if plain else (value, slope)
         if name == "ndt":
             value, slope = pushed(at, earliest)
+        if name == "power":
+            value, slope = pushed(at - 1.01, 0.98)
+            value += 1.01
+            lp -= np.log(np.diff(prior(text).cdf([1.01, 1.99]))[0])
         lp += prior(text).logpdf(value) + slope
         values.append(value)
     return values, lp
