@@ -61,8 +61,33 @@ def test_print_says_what_is_integrated_and_what_is_sampled() -> None:
     assert "those of sigma sampled, from sums over rows" in text
     text = repr(hm.Model(["y ~ x + (1 | p | g)", "sigma ~ (1 | p | g)"], panel()))
     assert "gaussian.stan (group effects sampled)" in text
-    several = hm.Model(["y ~ x + (1 | g) + (1 | arm:site)", "sigma ~ (1 | g)"], panel())
+    text = repr(hm.Model(["y ~ s(x, k=5) + (1 | g) + (1 | site)", "sigma ~ (1 | g)"], panel()))
+    assert "exact, with one factor and 8 columns in one block and 16 values of sigma" in text
+    assert "sampled: exact" not in text
+    # Few rows: many columns beside each other cost more than these.
+    several = hm.Model(["y ~ s(x, k=30) + (1 | g) + (1 | site)", "sigma ~ arm + (1 | g)"], panel())
     assert several.program_name == "gaussian"
+
+
+@pytest.mark.slow
+def test_factors_and_smooths_beside_are_those_that_are_sampled() -> None:
+    rows = panel().assign(day=np.arange(152) % 6)
+    rows["y"] += np.array([0.5, -1, 0, 1, 2, -0.5])[rows["day"]] + np.sin(2 * rows["x"])
+    formulas = ["y ~ s(x, k=6) + (1 | g) + (1 | day)", "sigma ~ arm + (1 | g)"]
+    beside, sampled = hm.Model(formulas, rows), hm.Model(formulas, rows, effects="sampled")
+    assert (beside.program_name, sampled.program_name) == ("strata_beside", "gaussian")
+    one, other = (
+        model.fit(seed=seed).data["posterior"].dataset
+        for seed, model in enumerate((beside, sampled))
+    )
+    names = ("Intercept", "b_sigma", "sd_g", "sd_day", "sd_smooth", "r_g", "r_day", "s")
+    for name in names:
+        mean = [np.ravel(each[name].mean(("chain", "draw"))) for each in (one, other)]
+        sd = np.ravel(other[name].std(("chain", "draw")))
+        # Means of more than 400 effective draws each: six errors of their difference.
+        assert (np.abs(mean[0] - mean[1]) < 6 * sd * np.sqrt(2 / 400)).all(), name
+        spread = np.ravel(one[name].std(("chain", "draw"))) / sd
+        assert ((spread > 0.7) & (spread < 1.45)).all(), name
 
 
 def test_rows_of_a_level_the_fit_never_saw_have_a_spread_of_their_own(

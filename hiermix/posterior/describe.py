@@ -90,6 +90,8 @@ def _groups(design: Design, program: str, how: str, reason: str) -> list[str]:
         cor += ", t-distributed" if each.heavy else ""
         lines.append(f"group    {each.name}: {levels}; {effects}{cor}")
         lines.append(f"         {said}")
+    if program == programs.STRATA_BESIDE:  # those of the location
+        how = f"integrated out: {reason}"
     for curve in design.curves:
         lines.append(f"smooth   {curve.name}: {curve.described}")
         lines.append(f"         {how}")

@@ -49,7 +49,10 @@ def beside(
     problem = assemble.problem_of(parts.design, family, table, x_mean, near)
     fitted = penalised.fit(problem, near)
     names = [each.name for each in parts.of_location]
-    tuning = strata_tuning.tuned(problem, fitted, names, parameterisation)
+    main = main_factor(parts.of_location)
+    tuning = strata_tuning.tuned(
+        problem, fitted, names, rows, parameterisation, None if main is None else main.name
+    )
     data = stan_data.coordinates(
         parts.design, family, table, tuning.coordinates, problem.b_precision
     )

@@ -1,10 +1,12 @@
 """Which models have residuals whose precision mixes patterns, and their programs."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from hiermix.design import effect_parts
 from hiermix.design.curve_factors import CurveFactor, main_factor
 from hiermix.design.design import Design
+from hiermix.design.effect_parts import Parts
 from hiermix.design.groupings import Grouping
 from hiermix.design.series import Series
 from hiermix.errors import ArgumentError, count
@@ -31,31 +33,33 @@ def possible(design: Design) -> bool:
         return False
     if any(_of_sigma(each) and not _plain(each) for each in design.groupings):
         return False
-    beside = _beside(design)
-    if beside and not _in_block(design, beside):
+    parts = effect_parts.by_equation(design)
+    beside = _beside(parts)
+    if beside and not _in_block(parts, beside):
         return False
-    alone = [each for each in design.groupings if each not in beside]
+    alone = [each for each in parts.design.groupings if each not in beside]
     if not all(each.factor.partitions for each in alone):
         return False
     return bool(located(design)) or errors or _strata(design).patterns <= _WORTH * design.rows
 
 
-def _beside(design: Design) -> list[Grouping]:
+def _beside(parts: Parts) -> list[Grouping]:
     """Return the factors of the location but for one with most effects, and smooths."""
-    main = main_factor(located(design))
-    return [each for each in located(design) if each is not main]
+    main = main_factor(parts.of_location)
+    return [each for each in parts.of_location if each is not main]
 
 
-def _in_block(design: Design, beside: Sequence[Grouping]) -> bool:
+def _in_block(parts: Parts, beside: Sequence[Grouping]) -> bool:
     """Whether factors and smooths fit into a block of columns beside another factor, and pay."""
-    if design.formula.beside.known_errors or any(map(_of_sigma, design.groupings)):
+    design = parts.design
+    if design.formula.beside.known_errors:
         return False
     if not all(isinstance(each, CurveFactor) or _one_by_one(each) for each in beside):
         return False
-    _, block = widened(design)
-    main = [each for each in design.groupings if each not in beside]
+    _, block = widened(replace(design, groupings=parts.of_location))
+    main = [each for each in parts.of_location if each not in beside]
     levels = sum(each.total for each in main)
-    number, rows = _strata(design).patterns, design.rows
+    number, rows = strata(design).patterns, design.rows
     few = block.W <= residual_parameters.MOST_BESIDE and number <= _WORTH * rows
     return few and (number + levels) * block.W**2 <= _PRODUCTS * rows
 
@@ -112,7 +116,9 @@ def of_series(design: Design, series: Series, effects: str) -> tuple[str, str]:
 
 def chosen(design: Design) -> tuple[str, str]:
     """Return the program, and why."""
-    beside, (_, block) = _beside(design), widened(design)
+    parts = effect_parts.by_equation(design)
+    beside = _beside(parts)
+    _, block = widened(replace(parts.design, groupings=parts.of_location))
     how = "with one factor" if len(located(design)) > len(beside) else "without factors"
     how = how if located(design) else "without effects"
     how += f" and {count(block.W, 'column')} in one block" if beside else ""

@@ -21,6 +21,7 @@ CASES = {
     "strata_beside": ["y ~ x + (1 | g)", "sigma ~ arm + (1 | g)"],
     "autoregressive strata": ["y ~ x + ar(t, by=unit) + (1 | g)", "sigma ~ arm"],
     "unstructured strata": ["y ~ x + unstr(v, by=unit) + (1 | g)", "sigma ~ arm"],
+    "strata_beside and a block": ["y ~ x + (1 | g) + (1 | v)", "sigma ~ arm + (1 | g)"],
 }
 UNITS, VISITS, LEVELS, SLOPE_SD = 20, 3, 6, 0.7
 PRIORS = {"Intercept": "normal(0.3, 0.7)", "b": "normal(0, 0.7)", "sd": "exponential(2)"}
@@ -37,6 +38,8 @@ OWN = {
                               "Intercept_sigma": "normal(-0.3, 0.5)", "b_sigma": "normal(0, 0.5)"},
     "unstructured strata": {"cor_residual": "lkj(2)", "Intercept_sigma": "normal(-0.3, 0.5)",
                             "b_sigma": "normal(0, 0.5)"},
+    "strata_beside and a block": {"Intercept_sigma": "normal(-0.3, 0.5)",
+                                  "b_sigma": "normal(0, 0.5)"},
 }  # fmt: skip
 
 
@@ -132,7 +135,7 @@ def _unstructured(
 def _residuals(case: str, rng: Rng, data: pd.DataFrame) -> tuple[Array, dict[str, float]]:
     if case == "strata":
         return _strata(rng, data)
-    if case == "strata_beside":
+    if case.startswith("strata_beside"):
         return _strata_beside(rng, data)
     if case.endswith(" strata"):
         return _scaled(case, rng, data)
@@ -158,6 +161,9 @@ def _simulate(case: str, rng: Rng) -> tuple[pd.DataFrame, dict[str, float]]:
     b, intercept = rng.normal(0, 0.7), rng.normal(0.3, 0.7)
     x, g = data["x"].to_numpy(), data["g"].to_numpy()
     mu = intercept + b * (x - x.mean()) + effects[0, g] + effects[1, g] * x
+    if "block" in case:
+        own["sd_v"] = rng.exponential(0.5)
+        mu = mu + own["sd_v"] * rng.normal(size=VISITS)[data["v"]]
     data["y"] = mu + residual
     true = {"Intercept": intercept - b * x.mean(), "b": b, "sd": sd, "row 0": mu[0],
             "row 31": mu[31]}  # fmt: skip
@@ -174,6 +180,8 @@ def _draws(fit: hm.Fit, true: dict[str, float]) -> dict[str, Array]:
              "row 0": rows[:, 0], "row 31": rows[:, 31]}  # fmt: skip
     further = {"sigma": (), "rho": (), "Intercept_sigma": (), "b_sigma": (0,), "cor": (0,),
                "sd_residual": (1,), "cor_residual": (0,)}  # fmt: skip
+    if "sd_v" in true:
+        found["sd_v"] = draws["sd_v"].to_numpy()[:, 0]
     for name, at in further.items():
         if name in true:
             found[name] = draws["cor_g" if name == "cor" else name].to_numpy()[(slice(None), *at)]
