@@ -181,18 +181,18 @@ def test_closed_forms_of_the_population(design: str) -> None:
     counts = invented(f"count ~ {DESIGNS[design]}", rows, "poisson")
     eta = predicted(counts, rows, "typical group", "linear")
     found = draws(counts.predictions(over="population"))
-    np.testing.assert_allclose(found, np.exp(eta + variance(counts, rows) / 2), rtol=1e-6)
+    np.testing.assert_allclose(found, np.exp(eta + variance(counts, rows) / 2), rtol=1e-8)
     shares = invented(f"yes ~ {DESIGNS[design]}", rows, "bernoulli", link="probit", sd=1.2)
     eta = predicted(shares, rows, "typical group", "linear")
     v = variance(shares, rows)
     found = draws(shares.predictions(over="population"))
-    close(found, stats.norm.cdf(eta / np.sqrt(1 + v)), atol=1e-6)
+    close(found, stats.norm.cdf(eta / np.sqrt(1 + v)), atol=1e-8)
     sizes = invented(f"positive ~ {DESIGNS[design]}", rows, "lognormal")
     eta = predicted(sizes, rows, "typical group", "linear")
     sigma = sizes.posterior.own()["sigma"][:, None]
     found = draws(sizes.predictions(over="population"))
     np.testing.assert_allclose(
-        found, np.exp(eta + variance(sizes, rows) / 2 + sigma**2 / 2), rtol=1e-6
+        found, np.exp(eta + variance(sizes, rows) / 2 + sigma**2 / 2), rtol=1e-8
     )
 
 
@@ -205,7 +205,7 @@ def test_population_odds_are_attenuated() -> None:
     shrunk = np.sqrt(1 + flat(post["sd_g"]) ** 2)
     p, q = stats.norm.cdf((a + slope) / shrunk), stats.norm.cdf(a / shrunk)
     answer = fit.comparisons("treat", by=True, over="population", scale="odds ratio")
-    np.testing.assert_allclose(draws(answer)[:, 0], p / (1 - p) / (q / (1 - q)), rtol=1e-5)
+    np.testing.assert_allclose(draws(answer)[:, 0], p / (1 - p) / (q / (1 - q)), rtol=1e-8)
 
 
 # Grids -----------------------------------------------------------------------------------------
