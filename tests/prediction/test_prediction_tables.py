@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import hiermix as hm
+from hiermix import table_files
 from hiermix.design import sources
 
 pytestmark = pytest.mark.filterwarnings("ignore::hiermix.HiermixWarning")  # few draws
@@ -185,3 +186,65 @@ def test_rows_are_read_in_batches(
     later.to_parquet(tmp_path / "rows.parquet")
     path = fit.predict(tmp_path / "rows.parquet", quantiles=PROBS, into=tmp_path / "out.parquet")
     assert_table(path, expected(fit, later))
+
+
+# Columns that batches store otherwise ------------------------------------------------------------
+
+STORED: dict[str, tuple[list[Any], list[Any]]] = {
+    "whole, then not": ([[1, 2], [1.5], [3]], [1.0, 2.0, 1.5, 3.0]),
+    "small, then large": ([np.array([1], np.int8), [300]], [1, 300]),
+    "short digits, then long": ([np.array([0.5], np.float32), [0.1]], [0.5, 0.1]),
+    "none, then text": ([[None, None], ["a"]], [None, None, "a"]),
+    "text, then none": ([["a"], [None]], ["a", None]),
+    "categories, then text": ([pd.Categorical(["a"]), ["b"]], ["a", "b"]),
+    "text, then categories": ([["a"], pd.Categorical(["b"])], ["a", "b"]),
+    "more categories than were": (
+        [pd.Categorical(["c7"]), pd.Categorical([f"c{k}" for k in range(300)])],
+        ["c7", *(f"c{k}" for k in range(300))],
+    ),
+    "days, then moments": (
+        [pd.to_datetime(["2024-01-01"]).as_unit("s"), pd.to_datetime(["2024-01-02 03:04:05.6"])],
+        [pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02 03:04:05.6")],
+    ),
+}
+
+
+@pytest.mark.parametrize("how", STORED)
+def test_a_column_holds_the_values_of_all_batches(how: str, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    pieces, values = STORED[how]
+    tables = (pd.DataFrame({"z": each}) for each in pieces)
+    found = pd.read_parquet(table_files.write(tables, tmp_path / "out.parquet"))["z"]
+    assert [None if pd.isna(each) else each for each in found] == values
+    assert [each.name for each in tmp_path.iterdir()] == ["out.parquet"]
+
+
+@pytest.mark.parametrize(
+    ("pieces", "message"),
+    [
+        ([{"z": [2]}, {"z": ["a"]}], r"column 'z' is stored as int64 in some .* as .*string in"),
+        ([{"z": [True]}, {"z": [2]}], r"column 'z' is stored as bool in some .* as int64 in"),
+        ([{"z": [2]}, {"v": [2]}], "batches of the rows have other columns: 'z' in the first one"),
+    ],
+    ids=["text", "truth", "columns"],
+)
+def test_batches_that_have_no_table_leave_no_file(
+    pieces: list[dict[str, Any]], message: str, tmp_path: Path
+) -> None:
+    pytest.importorskip("pyarrow")
+    with pytest.raises(hm.DataError, match=message):
+        table_files.write(map(pd.DataFrame, pieces), tmp_path / "out.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_writing_that_is_interrupted_leaves_no_file(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+
+    def pieces() -> Iterator[pd.DataFrame]:
+        yield pd.DataFrame({"z": [1]})
+        yield pd.DataFrame({"z": [0.5]})
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        table_files.write(pieces(), tmp_path / "out.parquet")
+    assert list(tmp_path.iterdir()) == []
