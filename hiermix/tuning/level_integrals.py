@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from hiermix.design.factor import Factor
 from hiermix.tuning.mode import bend_of
-from hiermix.tuning.problem import Problem, log_density
+from hiermix.tuning.problem import LONGEST_STEP, Problem, log_density
 from hiermix.typing import FloatArray
 
 _NODES = np.linspace(0.0, 1.0, 41)[:, None]
@@ -215,8 +215,22 @@ class Held:
         """Weights and working responses (rows,), in the place of those given."""
         levels = self.levels
         w, y = self.found.parabolas(levels.factor, levels.Z, levels.rest, weights)
+        w, y = self._within_reach(w, y)
         single = levels.factor.gather(self.found.single)
         return np.where(single, w, weights), np.where(single, y, working)
+
+    def _within_reach(self, w: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Keep rows within reason that tell next to nothing of their level.
+
+        They may be all that a level of another factor has, and it would go where they point.
+        """
+        levels, found = self.levels, self.found
+        problem = levels.problem
+        least = np.abs(found.slope) / (LONGEST_STEP * problem.scales[0][1])
+        far = (w < least) & ~problem.peaks(0)
+        at = levels.rest + levels.Z * levels.factor.gather(found.sd * found.mean)
+        away = found.slope / np.where(far, least, 1.0)
+        return np.where(far, least, w), np.where(far, at + away, y)
 
     def bend(self) -> float:
         """Bend of the log sd; see `mode.bend_of`."""

@@ -27,13 +27,18 @@ from hiermix.tuning.coordinates import Coordinates, Hyperpriors
 from hiermix.tuning.level_integrals import Held, Integrals
 from hiermix.tuning.own_beside_population import rows_by_own
 from hiermix.tuning.points import Point
-from hiermix.tuning.problem import IMPOSSIBLE, Problem, log_density, slopes_and_curvatures
+from hiermix.tuning.problem import (
+    IMPOSSIBLE,
+    LONGEST_STEP,
+    Problem,
+    log_density,
+    slopes_and_curvatures,
+)
 from hiermix.tuning.standardise import around, of_round, settled, standardise
 from hiermix.typing import FloatArray
 
 _ROUNDS = 15
 _SETTLED = 0.02
-_LONGEST_STEP = 2.0
 _HALVINGS = 8
 
 
@@ -282,7 +287,7 @@ def _bounded(
     typical = max(float(np.median(np.abs(curvature))), 1e-10 / spread**2)
     curvature = np.maximum(curvature, 1e-3 * typical)
     peaks = problem.peaks(place)
-    bounded = np.maximum(curvature, np.abs(slope) / (_LONGEST_STEP * spread))
+    bounded = np.maximum(curvature, np.abs(slope) / (LONGEST_STEP * spread))
     if not peaks.any():
         return bounded
     # The parabola with its peak at the response never overshoots: the weights of the EM

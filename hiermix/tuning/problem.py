@@ -22,6 +22,8 @@ from hiermix.typing import FloatArray
 
 IMPOSSIBLE = -1e10
 """Log density, at most, of what can't be."""
+LONGEST_STEP = 2.0
+"""Of a row to its working response, in units of the spread of a linear predictor."""
 _STEP = 1e-3
 """Of differences, in units of the spread of a linear predictor."""
 

@@ -13,6 +13,7 @@ from scipy import stats
 from scipy.special import expit
 
 import hiermix as hm
+from benchmarks import designs
 from hiermix.stan import assemble
 from hiermix.stan.chart import Chart
 from hiermix.tuning.level_integrals import Levels
@@ -167,3 +168,12 @@ def test_few_answers_a_person_sample_well(family: str) -> None:
     found = model.fit(seed=1, progress=False).data
     assert min(float(each.min()) for each in ess(found)["/posterior"].data_vars.values()) > 400
     assert max(float(each.max()) for each in rhat(found)["/posterior"].data_vars.values()) < 1.02
+
+
+def test_rows_that_tell_nothing_of_their_level_do_not_send_others_away() -> None:
+    """Zeros that may be no counts: sds of another factor went up to 1e7, and digits were lost."""
+    drawn = designs.draw(321)
+    data = hm.Model(drawn.formula, drawn.data, family=drawn.family).stan_data()
+    P, A = int(data["P"]), int(data["own_count"])
+    log_sd = data["center"][P + A : P + A + int(data["S"])]
+    assert np.abs(log_sd).max() < 3  # the sds that were simulated lie between 0.1 and 3
