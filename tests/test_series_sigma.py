@@ -10,6 +10,7 @@ from scipy import stats
 from scipy.special import logsumexp
 
 import hiermix as hm
+from hiermix.engines.embedded import Embedded
 from hiermix.errors import DataError, FormulaError, HiermixError
 from hiermix.prediction import group_densities
 from tests.test_series import conditional, flat, in_time
@@ -203,3 +204,19 @@ def test_the_sds_are_found(ar: hm.Fit, unstr: hm.Fit) -> None:
 def test_bad_input_is_refused(formulas: list[str], error: type[HiermixError], message: str) -> None:
     with pytest.raises(error, match=re.escape(message)):
         hm.Model(formulas, series())
+
+
+@pytest.mark.parametrize(("formulas", "rows"), [
+    (["y ~ x + (1 | g) + ar(t, by=g)", "sigma ~ arm"], series()),
+    (["y ~ arm + unstr(visit, by=id)", "sigma ~ visit + arm"], visits()),
+])  # fmt: skip
+def test_sums_of_series_have_the_density_of_rows(formulas: list[str], rows: pd.DataFrame) -> None:
+    of_rows = hm.Model(formulas, rows).assemble(prior_only=False)
+    of_sums = hm.Model.from_statistics(hm.statistics(formulas, rows)).assemble(prior_only=False)
+    # In the coordinates of one of them.
+    named = ("center", "scale", "sd_bend", "sd_spread", "rest", "reach", "hold", "b_par")
+    data = of_sums.data | {name: of_rows.data[name] for name in named}
+    points = np.random.default_rng(0).normal(size=(5, int(data["D"])))
+    found, _ = Embedded().log_density(of_sums.program, data, points)
+    expected, _ = Embedded().log_density(of_rows.program, of_rows.data, points)
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
