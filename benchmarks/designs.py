@@ -33,7 +33,7 @@ _LAYOUTS = ("one", "nested", "crossed", "partly", "cells", "three nested", "thre
 _OWN = {
     "sigma": 0.5, "nu": 4.0, "shape": 2.0, "phi": 8.0, "zi": 0.2, "hu": 0.3, "alpha": 3.0,
     "beta": 0.8, "zoi": 0.2, "coi": 0.4,
-    "ndt": 0.1, "kappa": 4.0,
+    "ndt": 0.1, "kappa": 4.0, "power": 1.5,
 }  # fmt: skip
 _IN_TABLE = (
     "gaussian", "student_t", "lognormal", "gamma", "beta", "weibull", "exponential", "bernoulli",

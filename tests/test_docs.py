@@ -46,6 +46,17 @@ def codes(cell: str) -> list[str]:
     return [code.strip() for _, code in re.findall(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", cell)]
 
 
+def test_an_equation_has_a_number_of_its_own_and_code_names_equations_that_there_are() -> None:
+    numbers = re.findall(r"\\tag\{(\d+)\}", text("how-it-samples"))
+    assert sorted(map(int, numbers)) == list(range(1, len(numbers) + 1))
+    sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "hiermix").rglob("*.py"))
+    named = re.findall(
+        r"((?:\(\d+\)(?:, | and | or |; )?)+) (?:of|in) docs/how-it-samples", sources
+    )
+    assert named
+    assert set(re.findall(r"\d+", " ".join(named))) <= set(numbers)
+
+
 RUN = [page for page in PAGES if blocks(page)]
 pages = pytest.mark.parametrize("page", RUN, ids=[page.stem for page in RUN])
 

@@ -58,6 +58,7 @@ def test_probabilities_are_those_of_its_thresholds(fit: hm.Fit) -> None:
         np.testing.assert_allclose(mean.isel(row=n), p @ np.arange(1, p.shape[-1] + 1), rtol=1e-9)
 
 
+@pytest.mark.filterwarnings("ignore:draws from the normal distribution")
 def test_every_question(fit: hm.Fit, tmp_path) -> None:
     data = frame()
     fit.save(tmp_path / "fit.nc")

@@ -169,7 +169,7 @@ def test_what_was_written_is_read_again() -> None:
     [
         ("y ~ s(x, g, bs='re')", FormulaError, "bs is one of 'cr', 'cc', 'fs', not 're'"),
         ("y ~ s(x, bs='fs')", FormulaError, 'a second column is a factor g, with bs="fs"'),
-        ("y ~ s(x, z)", FormulaError, "there are no surfaces"),
+        ("y ~ s(x, z)", FormulaError, r"a surface is t2\(x, z\)"),
         ("y ~ s(x, g, bs='fs', by=f)", FormulaError, 'bs="fs" stands without by'),
         ("y ~ s(x, x, bs='fs')", FormulaError, "g is another column than 'x'"),
         ("y ~ s(x, nothing, bs='fs')", DataError, "formula names 'nothing'"),

@@ -128,7 +128,7 @@ WRONG: list[tuple[str, str]] = [
     ("y ~ mo(o):mo(f)", "a product has one mo()"),
     ("y ~ mo(o)/z", "products with : and * alone"),
     ("y ~ mo(o)**2", "products with : and * alone"),
-    ("y ~ mo(o, id='a'):z", "mo() has no place for 'id'"),
+    ("y ~ mo(o, ids='a'):z", "mo() has no place for 'ids'"),
     ("y ~ z - mo(o):z", "mo() can't be taken away"),
     ("y ~ mo(o):log(q)", "'q', not a column"),
     ("y ~ mo(o):z + mo(o):z", "twice"),

@@ -27,5 +27,13 @@ class NormalScale(NamedTuple):
         return replace(design, response=self.to(design.response))
 
 
+def _positive_exp(x: FloatArray) -> FloatArray:
+    return positive(exp(x))
+
+
+def _log_inverse(y: FloatArray) -> FloatArray:
+    return -np.log(y)
+
+
 AS_GIVEN = NormalScale(unchanged, unchanged, np.zeros_like)
-LOGS = NormalScale(np.log, lambda y: positive(exp(y)), lambda y: -np.log(y))
+LOGS = NormalScale(np.log, _positive_exp, _log_inverse)

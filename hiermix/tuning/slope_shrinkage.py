@@ -2,7 +2,7 @@
 
 The sds follow from local and global parameters, all on scales without bounds, which are a program's
 last coordinates. Given them the slopes are tuned to what the rows say of them, as the effects of
-groups are: (27) and (28) of docs/how-it-samples.md. The arithmetic is that of
+groups are: (34) and (35) of docs/how-it-samples.md. The arithmetic is that of
 `parts/shrinkage_functions.stanfunctions`.
 
 Sources: Piironen and Vehtari (2017), Sparsity information and regularization in the horseshoe;

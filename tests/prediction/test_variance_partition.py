@@ -246,7 +246,7 @@ def test_residual_variance_is_that_of_simulated_responses(family: str) -> None:
 
 def test_every_family_that_is_a_number_has_a_residual_variance() -> None:
     own = {"sigma": 1.0, "nu": 5.0, "shape": 2.0, "phi": 3.0, "zi": 0.2, "hu": 0.2, "alpha": 2.0,
-           "beta": 0.7, "zoi": 0.2, "coi": 0.3, "ndt": 0.1}  # fmt: skip
+           "beta": 0.7, "zoi": 0.2, "coi": 0.3, "ndt": 0.1, "power": 1.5}  # fmt: skip
     tree, design = mixed(own | {"threshold": 0.0})
     for family in FAMILIES.values():
         if family.residual_variance is not None:  # tests/families/test_table.py says whose it is
