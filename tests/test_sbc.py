@@ -59,7 +59,7 @@ BEGUN = {
 }  # fmt: skip
 """Programs that have `FEWER` replicates yet."""
 FEWER = 50
-JUST_BEGUN, FEWEST = {"tweedie"}, 25
+JUST_BEGUN, FEWEST = {"tweedie", "categorical (multinomial)"}, 25
 OF_USERS = {"custom", "custom_density"}
 """Programs whose likelihood is the user's."""
 
