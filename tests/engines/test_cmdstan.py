@@ -814,8 +814,17 @@ def our_models() -> dict[str, hm.Model]:
         "strata_beside": hm.Model(
             ["Reaction ~ Days + (Days | Subject)", "sigma ~ 1 + (1 | Subject)"], sleep
         ),
+        "strata_beside, a smooth": hm.Model(
+            ["Reaction ~ s(Days, k=5) + (1 | Subject)", "sigma ~ 1 + (1 | Subject)"], sleep
+        ),
         "autoregressive": hm.Model("Reaction ~ Days + ar(Days, by=Subject)", sleep),
+        "autoregressive, strata": hm.Model(
+            ["Reaction ~ Days + ar(Days, by=Subject)", "sigma ~ C(Days)"], sleep
+        ),
         "unstructured": hm.Model("Reaction ~ Days + unstr(Days, by=Subject)", early),
+        "unstructured, strata": hm.Model(
+            ["Reaction ~ Days + unstr(Days, by=Subject)", "sigma ~ C(Days)"], early
+        ),
         "unstructured, several responses": hm.Model(
             [f"{each} ~ Days + (Days | p | Subject)" for each in ("Reaction", "later")],
             sleep.assign(later=sleep["Reaction"].shift(-1)),
@@ -867,8 +876,11 @@ def test_our_programs_are_called_by_their_names_and_have_a_density_at_their_poin
         "gaussian, a process",
         "strata",
         "strata_beside",
+        "strata_beside, a smooth",
         "autoregressive",
+        "autoregressive, strata",
         "unstructured",
+        "unstructured, strata",
         "unstructured, several responses",
     ],
 )
