@@ -153,10 +153,14 @@ DOORS: dict[str, Callable[[hm.Fit], Any]] = {
     "plot_shrinkage": lambda fit: fit.plot_shrinkage("shop"),
     "log_prior": lambda fit: fit.log_prior(),
 }
+LONG = ("check", "loo by group")
+"""Those that take ten seconds."""
 
 
 @pytest.mark.filterwarnings("ignore::hiermix.HiermixWarning")
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(
+    "door", [pytest.param(each, marks=pytest.mark.slow if each in LONG else ()) for each in DOORS]
+)
 def test_every_door_serves_it(fit: hm.Fit, door: str) -> None:
     assert DOORS[door](fit) is not None
 
