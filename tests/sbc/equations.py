@@ -15,7 +15,7 @@ from simulate import DRAWS, PRIORS, ROWS, THIN, Array, Case, Rng, known_above
 import hiermix as hm
 
 LEVELS = 8
-LOGIT, ABOVE_ONE = ("zi", "hu"), ("nu",)
+LOGIT, ABOVE_ONE = ("zi", "hu", "zoi", "coi"), ("nu",)
 INTERCEPTS = {"phi": (1.5, 0.5), "nu": (1.0, 0.5), "zi": (-0.5, 0.7), "hu": (-0.5, 0.7)}
 """Mean and sd of the priors; others have those of a log sigma or a log shape around one."""
 OTHERS = (0.2, 0.5)
