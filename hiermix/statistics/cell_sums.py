@@ -25,7 +25,7 @@ from hiermix.statistics.as_tree import add_coding, coding_of
 from hiermix.statistics.cell_coding import SummedColumns, key_columns
 from hiermix.statistics.cell_design import design_of
 from hiermix.statistics.cell_moments import CellMoments, Origin, far_means, key_frame, together
-from hiermix.statistics.gaussian_sums import check_left, encoded, normal_scale
+from hiermix.statistics.gaussian_sums import as_given, check_left, encoded
 from hiermix.statistics.moment_sums import MomentSums
 from hiermix.statistics.moments import fitted_pilot
 from hiermix.typing import FloatArray
@@ -96,8 +96,7 @@ class CellSums(MomentSums):
             The formula has a column that these sums don't have.
         """
         found = design_of(self.coding, self.cells, self.origin, self.rows, formula, data2)
-        assert found.response is not None
-        return replace(found, response=normal_scale(self.coding).back(found.response))
+        return as_given(self.coding, found)
 
     # A vector space ------------------------------------------------------------------------------
 

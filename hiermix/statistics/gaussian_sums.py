@@ -1,5 +1,6 @@
 """What sums of rows say of the rows that they are of, whatever they keep of each."""
 
+from dataclasses import replace
 from typing import Any, Self
 
 import pandas as pd
@@ -82,7 +83,7 @@ class GaussianSums:
         return {"link": None, "success": None, "weights": self.coding.weights}
 
 
-def normal_scale(coding: Coding) -> NormalScale:
+def _normal_scale(coding: Coding) -> NormalScale:
     """Return the scale on which responses are normal, and added up."""
     found = table.find(coding.family).normal
     assert found is not None
@@ -91,4 +92,10 @@ def normal_scale(coding: Coding) -> NormalScale:
 
 def encoded(coding: Coding, design: Design, frame: pd.DataFrame) -> Design:
     """Put rows through the encoding of a design, with their responses as they are added up."""
-    return normal_scale(coding).design(design.on(frame))
+    return _normal_scale(coding).design(design.on(frame))
+
+
+def as_given(coding: Coding, design: Design) -> Design:
+    """Take the responses of a design of sums back to the scale of the rows."""
+    assert design.response is not None
+    return replace(design, response=_normal_scale(coding).back(design.response))

@@ -17,7 +17,7 @@ from hiermix.statistics import bundles, series_design, series_pieces, series_tre
 from hiermix.statistics.bundles import Bundles
 from hiermix.statistics.cell_coding import key_columns, own_columns
 from hiermix.statistics.cell_moments import CellMoments, Origin
-from hiermix.statistics.gaussian_sums import check_left, normal_scale
+from hiermix.statistics.gaussian_sums import as_given, check_left
 from hiermix.statistics.moment_sums import MomentSums
 from hiermix.statistics.series_pieces import PAIR, Pieces
 from hiermix.statistics.series_rows import ROW, Summing, residuals_of
@@ -119,8 +119,7 @@ class SeriesSums(MomentSums):
             whole.coding, whole.origin, whole.bundles, whole.every, whole.rows
         )  # fmt: skip
         found = series_design.design_of(sums, whole.pieces, whole.calendar, formula, data2)
-        assert found.response is not None
-        return replace(found, response=normal_scale(self.coding).back(found.response))
+        return as_given(self.coding, found)
 
     # A vector space ------------------------------------------------------------------------------
 
