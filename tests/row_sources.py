@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -14,6 +15,15 @@ pq = pytest.importorskip("pyarrow.parquet")
 pads = pytest.importorskip("pyarrow.dataset")
 duckdb = pytest.importorskip("duckdb")
 dd = pytest.importorskip("dask.dataframe")
+
+
+GAPS: dict[str, Any] = {"weights": "w", "missing": "drop"}
+"""How statistics of rows `with_gaps` are asked for."""
+
+
+def with_gaps(data: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows with some that lack x."""
+    return data.assign(x=data["x"].mask(data.index % 50 == 7, np.nan))
 
 
 def arrow(data: pd.DataFrame) -> Any:

@@ -20,7 +20,7 @@ from hiermix.prediction import group_densities, held_out
 from hiermix.statistics import cell_sums
 from hiermix.statistics.cell_moments import stand_ins
 from tests.combinations import thinned
-from tests.row_sources import ONCE, SOURCES, pieces
+from tests.row_sources import GAPS, ONCE, SOURCES, pieces, with_gaps
 from tests.same_sums import assert_same_cells
 
 N = 360
@@ -121,23 +121,14 @@ def test_rows_that_stand_for_others_are_no_more_than_these() -> None:
     np.testing.assert_allclose(mean / cells.weight[:, None], cells.mean, atol=1e-12)
 
 
-GAPS: dict[str, Any] = {"weights": "w", "missing": "drop"}
-
-
-def with_gaps() -> pd.DataFrame:
-    data = rows()
-    data.loc[data.index % 50 == 7, "x"] = np.nan
-    return data
-
-
 @cache
 def of_the_frame(formula: str) -> hm.CellSums:
-    return hm.statistics(FORMULAS[formula][0], with_gaps(), **GAPS)
+    return hm.statistics(FORMULAS[formula][0], with_gaps(rows()), **GAPS)
 
 
 @pytest.mark.parametrize(("formula", "name"), thinned(4, FROM_SOURCES, SOURCES))
 def test_every_source_gives_the_sums_of_the_frame(formula: str, name: str, tmp_path: Path) -> None:
-    text, source = FORMULAS[formula][0], SOURCES[name](with_gaps(), tmp_path)
+    text, source = FORMULAS[formula][0], SOURCES[name](with_gaps(rows()), tmp_path)
     assert_same_cells(hm.statistics(text, source, **GAPS), of_the_frame(formula))
 
 

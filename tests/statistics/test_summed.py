@@ -16,7 +16,7 @@ import hiermix as hm
 from hiermix.design import batches, sources
 from hiermix.statistics import moved
 from tests.combinations import thinned
-from tests.row_sources import ONCE, SOURCES, FakeSpark, arrow, parquet, pieces
+from tests.row_sources import GAPS, ONCE, SOURCES, FakeSpark, arrow, parquet, pieces, with_gaps
 from tests.same_sums import assert_same
 
 pl = pytest.importorskip("polars")
@@ -58,18 +58,9 @@ def rows(n: int = N) -> pd.DataFrame:
     return frame
 
 
-GAPS: dict[str, Any] = {"weights": "w", "missing": "drop"}
-
-
-def with_gaps() -> pd.DataFrame:
-    data = rows()
-    data.loc[data.index % 50 == 7, "x"] = np.nan
-    return data
-
-
 @cache
 def of_the_frame(formula: str) -> hm.Statistics:
-    return hm.statistics(FORMULAS[formula], with_gaps(), **GAPS)
+    return hm.statistics(FORMULAS[formula], with_gaps(rows()), **GAPS)
 
 
 @pytest.mark.parametrize(("formula", "name"), thinned(3, FORMULAS, SOURCES))
@@ -78,7 +69,7 @@ def test_every_source_gives_the_statistics_of_the_frame(
 ) -> None:
     expected = of_the_frame(formula)
     assert expected.dropped == (0 if formula == "late levels" else 6)
-    found = hm.statistics(FORMULAS[formula], SOURCES[name](with_gaps(), tmp_path), **GAPS)
+    found = hm.statistics(FORMULAS[formula], SOURCES[name](with_gaps(rows()), tmp_path), **GAPS)
     assert_same(found, expected)
 
 
